@@ -1,0 +1,147 @@
+//! The contract that every adapter passes against its stand-in: give it a rig, it tells the stories.
+#![expect(clippy::expect_used, reason = "the suite fails by panicking, naming the broken clause")]
+
+use crate::{Accepted, Anchor, Block, Button, ButtonStyle, Chat, Column, Inbox, InboxError, Incoming, Markdown, Message, What};
+use crate::{Align, TableBlock, TableCell};
+use async_trait::async_trait;
+use std::collections::HashSet;
+use std::sync::Mutex;
+
+/// An inbox that only remembers, for adapters that are tested on their own.
+#[derive(Default)]
+pub struct Remembering {
+    seen: Mutex<HashSet<String>>,
+    events: Mutex<Vec<Incoming>>,
+}
+
+impl Remembering {
+    /// What was accepted since the last call, oldest first.
+    pub fn take(&self) -> Vec<Incoming> {
+        std::mem::take(&mut self.events.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
+    }
+}
+
+#[async_trait]
+impl Inbox for Remembering {
+    async fn accept(&self, event: Incoming) -> Result<Accepted, InboxError> {
+        if !self.seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(event.dedupe_key()) {
+            return Ok(Accepted::Duplicate);
+        }
+        self.events.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(event);
+        Ok(Accepted::New)
+    }
+}
+
+/// What an adapter's test brings: ways to make its stand-in do what people do, and to look at what
+/// people would see.
+#[async_trait]
+pub trait Rig: Send + Sync {
+    /// The adapter under test.
+    fn chat(&self) -> &dyn Chat;
+    /// The inbox it feeds.
+    fn inbox(&self) -> &Remembering;
+    /// Somebody mentions the bot in a fresh place; returns when the adapter has answered the platform.
+    async fn mention(&self, text: &str);
+    /// Somebody writes under the last mention, without a mention.
+    async fn follow_up(&self, text: &str);
+    /// The platform delivers the last event again.
+    async fn redeliver(&self);
+    /// The bot's own last message comes in as an event.
+    async fn echo_own_message(&self);
+    /// A request with a wrong signature comes in; returns whether it was refused.
+    async fn forged(&self) -> bool;
+    /// Somebody presses the button with this label on the last message of the bot.
+    async fn press(&self, label: &str);
+    /// The texts that people see in the thread of the last mention, oldest first.
+    async fn visible(&self) -> Vec<String>;
+    /// From now on the stand-in refuses rich markup (blocks, cards, entities).
+    async fn refuse_markup(&self);
+}
+
+/// Runs all stories. Panics, naming the broken clause.
+pub async fn run(rig: &dyn Rig) {
+    let anchor = keys_are_stable_and_duplicates_accepted_once(rig).await;
+    own_messages_and_forgeries_are_ignored(rig, &anchor).await;
+    replies_stay_in_the_thread_and_edits_replace(rig, &anchor).await;
+    long_text_is_split_and_complete(rig, &anchor).await;
+    tables_are_shown(rig, &anchor).await;
+    buttons_round_trip(rig, &anchor).await;
+    rejected_markup_falls_back_to_text(rig, &anchor).await;
+}
+
+fn one(rig: &dyn Rig) -> Incoming {
+    let mut events = rig.inbox().take();
+    assert_eq!(events.len(), 1, "exactly one event is accepted: {events:?}");
+    events.remove(0)
+}
+
+async fn keys_are_stable_and_duplicates_accepted_once(rig: &dyn Rig) -> Anchor {
+    rig.mention("which tasks are overdue?").await;
+    let first = one(rig);
+    assert_eq!(first.what, What::Text { text: "which tasks are overdue?".into() }, "the mention is removed");
+    rig.redeliver().await;
+    assert!(rig.inbox().take().is_empty(), "a redelivered event is not accepted again");
+    rig.follow_up("and who owns them?").await;
+    let second = one(rig);
+    assert_eq!(first.thread, second.thread, "a follow-up has the thread key of the mention");
+    assert_ne!(first.dedupe_id, second.dedupe_id, "different messages are different events");
+    second.anchor
+}
+
+async fn own_messages_and_forgeries_are_ignored(rig: &dyn Rig, anchor: &Anchor) {
+    rig.chat().post(anchor, &Message::text("hello")).await.expect("a plain message goes out");
+    rig.echo_own_message().await;
+    assert!(rig.inbox().take().is_empty(), "the bot does not hear itself");
+    assert!(rig.forged().await, "a forged request is refused");
+    assert!(rig.inbox().take().is_empty(), "a forged request is not accepted");
+}
+
+async fn replies_stay_in_the_thread_and_edits_replace(rig: &dyn Rig, anchor: &Anchor) {
+    let before = rig.visible().await.len();
+    let at = rig.chat().post(anchor, &Message::text("working").partial()).await.expect("a partial message goes out");
+    rig.chat().edit(&at, &Message::text("done **now**")).await.expect("an edit goes out");
+    rig.chat().edit(&at, &Message::text("done **now**")).await.expect("an edit may be repeated");
+    let seen = rig.visible().await;
+    assert_eq!(seen.len(), before + 1, "an edit adds no message: {seen:?}");
+    assert!(seen[before].contains("done"), "the edit is seen in the thread: {seen:?}");
+}
+
+async fn long_text_is_split_and_complete(rig: &dyn Rig, anchor: &Anchor) {
+    let before = rig.visible().await.len();
+    let words: Vec<String> = (0..9000).map(|i| format!("word{i}")).collect();
+    rig.chat().post(anchor, &Message::text(&words.join(" "))).await.expect("long text goes out");
+    let seen = rig.visible().await[before..].join(" ");
+    for word in ["word0", "word4500", "word8999"] {
+        assert!(seen.contains(word), "no part of long text is lost: {word}");
+    }
+}
+
+async fn tables_are_shown(rig: &dyn Rig, anchor: &Anchor) {
+    let column = |title: &str, align| Column { title: title.into(), align };
+    let row = |i: usize| vec![TableCell::plain(format!("task {i}")), TableCell::plain("")];
+    let table = TableBlock {
+        columns: vec![column("Task", Align::Left), column("Days", Align::Right)],
+        rows: (0..150).map(row).collect(),
+        total: 150,
+    };
+    rig.chat().post(anchor, &Message::new(vec![Block::Table(table)])).await.expect("a table with empty cells goes out");
+    let seen = rig.visible().await.pop().unwrap_or_default();
+    assert!(seen.contains("task 3") && seen.contains("Days"), "cells and heads are shown: {seen}");
+}
+
+async fn buttons_round_trip(rig: &dyn Rig, anchor: &Anchor) {
+    let button = Button { label: "Confirm".into(), action: "confirm:42".into(), style: ButtonStyle::Primary };
+    let blocks = vec![Block::Markdown(Markdown::ours("Sure?")), Block::Buttons(vec![button])];
+    let at = rig.chat().post(anchor, &Message::new(blocks)).await.expect("buttons go out");
+    rig.press("Confirm").await;
+    let What::Press { action, message } = one(rig).what else { panic!("a press is a press") };
+    assert_eq!(action, "confirm:42", "the action comes back");
+    assert_eq!(message.map(|m| m.place), Some(at.place), "the press names its message");
+}
+
+async fn rejected_markup_falls_back_to_text(rig: &dyn Rig, anchor: &Anchor) {
+    rig.refuse_markup().await;
+    rig.chat().post(anchor, &Message::text("still **here**")).await.expect("plain text goes out instead");
+    let seen = rig.visible().await.pop().unwrap_or_default();
+    assert!(seen.contains("still here"), "the words arrive without markup: {seen}");
+}

@@ -1,0 +1,155 @@
+//! What comes in: one event of a conversation, parsed once at the door and typed ever after.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// Where people talk to the bot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Platform {
+    /// Slack channels, threads and direct messages.
+    Slack,
+    /// Microsoft Teams.
+    Teams,
+    /// Discord.
+    Discord,
+    /// Telegram.
+    Telegram,
+    /// The sheet viewer and the REST API.
+    Web,
+    /// A terminal.
+    Console,
+}
+
+impl Platform {
+    /// The lower-case word used in storage keys, logs and settings.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Slack => "slack",
+            Self::Teams => "teams",
+            Self::Discord => "discord",
+            Self::Telegram => "telegram",
+            Self::Web => "web",
+            Self::Console => "console",
+        }
+    }
+}
+
+impl fmt::Display for Platform {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Identity of a conversation: what a session is keyed by. Two installs with equal ids never meet,
+/// because the install is part of the key.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct ThreadKey {
+    /// The platform.
+    pub platform: Platform,
+    /// The workspace, tenant, guild or bot that the conversation belongs to.
+    pub install: String,
+    /// The channel or chat.
+    pub conversation: String,
+    /// The root message of the thread; `None` where the conversation itself is the thread.
+    pub root: Option<String>,
+}
+
+impl ThreadKey {
+    /// One line of text that is equal exactly when the keys are equal.
+    pub fn storage_key(&self) -> String {
+        let part = |s: &str| s.replace('%', "%25").replace('|', "%7C");
+        let root = self.root.as_deref().map(|r| format!("|{}", part(r))).unwrap_or_default();
+        format!("{}|{}|{}{root}", self.platform, part(&self.install), part(&self.conversation))
+    }
+}
+
+/// A platform's private address for posting into a thread. Stored and handed back; only the
+/// adapter that made it looks inside.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Anchor(pub String);
+
+/// A message that was posted, so that it can be edited later.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MessageRef {
+    /// The platform's private address of the message.
+    pub place: String,
+    /// The thread that replies to this message arrive under, and the anchor for posting there.
+    /// `None` when replies arrive under the thread it was posted into.
+    pub opens: Option<(ThreadKey, Anchor)>,
+}
+
+/// Who wrote or pressed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sender {
+    /// The platform's id of the person, unique within the install.
+    pub id: String,
+    /// The name to show, where the event carries one.
+    pub name: Option<String>,
+}
+
+/// How the bot was addressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Addressed {
+    /// In a direct message.
+    Dm,
+    /// By a mention or a slash command.
+    Mention,
+    /// By a message without mention; answered only where the bot already takes part.
+    FollowUp,
+}
+
+/// What the event says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum What {
+    /// Somebody wrote this text (mention of the bot already removed).
+    Text {
+        /// The words.
+        text: String,
+    },
+    /// A slash command; the text behind the command's name.
+    Command {
+        /// The words behind the command.
+        text: String,
+    },
+    /// Somebody pressed a button.
+    Press {
+        /// The `action` of the pressed [`crate::Button`].
+        action: String,
+        /// The message that carries the button.
+        message: Option<MessageRef>,
+    },
+    /// The bot was removed from the conversation.
+    Left,
+}
+
+/// One event of a conversation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Incoming {
+    /// Names this delivery, for logs.
+    pub delivery_id: String,
+    /// Equal for all deliveries of the same event, unique within the install.
+    pub dedupe_id: String,
+    /// The conversation.
+    pub thread: ThreadKey,
+    /// Where to answer.
+    pub anchor: Anchor,
+    /// Who did it.
+    pub sender: Sender,
+    /// How the bot was addressed.
+    pub addressed: Addressed,
+    /// What was said or pressed.
+    pub what: What,
+    /// When it arrived, in milliseconds since 1970-01-01 UTC.
+    pub received_at_ms: i64,
+}
+
+impl Incoming {
+    /// The key under which the event is accepted once: platform, install and `dedupe_id`.
+    pub fn dedupe_key(&self) -> String {
+        format!("{}|{}|{}", self.thread.platform, self.thread.install, self.dedupe_id)
+    }
+}

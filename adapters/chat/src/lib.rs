@@ -1,0 +1,19 @@
+//! The port: the few types and traits through which the conversation and every chat platform meet.
+//!
+//! Inbound is one durable [`Inbox::accept`]; outbound is one small trait, [`Chat`]. What a platform
+//! cannot do is data ([`Limits`]), never an optional method.
+#![warn(missing_docs)]
+
+pub mod contract;
+mod inbox;
+mod incoming;
+mod markdown;
+mod message;
+mod outgoing;
+pub mod text;
+
+pub use inbox::{Accepted, Inbox, InboxError};
+pub use incoming::{Addressed, Anchor, Incoming, MessageRef, Platform, Sender, ThreadKey, What};
+pub use markdown::{LinkPolicy, Markdown, Node, Span, escape};
+pub use message::{Align, Block, Button, ButtonStyle, Column, Message, Progress, TableBlock, TableCell};
+pub use outgoing::{Chat, ChatError, File, Limits, Profile};

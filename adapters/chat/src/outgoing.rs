@@ -1,0 +1,102 @@
+//! What goes out: the trait that each platform implements, its limits as data, and its errors
+//! named after what the caller does next.
+
+use crate::{Anchor, Message, MessageRef, Platform};
+use async_trait::async_trait;
+use std::time::Duration;
+
+/// What a platform can carry. The core plans with these; the adapter keeps to them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Limits {
+    /// Shortest time between two edits of one message.
+    pub edit_interval: Duration,
+    /// Rows of a table that are shown in one message; the rest is only counted.
+    pub table_rows: usize,
+    /// Columns of a table that are shown.
+    pub table_columns: usize,
+    /// Buttons in one message.
+    pub buttons: usize,
+}
+
+/// A file to share in a thread.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct File {
+    /// File name with extension.
+    pub name: String,
+    /// MIME type.
+    pub media_type: String,
+    /// The content.
+    pub bytes: Vec<u8>,
+}
+
+/// A person as the platform knows them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Profile {
+    /// The name to show.
+    pub name: String,
+    /// The e-mail address, where the platform tells it.
+    pub email: Option<String>,
+}
+
+/// Why a message did not go out, named after what the caller does next.
+#[derive(Debug, thiserror::Error)]
+pub enum ChatError {
+    /// Wait this long, then send again. Edits in between are dropped; the last state must go out.
+    #[error("rate limited, retry after {0:?}")]
+    RateLimited(Duration),
+    /// The message or thread no longer exists: post anew, or give up on the thread.
+    #[error("the message or thread is gone: {0}")]
+    Gone(String),
+    /// The bot may not do this here: tell the operator; do not repeat.
+    #[error("not allowed: {0}")]
+    Forbidden(String),
+    /// The platform did not like the markup: send again as plain text.
+    #[error("the platform rejected the message: {0}")]
+    Rejected(String),
+    /// The request may have been carried out: do not post again (an edit may be repeated).
+    #[error("the answer was lost, the message may be there: {0}")]
+    MayHaveLanded(String),
+    /// Nothing was sent: try again later.
+    #[error("the platform cannot be reached: {0}")]
+    Unreachable(String),
+}
+
+/// One chat platform.
+#[async_trait]
+pub trait Chat: Send + Sync {
+    /// Which platform this is.
+    fn platform(&self) -> Platform;
+
+    /// What it can carry.
+    fn limits(&self) -> Limits;
+
+    /// Posts into the thread of the anchor.
+    ///
+    /// # Errors
+    /// See [`ChatError`]; markup that the platform rejects was already tried again as plain text.
+    async fn post(&self, anchor: &Anchor, message: &Message) -> Result<MessageRef, ChatError>;
+
+    /// Replaces a message that was posted before. Safe to repeat.
+    ///
+    /// # Errors
+    /// See [`ChatError`]; "not modified" is not an error.
+    async fn edit(&self, at: &MessageRef, message: &Message) -> Result<(), ChatError>;
+
+    /// Shows a message to one person only; falls back to a direct message.
+    ///
+    /// # Errors
+    /// See [`ChatError`].
+    async fn whisper(&self, anchor: &Anchor, user: &str, message: &Message) -> Result<(), ChatError>;
+
+    /// Shares a file in the thread.
+    ///
+    /// # Errors
+    /// See [`ChatError`].
+    async fn upload(&self, anchor: &Anchor, file: &File) -> Result<(), ChatError>;
+
+    /// Who a user id belongs to.
+    ///
+    /// # Errors
+    /// See [`ChatError`].
+    async fn profile(&self, anchor: &Anchor, user: &str) -> Result<Profile, ChatError>;
+}

@@ -1,0 +1,249 @@
+//! What Slack sends, as events of the port. What is not for the bot ends here.
+
+use chat::{Addressed, Anchor, Incoming, MessageRef, Platform, Sender, ThreadKey, What};
+use serde::{Deserialize, Serialize};
+use slack_morphism::prelude::*;
+
+/// A request, read.
+pub(crate) enum Parsed {
+    /// The handshake of the Events API: this is to be answered.
+    Challenge(String),
+    /// Nothing for the bot.
+    Nothing,
+    /// An event for the bot.
+    Event(Box<Incoming>),
+}
+
+/// Where to post: the private part of [`Anchor`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Place {
+    pub team: String,
+    pub channel: String,
+    pub thread_ts: Option<String>,
+}
+
+impl Place {
+    pub fn anchor(&self) -> Anchor {
+        Anchor(serde_json::to_string(self).unwrap_or_default())
+    }
+
+    pub fn read(anchor: &Anchor) -> Option<Self> {
+        serde_json::from_str(&anchor.0).ok()
+    }
+
+    pub fn is_dm(&self) -> bool {
+        self.channel.starts_with('D')
+    }
+
+    /// The thread of the port. A direct message is one conversation, whatever it replies to.
+    pub fn thread(&self) -> ThreadKey {
+        let root = if self.is_dm() { None } else { self.thread_ts.clone() };
+        ThreadKey { platform: Platform::Slack, install: self.team.clone(), conversation: self.channel.clone(), root }
+    }
+}
+
+/// The address of a message.
+pub(crate) fn message_ref(place: &Place, ts: &str) -> MessageRef {
+    let opens = (place.thread_ts.is_none() && !place.is_dm()).then(|| {
+        let inside = Place { thread_ts: Some(ts.to_owned()), ..place.clone() };
+        (inside.thread(), inside.anchor())
+    });
+    MessageRef { place: format!("{}:{ts}", place.channel), opens }
+}
+
+/// Reads a verified body: JSON for events, a form for commands and presses.
+pub(crate) fn parse(body: &str, now_ms: i64) -> Parsed {
+    if body.trim_start().starts_with('{') {
+        return match serde_json::from_str(body) {
+            Ok(SlackPushEvent::UrlVerification(v)) => Parsed::Challenge(v.challenge),
+            Ok(SlackPushEvent::EventCallback(callback)) => boxed(callback_event(callback, now_ms)),
+            Ok(SlackPushEvent::AppRateLimited(limited)) => {
+                tracing::warn!(team = %limited.team_id, "slack limits the events it sends us");
+                Parsed::Nothing
+            }
+            Err(error) => {
+                tracing::debug!(%error, "an unknown kind of event was left out");
+                Parsed::Nothing
+            }
+        };
+    }
+    let form: Vec<(String, String)> = url::form_urlencoded::parse(body.as_bytes()).into_owned().collect();
+    let field = |name: &str| form.iter().find(|(k, _)| k == name).map(|(_, v)| v.as_str());
+    if let Some(payload) = field("payload") {
+        return match serde_json::from_str(payload) {
+            Ok(SlackInteractionEvent::BlockActions(press)) => boxed(press_event(press, now_ms)),
+            _ => Parsed::Nothing,
+        };
+    }
+    let slash = (field("command"), field("team_id"), field("channel_id"), field("user_id"), field("trigger_id"));
+    let (Some(_), Some(team), Some(channel), Some(user), Some(trigger)) = slash else { return Parsed::Nothing };
+    let place = Place { team: team.into(), channel: channel.into(), thread_ts: None };
+    let text = field("text").unwrap_or_default();
+    boxed(Some(Incoming {
+        delivery_id: trigger.into(),
+        dedupe_id: format!("slash:{trigger}"),
+        thread: place.thread(),
+        anchor: place.anchor(),
+        sender: Sender { id: user.into(), name: field("user_name").map(str::to_owned) },
+        addressed: Addressed::Mention,
+        what: What::Command { text: plain_text(text, None) },
+        received_at_ms: now_ms,
+    }))
+}
+
+fn boxed(event: Option<Incoming>) -> Parsed {
+    event.map_or(Parsed::Nothing, |e| Parsed::Event(Box::new(e)))
+}
+
+/// What a message or a mention have in common.
+struct Said {
+    channel: String,
+    ts: String,
+    thread_ts: Option<String>,
+    user: String,
+    text: String,
+    dm: bool,
+    mention: bool,
+}
+
+fn callback_event(callback: SlackPushEventCallback, now_ms: i64) -> Option<Incoming> {
+    let team = callback.team_id.0;
+    let bot = callback.authorizations.and_then(|a| a.into_iter().next()).map(|a| a.user_id.0);
+    let said = match callback.event {
+        SlackEventCallbackBody::AppMention(e) => Said {
+            channel: e.channel.0,
+            ts: e.origin.ts.0,
+            thread_ts: e.origin.thread_ts.map(|t| t.0),
+            user: e.user.0,
+            text: e.content.text.unwrap_or_default(),
+            dm: false,
+            mention: true,
+        },
+        SlackEventCallbackBody::Message(e) => message_said(e, bot.as_deref())?,
+        SlackEventCallbackBody::MemberLeftChannel(e) if bot.as_deref() == Some(e.user.0.as_str()) => {
+            let place = Place { team, channel: e.channel.0, thread_ts: None };
+            return Some(left(place, &callback.event_id.0, now_ms));
+        }
+        _ => return None,
+    };
+    if bot.as_deref() == Some(said.user.as_str()) {
+        return None;
+    }
+    let addressed = match (said.dm, said.mention, &said.thread_ts) {
+        (true, _, _) => Addressed::Dm,
+        (false, true, _) => Addressed::Mention,
+        (false, false, Some(_)) => Addressed::FollowUp,
+        (false, false, None) => return None,
+    };
+    let thread_ts = if said.dm { said.thread_ts } else { Some(said.thread_ts.unwrap_or_else(|| said.ts.clone())) };
+    let place = Place { team, channel: said.channel.clone(), thread_ts };
+    Some(Incoming {
+        delivery_id: callback.event_id.0,
+        // A mention comes twice, as `message` and as `app_mention`, with the same time stamp.
+        dedupe_id: format!("{}:{}", said.channel, said.ts),
+        thread: place.thread(),
+        anchor: place.anchor(),
+        sender: Sender { id: said.user, name: None },
+        addressed,
+        what: What::Text { text: plain_text(&said.text, bot.as_deref()) },
+        received_at_ms: now_ms,
+    })
+}
+
+fn message_said(e: SlackMessageEvent, bot: Option<&str>) -> Option<Said> {
+    let said_by_person = matches!(
+        e.subtype,
+        None | Some(SlackMessageEventType::FileShare | SlackMessageEventType::ThreadBroadcast | SlackMessageEventType::MeMessage)
+    );
+    if !said_by_person || e.sender.bot_id.is_some() || e.hidden == Some(true) {
+        return None;
+    }
+    let text = e.content.and_then(|c| c.text).unwrap_or_default();
+    let channel = e.origin.channel?.0;
+    Some(Said {
+        dm: channel.starts_with('D'),
+        mention: bot.is_some_and(|b| text.contains(&format!("<@{b}>")) || text.contains(&format!("<@{b}|"))),
+        channel,
+        ts: e.origin.ts.0,
+        thread_ts: e.origin.thread_ts.map(|t| t.0),
+        user: e.sender.user?.0,
+        text,
+    })
+}
+
+fn left(place: Place, event_id: &str, now_ms: i64) -> Incoming {
+    Incoming {
+        delivery_id: event_id.into(),
+        dedupe_id: format!("left:{event_id}"),
+        thread: place.thread(),
+        anchor: place.anchor(),
+        sender: Sender { id: String::new(), name: None },
+        addressed: Addressed::Mention,
+        what: What::Left,
+        received_at_ms: now_ms,
+    }
+}
+
+fn press_event(press: SlackInteractionBlockActionsEvent, now_ms: i64) -> Option<Incoming> {
+    let SlackInteractionActionContainer::Message(container) = press.container else { return None };
+    let action = press.actions?.into_iter().next()?.value?;
+    let user = press.user?;
+    let channel = container.channel_id.map(|c| c.0).or(press.channel.map(|c| c.id.0))?;
+    let ts = container.message_ts.0;
+    let thread_ts = press.message.and_then(|m| m.origin.thread_ts).map(|t| t.0);
+    let here = Place { team: press.team.id.0, channel, thread_ts };
+    let message = message_ref(&here, &ts);
+    let place = if here.is_dm() { here } else { Place { thread_ts: Some(here.thread_ts.clone().unwrap_or(ts)), ..here } };
+    Some(Incoming {
+        delivery_id: press.trigger_id.0.clone(),
+        dedupe_id: format!("press:{}", press.trigger_id.0),
+        thread: place.thread(),
+        anchor: place.anchor(),
+        sender: Sender { id: user.id.0, name: user.name },
+        addressed: Addressed::Mention,
+        what: What::Press { action, message: Some(message) },
+        received_at_ms: now_ms,
+    })
+}
+
+/// Slack's text as people typed it: mentions of the bot gone, links and entities in plain.
+fn plain_text(text: &str, bot: Option<&str>) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(start) = rest.find('<') {
+        out.push_str(&rest[..start]);
+        let Some(end) = rest[start..].find('>').map(|e| e + start) else { break };
+        let inner = &rest[start + 1..end];
+        let (target, label) = inner.split_once('|').map_or((inner, None), |(t, l)| (t, Some(l)));
+        match target.chars().next() {
+            Some('@') if bot == Some(&target[1..]) => {}
+            Some('@' | '#') => out.push_str(&format!("{}{}", &target[..1], label.unwrap_or(&target[1..]))),
+            Some('!') => out.push_str(label.unwrap_or_default()),
+            _ => out.push_str(target),
+        }
+        rest = &rest[end + 1..];
+    }
+    out.push_str(rest);
+    let words = out.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&");
+    words.split(' ').filter(|w| !w.is_empty()).collect::<Vec<_>>().join(" ").trim().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slack_text_becomes_what_people_typed() {
+        let text = "<@UBOT> set Status to &lt;Done&gt; for <@U2|dana>, see <https://x.test/a|x> &amp; <!here> <#C1|plan>";
+        assert_eq!(plain_text(text, Some("UBOT")), "set Status to <Done> for @dana, see https://x.test/a & #plan");
+    }
+
+    #[test]
+    fn odd_bodies_are_nothing() {
+        for body in
+            ["", "null", "[]", "{", "{}", "{\"type\":\"event_callback\"}", "payload=null", "payload=%7B%7D", "command=x", "a=b", "\u{0}"]
+        {
+            assert!(matches!(parse(body, 0), Parsed::Nothing), "{body}");
+        }
+    }
+}

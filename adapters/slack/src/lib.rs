@@ -1,0 +1,81 @@
+//! Slack: events, slash commands and buttons come in over one signed URL; messages go out over the Web API.
+
+mod event;
+mod render;
+mod route;
+mod web;
+
+pub use render::{Part, render};
+pub use route::router;
+
+use chat::ChatError;
+use hyper_rustls::HttpsConnector;
+use hyper_util::client::legacy::connect::HttpConnector;
+use slack_morphism::prelude::*;
+use slack_morphism::signature_verifier::SlackEventSignatureVerifier;
+
+type Connector = SlackClientHyperConnector<HttpsConnector<HttpConnector>>;
+
+/// How to reach one Slack workspace.
+#[derive(Clone)]
+pub struct Settings {
+    /// Bot token, `xoxb-…`.
+    pub bot_token: String,
+    /// Signing secret of the app.
+    pub signing_secret: String,
+    /// Base URL of the Web API, `https://slack.com/api`.
+    pub api_base_url: String,
+}
+
+/// The Slack app in one workspace.
+pub struct Slack {
+    client: SlackClient<Connector>,
+    token: SlackApiToken,
+    verifier: SlackEventSignatureVerifier,
+}
+
+/// Why the adapter could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    /// The TLS set-up of this machine is broken.
+    #[error("TLS cannot be used: {0}")]
+    Tls(String),
+    /// Requests could be forged without it.
+    #[error("the signing secret is empty")]
+    NoSigningSecret,
+}
+
+impl Slack {
+    /// An adapter with these settings.
+    ///
+    /// # Errors
+    /// See [`SetupError`].
+    pub fn new(settings: Settings) -> Result<Self, SetupError> {
+        if settings.signing_secret.trim().is_empty() {
+            return Err(SetupError::NoSigningSecret);
+        }
+        let connector = hyper_rustls::HttpsConnectorBuilder::new()
+            .try_with_platform_verifier()
+            .map_err(|e| SetupError::Tls(e.to_string()))?
+            .https_or_http()
+            .enable_http1()
+            .build();
+        let base = settings.api_base_url.trim_end_matches('/').to_owned();
+        let connector = SlackClientHyperConnector::with_connector(connector).with_slack_api_url(&base);
+        Ok(Self {
+            client: SlackClient::new(connector),
+            token: SlackApiToken::new(settings.bot_token.into()),
+            verifier: SlackEventSignatureVerifier::new(&settings.signing_secret.into()),
+        })
+    }
+
+    /// Tries the token: the bot's name and workspace.
+    ///
+    /// # Errors
+    /// When Slack does not accept the token or cannot be reached.
+    pub async fn who_am_i(&self) -> Result<String, ChatError> {
+        let session = self.client.open_session(&self.token);
+        let answer = session.auth_test().await.map_err(web::chat_error)?;
+        Ok(format!("{} in workspace {}", answer.user.as_deref().unwrap_or("bot"), answer.team))
+    }
+}

@@ -1,0 +1,215 @@
+//! Messages out: the Web API, with its errors named after what the core does next.
+
+use crate::Slack;
+use crate::event::{Place, message_ref};
+use crate::render::{Part, render, text_only};
+use async_trait::async_trait;
+use chat::{Anchor, Chat, ChatError, File, Limits, Message, MessageRef, Platform, Profile};
+use hyper_util::client::legacy;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use slack_morphism::errors::SlackClientError;
+use slack_morphism::prelude::*;
+use std::time::Duration;
+
+const CALL_TIMEOUT: Duration = Duration::from_secs(15);
+
+#[derive(Deserialize)]
+struct Posted {
+    #[serde(default)]
+    ts: String,
+}
+
+#[async_trait]
+impl Chat for Slack {
+    fn platform(&self) -> Platform {
+        Platform::Slack
+    }
+
+    fn limits(&self) -> Limits {
+        Limits { edit_interval: Duration::from_secs(2), table_rows: 99, table_columns: 20, buttons: 25 }
+    }
+
+    async fn post(&self, anchor: &Anchor, message: &Message) -> Result<MessageRef, ChatError> {
+        let place = Place::read(anchor).ok_or_else(|| ChatError::Gone("the address is not one of Slack".into()))?;
+        let mut parts = render(message).into_iter();
+        let first = parts.next().unwrap_or_default();
+        let ts = match self.send_part(&place, &first).await {
+            Err(ChatError::Rejected(why)) => {
+                tracing::warn!(why, "slack refused the blocks; the words go out as text");
+                return self.post_text(&place, message).await;
+            }
+            other => other?,
+        };
+        let inside = self.inside(&place, &ts);
+        for part in parts {
+            self.send_part(&inside, &part).await?;
+        }
+        Ok(message_ref(&place, &ts))
+    }
+
+    async fn edit(&self, at: &MessageRef, message: &Message) -> Result<(), ChatError> {
+        let (channel, ts) = at.place.split_once(':').ok_or_else(|| ChatError::Gone("the address is not one of Slack".into()))?;
+        let mut parts = render(message).into_iter();
+        let first = parts.next().unwrap_or_default();
+        match self.update_part(channel, ts, &first).await {
+            Err(ChatError::Rejected(why)) => {
+                tracing::warn!(why, "slack refused the blocks; the words go out as text");
+                let text = text_only(message).into_iter().next().unwrap_or_default();
+                self.update_part(channel, ts, &text).await?;
+            }
+            other => other?,
+        }
+        if message.partial {
+            return Ok(());
+        }
+        let place = Place { team: String::new(), channel: channel.into(), thread_ts: Some(ts.into()) };
+        for part in parts {
+            self.send_part(&place, &part).await?;
+        }
+        Ok(())
+    }
+
+    async fn whisper(&self, anchor: &Anchor, user: &str, message: &Message) -> Result<(), ChatError> {
+        let place = Place::read(anchor).ok_or_else(|| ChatError::Gone("the address is not one of Slack".into()))?;
+        if place.is_dm() {
+            return self.post(anchor, message).await.map(|_| ());
+        }
+        for part in render(message) {
+            let mut body = part_body(&place.channel, &part);
+            body["user"] = json!(user);
+            if let Some(thread) = &place.thread_ts {
+                body["thread_ts"] = json!(thread);
+            }
+            match self.call::<Value>("chat.postEphemeral", &body).await {
+                Err(ChatError::Gone(_) | ChatError::Forbidden(_)) => return self.direct_message(&place, user, message).await,
+                other => other?,
+            };
+        }
+        Ok(())
+    }
+
+    async fn upload(&self, anchor: &Anchor, file: &File) -> Result<(), ChatError> {
+        let place = Place::read(anchor).ok_or_else(|| ChatError::Gone("the address is not one of Slack".into()))?;
+        let session = self.client.open_session(&self.token);
+        let wanted = SlackApiFilesGetUploadUrlExternalRequest::new(file.name.clone(), file.bytes.len());
+        let granted = session.get_upload_url_external(&wanted).await.map_err(chat_error)?;
+        let request = SlackApiFilesUploadViaUrlRequest::new(granted.upload_url.clone(), file.bytes.clone(), file.media_type.clone());
+        session.files_upload_via_url(&request).await.map_err(chat_error)?;
+        let mut body = json!({ "files": [{ "id": granted.file_id, "title": file.name }], "channel_id": place.channel });
+        if let Some(thread) = &place.thread_ts {
+            body["thread_ts"] = json!(thread);
+        }
+        self.call::<Value>("files.completeUploadExternal", &body).await.map(|_| ())
+    }
+
+    async fn profile(&self, _anchor: &Anchor, user: &str) -> Result<Profile, ChatError> {
+        let session = self.client.open_session(&self.token);
+        let answer = session.users_info(&SlackApiUsersInfoRequest::new(user.into())).await.map_err(chat_error)?;
+        let profile = answer.user.profile;
+        let shown = profile.as_ref().and_then(|p| p.display_name.clone().filter(|n| !n.is_empty()).or(p.real_name.clone()));
+        Ok(Profile {
+            name: shown.or(answer.user.name).unwrap_or_else(|| user.to_owned()),
+            email: profile.and_then(|p| p.email).map(|e| e.0),
+        })
+    }
+}
+
+impl Slack {
+    /// Further parts of a message go into its thread.
+    fn inside(&self, place: &Place, ts: &str) -> Place {
+        let thread_ts = place.thread_ts.clone().or_else(|| (!place.is_dm()).then(|| ts.to_owned()));
+        Place { thread_ts, ..place.clone() }
+    }
+
+    async fn post_text(&self, place: &Place, message: &Message) -> Result<MessageRef, ChatError> {
+        let mut first = None;
+        for part in text_only(message) {
+            let at = first.as_ref().map_or_else(|| place.clone(), |ts: &String| self.inside(place, ts));
+            let ts = self.send_part(&at, &part).await?;
+            first.get_or_insert(ts);
+        }
+        let ts = first.ok_or_else(|| ChatError::Rejected("an empty message".into()))?;
+        Ok(message_ref(place, &ts))
+    }
+
+    async fn direct_message(&self, place: &Place, user: &str, message: &Message) -> Result<(), ChatError> {
+        #[derive(Deserialize)]
+        struct Opened {
+            channel: Id,
+        }
+        #[derive(Deserialize)]
+        struct Id {
+            id: String,
+        }
+        let opened: Opened = self.call("conversations.open", &json!({ "users": user })).await?;
+        let dm = Place { team: place.team.clone(), channel: opened.channel.id, thread_ts: None };
+        self.post(&dm.anchor(), message).await.map(|_| ())
+    }
+
+    async fn send_part(&self, place: &Place, part: &Part) -> Result<String, ChatError> {
+        let mut body = part_body(&place.channel, part);
+        if let Some(thread) = &place.thread_ts {
+            body["thread_ts"] = json!(thread);
+        }
+        body["unfurl_links"] = json!(false);
+        body["unfurl_media"] = json!(false);
+        self.call::<Posted>("chat.postMessage", &body).await.map(|p| p.ts)
+    }
+
+    async fn update_part(&self, channel: &str, ts: &str, part: &Part) -> Result<(), ChatError> {
+        let mut body = part_body(channel, part);
+        body["ts"] = json!(ts);
+        self.call::<Value>("chat.update", &body).await.map(|_| ())
+    }
+
+    async fn call<T>(&self, method: &str, body: &Value) -> Result<T, ChatError>
+    where
+        T: for<'de> Deserialize<'de> + Send,
+    {
+        let session = self.client.open_session(&self.token);
+        let call = session.http_session_api.http_post(method, body, None);
+        match tokio::time::timeout(CALL_TIMEOUT, call).await {
+            Ok(answer) => answer.map_err(chat_error),
+            Err(_) => Err(ChatError::MayHaveLanded(format!("{method} was not answered in {} s", CALL_TIMEOUT.as_secs()))),
+        }
+    }
+}
+
+fn part_body(channel: &str, part: &Part) -> Value {
+    json!({ "channel": channel, "text": part.text, "blocks": part.blocks, "parse": "none", "link_names": false })
+}
+
+/// Slack's errors, by what to do next.
+pub(crate) fn chat_error(error: SlackClientError) -> ChatError {
+    match error {
+        SlackClientError::RateLimitError(limit) => ChatError::RateLimited(limit.retry_after.unwrap_or(Duration::from_secs(30))),
+        SlackClientError::ApiError(api) => {
+            let detail = api.errors.map(|e| format!(" ({})", e.join("; "))).unwrap_or_default();
+            let words = format!("{}{detail}", api.code);
+            match api.code.as_str() {
+                "ratelimited" | "rate_limited" => ChatError::RateLimited(Duration::from_secs(30)),
+                "invalid_blocks" | "invalid_blocks_format" | "msg_blocks_too_long" | "msg_too_long" | "no_text" | "invalid_arguments" => {
+                    ChatError::Rejected(words)
+                }
+                "message_not_found"
+                | "channel_not_found"
+                | "thread_not_found"
+                | "is_archived"
+                | "cant_update_message"
+                | "invalid_thread_ts" => ChatError::Gone(words),
+                "fatal_error" | "internal_error" | "service_unavailable" | "request_timeout" => ChatError::MayHaveLanded(words),
+                _ => ChatError::Forbidden(words),
+            }
+        }
+        SlackClientError::HttpProtocolError(e) => {
+            let connect = e.cause.as_ref().and_then(|c| c.downcast_ref::<legacy::Error>()).is_some_and(legacy::Error::is_connect);
+            let why = e.cause.map_or_else(|| "connection failed".to_owned(), |c| c.to_string());
+            if connect { ChatError::Unreachable(why) } else { ChatError::MayHaveLanded(why) }
+        }
+        SlackClientError::HttpError(e) if e.status_code.is_server_error() => ChatError::MayHaveLanded(format!("HTTP {}", e.status_code)),
+        SlackClientError::HttpError(e) => ChatError::Forbidden(format!("HTTP {}", e.status_code)),
+        SlackClientError::ProtocolError(e) => ChatError::MayHaveLanded(format!("its answer cannot be read: {}", e.json_error)),
+        other => ChatError::MayHaveLanded(other.to_string()),
+    }
+}

@@ -1,0 +1,173 @@
+//! Slack passes the port's contract against its stand-in, and never goes over Slack's limits.
+#![expect(clippy::unwrap_used, reason = "a broken clause fails by panicking")]
+
+use async_trait::async_trait;
+use chat::contract::{Remembering, Rig, run};
+use chat::{Align, Block, Button, ButtonStyle, Chat, Column, Markdown, Message, Progress, TableBlock, TableCell};
+use proptest::prelude::*;
+use sandbox::slack as sandbox_slack;
+use slack_chat::{Settings, Slack, render, router};
+use std::sync::{Arc, Mutex};
+
+struct SlackRig {
+    far_side: sandbox_slack::Slack,
+    chat: Arc<Slack>,
+    inbox: Arc<Remembering>,
+    root: Mutex<String>,
+}
+
+impl SlackRig {
+    async fn start() -> Self {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let far_side = sandbox_slack::Slack::start(sandbox_slack::Options::default()).await.unwrap();
+        let settings = Settings {
+            bot_token: sandbox_slack::BOT_TOKEN.into(),
+            signing_secret: sandbox_slack::SIGNING_SECRET.into(),
+            api_base_url: far_side.base_url(),
+        };
+        let chat = Arc::new(Slack::new(settings).unwrap());
+        let inbox = Arc::new(Remembering::default());
+        let app = axum::Router::new().nest_service("/api/webhooks/slack", router(chat.clone(), inbox.clone()));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        far_side.send_events_to(&format!("http://{}/api/webhooks/slack", listener.local_addr().unwrap()));
+        tokio::spawn(async move { axum::serve(listener, app).await });
+        Self { far_side, chat, inbox, root: Mutex::default() }
+    }
+
+    fn root(&self) -> String {
+        self.root.lock().unwrap().clone()
+    }
+}
+
+#[async_trait]
+impl Rig for SlackRig {
+    fn chat(&self) -> &dyn Chat {
+        self.chat.as_ref()
+    }
+
+    fn inbox(&self) -> &Remembering {
+        &self.inbox
+    }
+
+    async fn mention(&self, text: &str) {
+        let said = self.far_side.say("C1", "U1", &format!("<@UBOT> {text}"), None).await;
+        *self.root.lock().unwrap() = said.ts;
+    }
+
+    async fn follow_up(&self, text: &str) {
+        self.far_side.say("C1", "U1", text, Some(&self.root())).await;
+    }
+
+    async fn redeliver(&self) {
+        assert_eq!(self.far_side.redeliver().await, 200);
+    }
+
+    async fn echo_own_message(&self) {
+        self.far_side.echo().await;
+    }
+
+    async fn forged(&self) -> bool {
+        let body = self.far_side.last_event().unwrap();
+        self.far_side.send_signed(&body, "not the secret", 1_795_305_600).await == 401
+    }
+
+    async fn press(&self, label: &str) {
+        self.far_side.press("C1", "U1", label).await;
+    }
+
+    async fn visible(&self) -> Vec<String> {
+        self.far_side.thread("C1", Some(&self.root())).into_iter().map(|(_, text)| text).collect()
+    }
+
+    async fn refuse_markup(&self) {
+        self.far_side.refuse_blocks(true);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn slack_passes_the_contract() {
+    run(&SlackRig::start().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_and_people_are_known() {
+    let rig = SlackRig::start().await;
+    rig.mention("hello").await;
+    let anchor = rig.inbox.take().remove(0).anchor;
+    let file = chat::File { name: "rows.csv".into(), media_type: "text/csv".into(), bytes: b"a,b".to_vec() };
+    rig.chat.upload(&anchor, &file).await.unwrap();
+    assert_eq!(rig.visible().await.pop().unwrap(), "[file rows.csv, 3 bytes]");
+    assert_eq!(rig.chat.profile(&anchor, "U1").await.unwrap().name, "Lee Park");
+    rig.chat.whisper(&anchor, "U2", &Message::text("only you")).await.unwrap();
+    assert_eq!(rig.far_side.messages().pop().unwrap().only_for.as_deref(), Some("U2"));
+}
+
+/// An inbox whose disk is slow at first, and that works all the same.
+struct Slow {
+    inner: Arc<Remembering>,
+    slow: std::sync::atomic::AtomicBool,
+}
+
+#[async_trait]
+impl chat::Inbox for Slow {
+    async fn accept(&self, event: chat::Incoming) -> Result<chat::Accepted, chat::InboxError> {
+        let inner = self.inner.clone();
+        let slow = self.slow.swap(false, std::sync::atomic::Ordering::SeqCst);
+        let stored = tokio::spawn(async move {
+            if slow {
+                tokio::time::sleep(std::time::Duration::from_millis(1_800)).await;
+            }
+            inner.accept(event).await
+        });
+        stored.await.map_err(|e| chat::InboxError(Box::new(e)))?
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_disk_is_answered_503_in_time_and_the_event_counts_once() {
+    let rig = SlackRig::start().await;
+    let inbox = Arc::new(Slow { inner: rig.inbox.clone(), slow: true.into() });
+    let app = axum::Router::new().nest_service("/api/webhooks/slack", router(rig.chat.clone(), inbox));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    rig.far_side.send_events_to(&format!("http://{}/api/webhooks/slack", listener.local_addr().unwrap()));
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    let said = rig.far_side.say("D1", "U1", "hello", None).await;
+    assert_eq!(said.statuses, [503, 200], "never an acknowledgement of what is not stored, never three seconds of silence");
+    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    assert_eq!(rig.inbox.take().len(), 1, "it was stored twice as late, but counts once");
+}
+
+#[test]
+fn an_empty_signing_secret_is_refused() {
+    let settings = Settings { bot_token: "x".into(), signing_secret: " ".into(), api_base_url: "http://127.0.0.1:1".into() };
+    assert!(Slack::new(settings).is_err());
+}
+
+fn any_block() -> impl Strategy<Value = Block> {
+    let text = "[\\PC\n]{0,3500}";
+    let cell = "\\PC{0,400}".prop_map(TableCell::plain);
+    let table = (1usize..30, prop::collection::vec(prop::collection::vec(cell, 0..30), 0..130)).prop_map(|(columns, rows)| {
+        let columns = (0..columns).map(|i| Column { title: format!("column {i}"), align: Align::Left }).collect();
+        let total = rows.len();
+        Block::Table(TableBlock { columns, rows, total })
+    });
+    let button = ("\\PC{0,120}", "[a-z:0-9-]{1,64}").prop_map(|(label, action)| Button { label, action, style: ButtonStyle::Danger });
+    prop_oneof![
+        text.prop_map(|t| Block::Markdown(Markdown::ours(&t))),
+        text.prop_map(|t| Block::Note(Markdown::ours(&t))),
+        table,
+        prop::collection::vec(button, 1..60).prop_map(Block::Buttons),
+        ("\\PC{0,500}", 0u64..50, 0u64..40).prop_map(|(label, done, total)| Block::Progress(Progress { label, done, total })),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(16))]
+    #[test]
+    fn no_message_goes_over_slacks_limits(blocks in prop::collection::vec(any_block(), 0..7)) {
+        for part in render(&Message::new(blocks)) {
+            prop_assert_eq!(sandbox_slack::block_fault(&part.blocks), None);
+            prop_assert!(!part.text.is_empty() && part.text.chars().count() <= 4_000);
+        }
+    }
+}

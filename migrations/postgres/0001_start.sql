@@ -1,0 +1,111 @@
+-- Conversations. Seed tables keep their column names; machine times are epoch milliseconds.
+CREATE TABLE chat_sessions (
+    id         TEXT PRIMARY KEY,
+    sheet_id   TEXT NOT NULL,
+    sheet_name TEXT NOT NULL DEFAULT '',
+    created_at TIMESTAMPTZ NOT NULL DEFAULT now(),
+    updated_at TIMESTAMPTZ NOT NULL DEFAULT now()
+);
+
+CREATE TABLE messages (
+    id         TEXT PRIMARY KEY,
+    session_id TEXT NOT NULL REFERENCES chat_sessions (id) ON DELETE CASCADE,
+    role       TEXT NOT NULL CHECK (role IN ('user', 'assistant', 'system', 'function', 'error')),
+    content    TEXT NOT NULL,
+    name       TEXT,
+    timestamp  TIMESTAMPTZ DEFAULT now(),
+    metadata   JSONB,
+    position   BIGINT NOT NULL
+);
+CREATE INDEX messages_session_id ON messages (session_id, position);
+
+CREATE TABLE jobs (
+    id         TEXT PRIMARY KEY,
+    status     TEXT NOT NULL,
+    progress   INTEGER NOT NULL DEFAULT 0,
+    total      INTEGER NOT NULL DEFAULT 0,
+    error      TEXT,
+    result     JSONB,
+    created_at TIMESTAMPTZ NOT NULL DEFAULT now(),
+    updated_at TIMESTAMPTZ NOT NULL DEFAULT now()
+);
+CREATE INDEX jobs_status ON jobs (status);
+
+-- A thread of a platform and the session it is bound to; several threads may share one session.
+CREATE TABLE threads (
+    thread_key TEXT PRIMARY KEY,
+    thread     JSONB NOT NULL,
+    anchor     TEXT NOT NULL,
+    session_id TEXT REFERENCES chat_sessions (id) ON DELETE SET NULL,
+    question   JSONB,
+    stop_at_ms BIGINT NOT NULL DEFAULT 0
+);
+CREATE INDEX threads_session_id ON threads (session_id);
+
+-- Events that were accepted from the platforms, each once.
+CREATE TABLE inbox (
+    id             BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    dedupe_key     TEXT NOT NULL UNIQUE,
+    thread_key     TEXT NOT NULL,
+    lane           TEXT NOT NULL CHECK (lane IN ('queue', 'express')),
+    state          TEXT NOT NULL CHECK (state IN ('new', 'taken', 'done', 'failed')),
+    event          JSONB NOT NULL,
+    reply          JSONB,
+    announced      BIGINT NOT NULL DEFAULT 0,
+    attempts       BIGINT NOT NULL DEFAULT 0,
+    fence          BIGINT NOT NULL DEFAULT 0,
+    lease_owner    TEXT,
+    lease_until_ms BIGINT NOT NULL DEFAULT 0,
+    received_at_ms BIGINT NOT NULL,
+    done_at_ms     BIGINT
+);
+CREATE INDEX inbox_waiting ON inbox (thread_key, id) WHERE state IN ('new', 'taken');
+CREATE INDEX inbox_open ON inbox (id) WHERE state IN ('new', 'taken');
+CREATE INDEX inbox_done ON inbox (done_at_ms) WHERE state IN ('done', 'failed');
+
+-- Writes that nobody has approved yet.
+CREATE TABLE proposals (
+    id            TEXT PRIMARY KEY,
+    session_id    TEXT NOT NULL REFERENCES chat_sessions (id) ON DELETE CASCADE,
+    thread_key    TEXT NOT NULL,
+    asker         TEXT NOT NULL,
+    identity      TEXT NOT NULL,
+    sheet_id      TEXT NOT NULL,
+    sheet_version BIGINT NOT NULL,
+    plan          JSONB NOT NULL,
+    row_count     BIGINT NOT NULL,
+    state         TEXT NOT NULL CHECK (state IN ('open', 'counting', 'confirmed', 'cancelled', 'expired')),
+    message       JSONB,
+    created_at_ms BIGINT NOT NULL,
+    expires_at_ms BIGINT NOT NULL,
+    decided_by    TEXT,
+    decided_at_ms BIGINT
+);
+CREATE INDEX proposals_waiting ON proposals (thread_key) WHERE state IN ('open', 'counting');
+
+-- The journal: approved writes, old values first.
+CREATE TABLE changes (
+    id             TEXT PRIMARY KEY,
+    proposal_id    TEXT UNIQUE REFERENCES proposals (id) ON DELETE SET NULL,
+    undo_of        TEXT UNIQUE REFERENCES changes (id),
+    session_id     TEXT NOT NULL REFERENCES chat_sessions (id) ON DELETE CASCADE,
+    thread_key     TEXT NOT NULL,
+    asker          TEXT NOT NULL,
+    identity       TEXT NOT NULL,
+    sheet_id       TEXT NOT NULL,
+    sheet_version  BIGINT NOT NULL,
+    plan           JSONB NOT NULL,
+    state          TEXT NOT NULL CHECK (state IN ('applying', 'applied', 'failed')),
+    created_at_ms  BIGINT NOT NULL,
+    applied_at_ms  BIGINT
+);
+CREATE INDEX changes_thread ON changes (thread_key, created_at_ms);
+
+CREATE TABLE change_rows (
+    change_id TEXT NOT NULL REFERENCES changes (id) ON DELETE CASCADE,
+    seq       BIGINT NOT NULL,
+    state     TEXT NOT NULL CHECK (state IN ('pending', 'sent', 'done', 'skipped', 'failed')),
+    made      JSONB,
+    reason    TEXT,
+    PRIMARY KEY (change_id, seq)
+);

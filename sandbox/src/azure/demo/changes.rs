@@ -1,0 +1,304 @@
+//! Changes: setting values, adding and deleting rows, columns, comments.
+
+use super::schema::{Column, Schema};
+use super::{Intent, filters, words};
+use serde_json::{Value, json};
+
+pub(super) fn read(text: &str, schema: &Schema) -> Option<Intent> {
+    let text = polite(text);
+    comment(text, schema)
+        .or_else(|| column(text, schema))
+        .or_else(|| add(text, schema))
+        .or_else(|| delete(text, schema))
+        .or_else(|| set(text, schema))
+}
+
+fn polite(text: &str) -> &str {
+    let mut text = text.trim();
+    for opening in
+        ["please", "can you", "could you", "would you", "i want to", "i'd like to", "i want you to", "go ahead and", "now", "then"]
+    {
+        if text.to_lowercase().starts_with(opening) {
+            text = text[opening.len()..].trim_start_matches([',', ' ']);
+        }
+    }
+    text.strip_prefix("please ").unwrap_or(text)
+}
+
+fn starts<'a>(text: &'a str, verbs: &[&str]) -> Option<&'a str> {
+    let lower = text.to_lowercase();
+    let found = verbs.iter().filter(|v| lower.starts_with(&format!("{v} "))).max_by_key(|v| v.len())?;
+    Some(text[found.len()..].trim())
+}
+
+fn comment(text: &str, schema: &Schema) -> Option<Intent> {
+    if let Some(rest) = starts(text, &["comment on", "add a comment to", "add a comment on", "leave a comment on"]) {
+        let (row, words_) = rest.split_once(':')?;
+        return Some(Intent::Comment { row: words::bare(row), text: words_.trim().trim_matches('"').to_owned() });
+    }
+    let rest = starts(text, &["add a comment", "add comment", "comment"])?;
+    let said = words::quoted(rest)?;
+    let (_, row) = words::around(rest.split(&said).nth(1)?, &["to", "on"])?;
+    let row = words::bare(row);
+    (!row.is_empty() && schema.columns.len() > 1).then_some(Intent::Comment { row, text: said })
+}
+
+fn column(text: &str, schema: &Schema) -> Option<Intent> {
+    let arguments = |action: &str, column: &str, new_title: Value, kind: Value, options: Value| {
+        Intent::Column(
+            json!({ "sheet": null, "action": action, "column": column, "new_title": new_title, "type": kind, "options": options }),
+        )
+    };
+    if let Some(rest) = starts(text, &["rename column", "rename the column", "rename"]) {
+        let (from, to) = words::around(rest, &["to", "into", "as"])?;
+        let from = words::bare(from.trim_end_matches(" column"));
+        return Some(arguments("update", &from, json!(words::bare(to)), Value::Null, Value::Null));
+    }
+    let named = |rest: &str| -> Option<String> {
+        let (before, after) = words::around(rest, &["column", "field"])?;
+        let name = words::bare(words::around(after, &["with", "of type", "as", "having"]).map_or(after, |(name, _)| name));
+        let name = if name.is_empty() { words::bare(before) } else { name };
+        let name = ["called ", "named "]
+            .iter()
+            .find_map(|p| name.to_lowercase().starts_with(p).then(|| words::bare(&name[p.len()..])))
+            .unwrap_or(name);
+        (!name.is_empty()).then_some(name)
+    };
+    if let Some(rest) = starts(text, &["delete", "remove", "drop"]).filter(|r| words::any(r, &["column", "field"])) {
+        return Some(arguments("delete", &named(rest)?, Value::Null, Value::Null, Value::Null));
+    }
+    let rest = starts(text, &["add", "create", "insert", "make", "new", "append"])?;
+    if words::any(rest, &["option", "options"]) {
+        let (new, target) = words::around(rest, &["to"])?;
+        let target = schema.column(target)?;
+        let value = words::quoted(new).unwrap_or_else(|| words::bare(words::around(new, &["option", "options"]).map_or(new, |(_, v)| v)));
+        let mut options = target.values.clone();
+        options.push(value);
+        return Some(arguments("update", &target.title, Value::Null, json!(target.kind), json!(options)));
+    }
+    let (before, _) = words::around(rest, &["column", "field"])?;
+    if words::any(before, &["row", "task", "item"]) {
+        return None;
+    }
+    let list = words::around(rest, &["with options", "with values", "with the options", "with", "having", ":"])
+        .map(|(_, l)| split_list(l))
+        .unwrap_or_default();
+    let kinds = [
+        ("picklist", "PICKLIST"),
+        ("dropdown", "PICKLIST"),
+        ("drop-down", "PICKLIST"),
+        ("select", "PICKLIST"),
+        ("checkbox", "CHECKBOX"),
+        ("date", "DATE"),
+        ("contact", "CONTACT_LIST"),
+        ("people", "CONTACT_LIST"),
+        ("person", "CONTACT_LIST"),
+        ("text", "TEXT_NUMBER"),
+        ("number", "TEXT_NUMBER"),
+    ];
+    let kind =
+        kinds.iter().find(|(w, _)| words::any(rest, &[w])).map_or(if list.is_empty() { "TEXT_NUMBER" } else { "PICKLIST" }, |(_, k)| k);
+    let mut name = named(rest)?;
+    for (word, _) in kinds {
+        if let Some(stripped) = name.to_lowercase().strip_prefix(&format!("{word} ")) {
+            name = name[name.len() - stripped.len()..].to_owned();
+        }
+    }
+    Some(arguments("add", &name, Value::Null, json!(kind), if list.is_empty() { Value::Null } else { json!(list) }))
+}
+
+fn split_list(text: &str) -> Vec<String> {
+    let text = text.trim_end_matches(['.', '!']).replace(" and ", ", ").replace(" or ", ", ");
+    text.split(',').map(words::bare).filter(|v| !v.is_empty()).collect()
+}
+
+fn add(text: &str, schema: &Schema) -> Option<Intent> {
+    let rest = starts(text, &["add", "create", "insert", "new", "append"])?;
+    let nouns = ["task", "row", "item", "entry", "line", "risk", "deal", "trial", "record", "subtask", "milestone"];
+    let noun = nouns.iter().filter_map(|n| words::find(rest, n)).filter(|(at, _)| *at < 20).min();
+    let title = words::quoted(rest);
+    if noun.is_none() && title.is_none() {
+        return None;
+    }
+    let after_noun = noun.map_or(rest, |(_, end)| rest[end..].trim_start_matches([':', ' ']));
+    let parent_words = ["under", "below", "in", "to", "as a child of", "within"];
+    let title = title.unwrap_or_else(|| {
+        let head = after_noun.split([',', ';']).next().unwrap_or_default();
+        let head = words::around(head, &["under", "below", "with", "assigned to", "owned by", "as a child of"]).map_or(head, |(t, _)| t);
+        let head = words::bare(head);
+        ["called ", "named "].iter().find_map(|p| head.strip_prefix(p)).map_or(head.clone(), str::to_owned)
+    });
+    if title.is_empty() {
+        return Some(Intent::Say(
+            "What should the new row be called? For example: add a task \"Security review\" under Phase 3, owner Omar.".into(),
+        ));
+    }
+    let tail = rest.split_once(&title).map_or("", |(_, t)| t).trim_start_matches(['"', '”', '\'', ' ']);
+    let first = tail.split([',', ';']).next().unwrap_or_default();
+    let parent = words::around(first, &parent_words)
+        .map(|(_, p)| words::around(p, &["with", "for", "assigned", "and"]).map_or(p, |(n, _)| n))
+        .map(words::bare)
+        .filter(|p| !p.is_empty());
+    let mut cells: Vec<(String, Value)> = Vec::new();
+    for part in tail
+        .replace(" with ", ", ")
+        .replace(" and ", ", ")
+        .replace("assigned to", ", owner")
+        .replace("owned by", ", owner")
+        .split([',', ';'])
+    {
+        let Some(column) = schema.column(part).filter(|c| !c.primary && !words::any(part, &["under"])) else { continue };
+        if let Some(value) = value_in(part, column, schema)
+            && !cells.iter().any(|(c, _)| *c == column.title)
+        {
+            cells.push((column.title.clone(), value));
+        }
+    }
+    Some(Intent::Add { title, parent, cells })
+}
+
+/// The value that a phrase such as `owner Omar` or `start 2026-12-07` gives to a column.
+fn value_in(part: &str, column: &Column, schema: &Schema) -> Option<Value> {
+    let quoted = words::quoted(part);
+    if column.is_date() {
+        return words::date(part, schema.today).map(|d| json!(d.to_string()));
+    }
+    if column.is_contact() {
+        let known = column.values.iter().find(|n| words::find(part, n).is_some());
+        let first = |n: &&String| n.split(' ').next().is_some_and(|f| words::find(part, f).is_some());
+        let same: Vec<&String> = column.values.iter().filter(first).collect();
+        let by_first = match same.as_slice() {
+            [one] => Some((*one).clone()),
+            // More than one person: the bare first name, so that it is asked who is meant.
+            [one, ..] => one.split(' ').next().map(str::to_owned),
+            [] => quoted,
+        };
+        return known.cloned().or(by_first).map(|n| json!(n));
+    }
+    if column.numeric || column.percent {
+        return words::number(part).map(|n| json!(if column.percent && n > 1.0 { n / 100.0 } else { n }));
+    }
+    if let Some(value) = column.values.iter().filter(|v| words::find(part, v).is_some()).max_by_key(|v| v.len()) {
+        return Some(json!(value));
+    }
+    let (_, rest) = words::around(part, &[column.title.as_str(), "to", "as", "is"])?;
+    quoted.or_else(|| Some(words::bare(rest))).filter(|v| !v.is_empty()).map(|v| json!(v))
+}
+
+fn delete(text: &str, schema: &Schema) -> Option<Intent> {
+    let rest = starts(text, &["delete", "remove", "drop", "erase", "get rid of"])?;
+    which(rest, schema).map(|w| match w {
+        Ok(filter) => Intent::Delete { filter },
+        Err(ask) => Intent::Say(ask),
+    })
+}
+
+/// Which rows a phrase means: by conditions, all of them, or by name.
+fn which(text: &str, schema: &Schema) -> Option<Result<String, String>> {
+    let filter = filters::read(text, schema);
+    if let Some(ask) = filter.ambiguous {
+        return Some(Err(ask));
+    }
+    let everything = words::any(text, &["everything", "all rows", "all tasks", "every row", "every task", "all items", "each row", "all"]);
+    let (name, exact) = match words::quoted(text) {
+        Some(name) => (name, true),
+        None => {
+            let name = words::bare(text);
+            let name = ["task ", "row ", "item ", "entry ", "deal ", "risk ", "rows ", "tasks "]
+                .iter()
+                .find_map(|p| name.to_lowercase().starts_with(p).then(|| words::bare(&name[p.len()..])))
+                .unwrap_or(name);
+            (name, false)
+        }
+    };
+    let primary = &schema.primary().sql;
+    match filter.sql() {
+        Some(sql) => Some(Ok(sql)),
+        None if everything => Some(Ok("1 = 1".into())),
+        None if name.is_empty() => None,
+        None if exact => Some(Ok(format!("{primary} = {}", words::quote(&name)))),
+        None => Some(Ok(format!("{primary} LIKE {}", words::quote(&name)))),
+    }
+}
+
+fn set(text: &str, schema: &Schema) -> Option<Intent> {
+    if let Some(rest) = starts(text, &["clear", "empty", "blank"]) {
+        let (name, target) = words::around(rest, &["for", "of", "on", "in", "where"])?;
+        return update(schema.column(name)?, Value::Null, target, schema);
+    }
+    if let Some(rest) = starts(text, &["assign", "reassign", "give", "hand"]) {
+        let (target, person) = words::around(rest, &["to"])?;
+        let contact = schema.contact()?;
+        return update(contact, value_in(person, contact, schema).unwrap_or_else(|| json!(words::bare(person))), target, schema);
+    }
+    if let Some(rest) = starts(text, &["mark", "flag"]) {
+        let (target, value) = words::around(rest, &["as", "to"])?;
+        return by_value(value, target, schema);
+    }
+    let rest = starts(text, &["set", "change", "update", "make", "put", "switch", "move", "turn"])?;
+    if words::around(rest, &["to", "as", "into"]).is_none() && !rest.contains('=') {
+        return last_value(rest, schema);
+    }
+    let (head, value) =
+        words::around(rest, &["to", "=", "as", "into"]).or_else(|| rest.split_once('=').map(|(a, b)| (a.trim(), b.trim())))?;
+    let (value_text, behind) = match words::around(value, &["for", "where", "on", "in all", "of", "if", "when"]) {
+        Some((v, t)) if !value.starts_with(['"', '“', '\'']) || words::quoted(value).is_none_or(|q| v.contains(&q)) => (v, Some(t)),
+        _ => (value, None),
+    };
+    let in_head = words::around(head, &["of", "for", "on", "from"]);
+    let name = in_head.map_or(head, |(name, _)| name);
+    match schema.column(name).filter(|c| !c.primary || behind.is_some()) {
+        Some(column) => {
+            let typed = format!("{} {value_text}", column.title);
+            let value = value_in(&typed, column, schema).unwrap_or_else(|| json!(words::bare(value_text)));
+            let target = behind.or(in_head.map(|(_, t)| t)).unwrap_or("");
+            update(column, value, target, schema)
+        }
+        None => by_value(value_text, head, schema),
+    }
+}
+
+/// `make all blocked tasks high priority`: the value that is named last is the new one.
+fn last_value(text: &str, schema: &Schema) -> Option<Intent> {
+    let known = schema.columns.iter().filter(|c| !c.primary && !c.is_contact()).flat_map(|c| c.values.iter().map(move |v| (c, v)));
+    let spans = known.filter_map(|(c, v)| words::find(text, v).map(|(at, _)| (at, c, v)));
+    let (at, column, value) = spans.max_by_key(|(at, _, v)| (*at, v.len()))?;
+    update(column, json!(value), text[..at].trim(), schema)
+}
+
+/// `mark … as Complete`: the column is the one that has this value.
+fn by_value(value: &str, target: &str, schema: &Schema) -> Option<Intent> {
+    let fits = |c: &&Column| {
+        !c.primary
+            && c.values.iter().any(|v| words::find(value, v).is_some() || v.to_lowercase().starts_with(&words::bare(value).to_lowercase()))
+    };
+    let column = schema.columns.iter().filter(|c| !c.is_contact()).find(fits)?;
+    let exact = column.values.iter().filter(|v| words::find(value, v).is_some()).max_by_key(|v| v.len());
+    let value = exact.or_else(|| column.values.iter().find(|v| v.to_lowercase().starts_with(&words::bare(value).to_lowercase())))?;
+    update(column, json!(value), target, schema)
+}
+
+fn update(column: &Column, value: Value, target: &str, schema: &Schema) -> Option<Intent> {
+    if target.trim().is_empty() {
+        return Some(Intent::Say(format!(
+            "For which rows should I set {}? For example: “… for everything assigned to Dana”, or “… for all rows”.",
+            column.title
+        )));
+    }
+    let filter = match which(target, schema)? {
+        Ok(filter) => filter,
+        Err(ask) => return Some(Intent::Say(ask)),
+    };
+    if column.is_contact() {
+        let name = value.as_str().unwrap_or_default().to_lowercase();
+        let same: Vec<&str> =
+            column.values.iter().filter(|v| v.to_lowercase().split(' ').next() == name.split(' ').next()).map(String::as_str).collect();
+        if same.len() > 1 && !same.iter().any(|s| s.to_lowercase() == name) {
+            return Some(Intent::Say(format!(
+                "There is more than one person of that name: {}. Which one do you mean?",
+                same.join(" and ")
+            )));
+        }
+    }
+    Some(Intent::Update { filter, set: vec![(column.title.clone(), value)] })
+}

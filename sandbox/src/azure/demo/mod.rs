@@ -1,0 +1,172 @@
+//! The built-in demo model: pattern-based, no network, no weights. It reads the conversation as a
+//! real model would get it and answers with function calls or words.
+
+mod asks;
+mod changes;
+mod filters;
+mod schema;
+mod words;
+
+use super::script::Reply;
+use schema::Schema;
+use serde_json::{Value, json};
+
+/// What it says when it does not understand.
+const LOST: &str = "I did not understand that. I am the built-in demo model and only know patterns (set AZURE_OPENAI_* for the real one). Try for example:\n\
+    - which tasks are overdue, and who owns them?\n\
+    - how many tasks are blocked?\n\
+    - total budget by department\n\
+    - set Status to \"In Progress\" for everything assigned to Dana that is Not Started\n\
+    - add a task \"Security review\" under Phase 3, owner Omar\n\
+    - delete the rows marked Cancelled\n\
+    - add a picklist column Risk with Low, Medium, High";
+
+/// What a request comes down to.
+pub(super) enum Intent {
+    Query { sql: String, lead: String },
+    Update { filter: String, set: Vec<(String, Value)> },
+    Add { title: String, parent: Option<String>, cells: Vec<(String, Value)> },
+    Delete { filter: String },
+    Column(Value),
+    Comment { row: String, text: String },
+    Say(String),
+}
+
+/// The results of the functions that were called since the user's last message.
+#[derive(Default)]
+struct Turn<'a> {
+    text: String,
+    results: Vec<(&'a str, Value)>,
+}
+
+impl Turn<'_> {
+    fn result(&self, name: &str) -> Option<&Value> {
+        self.results.iter().rev().find(|(n, _)| *n == name).map(|(_, v)| v)
+    }
+}
+
+pub(super) fn reply(request: &Value) -> Reply {
+    let messages: &[Value] = request["messages"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let turn = turn_of(messages);
+    if let Some(text) = small_talk(&turn.text) {
+        return Reply::Say(text);
+    }
+    if let Some((_, failed)) = turn.results.last().filter(|(_, r)| !r["error"].is_null()) {
+        return Reply::Say(format!("That did not work: {}", failed["error"].as_str().unwrap_or("unknown error")));
+    }
+    if words::any(&turn.text, &["which sheets", "list sheets", "list my sheets", "what sheets", "find sheet", "find the sheet"]) {
+        return sheets(&turn);
+    }
+    let Some(described) = turn.result("describe_sheet") else {
+        return Reply::call("describe_sheet", json!({ "sheet": null }));
+    };
+    let schema = Schema::read(described, &today(messages));
+    match intent(&turn.text, &schema) {
+        Some(intent) => act(intent, &turn, &schema),
+        None => Reply::Say(LOST.into()),
+    }
+}
+
+fn intent(text: &str, schema: &Schema) -> Option<Intent> {
+    changes::read(text, schema).or_else(|| asks::read(text, schema))
+}
+
+fn act(intent: Intent, turn: &Turn<'_>, schema: &Schema) -> Reply {
+    match intent {
+        Intent::Say(text) => Reply::Say(text),
+        Intent::Query { sql, lead } => match turn.result("query_sheet") {
+            None => Reply::call("query_sheet", json!({ "sheet": null, "sql": sql, "show": true })),
+            Some(result) => Reply::Say(asks::answer(&lead, result)),
+        },
+        Intent::Update { filter, set } => {
+            let set: Vec<Value> =
+                set.into_iter().map(|(column, value)| json!({ "column": column, "value": value, "expression": null })).collect();
+            Reply::call("propose_update", json!({ "sheet": null, "where_sql": filter, "set": set }))
+        }
+        Intent::Delete { filter } => Reply::call("propose_delete", json!({ "sheet": null, "where_sql": filter })),
+        Intent::Column(arguments) => Reply::call("propose_column", arguments),
+        Intent::Add { title, parent, cells } => {
+            let parent_id = match named_row(parent.as_deref(), turn, schema) {
+                Ok(id) => id,
+                Err(reply) => return reply,
+            };
+            let mut all = vec![json!({ "column": schema.primary().title, "value": title })];
+            all.extend(cells.into_iter().map(|(column, value)| json!({ "column": column, "value": value })));
+            Reply::call(
+                "propose_rows",
+                json!({ "sheet": null, "rows": [{ "cells": all }], "parent_row_id": parent_id, "after_row_id": null, "position": "bottom" }),
+            )
+        }
+        Intent::Comment { row, text } => match named_row(Some(&row), turn, schema) {
+            Ok(id) => Reply::call("propose_comment", json!({ "sheet": null, "row_id": id, "text": text })),
+            Err(reply) => reply,
+        },
+    }
+}
+
+/// The id of the row that is called so, by way of a query.
+fn named_row(name: Option<&str>, turn: &Turn<'_>, schema: &Schema) -> Result<Value, Reply> {
+    let Some(name) = name else { return Ok(Value::Null) };
+    let Some(result) = turn.result("query_sheet") else {
+        let primary = &schema.primary().sql;
+        let sql = format!(
+            "SELECT row_id, {primary} FROM sheet WHERE {primary} LIKE {} ORDER BY level LIMIT 5",
+            words::quote(&format!("{name}%"))
+        );
+        return Err(Reply::call("query_sheet", json!({ "sheet": null, "sql": sql, "show": false })));
+    };
+    match result["rows"][0][0].as_str() {
+        Some(id) => Ok(json!(id)),
+        None => Err(Reply::Say(format!("I found no row whose {} begins with “{name}”.", schema.primary().title))),
+    }
+}
+
+fn sheets(turn: &Turn<'_>) -> Reply {
+    let Some(found) = turn.result("find_sheets") else {
+        return Reply::call("find_sheets", json!({ "query": null }));
+    };
+    let lines = found["sheets"].as_array().into_iter().flatten().filter_map(|s| s["name"].as_str());
+    Reply::Say(format!("These are the sheets I can see:\n{}", lines.map(|n| format!("- {n}\n")).collect::<String>()))
+}
+
+fn small_talk(text: &str) -> Option<String> {
+    let bare = text.trim().trim_end_matches(['!', '.', '?']).to_lowercase();
+    match bare.as_str() {
+        "hi" | "hello" | "hey" | "good morning" | "hi there" => {
+            Some("Hello! Ask me about this sheet, for example “which tasks are overdue?” or “total budget by department”.".into())
+        }
+        "thanks" | "thank you" | "great" | "ok" | "okay" | "cool" | "thx" => Some("You are welcome.".into()),
+        _ => None,
+    }
+}
+
+/// The user's last words (a follow-up is read together with what came before) and what was called since.
+fn turn_of(messages: &[Value]) -> Turn<'_> {
+    let users: Vec<usize> = messages.iter().enumerate().filter(|(_, m)| m["role"] == "user").map(|(i, _)| i).collect();
+    let Some(last) = users.last().copied() else { return Turn::default() };
+    let words_at = |i: usize| messages[i]["content"].as_str().unwrap_or_default().to_owned();
+    let mut text = words_at(last);
+    let lower = text.to_lowercase();
+    let follow_up =
+        ["and only", "only ", "what about", "how about", "and for", "and what about", "just "].iter().any(|p| lower.starts_with(p));
+    if follow_up && users.len() > 1 {
+        text = format!("{} {text}", words_at(users[users.len() - 2]));
+    }
+    let mut results = Vec::new();
+    for message in &messages[last + 1..] {
+        if message["role"] != "tool" {
+            continue;
+        }
+        let calls = messages[last + 1..].iter().flat_map(|m| m["tool_calls"].as_array().into_iter().flatten());
+        let name = calls.filter(|c| c["id"] == message["tool_call_id"]).filter_map(|c| c["function"]["name"].as_str()).next_back();
+        let content = message["content"].as_str().and_then(|c| serde_json::from_str(c).ok());
+        results.extend(name.zip(content));
+    }
+    Turn { text, results }
+}
+
+fn today(messages: &[Value]) -> String {
+    let system = messages.iter().filter(|m| m["role"] == "system").filter_map(|m| m["content"].as_str());
+    let mut dates = system.filter_map(|s| s.split("Today is ").nth(1)).filter_map(|s| s.get(..10));
+    dates.next_back().unwrap_or("1970-01-01").to_owned()
+}

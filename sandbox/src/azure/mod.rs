@@ -1,0 +1,247 @@
+//! Azure OpenAI chat completions over HTTP: scripted, faulty, or answered by the built-in demo model.
+
+mod demo;
+mod script;
+mod wire;
+
+pub use script::Reply;
+
+use crate::fault::{self, Faults, Kind};
+use crate::serve::{self, Running};
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use axum::{Json, Router};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+/// The API key that the stand-in knows.
+pub const API_KEY: &str = "sandbox-azure-key";
+/// The deployment that the stand-in has.
+pub const DEPLOYMENT: &str = "sandbox";
+
+/// Where the answers come from.
+#[derive(Clone, Debug)]
+pub enum Mode {
+    /// The built-in, pattern-based demo model.
+    Demo,
+    /// These replies, in this order.
+    Script(Vec<Reply>),
+}
+
+/// How to start the stand-in.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Where to listen; port 0 picks a free one.
+    pub listen: SocketAddr,
+    /// Where the answers come from.
+    pub mode: Mode,
+    /// Behaves like a reasoning model: refuses `max_tokens`, `temperature` and the like.
+    pub reasoning: bool,
+    /// Time to the first token.
+    pub latency: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { listen: SocketAddr::from(([127, 0, 0, 1], 0)), mode: Mode::Demo, reasoning: false, latency: Duration::ZERO }
+    }
+}
+
+/// A running Azure OpenAI stand-in.
+#[derive(Clone)]
+pub struct Azure {
+    running: Arc<Running>,
+    service: Arc<Service>,
+}
+
+struct Service {
+    options: Options,
+    faults: Faults,
+    script: Mutex<VecDeque<Reply>>,
+    requests: Mutex<Vec<Value>>,
+}
+
+impl Azure {
+    /// Starts it.
+    ///
+    /// # Errors
+    /// When the address cannot be listened on.
+    pub async fn start(options: Options) -> anyhow::Result<Self> {
+        let listener = serve::bind(options.listen).await?;
+        let script = match &options.mode {
+            Mode::Script(replies) => replies.iter().cloned().collect(),
+            Mode::Demo => VecDeque::new(),
+        };
+        let service = Arc::new(Service { options, faults: Faults::default(), script: Mutex::new(script), requests: Mutex::default() });
+        let router = Router::new()
+            .route("/openai/deployments/{deployment}/chat/completions", post(dated))
+            .route("/openai/v1/chat/completions", post(current))
+            .route("/v1/chat/completions", post(current))
+            .fallback(|| async { wire::error(404, "404", "Resource not found") })
+            .with_state(service.clone());
+        Ok(Self { running: Arc::new(serve::serve(listener, router)?), service })
+    }
+
+    /// The endpoint, as it is set in `AZURE_OPENAI_API_BASE`.
+    pub fn base_url(&self) -> String {
+        self.running.origin()
+    }
+
+    /// Faults on demand.
+    pub fn faults(&self) -> &Faults {
+        &self.service.faults
+    }
+
+    /// Adds replies to the script.
+    pub fn script(&self, replies: impl IntoIterator<Item = Reply>) {
+        lock(&self.service.script).extend(replies);
+    }
+
+    /// Every request body so far, oldest first.
+    pub fn requests(&self) -> Vec<Value> {
+        lock(&self.service.requests).clone()
+    }
+
+    /// Waits until the stand-in ends, which it does only when it fails.
+    pub async fn wait(self) {
+        if let Ok(running) = Arc::try_unwrap(self.running) {
+            running.wait().await;
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+async fn dated(
+    State(service): State<Arc<Service>>,
+    Path(deployment): Path<String>,
+    Query(query): Query<BTreeMap<String, String>>,
+    headers: HeaderMap,
+    Json(body): Json<Value>,
+) -> Response {
+    if !query.contains_key("api-version") {
+        return wire::error(404, "404", "Resource not found");
+    }
+    answer(&service, &deployment, &headers, body).await
+}
+
+async fn current(State(service): State<Arc<Service>>, headers: HeaderMap, Json(body): Json<Value>) -> Response {
+    let deployment = body["model"].as_str().unwrap_or_default().to_owned();
+    answer(&service, &deployment, &headers, body).await
+}
+
+async fn answer(service: &Service, deployment: &str, headers: &HeaderMap, body: Value) -> Response {
+    let header = |name: &str| headers.get(name).and_then(|v| v.to_str().ok());
+    let bearer = header("authorization").and_then(|v| v.strip_prefix("Bearer "));
+    if header("api-key").or(bearer) != Some(API_KEY) {
+        return wire::error(
+            401,
+            "401",
+            "Access denied due to invalid subscription key or wrong API endpoint. Make sure to provide a valid key for an active subscription and use a correct regional API endpoint for your resource.",
+        );
+    }
+    if deployment != DEPLOYMENT {
+        return wire::error(
+            404,
+            "DeploymentNotFound",
+            "The API deployment for this resource does not exist. If you created the deployment within the last 5 minutes, please wait a moment and try again.",
+        );
+    }
+    lock(&service.requests).push(body.clone());
+    let fault = service.faults.draw();
+    if let Some(kind) = fault
+        && let Some(response) = fault::before(kind).await
+    {
+        return response;
+    }
+    match fault {
+        Some(Kind::RateLimited) => return wire::throttled(),
+        Some(Kind::ServerError) => {
+            return wire::error(500, "InternalServerError", "The server had an error while processing your request.");
+        }
+        _ => {}
+    }
+    if let Some(refusal) = refused(&body, service.options.reasoning) {
+        return refusal;
+    }
+    tokio::time::sleep(service.options.latency).await;
+    let reply = match service.options.mode {
+        Mode::Demo => demo::reply(&body),
+        Mode::Script(_) => lock(&service.script).pop_front().unwrap_or_else(|| Reply::Say("(the script has ended)".into())),
+    };
+    let streaming = body["stream"] == json!(true);
+    let usage = body["stream_options"]["include_usage"] == json!(true);
+    let response = wire::render(&reply, streaming, usage);
+    fault::after(fault, response).await
+}
+
+/// What the service refuses before it thinks: unanswered tool calls, parameters of another model family.
+fn refused(body: &Value, reasoning: bool) -> Option<Response> {
+    let messages = body["messages"].as_array().filter(|m| !m.is_empty());
+    let Some(messages) = messages else {
+        return Some(wire::error(400, "invalid_request_error", "'messages' must contain at least one message."));
+    };
+    for (i, message) in messages.iter().enumerate() {
+        for call in message["tool_calls"].as_array().into_iter().flatten() {
+            let answered = messages[i + 1..].iter().any(|m| m["role"] == "tool" && m["tool_call_id"] == call["id"]);
+            if !answered {
+                let text = format!(
+                    "An assistant message with 'tool_calls' must be followed by tool messages responding to each 'tool_call_id'. The following tool_call_ids did not have response messages: {}",
+                    call["id"]
+                );
+                return Some(wire::error(400, "invalid_request_error", &text));
+            }
+        }
+    }
+    if reasoning {
+        for (field, code) in [
+            ("max_tokens", "unsupported_parameter"),
+            ("temperature", "unsupported_value"),
+            ("top_p", "unsupported_parameter"),
+            ("frequency_penalty", "unsupported_parameter"),
+            ("presence_penalty", "unsupported_parameter"),
+        ] {
+            if body.get(field).is_some() {
+                return Some(wire::unsupported(field, code));
+            }
+        }
+    }
+    let strict_ok = body["tools"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .all(|t| t["function"]["strict"] != json!(true) || strict_schema(&t["function"]["parameters"]));
+    (!strict_ok).then(|| wire::error(400, "invalid_function_parameters", "Invalid schema for function: in strict mode every object needs 'additionalProperties': false and all properties in 'required'."))
+}
+
+fn strict_schema(schema: &Value) -> bool {
+    let Some(fields) = schema.as_object() else { return true };
+    const UNSUPPORTED: [&str; 8] = ["minLength", "maxLength", "pattern", "format", "minimum", "maximum", "minItems", "maxItems"];
+    if fields.keys().any(|k| UNSUPPORTED.contains(&k.as_str())) {
+        return false;
+    }
+    let Some(properties) = schema["properties"].as_object() else { return schema["items"].is_null() || strict_schema(&schema["items"]) };
+    let required: Vec<&str> = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    schema["additionalProperties"] == json!(false)
+        && properties.iter().all(|(name, sub)| required.contains(&name.as_str()) && strict_schema(sub))
+}
+
+impl IntoResponse for wire::Failure {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = (status, Json(self.body)).into_response();
+        for (name, value) in self.headers {
+            if let Ok(value) = value.parse() {
+                response.headers_mut().insert(name, value);
+            }
+        }
+        response
+    }
+}

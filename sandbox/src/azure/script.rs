@@ -1,0 +1,66 @@
+//! What a scripted model says, step by step; also readable from a file of JSON lines.
+
+use serde::Deserialize;
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// One answer of the model.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reply {
+    /// Words.
+    Say(String),
+    /// One call of a function.
+    Call {
+        /// Name of the function.
+        name: String,
+        /// Its arguments.
+        arguments: Value,
+    },
+    /// Several calls in one answer.
+    Calls(Vec<(String, Value)>),
+    /// A call whose arguments are this text, JSON or not.
+    RawCall {
+        /// Name of the function.
+        name: String,
+        /// The text of the arguments.
+        arguments: String,
+        /// Why the answer ended.
+        finish_reason: String,
+    },
+    /// Words that end for another reason than `stop`.
+    Cut {
+        /// The words so far.
+        text: String,
+        /// Why the answer ended.
+        finish_reason: String,
+    },
+    /// An HTTP answer as it is.
+    Http {
+        /// HTTP status.
+        status: u16,
+        /// HTTP headers.
+        #[serde(default)]
+        headers: BTreeMap<String, String>,
+        /// JSON body.
+        body: Value,
+    },
+    /// A stream of exactly these bytes, status 200.
+    Stream(String),
+}
+
+impl Reply {
+    /// A call of a function.
+    pub fn call(name: &str, arguments: Value) -> Self {
+        Self::Call { name: name.into(), arguments }
+    }
+
+    /// Reads a script: one reply a line.
+    ///
+    /// # Errors
+    /// When a line is not a reply; the error names the line.
+    pub fn parse_lines(text: &str) -> anyhow::Result<Vec<Self>> {
+        let lines = text.lines().enumerate().filter(|(_, l)| !l.trim().is_empty());
+        lines.map(|(n, line)| serde_json::from_str(line).map_err(|e| anyhow::anyhow!("line {}: {e}", n + 1))).collect()
+    }
+}

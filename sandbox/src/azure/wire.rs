@@ -1,0 +1,133 @@
+//! The wire format of chat completions: whole answers, streams with Azure's odd first chunk, errors.
+
+use super::script::Reply;
+use axum::Json;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+pub(super) struct Failure {
+    pub status: u16,
+    pub headers: Vec<(&'static str, String)>,
+    pub body: Value,
+}
+
+pub(super) fn error(status: u16, code: &str, message: &str) -> Response {
+    Failure { status, headers: Vec::new(), body: json!({ "error": { "code": code, "message": message } }) }.into_response()
+}
+
+pub(super) fn unsupported(field: &str, code: &str) -> Response {
+    let hint = if field == "max_tokens" { " Use 'max_completion_tokens' instead." } else { "" };
+    let message = format!("Unsupported parameter: '{field}' is not supported with this model.{hint}");
+    let body = json!({ "error": { "message": message, "type": "invalid_request_error", "param": field, "code": code } });
+    Failure { status: 400, headers: Vec::new(), body }.into_response()
+}
+
+pub(super) fn throttled() -> Response {
+    let message = "Requests to the ChatCompletions_Create Operation under Azure OpenAI API version 2024-10-21 have exceeded token rate limit of your current OpenAI S0 pricing tier. Please retry after 1 second.";
+    let headers =
+        vec![("retry-after-ms", "200".to_owned()), ("retry-after", "1".to_owned()), ("x-ratelimit-remaining-requests", "0".to_owned())];
+    Failure { status: 429, headers, body: json!({ "error": { "code": "429", "message": message } }) }.into_response()
+}
+
+pub(super) fn render(reply: &Reply, streaming: bool, usage: bool) -> Response {
+    let (content, calls, finish) = match reply {
+        Reply::Http { status, headers, body } => {
+            let mut response = Failure { status: *status, headers: Vec::new(), body: body.clone() }.into_response();
+            for (name, value) in headers {
+                if let (Ok(name), Ok(value)) = (name.parse::<header::HeaderName>(), value.parse()) {
+                    response.headers_mut().insert(name, value);
+                }
+            }
+            return response;
+        }
+        Reply::Stream(text) => return event_stream(text.clone()),
+        Reply::Say(text) => (text.clone(), Vec::new(), "stop"),
+        Reply::Cut { text, finish_reason } => (text.clone(), Vec::new(), finish_reason.as_str()),
+        Reply::Call { name, arguments } => (String::new(), vec![(name.clone(), arguments.to_string())], "tool_calls"),
+        Reply::Calls(calls) => (String::new(), calls.iter().map(|(n, a)| (n.clone(), a.to_string())).collect(), "tool_calls"),
+        Reply::RawCall { name, arguments, finish_reason } => {
+            (String::new(), vec![(name.clone(), arguments.clone())], finish_reason.as_str())
+        }
+    };
+    let response = if streaming { stream(&content, &calls, finish, usage) } else { whole(&content, &calls, finish) };
+    let mut response = response;
+    for (name, value) in [("x-ratelimit-remaining-requests", "99"), ("x-ratelimit-remaining-tokens", "99000")] {
+        response.headers_mut().insert(name, header::HeaderValue::from_static(value));
+    }
+    response
+}
+
+fn whole(content: &str, calls: &[(String, String)], finish: &str) -> Response {
+    let calls: Vec<Value> =
+        calls.iter().map(|(n, a)| json!({ "id": call_id(), "type": "function", "function": { "name": n, "arguments": a } })).collect();
+    let mut message =
+        json!({ "role": "assistant", "content": if content.is_empty() { Value::Null } else { json!(content) }, "refusal": null });
+    if !calls.is_empty() {
+        message["tool_calls"] = json!(calls);
+    }
+    Json(json!({
+        "id": "chatcmpl-sandbox", "object": "chat.completion", "created": 1_795_305_600, "model": "sandbox-model",
+        "choices": [{ "index": 0, "finish_reason": finish, "logprobs": null, "message": message, "content_filter_results": {} }],
+        "prompt_filter_results": [safe_prompt()], "usage": usage_of(content),
+    }))
+    .into_response()
+}
+
+fn stream(content: &str, calls: &[(String, String)], finish: &str, usage: bool) -> Response {
+    let chunk = |delta: Value, finish: Value| {
+        json!({
+            "choices": [{ "content_filter_results": {}, "delta": delta, "finish_reason": finish, "index": 0, "logprobs": null }],
+            "created": 1_795_305_600, "id": "chatcmpl-sandbox", "model": "sandbox-model", "obfuscation": "x7", "object": "chat.completion.chunk",
+        })
+    };
+    let mut chunks =
+        vec![json!({ "choices": [], "created": 0, "id": "", "model": "", "object": "", "prompt_filter_results": [safe_prompt()] })];
+    chunks.push(chunk(
+        json!({ "role": "assistant", "content": if calls.is_empty() { json!("") } else { Value::Null }, "refusal": null }),
+        Value::Null,
+    ));
+    for piece in pieces(content, 24) {
+        chunks.push(chunk(json!({ "content": piece }), Value::Null));
+    }
+    for (i, (name, arguments)) in calls.iter().enumerate() {
+        let head = json!({ "index": i, "id": call_id(), "type": "function", "function": { "name": name, "arguments": "" } });
+        chunks.push(chunk(json!({ "tool_calls": [head] }), Value::Null));
+        for piece in pieces(arguments, 17) {
+            chunks.push(chunk(json!({ "tool_calls": [{ "index": i, "function": { "arguments": piece } }] }), Value::Null));
+        }
+    }
+    chunks.push(chunk(json!({}), json!(finish)));
+    if usage {
+        chunks.push(json!({ "choices": [], "created": 1_795_305_600, "id": "chatcmpl-sandbox", "object": "chat.completion.chunk", "usage": usage_of(content) }));
+    }
+    let mut text: String = chunks.iter().map(|c| format!("data: {c}\n\n")).collect();
+    text.push_str("data: [DONE]\n\n");
+    event_stream(text)
+}
+
+fn event_stream(text: String) -> Response {
+    ([(header::CONTENT_TYPE, "text/event-stream; charset=utf-8")], text).into_response()
+}
+
+fn pieces(text: &str, chars: usize) -> Vec<String> {
+    let all: Vec<char> = text.chars().collect();
+    all.chunks(chars).map(|c| c.iter().collect()).collect()
+}
+
+/// Unique, as the service makes them.
+fn call_id() -> String {
+    static CALLS: AtomicU64 = AtomicU64::new(0);
+    format!("call_sandbox{}", CALLS.fetch_add(1, Ordering::Relaxed))
+}
+
+fn usage_of(content: &str) -> Value {
+    let completion = content.len() / 4 + 20;
+    json!({ "prompt_tokens": 1000, "completion_tokens": completion, "total_tokens": 1000 + completion })
+}
+
+fn safe_prompt() -> Value {
+    let safe = json!({ "filtered": false, "severity": "safe" });
+    json!({ "prompt_index": 0, "content_filter_results": { "hate": safe, "self_harm": safe, "sexual": safe, "violence": safe, "jailbreak": { "filtered": false, "detected": false } } })
+}

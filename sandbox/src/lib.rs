@@ -1,0 +1,10 @@
+//! The far side in small: Smartsheet, Azure OpenAI and Slack as the bot meets them, over real HTTP
+//! on loopback. Written from the documented wire formats; shares no type with the bot.
+
+pub mod azure;
+pub mod fault;
+mod serve;
+pub mod slack;
+pub mod smartsheet;
+
+pub use serve::Running;

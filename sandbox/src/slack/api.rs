@@ -1,0 +1,213 @@
+//! The Web API: posting, editing, whispering, files, people; limits and rates as documented.
+
+use super::{BOT_TOKEN, BOT_USER, Posted, Service, State as World, TEAM, blocks};
+use crate::fault::{self, Kind};
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+const PEOPLE: [(&str, &str); 3] = [("U1", "Lee Park"), ("U2", "Mia Jensen"), ("UBOT", "chatsheet")];
+
+pub(super) async fn call(
+    State(service): State<Arc<Service>>,
+    Path(method): Path<String>,
+    headers: HeaderMap,
+    uri: axum::http::Uri,
+    body: Bytes,
+) -> Response {
+    let drawn = service.faults.draw();
+    if let Some(kind) = drawn
+        && let Some(response) = fault::before(kind).await
+    {
+        return response;
+    }
+    match drawn {
+        Some(Kind::RateLimited) => return too_fast(&mut service.state(), 1),
+        Some(Kind::ServerError) => return StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        _ => {}
+    }
+    let mut body: Value = serde_json::from_slice(&body).unwrap_or_else(|_| form(&body));
+    if let (Value::Object(fields), Some(query)) = (&mut body, uri.query()) {
+        fields.extend(url::form_urlencoded::parse(query.as_bytes()).map(|(k, v)| (k.into_owned(), json!(v))));
+    }
+    let bearer = headers.get("authorization").and_then(|v| v.to_str().ok()).and_then(|v| v.strip_prefix("Bearer "));
+    let answer = if bearer != Some(BOT_TOKEN) {
+        refused("invalid_auth")
+    } else {
+        run(&service, &method, body, headers.get("host").and_then(|h| h.to_str().ok()).unwrap_or_default())
+    };
+    service.changed.notify_waiters();
+    fault::after(drawn, answer).await
+}
+
+fn run(service: &Service, method: &str, body: Value, host: &str) -> Response {
+    let mut state = service.state();
+    state.calls.push((method.to_owned(), body.clone()));
+    let rates = service.options.enforce_rates;
+    match method {
+        "auth.test" => ok(
+            json!({ "url": "https://sandbox.slack.com/", "team": "Sandbox", "user": "chatsheet", "team_id": TEAM, "user_id": BOT_USER, "bot_id": "B1" }),
+        ),
+        "chat.postMessage" => post_message(&mut state, &body, rates),
+        "chat.update" => update(&mut state, &body, rates),
+        "chat.postEphemeral" => post_ephemeral(&mut state, &body),
+        "conversations.open" => ok(json!({ "channel": { "id": format!("D{}", body["users"].as_str().unwrap_or_default()) } })),
+        "users.info" => {
+            let id = body["user"].as_str().unwrap_or_default();
+            match PEOPLE.iter().find(|(u, _)| *u == id) {
+                Some((id, name)) => ok(
+                    json!({ "user": { "id": id, "team_id": TEAM, "name": name.to_lowercase().replace(' ', "."), "profile": { "real_name": name, "display_name": name, "email": format!("{}@example.com", name.to_lowercase().replace(' ', ".")) } } }),
+                ),
+                None => refused("user_not_found"),
+            }
+        }
+        "files.getUploadURLExternal" => {
+            let id = format!("F{}", state.uploads.len() + 1);
+            state.uploads.insert(id.clone(), (body["filename"].as_str().unwrap_or_default().to_owned(), Vec::new()));
+            ok(json!({ "upload_url": format!("http://{host}/upload/{id}"), "file_id": id }))
+        }
+        "files.completeUploadExternal" => complete_upload(&mut state, &body),
+        _ => refused("unknown_method"),
+    }
+}
+
+fn form(body: &[u8]) -> Value {
+    url::form_urlencoded::parse(body).map(|(k, v)| (k.into_owned(), json!(v))).collect::<serde_json::Map<_, _>>().into()
+}
+
+fn ok(mut fields: Value) -> Response {
+    fields["ok"] = json!(true);
+    Json(fields).into_response()
+}
+
+fn refused(error: &str) -> Response {
+    Json(json!({ "ok": false, "error": error })).into_response()
+}
+
+fn too_fast(state: &mut World, seconds: u64) -> Response {
+    state.refused_for_rate += 1;
+    (StatusCode::TOO_MANY_REQUESTS, [("retry-after", seconds.to_string())], Json(json!({ "ok": false, "error": "ratelimited" })))
+        .into_response()
+}
+
+/// One post a second and channel, with a short burst; fifty edits a minute.
+fn over(times: &mut std::collections::VecDeque<Instant>, allowed: usize, within: Duration) -> bool {
+    let now = Instant::now();
+    while times.front().is_some_and(|t| now.duration_since(*t) > within) {
+        times.pop_front();
+    }
+    if times.len() >= allowed {
+        return true;
+    }
+    times.push_back(now);
+    false
+}
+
+/// Checks what Slack would check; the fault as an answer.
+fn check(state: &World, body: &Value) -> Option<Response> {
+    let blocks = body["blocks"].as_array().cloned().unwrap_or_default();
+    let text = body["text"].as_str().unwrap_or_default();
+    if text.is_empty() && blocks.is_empty() {
+        return Some(refused("no_text"));
+    }
+    if text.chars().count() > 40_000 {
+        return Some(refused("msg_too_long"));
+    }
+    if state.refuse_blocks && !blocks.is_empty() {
+        return Some(refused("invalid_blocks"));
+    }
+    let fault = blocks::fault(&blocks)?;
+    Some(Json(json!({ "ok": false, "error": "invalid_blocks", "errors": [fault] })).into_response())
+}
+
+fn posted(state: &mut World, body: &Value, user: &str) -> Posted {
+    Posted {
+        channel: body["channel"].as_str().unwrap_or_default().into(),
+        ts: state.next_ts(),
+        thread_ts: body["thread_ts"].as_str().map(str::to_owned),
+        user: user.into(),
+        text: body["text"].as_str().unwrap_or_default().into(),
+        blocks: body["blocks"].as_array().cloned().unwrap_or_default(),
+        only_for: None,
+        edits: 0,
+    }
+}
+
+fn post_message(state: &mut World, body: &Value, rates: bool) -> Response {
+    let channel = body["channel"].as_str().unwrap_or_default().to_owned();
+    if !channel.starts_with(['C', 'D', 'G']) {
+        return refused("channel_not_found");
+    }
+    if rates && over(state.posts.entry(channel.clone()).or_default(), 4, Duration::from_secs(4)) {
+        return too_fast(state, 1);
+    }
+    if let Some(thread) = body["thread_ts"].as_str()
+        && !state.messages.iter().any(|m| m.channel == channel && m.ts == thread)
+    {
+        return refused("invalid_thread_ts");
+    }
+    if let Some(refusal) = check(state, body) {
+        return refusal;
+    }
+    let message = posted(state, body, BOT_USER);
+    let answer = json!({ "channel": channel, "ts": message.ts, "message": { "type": "message", "text": message.text, "ts": message.ts, "user": BOT_USER } });
+    state.messages.push(message);
+    ok(answer)
+}
+
+fn update(state: &mut World, body: &Value, rates: bool) -> Response {
+    if rates && over(&mut state.edits, 50, Duration::from_secs(60)) {
+        return too_fast(state, 5);
+    }
+    if let Some(refusal) = check(state, body) {
+        return refusal;
+    }
+    let (channel, ts) = (body["channel"].as_str().unwrap_or_default(), body["ts"].as_str().unwrap_or_default());
+    let found = state.messages.iter_mut().find(|m| m.channel == channel && m.ts == ts && m.only_for.is_none());
+    let Some(message) = found else { return refused("message_not_found") };
+    if message.user != BOT_USER {
+        return refused("cant_update_message");
+    }
+    message.text = body["text"].as_str().unwrap_or_default().into();
+    message.blocks = body["blocks"].as_array().cloned().unwrap_or_default();
+    message.edits += 1;
+    ok(json!({ "channel": channel, "ts": ts, "text": message.text, "message": { "text": message.text } }))
+}
+
+fn post_ephemeral(state: &mut World, body: &Value) -> Response {
+    if let Some(refusal) = check(state, body) {
+        return refusal;
+    }
+    let user = body["user"].as_str().unwrap_or_default().to_owned();
+    let mut message = posted(state, body, BOT_USER);
+    message.only_for = Some(user);
+    let ts = message.ts.clone();
+    state.messages.push(message);
+    ok(json!({ "message_ts": ts }))
+}
+
+pub(super) async fn upload(State(service): State<Arc<Service>>, Path(id): Path<String>, body: Bytes) -> Response {
+    match service.state().uploads.get_mut(&id) {
+        Some((_, bytes)) => {
+            *bytes = body.to_vec();
+            ([("content-type", "text/plain")], format!("OK - {}", body.len())).into_response()
+        }
+        None => StatusCode::NOT_FOUND.into_response(),
+    }
+}
+
+fn complete_upload(state: &mut World, body: &Value) -> Response {
+    let ids: Vec<String> = body["files"].as_array().into_iter().flatten().filter_map(|f| f["id"].as_str().map(str::to_owned)).collect();
+    for id in &ids {
+        let Some((name, bytes)) = state.uploads.get(id).cloned() else { return refused("file_not_found") };
+        let mut message = posted(state, &json!({ "channel": body["channel_id"], "thread_ts": body["thread_ts"] }), BOT_USER);
+        message.text = format!("[file {name}, {} bytes]", bytes.len());
+        state.messages.push(message);
+    }
+    ok(json!({ "files": ids.iter().map(|id| json!({ "id": id })).collect::<Vec<_>>() }))
+}

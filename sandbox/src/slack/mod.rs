@@ -1,0 +1,219 @@
+//! A Slack workspace: Web API for the bot; people who mention, answer and press, as signed events.
+
+mod api;
+mod blocks;
+mod people;
+
+pub use blocks::fault as block_fault;
+pub use people::Delivered;
+
+use crate::fault::Faults;
+use crate::serve::{self, Running};
+use axum::Router;
+use axum::routing::{any, post};
+use serde_json::Value;
+use std::collections::{HashMap, VecDeque};
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+/// The bot token that the stand-in knows.
+pub const BOT_TOKEN: &str = "xoxb-sandbox-slack-token";
+/// The signing secret of the app.
+pub const SIGNING_SECRET: &str = "sandbox-slack-signing-secret";
+/// The bot's user id.
+pub const BOT_USER: &str = "UBOT";
+/// The workspace.
+pub const TEAM: &str = "T1";
+
+/// How to start the stand-in.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Where to listen; port 0 picks a free one.
+    pub listen: SocketAddr,
+    /// Whether the documented rates are enforced (1 post a second and channel, 50 edits a minute).
+    pub enforce_rates: bool,
+    /// How long events wait for an answer.
+    pub ack_within: Duration,
+    /// Waits before an event that was not acknowledged is sent again (Slack: at once, 1 min, 5 min).
+    pub retry_after: [Duration; 3],
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            enforce_rates: false,
+            ack_within: Duration::from_secs(3),
+            retry_after: [Duration::ZERO, Duration::from_millis(200), Duration::from_secs(1)],
+        }
+    }
+}
+
+/// A running Slack stand-in.
+#[derive(Clone)]
+pub struct Slack {
+    running: Arc<Running>,
+    service: Arc<Service>,
+}
+
+pub(crate) struct Service {
+    options: Options,
+    faults: Faults,
+    state: Mutex<State>,
+    changed: tokio::sync::Notify,
+    http: reqwest::Client,
+}
+
+#[derive(Default)]
+pub(crate) struct State {
+    events_url: Option<String>,
+    messages: Vec<Posted>,
+    ticks: u64,
+    refuse_blocks: bool,
+    last_event: Option<String>,
+    posts: HashMap<String, VecDeque<Instant>>,
+    edits: VecDeque<Instant>,
+    /// Every call of the Web API: method and body.
+    calls: Vec<(String, Value)>,
+    refused_for_rate: usize,
+    uploads: HashMap<String, (String, Vec<u8>)>,
+}
+
+/// A message in the workspace.
+#[derive(Clone, Debug)]
+pub struct Posted {
+    /// The channel.
+    pub channel: String,
+    /// Its time stamp, which is its id.
+    pub ts: String,
+    /// The thread it stands in.
+    pub thread_ts: Option<String>,
+    /// Who wrote it.
+    pub user: String,
+    /// Its text.
+    pub text: String,
+    /// Its blocks.
+    pub blocks: Vec<Value>,
+    /// The only person who sees it.
+    pub only_for: Option<String>,
+    /// How often it was edited.
+    pub edits: usize,
+}
+
+impl Posted {
+    /// What a person reads.
+    pub fn seen(&self) -> String {
+        if self.blocks.is_empty() { blocks::unescape(&self.text) } else { blocks::seen(&self.blocks) }
+    }
+}
+
+impl Slack {
+    /// Starts it.
+    ///
+    /// # Errors
+    /// When the address cannot be listened on.
+    #[expect(clippy::disallowed_methods, reason = "the stand-in's own way of delivering events")]
+    pub async fn start(options: Options) -> anyhow::Result<Self> {
+        let listener = serve::bind(options.listen).await?;
+        let http = reqwest::Client::builder().timeout(options.ack_within).build()?;
+        let service =
+            Arc::new(Service { options, faults: Faults::default(), state: Mutex::default(), changed: tokio::sync::Notify::new(), http });
+        let router = Router::new()
+            .route("/api/{method}", any(api::call))
+            .route("/upload/{id}", post(api::upload))
+            .route("/sandbox/say", post(people::say_route))
+            .with_state(service.clone());
+        Ok(Self { running: Arc::new(serve::serve(listener, router)?), service })
+    }
+
+    /// The base URL of its Web API.
+    pub fn base_url(&self) -> String {
+        format!("{}/api", self.running.origin())
+    }
+
+    /// Its address, without a path.
+    pub fn origin(&self) -> String {
+        self.running.origin()
+    }
+
+    /// Faults on demand.
+    pub fn faults(&self) -> &Faults {
+        &self.service.faults
+    }
+
+    /// Where events go from now on.
+    pub fn send_events_to(&self, url: &str) {
+        self.service.state().events_url = Some(url.to_owned());
+    }
+
+    /// From now on blocks are refused, as the service does when it does not like them.
+    pub fn refuse_blocks(&self, refuse: bool) {
+        self.service.state().refuse_blocks = refuse;
+    }
+
+    /// All messages that are there, oldest first.
+    pub fn messages(&self) -> Vec<Posted> {
+        self.service.state().messages.clone()
+    }
+
+    /// What people see in a thread, oldest first: who, and the words.
+    pub fn thread(&self, channel: &str, root: Option<&str>) -> Vec<(String, String)> {
+        let inside =
+            |m: &&Posted| m.channel == channel && (root.is_none() || m.thread_ts.as_deref() == root || Some(m.ts.as_str()) == root);
+        self.service.state().messages.iter().filter(inside).map(|m| (m.user.clone(), m.seen())).collect()
+    }
+
+    /// Every call of the Web API so far: method and body.
+    pub fn calls(&self) -> Vec<(String, Value)> {
+        self.service.state().calls.clone()
+    }
+
+    /// How many calls were refused because they came too fast.
+    pub fn refused_for_rate(&self) -> usize {
+        self.service.state().refused_for_rate
+    }
+
+    /// Returns when the messages fulfil a condition. Fails after ten seconds.
+    ///
+    /// # Errors
+    /// When the condition is not fulfilled in time; the error lists what is there.
+    pub async fn until(&self, condition: impl Fn(&[Posted]) -> bool) -> anyhow::Result<()> {
+        let wait = async {
+            loop {
+                let changed = self.service.changed.notified();
+                tokio::pin!(changed);
+                changed.as_mut().enable();
+                if condition(&self.service.state().messages) {
+                    return;
+                }
+                changed.await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), wait).await.map_err(|_| {
+            let seen: Vec<String> = self.messages().iter().map(|m| format!("{}: {}", m.user, m.seen())).collect();
+            anyhow::anyhow!("not seen in ten seconds; there is:\n{}", seen.join("\n"))
+        })
+    }
+
+    /// Waits until the stand-in ends, which it does only when it fails.
+    pub async fn wait(self) {
+        if let Ok(running) = Arc::try_unwrap(self.running) {
+            running.wait().await;
+        }
+    }
+}
+
+impl Service {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Time stamps as Slack makes them: seconds, a dot, six digits.
+    fn next_ts(&mut self) -> String {
+        self.ticks += 1;
+        format!("1795305600.{:06}", self.ticks)
+    }
+}

@@ -1,0 +1,210 @@
+//! People: they write, mention, press and use the slash command; the app gets signed requests.
+
+use super::{BOT_USER, Posted, SIGNING_SECRET, Service, Slack, TEAM};
+use axum::Form;
+use axum::extract::State;
+use hmac::{Hmac, KeyInit, Mac};
+use serde_json::{Value, json};
+use sha2::Sha256;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// How the app answered the requests about one thing that happened.
+#[derive(Clone, Debug, Default)]
+pub struct Delivered {
+    /// The time stamp of the message that was written or pressed on.
+    pub ts: String,
+    /// HTTP statuses, one per request; 0 when there was no answer in time.
+    pub statuses: Vec<u16>,
+}
+
+impl Slack {
+    /// Somebody writes. A mention in a channel is sent twice, as `message` and as `app_mention`.
+    pub async fn say(&self, channel: &str, user: &str, text: &str, thread: Option<&str>) -> Delivered {
+        self.service.say(channel, user, text, thread).await
+    }
+
+    /// Somebody presses the button with this label on the newest message that has it.
+    pub async fn press(&self, channel: &str, user: &str, label: &str) -> Delivered {
+        let found =
+            self.service.state().messages.iter().rev().filter(|m| m.channel == channel).find_map(|m| Some((m.clone(), button(m, label)?)));
+        let Some((message, button)) = found else { return Delivered::default() };
+        self.press_on(&message, &button, user).await
+    }
+
+    /// Somebody presses a button of a message, even one that is no longer shown.
+    pub async fn press_value(&self, message: &Posted, value: &str, user: &str) -> Delivered {
+        self.press_on(message, &json!({ "action_id": "button0", "value": value }), user).await
+    }
+
+    async fn press_on(&self, message: &Posted, button: &Value, user: &str) -> Delivered {
+        let trigger = self.service.state().next_ts();
+        let mut inner = json!({ "type": "message", "ts": message.ts, "user": BOT_USER, "text": message.text });
+        if let Some(thread) = &message.thread_ts {
+            inner["thread_ts"] = json!(thread);
+        }
+        let payload = json!({
+            "type": "block_actions", "api_app_id": "A1", "token": "x", "trigger_id": format!("trigger.{trigger}"),
+            "team": { "id": TEAM, "domain": "sandbox" }, "user": { "id": user, "username": user, "name": user, "team_id": TEAM },
+            "container": { "type": "message", "message_ts": message.ts, "channel_id": message.channel, "is_ephemeral": message.only_for.is_some() },
+            "channel": { "id": message.channel, "name": "plan" }, "message": inner, "response_url": "https://hooks.slack.com/actions/x",
+            "actions": [{ "type": "button", "action_id": button["action_id"], "block_id": "b", "value": button["value"], "action_ts": trigger }],
+        });
+        let body: String = url::form_urlencoded::Serializer::new(String::new()).append_pair("payload", &payload.to_string()).finish();
+        Delivered { ts: message.ts.clone(), statuses: self.service.deliver("application/x-www-form-urlencoded", body, false).await }
+    }
+
+    /// Somebody uses the slash command.
+    pub async fn slash(&self, channel: &str, user: &str, text: &str) -> Delivered {
+        let trigger = self.service.state().next_ts();
+        let body: String = url::form_urlencoded::Serializer::new(String::new())
+            .extend_pairs([
+                ("token", "x"),
+                ("team_id", TEAM),
+                ("team_domain", "sandbox"),
+                ("channel_id", channel),
+                ("channel_name", "plan"),
+                ("user_id", user),
+                ("user_name", user),
+                ("command", "/sheet"),
+                ("text", text),
+                ("api_app_id", "A1"),
+                ("is_enterprise_install", "false"),
+                ("response_url", "https://hooks.slack.com/commands/x"),
+                ("trigger_id", &format!("trigger.{trigger}")),
+            ])
+            .finish();
+        Delivered { ts: String::new(), statuses: self.service.deliver("application/x-www-form-urlencoded", body, false).await }
+    }
+
+    /// The last event is sent again, as after a missed acknowledgement.
+    pub async fn redeliver(&self) -> u16 {
+        let Some(body) = self.service.state().last_event.clone() else { return 0 };
+        self.service.send("application/json", &body, Some(1)).await
+    }
+
+    /// The bot's newest message comes in as an event, as Slack sends it to every app in the channel.
+    pub async fn echo(&self) -> Delivered {
+        let Some(message) = self.service.state().messages.iter().rev().find(|m| m.user == BOT_USER).cloned() else {
+            return Delivered::default();
+        };
+        let event = json!({ "type": "message", "user": BOT_USER, "bot_id": "B1", "text": message.text, "ts": message.ts, "thread_ts": message.thread_ts,
+            "channel": message.channel, "channel_type": "channel", "event_ts": message.ts });
+        let statuses = self.service.event(event).await;
+        Delivered { ts: message.ts, statuses }
+    }
+
+    /// Sends a body with a signature made at this time with this secret; returns the HTTP status.
+    pub async fn send_signed(&self, body: &str, secret: &str, timestamp: i64) -> u16 {
+        let url = self.service.state().events_url.clone().unwrap_or_default();
+        let request = self.service.http.post(url).header("content-type", "application/json");
+        let request =
+            request.header("x-slack-request-timestamp", timestamp.to_string()).header("x-slack-signature", sign(secret, timestamp, body));
+        request.body(body.to_owned()).send().await.map_or(0, |r| r.status().as_u16())
+    }
+
+    /// The body of the last event.
+    pub fn last_event(&self) -> Option<String> {
+        self.service.state().last_event.clone()
+    }
+}
+
+/// `POST /sandbox/say`: a person writes, by hand.
+pub(super) async fn say_route(State(service): State<Arc<Service>>, Form(form): Form<BTreeMap<String, String>>) -> String {
+    let field = |name: &str| form.get(name).map(String::as_str).unwrap_or_default();
+    let delivered = service.say(field("channel"), field("user"), field("text"), form.get("thread").map(String::as_str)).await;
+    format!("{delivered:?}\n")
+}
+
+fn button(message: &Posted, label: &str) -> Option<Value> {
+    let elements = message.blocks.iter().filter(|b| b["type"] == "actions").flat_map(|b| b["elements"].as_array().into_iter().flatten());
+    elements.into_iter().find(|e| e["text"]["text"] == label).cloned()
+}
+
+fn sign(secret: &str, timestamp: i64, body: &str) -> String {
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret.as_bytes()) else { return String::new() };
+    mac.update(format!("v0:{timestamp}:{body}").as_bytes());
+    let hex: String = mac.finalize().into_bytes().iter().map(|b| format!("{b:02x}")).collect();
+    format!("v0={hex}")
+}
+
+#[expect(clippy::disallowed_methods, reason = "signatures carry the wall clock, as Slack's do")]
+fn now() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| i64::try_from(d.as_secs()).unwrap_or(i64::MAX))
+}
+
+impl Service {
+    async fn say(&self, channel: &str, user: &str, text: &str, thread: Option<&str>) -> Delivered {
+        let ts = {
+            let mut state = self.state();
+            let ts = state.next_ts();
+            state.messages.push(Posted {
+                channel: channel.into(),
+                ts: ts.clone(),
+                thread_ts: thread.map(str::to_owned),
+                user: user.into(),
+                text: text.into(),
+                blocks: Vec::new(),
+                only_for: None,
+                edits: 0,
+            });
+            ts
+        };
+        let dm = channel.starts_with('D');
+        let mut event = json!({ "type": "message", "user": user, "text": text, "ts": ts, "channel": channel, "channel_type": if dm { "im" } else { "channel" }, "event_ts": ts, "team": TEAM });
+        if let Some(thread) = thread {
+            event["thread_ts"] = json!(thread);
+            event["parent_user_id"] = json!(user);
+        }
+        let mut statuses = self.event(event.clone()).await;
+        if !dm && text.contains(&format!("<@{BOT_USER}>")) {
+            event["type"] = json!("app_mention");
+            statuses.extend(self.event(event).await);
+        }
+        Delivered { ts, statuses }
+    }
+
+    async fn event(&self, event: Value) -> Vec<u16> {
+        let id = {
+            let mut state = self.state();
+            let ts = state.next_ts();
+            format!("Ev{}", ts.replace('.', ""))
+        };
+        let body = json!({
+            "token": "x", "team_id": TEAM, "api_app_id": "A1", "event": event, "type": "event_callback", "event_id": id, "event_time": now(),
+            "authorizations": [{ "enterprise_id": null, "team_id": TEAM, "user_id": BOT_USER, "is_bot": true, "is_enterprise_install": false }],
+            "is_ext_shared_channel": false, "event_context": "4-x",
+        })
+        .to_string();
+        self.state().last_event = Some(body.clone());
+        self.deliver("application/json", body, true).await
+    }
+
+    /// Sends until acknowledged, at most four times; commands and presses are sent once.
+    async fn deliver(&self, content_type: &str, body: String, retried: bool) -> Vec<u16> {
+        let mut statuses = vec![self.send(content_type, &body, None).await];
+        for (n, wait) in self.options.retry_after.iter().enumerate() {
+            let acknowledged = statuses.last().is_some_and(|s| (200..300).contains(s));
+            if acknowledged || !retried {
+                break;
+            }
+            tokio::time::sleep(*wait).await;
+            statuses.push(self.send(content_type, &body, Some(n + 1)).await);
+        }
+        statuses
+    }
+
+    async fn send(&self, content_type: &str, body: &str, retry: Option<usize>) -> u16 {
+        let Some(url) = self.state().events_url.clone() else { return 0 };
+        let timestamp = now();
+        let mut request = self.http.post(url).header("content-type", content_type);
+        request = request
+            .header("x-slack-request-timestamp", timestamp.to_string())
+            .header("x-slack-signature", sign(SIGNING_SECRET, timestamp, body));
+        if let Some(n) = retry {
+            request = request.header("x-slack-retry-num", n.to_string()).header("x-slack-retry-reason", "http_error");
+        }
+        request.body(body.to_owned()).send().await.map_or(0, |r| r.status().as_u16())
+    }
+}

@@ -1,0 +1,183 @@
+//! What a cell accepts: the strict rules per column type, and what comes back.
+
+use super::error::Failure;
+use super::samples::PEOPLE;
+use super::world::{Column, Row, Sheet};
+use serde_json::{Map, Value, json};
+
+const KNOWN: [&str; 11] = [
+    "columnId",
+    "value",
+    "objectValue",
+    "formula",
+    "strict",
+    "overrideValidation",
+    "hyperlink",
+    "linkInFromCell",
+    "format",
+    "displayValue",
+    "image",
+];
+
+/// The cell as it will be stored.
+pub(super) fn accept(column: &Column, input: &Value) -> Result<Map<String, Value>, Failure> {
+    let cell = input.as_object().ok_or_else(|| Failure::new(1008, "Unable to parse request."))?;
+    if let Some(unknown) = cell.keys().find(|k| !KNOWN.contains(&k.as_str())) {
+        return Err(Failure::new(1032, format!("The attribute(s) {unknown} are not allowed for this operation.")));
+    }
+    if column.extra.contains_key("systemColumnType") {
+        return Err(Failure::new(1046, "Value cannot be set for system columns."));
+    }
+    if column.extra.contains_key("formula") {
+        return Err(Failure::new(1302, "Cells of a column formula cannot be set."));
+    }
+    if column.extra.get("locked") == Some(&json!(true)) {
+        return Err(Failure::new(1039, "You cannot change a locked column."));
+    }
+    if let Some(formula) = cell.get("formula").filter(|f| !f.is_null()) {
+        if ["value", "objectValue", "hyperlink"].iter().any(|k| cell.contains_key(*k)) {
+            return Err(Failure::new(
+                1163,
+                "formula must not be used together with value, objectValue, image, hyperlink or linkInFromCell.",
+            ));
+        }
+        return object(json!({ "formula": formula, "value": "#UNPARSEABLE", "displayValue": "#UNPARSEABLE" }));
+    }
+    let (value, object_value) = (cell.get("value"), cell.get("objectValue"));
+    if value.is_some() && object_value.is_some() {
+        return Err(Failure::new(1130, "Either value or objectValue may be set, not both."));
+    }
+    let strict = cell.get("strict") != Some(&json!(false));
+    let mut stored = match (object_value, value) {
+        (Some(o), _) => object_cell(column, o)?,
+        (None, Some(v)) => plain_cell(column, v, strict)?,
+        (None, None) if cell.contains_key("hyperlink") => Map::new(),
+        (None, None) => return Err(Failure::new(1012, "Required object attribute(s) are missing from your request: cell.value.")),
+    };
+    if let Some(name) = cell.get("displayValue").filter(|_| column.kind == "CONTACT_LIST" && !stored.is_empty()) {
+        stored.insert("displayValue".into(), name.clone());
+    }
+    if let Some(link) = cell.get("hyperlink").filter(|h| !h.is_null()) {
+        stored.insert("hyperlink".into(), link.clone());
+    }
+    Ok(stored)
+}
+
+/// The row as the API shows it.
+pub(super) fn row_json(sheet: &Sheet, row: &Row, with_empty: bool, object_values: bool, permalink: Option<String>) -> Value {
+    let index = sheet.position(row.id).unwrap_or(0);
+    let cell = |column: &Column| -> Option<Value> {
+        let mut json = row.cells.get(&column.id).cloned();
+        if json.is_none() && !with_empty {
+            return None;
+        }
+        let cell = json.get_or_insert_default();
+        if !object_values {
+            cell.remove("objectValue");
+        }
+        cell.insert("columnId".into(), json!(column.id));
+        json.map(Value::Object)
+    };
+    let mut json = json!({
+        "id": row.id, "rowNumber": index + 1, "expanded": true,
+        "createdAt": row.created_at, "modifiedAt": row.modified_at,
+        "cells": sheet.columns.iter().filter_map(cell).collect::<Vec<_>>(),
+    });
+    if let Some(parent) = row.parent {
+        json["parentId"] = json!(parent);
+    }
+    let sibling = sheet.rows[..index].iter().rev().find(|r| r.parent == row.parent);
+    if let Some(sibling) = sibling {
+        json["siblingId"] = json!(sibling.id);
+    }
+    if row.locked {
+        json["locked"] = json!(true);
+    }
+    if let Some(link) = permalink {
+        json["permalink"] = json!(link);
+    }
+    json
+}
+
+/// `$1,234.50`, without cents where there are none.
+pub(super) fn money(n: f64) -> String {
+    let cents = (n.abs() * 100.0).round() as u64;
+    let whole = (cents / 100).to_string();
+    let grouped: Vec<String> = whole.as_bytes().rchunks(3).rev().map(|c| String::from_utf8_lossy(c).into_owned()).collect();
+    let sign = if n < 0.0 { "-" } else { "" };
+    let rest = if cents.is_multiple_of(100) { String::new() } else { format!(".{:02}", cents % 100) };
+    format!("{sign}${}{rest}", grouped.join(","))
+}
+
+fn object(value: Value) -> Result<Map<String, Value>, Failure> {
+    value.as_object().cloned().ok_or_else(|| Failure::new(1008, "Unable to parse request."))
+}
+
+fn strict_violation(column: &Column) -> Failure {
+    Failure::new(
+        1042,
+        format!(
+            "The value for cell in column {}, {}, did not conform to the strict requirements for type {}.",
+            column.id, column.title, column.kind
+        ),
+    )
+}
+
+fn plain_cell(column: &Column, value: &Value, strict: bool) -> Result<Map<String, Value>, Failure> {
+    let emptied = matches!(value, Value::Null) || value == "";
+    if emptied {
+        return if column.kind == "CHECKBOX" { object(json!({ "value": false })) } else { Ok(Map::new()) };
+    }
+    if let Some(n) = value.as_f64().filter(|n| n.abs() > 9_007_199_254_740_992.0) {
+        return Err(Failure::new(1148, format!("The number {n} is out of range.")));
+    }
+    let text: String = value.as_str().map_or_else(|| value.to_string(), |s| s.chars().take(4000).collect());
+    let fits = match column.kind.as_str() {
+        "DATE" | "ABSTRACT_DATETIME" => text.len() == 10 && text.parse::<jiff::civil::Date>().is_ok(),
+        "CHECKBOX" => value.is_boolean(),
+        "CONTACT_LIST" => text.contains('@') && !text.contains(' '),
+        "PICKLIST" => value.is_string() && (column.options.is_empty() || column.options.contains(&text)),
+        "MULTI_PICKLIST" | "MULTI_CONTACT_LIST" | "PREDECESSOR" | "DATETIME" => false,
+        _ => !value.is_object() && !value.is_array(),
+    };
+    if strict && !fits {
+        return Err(strict_violation(column));
+    }
+    match column.kind.as_str() {
+        "CONTACT_LIST" => {
+            let known = PEOPLE.iter().find(|(n, e)| *e == text || (!strict && *n == text));
+            match known {
+                Some((name, email)) => object(json!({ "value": email, "displayValue": name })),
+                None => object(json!({ "value": text, "displayValue": text })),
+            }
+        }
+        "DATE" | "CHECKBOX" if fits => object(json!({ "value": value })),
+        _ if value.is_number() => {
+            let n = value.as_f64().unwrap_or_default();
+            object(json!({ "value": n, "displayValue": format!("{n}") }))
+        }
+        _ => object(json!({ "value": text, "displayValue": text })),
+    }
+}
+
+fn object_cell(column: &Column, input: &Value) -> Result<Map<String, Value>, Failure> {
+    let kind = input.get("objectType").and_then(Value::as_str).unwrap_or_default();
+    let values = input.get("values").and_then(Value::as_array).cloned().unwrap_or_default();
+    let shown: Option<Vec<String>> = match (kind, column.kind.as_str()) {
+        ("MULTI_PICKLIST", "MULTI_PICKLIST") => {
+            let texts: Vec<String> = values.iter().filter_map(|v| v.as_str().map(str::to_owned)).collect();
+            texts.iter().all(|t| column.options.contains(t)).then_some(texts)
+        }
+        ("MULTI_CONTACT", "MULTI_CONTACT_LIST") => {
+            let name = |v: &Value| v.get("name").or(v.get("email")).and_then(Value::as_str).map(str::to_owned);
+            values.iter().map(name).collect()
+        }
+        ("CONTACT", "CONTACT_LIST") => {
+            return plain_cell(column, input.get("email").unwrap_or(&Value::Null), true);
+        }
+        ("DATE", "DATE") => return plain_cell(column, input.get("value").unwrap_or(&Value::Null), true),
+        _ => None,
+    };
+    let shown = shown.ok_or_else(|| strict_violation(column))?.join(", ");
+    object(json!({ "value": shown, "displayValue": shown, "objectValue": input }))
+}

@@ -1,0 +1,234 @@
+//! A stateful Smartsheet: the documented REST API 2.0 over one world in memory.
+
+mod cells;
+mod columns;
+mod discussions;
+mod error;
+mod page;
+mod rows;
+mod samples;
+mod search;
+mod sheets;
+mod webhooks;
+mod world;
+
+pub use samples::Seed;
+pub use world::{Logged, World};
+
+use crate::fault::{self, Faults, Kind};
+use crate::serve::{self, Running};
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::http::{Method, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use error::Failure;
+use std::collections::{BTreeSet, VecDeque};
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+use tower_http::compression::CompressionLayer;
+
+/// How to start the stand-in.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Where to listen; port 0 picks a free one.
+    pub listen: SocketAddr,
+    /// What is there at the start.
+    pub seed: Seed,
+    /// The day that the sample dates are laid around.
+    pub today: jiff::civil::Date,
+    /// Requests a minute and token.
+    pub requests_per_minute: usize,
+    /// How long a write takes; a second write to the same sheet meanwhile is refused (4004).
+    pub write_latency: Duration,
+    /// How long changes are collected before a webhook is called.
+    pub webhook_debounce: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            seed: Seed::Samples,
+            today: jiff::civil::date(2026, 11, 22),
+            requests_per_minute: 300,
+            write_latency: Duration::ZERO,
+            webhook_debounce: Duration::from_secs(60),
+        }
+    }
+}
+
+/// A running Smartsheet stand-in.
+#[derive(Clone)]
+pub struct Smartsheet {
+    running: Arc<Running>,
+    service: Arc<Service>,
+}
+
+/// The access token that the stand-in knows.
+pub const TOKEN: &str = "sandbox-smartsheet-token";
+
+pub(crate) struct Service {
+    world: Mutex<World>,
+    faults: Faults,
+    writing: Mutex<BTreeSet<i64>>,
+    recent: Mutex<VecDeque<Instant>>,
+    options: Options,
+    pub(crate) webhooks: webhooks::Queue,
+}
+
+impl Smartsheet {
+    /// Starts it.
+    ///
+    /// # Errors
+    /// When the address cannot be listened on.
+    pub async fn start(options: Options) -> anyhow::Result<Self> {
+        let listener = serve::bind(options.listen).await?;
+        let origin = format!("http://{}", listener.local_addr()?);
+        let world = World::new(options.seed, options.today, &origin);
+        let service = Arc::new(Service {
+            world: Mutex::new(world),
+            faults: Faults::default(),
+            writing: Mutex::default(),
+            recent: Mutex::default(),
+            webhooks: webhooks::Queue::default(),
+            options,
+        });
+        let running = serve::serve(listener, router(service.clone()))?;
+        Ok(Self { running: Arc::new(running), service })
+    }
+
+    /// The base URL of its API.
+    pub fn base_url(&self) -> String {
+        format!("{}/2.0", self.running.origin())
+    }
+
+    /// Faults on demand.
+    pub fn faults(&self) -> &Faults {
+        &self.service.faults
+    }
+
+    /// The sheets and everything else that is there, to look at or to change behind the bot's back.
+    pub fn world(&self) -> MutexGuard<'_, World> {
+        self.service.world()
+    }
+
+    /// Waits until the stand-in ends, which it does only when it fails.
+    pub async fn wait(self) {
+        if let Ok(running) = Arc::try_unwrap(self.running) {
+            running.wait().await;
+        }
+    }
+}
+
+impl Service {
+    pub(crate) fn world(&self) -> MutexGuard<'_, World> {
+        self.world.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// Runs a write on a sheet, refusing it while another write on that sheet is under way.
+    pub(crate) async fn write<T>(&self, sheet_id: i64, change: impl FnOnce(&mut World) -> Result<T, Failure>) -> Result<T, Failure> {
+        if !self.writing.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(sheet_id) {
+            return Err(Failure::busy(sheet_id));
+        }
+        if !self.options.write_latency.is_zero() {
+            tokio::time::sleep(self.options.write_latency).await;
+        }
+        let result = change(&mut self.world());
+        self.writing.lock().unwrap_or_else(std::sync::PoisonError::into_inner).remove(&sheet_id);
+        result
+    }
+
+    fn over_rate(&self, cost: usize) -> bool {
+        let now = Instant::now();
+        let mut recent = self.recent.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        while recent.front().is_some_and(|t| now.duration_since(*t) > Duration::from_secs(60)) {
+            recent.pop_front();
+        }
+        recent.extend(std::iter::repeat_n(now, cost));
+        recent.len() > self.options.requests_per_minute
+    }
+}
+
+fn router(service: Arc<Service>) -> Router {
+    let api = Router::new()
+        .route("/users/me", get(sheets::me))
+        .route("/sheets", get(sheets::list).post(sheets::create))
+        .route("/sheets/{sheet}", get(sheets::read).put(sheets::update).delete(sheets::delete))
+        .route("/sheets/{sheet}/version", get(sheets::version))
+        .route("/sheets/{sheet}/columns", get(columns::list).post(columns::add))
+        .route("/sheets/{sheet}/columns/{column}", get(columns::read).put(columns::update).delete(columns::delete))
+        .route("/sheets/{sheet}/rows", post(rows::add).put(rows::update).delete(rows::delete))
+        .route("/sheets/{sheet}/rows/{row}", get(rows::read))
+        .route("/sheets/{sheet}/discussions", get(discussions::of_sheet).post(discussions::on_sheet))
+        .route("/sheets/{sheet}/rows/{row}/discussions", get(discussions::of_row).post(discussions::on_row))
+        .route("/sheets/{sheet}/discussions/{discussion}", get(discussions::read))
+        .route("/sheets/{sheet}/discussions/{discussion}/comments", post(discussions::comment))
+        .route("/sheets/{sheet}/comments/{comment}", get(discussions::read_comment).delete(discussions::delete_comment))
+        .route("/search", get(search::everywhere))
+        .route("/search/sheets/{sheet}", get(search::in_sheet))
+        .route("/workspaces", get(sheets::workspaces))
+        .route("/workspaces/{workspace}/metadata", get(sheets::workspace))
+        .route("/workspaces/{workspace}/children", get(sheets::workspace_children))
+        .route("/workspaces/{workspace}/sheets", post(sheets::create_in_workspace))
+        .route("/webhooks", get(webhooks::list).post(webhooks::create))
+        .route("/webhooks/{webhook}", get(webhooks::read).put(webhooks::update).delete(webhooks::delete))
+        .route("/webhooks/{webhook}/resetsharedsecret", post(webhooks::reset_secret))
+        .fallback(|| async { Failure::not_found() })
+        .layer(middleware::from_fn_with_state(service.clone(), gate))
+        .layer(CompressionLayer::new().gzip(true))
+        .layer(DefaultBodyLimit::max(32 << 20));
+    Router::new().nest("/2.0", api).route("/sheets/{sheet}", get(page::show)).with_state(service)
+}
+
+/// Before every call: faults, token, rate; after it: the log.
+async fn gate(State(service): State<Arc<Service>>, request: Request, next: Next) -> Response {
+    let (request, entry) = logged(request).await;
+    let change = entry.method != "GET";
+    let fault = if change { service.faults.draw_write() } else { service.faults.draw() };
+    if let Some(kind) = fault
+        && let Some(response) = fault::before(kind).await
+    {
+        service.world().log.push(Logged { fault: Some(kind), ..entry });
+        return response;
+    }
+    service.world().log.push(Logged { fault, ..entry });
+    let token = request.headers().get(header::AUTHORIZATION).and_then(|v| v.to_str().ok());
+    let failure = match token {
+        None => Some(Failure::new(1001, "An Access Token is required.")),
+        Some(t) if t != format!("Bearer {TOKEN}") => Some(Failure::new(1002, "Your Access Token is invalid.")),
+        Some(_) if fault == Some(Kind::RateLimited) || service.over_rate(1) => Some(Failure::rate_limited()),
+        Some(_) if fault == Some(Kind::ServerError) => Some(if change {
+            Failure::new(4002, "Server timeout exceeded.")
+        } else {
+            Failure::new(4001, "Smartsheet.com is currently offline for system maintenance. Please check back again shortly.")
+        }),
+        Some(_) => None,
+    };
+    if let Some(failure) = failure {
+        return failure.into_response();
+    }
+    let response = next.run(request).await;
+    if change {
+        webhooks::notify(&service);
+    }
+    fault::after(fault, response).await
+}
+
+async fn logged(request: Request) -> (Request, Logged) {
+    let (parts, body) = request.into_parts();
+    let bytes: Bytes = axum::body::to_bytes(body, 64 << 20).await.unwrap_or_default();
+    let keep_body = parts.method != Method::GET;
+    let agent = parts.headers.get("smartsheet-change-agent").and_then(|v| v.to_str().ok()).map(str::to_owned);
+    let entry = Logged {
+        method: parts.method.to_string(),
+        path: parts.uri.path_and_query().map(ToString::to_string).unwrap_or_default(),
+        body: if keep_body { String::from_utf8_lossy(&bytes).into_owned() } else { String::new() },
+        change_agent: agent,
+        fault: None,
+    };
+    (Request::from_parts(parts, Body::from(bytes)), entry)
+}

@@ -1,0 +1,268 @@
+//! Rows: add, update, delete in bulk; location, hierarchy and partial success as documented.
+
+use super::cells::{accept, row_json};
+use super::error::Failure;
+use super::world::{Row, Sheet, World};
+use super::{Service, discussions};
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{Path, Query, State};
+use serde_json::{Map, Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+type Reply = Result<Json<Value>, Failure>;
+type Params = Query<BTreeMap<String, String>>;
+
+const LOCATION: [&str; 7] = ["toTop", "toBottom", "parentId", "siblingId", "above", "indent", "outdent"];
+const KNOWN: [&str; 6] = ["id", "cells", "expanded", "locked", "format", "rowNumber"];
+
+pub(super) async fn read(State(service): State<Arc<Service>>, Path((sheet, row)): Path<(i64, i64)>, Query(params): Params) -> Reply {
+    let world = service.world();
+    let sheet = world.sheet(sheet)?;
+    let found = sheet.rows.iter().find(|r| r.id == row).ok_or_else(Failure::not_found)?;
+    let include = params.get("include").map(String::as_str).unwrap_or_default();
+    let mut json = row_json(sheet, found, true, include.contains("objectValue"), Some(row_link(&world, sheet, row)));
+    json["columns"] = sheet.columns.iter().map(|c| sheet.column_json(c)).collect();
+    if include.contains("discussions") {
+        json["discussions"] = discussions::list_json(&world, |d| d.row == Some(row));
+    }
+    Ok(Json(json))
+}
+
+pub(super) fn row_link(world: &World, sheet: &Sheet, row: i64) -> String {
+    format!("{}?rowId={row}", sheet.permalink(&world.origin))
+}
+
+pub(super) async fn add(State(service): State<Arc<Service>>, Path(sheet): Path<i64>, Query(params): Params, body: Bytes) -> Reply {
+    change(&service, sheet, &params, &body, add_one).await
+}
+
+pub(super) async fn update(State(service): State<Arc<Service>>, Path(sheet): Path<i64>, Query(params): Params, body: Bytes) -> Reply {
+    change(&service, sheet, &params, &body, |world, sheet, item, _| update_one(world, sheet, item)).await
+}
+
+pub(super) async fn delete(State(service): State<Arc<Service>>, Path(sheet_id): Path<i64>, Query(params): Params) -> Reply {
+    let ids =
+        params.get("ids").filter(|i| !i.is_empty()).ok_or_else(|| Failure::new(1009, "Required query parameter(s) are missing: ids."))?;
+    let ids: Vec<i64> = ids
+        .split(',')
+        .map(|i| i.trim().parse())
+        .collect::<Result<_, _>>()
+        .map_err(|_| Failure::new(1018, "The value for query parameter ids is invalid."))?;
+    let ignore = params.get("ignoreRowsNotFound").is_some_and(|v| v == "true");
+    service
+        .write(sheet_id, |world| {
+            let sheet = world.sheet_mut(sheet_id)?;
+            let unknown = ids.iter().any(|id| sheet.position(*id).is_none());
+            if unknown && !ignore {
+                return Err(Failure::not_found());
+            }
+            let mut gone: BTreeSet<i64> = ids.iter().copied().filter(|id| sheet.position(*id).is_some()).collect();
+            if sheet.rows.iter().any(|r| gone.contains(&r.id) && r.locked) {
+                return Err(Failure::new(1092, "You cannot delete a locked row."));
+            }
+            for row in &sheet.rows {
+                if row.parent.is_some_and(|p| gone.contains(&p)) {
+                    gone.insert(row.id);
+                }
+            }
+            sheet.rows.retain(|r| !gone.contains(&r.id));
+            let mut version = sheet.version;
+            for id in &gone {
+                version = world.touched(sheet_id, json!({ "objectType": "row", "eventType": "deleted", "id": id }));
+            }
+            settle_version(world, sheet_id, &mut version, gone.len());
+            Ok(Json(json!({ "message": "SUCCESS", "resultCode": 0, "version": version, "result": gone })))
+        })
+        .await
+}
+
+/// One request is one version, however many rows it touches.
+fn settle_version(world: &mut World, sheet_id: i64, version: &mut i64, touched: usize) {
+    let extra = i64::try_from(touched.saturating_sub(1)).unwrap_or(0);
+    if let Ok(sheet) = world.sheet_mut(sheet_id) {
+        sheet.version -= extra;
+        *version = sheet.version;
+    }
+}
+
+async fn change(
+    service: &Service,
+    sheet_id: i64,
+    params: &BTreeMap<String, String>,
+    body: &[u8],
+    one: impl Fn(&mut World, i64, &Map<String, Value>, Option<i64>) -> Result<i64, Failure>,
+) -> Reply {
+    let input: Value = serde_json::from_slice(body).map_err(|_| Failure::new(1282, "Invalid JSON in request body."))?;
+    let single = input.is_object();
+    let items =
+        if single { vec![input] } else { input.as_array().cloned().ok_or_else(|| Failure::new(1008, "Unable to parse request."))? };
+    if items.is_empty() {
+        return Err(Failure::new(1024, "A body is required for this request."));
+    }
+    if items.len() > 500 {
+        return Err(Failure::new(1061, "The maximum number of rows (500) has been exceeded."));
+    }
+    one_location(&items)?;
+    let partial = params.get("allowPartialSuccess").is_some_and(|v| v == "true");
+    service
+        .write(sheet_id, |world| {
+            let before = world.sheet(sheet_id)?.clone();
+            if before.access_level == "VIEWER" {
+                return Err(Failure::new(1004, "You are not authorized to perform this action."));
+            }
+            let (mut done, mut failed) = (Vec::new(), Vec::new());
+            for (index, item) in items.iter().enumerate() {
+                let result = item
+                    .as_object()
+                    .ok_or_else(|| Failure::new(1008, "Unable to parse request."))
+                    .and_then(|i| one(world, sheet_id, i, done.last().copied()));
+                match result {
+                    Ok(id) => done.push(id),
+                    Err(failure) => failed.push((index, item.get("id").and_then(Value::as_i64), failure)),
+                }
+            }
+            if let Some((index, row, failure)) = failed.first().cloned().filter(|_| !partial) {
+                world.sheets.insert(sheet_id, before);
+                world.changes.truncate(world.changes.len().saturating_sub(done.len()));
+                return Err(failure.at(index, row));
+            }
+            let mut version = world.sheet(sheet_id)?.version;
+            settle_version(world, sheet_id, &mut version, done.len());
+            let sheet = world.sheet(sheet_id)?;
+            let rows: Vec<Value> = done
+                .iter()
+                .filter_map(|id| sheet.rows.iter().find(|r| r.id == *id))
+                .map(|r| row_json(sheet, r, false, false, None))
+                .collect();
+            let result = if single { rows.into_iter().next().unwrap_or(Value::Null) } else { Value::Array(rows) };
+            let mut reply = json!({ "message": "SUCCESS", "resultCode": 0, "version": version, "result": result });
+            if !failed.is_empty() {
+                reply["message"] = json!("PARTIAL_SUCCESS");
+                reply["resultCode"] = json!(3);
+                reply["failedItems"] = failed.iter().map(|(i, row, f)| json!({ "index": i, "rowId": row, "error": f.body() })).collect();
+            }
+            Ok(Json(reply))
+        })
+        .await
+}
+
+fn one_location(items: &[Value]) -> Result<(), Failure> {
+    let of = |item: &Value| -> Vec<(String, Value)> {
+        let fields = item.as_object().into_iter().flatten();
+        fields.filter(|(k, _)| LOCATION.contains(&k.as_str())).map(|(k, v)| (k.clone(), v.clone())).collect()
+    };
+    let first = items.first().map(of).unwrap_or_default();
+    if items.iter().any(|i| of(i) != first) {
+        return Err(Failure::new(1123, "All rows must share the same location."));
+    }
+    let has = |k: &str| first.iter().any(|(name, _)| name == k);
+    if (has("parentId") && has("siblingId")) || (has("toTop") && has("toBottom")) {
+        return Err(Failure::new(1062, "Invalid row location."));
+    }
+    Ok(())
+}
+
+fn cells_of(sheet: &Sheet, item: &Map<String, Value>) -> Result<BTreeMap<i64, Map<String, Value>>, Failure> {
+    let mut cells = BTreeMap::new();
+    for cell in item.get("cells").and_then(Value::as_array).into_iter().flatten() {
+        let id = cell
+            .get("columnId")
+            .and_then(Value::as_i64)
+            .ok_or_else(|| Failure::new(1012, "Required object attribute(s) are missing from your request: cell.columnId."))?;
+        let column = sheet.column(id).ok_or_else(|| Failure::new(1036, format!("The columnId {id} is invalid.")))?;
+        if cells.insert(id, accept(column, cell)?).is_some() {
+            return Err(Failure::new(1037, format!("The columnId {id} is used more than once in a row.")));
+        }
+    }
+    Ok(cells)
+}
+
+fn check_fields(item: &Map<String, Value>) -> Result<(), Failure> {
+    match item.keys().find(|k| !KNOWN.contains(&k.as_str()) && !LOCATION.contains(&k.as_str())) {
+        Some(unknown) => Err(Failure::new(1032, format!("The attribute(s) {unknown} are not allowed for this operation."))),
+        None => Ok(()),
+    }
+}
+
+/// Adds a row; rows of one request stand one behind the other, in the order of the request.
+fn add_one(world: &mut World, sheet_id: i64, item: &Map<String, Value>, previous: Option<i64>) -> Result<i64, Failure> {
+    check_fields(item)?;
+    if item.contains_key("id") {
+        return Err(Failure::new(1032, "The attribute(s) row.id are not allowed for this operation."));
+    }
+    let id = world.new_id();
+    let now = world.timestamp();
+    let sheet = world.sheet_mut(sheet_id)?;
+    let cells = cells_of(sheet, item)?;
+    if sheet.rows.len() >= 20_000 || sheet.rows.len() * sheet.columns.len() >= 500_000 {
+        return Err(Failure::new(1061, "The maximum number of rows in a sheet has been exceeded."));
+    }
+    let behind = previous.and_then(|p| sheet.position(p)).map(|i| (sheet.end_of_family(i), sheet.rows[i].parent));
+    let (index, parent) = match behind {
+        Some(place) => place,
+        None => place(sheet, item)?.unwrap_or((sheet.rows.len(), None)),
+    };
+    sheet.rows.insert(index, Row { id, parent, cells, created_at: now.clone(), modified_at: now, locked: false });
+    world.touched(sheet_id, json!({ "objectType": "row", "eventType": "created", "id": id }));
+    Ok(id)
+}
+
+fn update_one(world: &mut World, sheet_id: i64, item: &Map<String, Value>) -> Result<i64, Failure> {
+    check_fields(item)?;
+    let id = item
+        .get("id")
+        .and_then(Value::as_i64)
+        .ok_or_else(|| Failure::new(1012, "Required object attribute(s) are missing from your request: row.id."))?;
+    let now = world.timestamp();
+    let sheet = world.sheet_mut(sheet_id)?;
+    let index = sheet.position(id).ok_or_else(Failure::not_found)?;
+    if sheet.rows[index].locked {
+        return Err(Failure::new(1050, "You cannot change a locked row."));
+    }
+    let cells = cells_of(sheet, item)?;
+    for (column, cell) in cells {
+        if cell.is_empty() {
+            sheet.rows[index].cells.remove(&column);
+        } else {
+            sheet.rows[index].cells.insert(column, cell);
+        }
+    }
+    sheet.rows[index].modified_at = now;
+    move_row(sheet, index, item)?;
+    world.touched(sheet_id, json!({ "objectType": "row", "eventType": "updated", "id": id }));
+    Ok(id)
+}
+
+fn move_row(sheet: &mut Sheet, index: usize, item: &Map<String, Value>) -> Result<(), Failure> {
+    if !item.keys().any(|k| LOCATION.contains(&k.as_str())) {
+        return Ok(());
+    }
+    let end = sheet.end_of_family(index);
+    let mut family: Vec<Row> = sheet.rows.drain(index..end).collect();
+    let (at, parent) = place(sheet, item)?.unwrap_or((sheet.rows.len(), None));
+    family[0].parent = parent;
+    sheet.rows.splice(at..at, family);
+    Ok(())
+}
+
+/// Where a row goes: its index and its parent.
+fn place(sheet: &Sheet, item: &Map<String, Value>) -> Result<Option<(usize, Option<i64>)>, Failure> {
+    let flag = |k: &str| item.get(k) == Some(&json!(true));
+    let id = |k: &str| item.get(k).and_then(Value::as_i64);
+    if let Some(parent) = id("parentId") {
+        let index = sheet.position(parent).ok_or_else(|| Failure::new(1063, "The parentId is invalid."))?;
+        let at = if flag("toBottom") { sheet.end_of_family(index) } else { index + 1 };
+        return Ok(Some((at, Some(parent))));
+    }
+    if let Some(sibling) = id("siblingId") {
+        let index = sheet.position(sibling).ok_or_else(|| Failure::new(1064, "The siblingId is invalid."))?;
+        let at = if flag("above") { index } else { sheet.end_of_family(index) };
+        return Ok(Some((at, sheet.rows[index].parent)));
+    }
+    if flag("toTop") {
+        return Ok(Some((0, None)));
+    }
+    Ok(flag("toBottom").then_some((sheet.rows.len(), None)))
+}

@@ -1,0 +1,253 @@
+//! What is there: sheets, rows, discussions, webhooks, and a log of every request.
+
+use super::error::Failure;
+use super::samples::{self, Seed};
+use crate::fault::Kind;
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+
+/// Everything that the stand-in knows.
+#[derive(Debug, Default)]
+pub struct World {
+    pub(crate) origin: String,
+    pub(crate) sheets: BTreeMap<i64, Sheet>,
+    pub(crate) discussions: Vec<Discussion>,
+    pub(crate) webhooks: BTreeMap<i64, Value>,
+    pub(crate) changes: Vec<Value>,
+    /// Every request so far, oldest first.
+    pub log: Vec<Logged>,
+    ids: u64,
+    ticks: i64,
+}
+
+/// One request that came in.
+#[derive(Clone, Debug)]
+pub struct Logged {
+    /// HTTP method.
+    pub method: String,
+    /// Path and query.
+    pub path: String,
+    /// Body, for all but GET.
+    pub body: String,
+    /// The `Smartsheet-Change-Agent` header.
+    pub change_agent: Option<String>,
+    /// The fault that was dealt to it.
+    pub fault: Option<Kind>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Sheet {
+    pub id: i64,
+    pub name: String,
+    pub version: i64,
+    pub columns: Vec<Column>,
+    pub rows: Vec<Row>,
+    pub created_at: String,
+    pub modified_at: String,
+    pub access_level: &'static str,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Column {
+    pub id: i64,
+    pub title: String,
+    pub kind: String,
+    pub primary: bool,
+    pub options: Vec<String>,
+    pub extra: Map<String, Value>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Row {
+    pub id: i64,
+    pub parent: Option<i64>,
+    pub cells: BTreeMap<i64, Map<String, Value>>,
+    pub created_at: String,
+    pub modified_at: String,
+    pub locked: bool,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Discussion {
+    pub id: i64,
+    pub sheet: i64,
+    pub row: Option<i64>,
+    pub comments: Vec<Comment>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Comment {
+    pub id: i64,
+    pub text: String,
+    pub created_at: String,
+}
+
+impl World {
+    pub(crate) fn new(seed: Seed, today: jiff::civil::Date, origin: &str) -> Self {
+        let mut world = Self { origin: origin.to_owned(), ..Self::default() };
+        samples::plant(&mut world, seed, today);
+        world
+    }
+
+    /// Ids as the service makes them: large, unordered, below 2^53.
+    pub(crate) fn new_id(&mut self) -> i64 {
+        self.ids += 1;
+        let mixed = self.ids.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 13;
+        i64::try_from((1 << 50) | (mixed & ((1 << 52) - 1))).unwrap_or(i64::MAX)
+    }
+
+    /// Grows by a second with every call, so that order can be told.
+    pub(crate) fn timestamp(&mut self) -> String {
+        self.ticks += 1;
+        let start = jiff::Timestamp::constant(1_795_305_600, 0);
+        let at = start.checked_add(jiff::SignedDuration::from_secs(self.ticks)).unwrap_or(start);
+        at.to_string()
+    }
+
+    pub(crate) fn sheet(&self, id: i64) -> Result<&Sheet, Failure> {
+        self.sheets.get(&id).ok_or_else(Failure::not_found)
+    }
+
+    pub(crate) fn sheet_mut(&mut self, id: i64) -> Result<&mut Sheet, Failure> {
+        self.sheets.get_mut(&id).ok_or_else(Failure::not_found)
+    }
+
+    /// A write happened: version + 1, and something to tell the webhooks.
+    pub(crate) fn touched(&mut self, sheet_id: i64, event: Value) -> i64 {
+        let now = self.timestamp();
+        self.changes.push(json!({ "sheetId": sheet_id, "event": event }));
+        match self.sheets.get_mut(&sheet_id) {
+            Some(sheet) => {
+                sheet.version += 1;
+                sheet.modified_at = now;
+                sheet.version
+            }
+            None => 0,
+        }
+    }
+
+    /// The id of the sheet with this name.
+    pub fn sheet_id(&self, name: &str) -> Option<i64> {
+        self.sheets.values().find(|s| s.name == name).map(|s| s.id)
+    }
+
+    /// The version of the sheet with this name.
+    pub fn version(&self, name: &str) -> Option<i64> {
+        self.sheets.values().find(|s| s.name == name).map(|s| s.version)
+    }
+
+    /// The columns of a sheet, by title.
+    pub fn column_titles(&self, sheet: &str) -> Vec<String> {
+        let of = |s: &Sheet| s.columns.iter().map(|c| c.title.clone()).collect();
+        self.sheets.values().find(|s| s.name == sheet).map(of).unwrap_or_default()
+    }
+
+    /// Every row of a sheet as shown values by column title, top to bottom; `_parent` names the parent row.
+    pub fn rows(&self, sheet: &str) -> Vec<BTreeMap<String, String>> {
+        let Some(sheet) = self.sheets.values().find(|s| s.name == sheet) else { return Vec::new() };
+        let primary = |id: i64| {
+            let row = sheet.rows.iter().find(|r| r.id == id)?;
+            let column = sheet.columns.iter().find(|c| c.primary)?;
+            row.cells.get(&column.id).map(shown)
+        };
+        let row = |row: &Row| -> BTreeMap<String, String> {
+            let mut cells: BTreeMap<String, String> = sheet
+                .columns
+                .iter()
+                .filter_map(|c| Some((c.title.clone(), shown(row.cells.get(&c.id)?))))
+                .filter(|(_, v)| !v.is_empty())
+                .collect();
+            if let Some(parent) = row.parent.and_then(primary) {
+                cells.insert("_parent".into(), parent);
+            }
+            cells
+        };
+        sheet.rows.iter().map(row).collect()
+    }
+
+    /// From now on the token has these rights on a sheet: `OWNER`, `EDITOR`, `VIEWER` …
+    pub fn set_access(&mut self, sheet: &str, level: &'static str) {
+        if let Some(sheet) = self.sheets.values_mut().find(|s| s.name == sheet) {
+            sheet.access_level = level;
+            sheet.version += 1;
+        }
+    }
+
+    /// Locks the row that is called so by its primary cell. The version stays, as a lock set by an owner may be unseen.
+    pub fn lock_row(&mut self, sheet: &str, row: &str) {
+        let Some(sheet) = self.sheets.values_mut().find(|s| s.name == sheet) else { return };
+        let Some(primary) = sheet.columns.iter().find(|c| c.primary).map(|c| c.id) else { return };
+        if let Some(row) = sheet.rows.iter_mut().find(|r| r.cells.get(&primary).is_some_and(|c| shown(c) == row)) {
+            row.locked = true;
+        }
+    }
+
+    /// Changes a cell as another person would, behind the bot's back. The row is named by its primary cell.
+    pub fn edit(&mut self, sheet: &str, row: &str, column: &str, value: Value) {
+        let Some(id) = self.sheet_id(sheet) else { return };
+        let Some(sheet) = self.sheets.get_mut(&id) else { return };
+        let Some(primary) = sheet.columns.iter().find(|c| c.primary).map(|c| c.id) else { return };
+        let Some(column) = sheet.columns.iter().find(|c| c.title == column).cloned() else { return };
+        let found = sheet.rows.iter_mut().find(|r| r.cells.get(&primary).is_some_and(|c| shown(c) == row));
+        let Some(row) = found else { return };
+        let row_id = row.id;
+        if let Ok(cell) = super::cells::accept(&column, &json!({ "columnId": column.id, "value": value, "strict": false })) {
+            row.cells.insert(column.id, cell);
+        }
+        self.touched(id, json!({ "objectType": "cell", "eventType": "updated", "rowId": row_id, "columnId": column.id }));
+    }
+}
+
+/// What a person sees in a cell.
+pub(crate) fn shown(cell: &Map<String, Value>) -> String {
+    match (cell.get("displayValue"), cell.get("value")) {
+        (Some(Value::String(s)), _) | (None, Some(Value::String(s))) => s.clone(),
+        (_, Some(Value::Null) | None) => String::new(),
+        (_, Some(other)) => other.to_string(),
+    }
+}
+
+impl Sheet {
+    pub fn permalink(&self, origin: &str) -> String {
+        format!("{origin}/sheets/{}", self.id)
+    }
+
+    pub fn column(&self, id: i64) -> Option<&Column> {
+        self.columns.iter().find(|c| c.id == id)
+    }
+
+    pub fn position(&self, row: i64) -> Option<usize> {
+        self.rows.iter().position(|r| r.id == row)
+    }
+
+    /// The index just behind the last descendant of the row at `index`.
+    pub fn end_of_family(&self, index: usize) -> usize {
+        let mut family = vec![self.rows[index].id];
+        let mut end = index + 1;
+        while end < self.rows.len() && self.rows[end].parent.is_some_and(|p| family.contains(&p)) {
+            family.push(self.rows[end].id);
+            end += 1;
+        }
+        end
+    }
+
+    pub fn column_json(&self, column: &Column) -> Value {
+        let index = self.columns.iter().position(|c| c.id == column.id).unwrap_or(0);
+        let multi = column.kind.starts_with("MULTI_");
+        let version = if multi { if column.kind == "MULTI_PICKLIST" { 2 } else { 1 } } else { 0 };
+        let mut json = json!({
+            "id": column.id, "version": version, "index": index, "title": column.title,
+            "type": column.kind, "validation": false, "width": 150,
+        });
+        if column.primary {
+            json["primary"] = json!(true);
+        }
+        if !column.options.is_empty() {
+            json["options"] = json!(column.options);
+        }
+        for (key, value) in &column.extra {
+            json[key] = value.clone();
+        }
+        json
+    }
+}

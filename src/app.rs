@@ -1,0 +1,123 @@
+//! The one place where parts are built and wired together, and the only one that names the adapters.
+
+use crate::bot::{Bot, Chats, Door, Parts};
+use crate::changes::Changes;
+use crate::clock::Clock;
+use crate::config::{Config, Slack};
+use crate::llm::Model;
+use crate::server;
+use crate::sheet::Sheets;
+use crate::smartsheet::Client;
+use crate::store::Store;
+use anyhow::Context;
+use axum::Router;
+use chat::{Chat, Platform};
+use secrecy::ExposeSecret;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// How long finished events are remembered, so that late redeliveries are recognised.
+const REMEMBER_EVENTS: Duration = Duration::from_secs(3 * 24 * 3600);
+const HOUSEKEEPING: Duration = Duration::from_secs(3600);
+
+/// The running program.
+pub struct App {
+    /// The conversation.
+    pub bot: Arc<Bot>,
+    /// Where events come in.
+    pub door: Arc<Door>,
+    /// What is remembered.
+    pub store: Store,
+    /// Where the sidecar listens.
+    pub address: std::net::SocketAddr,
+    stop: CancellationToken,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl App {
+    /// Builds everything and starts it. `extra` chats are added to those of the settings.
+    ///
+    /// # Errors
+    /// When the database cannot be opened, the address is taken, or something required is not set.
+    pub async fn start(config: &Config, clock: Clock, extra: Vec<Arc<dyn Chat>>) -> anyhow::Result<Self> {
+        let store = Store::connect(config.database_url.expose_secret()).await?;
+        Self::start_with_store(config, clock, extra, store).await
+    }
+
+    /// The same over a store that is open already.
+    ///
+    /// # Errors
+    /// As [`App::start`].
+    pub async fn start_with_store(config: &Config, clock: Clock, extra: Vec<Arc<dyn Chat>>, store: Store) -> anyhow::Result<Self> {
+        store.migrate().await.context("the database could not be brought up to date")?;
+        let smartsheet = config
+            .smartsheet
+            .clone()
+            .context("SMARTSHEET_ACCESS_TOKEN is not set: create one in Smartsheet under Personal Settings > API Access")?;
+        let endpoint = config.model.clone().context("no model is set: fill in AZURE_OPENAI_API_BASE, AZURE_OPENAI_API_KEY and AZURE_OPENAI_DEPLOYMENT (or OPENAI_BASE_URL and OPENAI_MODEL)")?;
+        let client = Arc::new(Client::new(smartsheet)?);
+        let sheets = Arc::new(Sheets::new(client, clock.clone(), config.snapshot_cache_bytes));
+        let model = Arc::new(Model::new(endpoint, config.model_settings.clone())?);
+        let changes = Changes { store: store.clone(), sheets: sheets.clone(), clock: clock.clone(), rules: config.writes.clone() };
+        let wake = Arc::new(Notify::new());
+        let door = Arc::new(Door::new(store.clone(), wake.clone()));
+        let mut chats: Chats = extra.into_iter().map(|c| (c.platform(), c)).collect();
+        let mut webhooks: Vec<(&'static str, Router)> = Vec::new();
+        if let Some(slack) = &config.slack {
+            let adapter = slack_adapter(slack)?;
+            webhooks.push(("slack", slack_chat::router(adapter.clone(), door.clone())));
+            chats.insert(Platform::Slack, adapter);
+        }
+        let parts =
+            Parts { store: store.clone(), sheets, changes, model, chats, clock: clock.clone(), link_hosts: config.link_hosts.clone() };
+        let bot = Bot::new(parts, wake);
+        let listener = TcpListener::bind(config.listen).await.with_context(|| format!("LISTEN: cannot listen on {}", config.listen))?;
+        let address = listener.local_addr()?;
+        let stop = CancellationToken::new();
+        let tasks = vec![
+            tokio::spawn(server::serve(listener, server::router(store.clone(), webhooks), stop.clone())),
+            tokio::spawn(bot.clone().run(stop.clone())),
+            tokio::spawn(housekeeping(store.clone(), clock, stop.clone())),
+        ];
+        Ok(Self { bot, door, store, address, stop, tasks })
+    }
+
+    /// Stops accepting, lets running work end or hands it back, closes the database.
+    pub async fn shut_down(self) {
+        self.stop.cancel();
+        for task in self.tasks {
+            let _ = task.await;
+        }
+        self.store.close().await;
+    }
+}
+
+/// The Slack adapter of these settings.
+///
+/// # Errors
+/// When the TLS set-up of this machine is broken.
+pub fn slack_adapter(slack: &Slack) -> anyhow::Result<Arc<slack_chat::Slack>> {
+    let settings = slack_chat::Settings {
+        bot_token: slack.bot_token.expose_secret().to_owned(),
+        signing_secret: slack.signing_secret.expose_secret().to_owned(),
+        api_base_url: slack.api_base_url.to_string(),
+    };
+    Ok(Arc::new(slack_chat::Slack::new(settings)?))
+}
+
+async fn housekeeping(store: Store, clock: Clock, stop: CancellationToken) {
+    loop {
+        let before = clock.now_ms() - REMEMBER_EVENTS.as_millis() as i64;
+        if let Err(error) = store.forget_events(before).await {
+            tracing::warn!(%error, "old events could not be removed");
+        }
+        tokio::select! {
+            () = tokio::time::sleep(HOUSEKEEPING) => {}
+            () = stop.cancelled() => return,
+        }
+    }
+}

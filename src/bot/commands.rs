@@ -1,0 +1,217 @@
+//! Short words that need no model: help, status, stop, undo, use a sheet, sheets.
+
+use super::live_reply::LiveReply;
+use super::{Bot, words};
+use crate::error::{Result, told};
+use crate::smartsheet::Identity;
+use crate::store::{Event, ProposalState};
+use chat::{Message, What};
+use tokio_util::sync::CancellationToken;
+
+/// A command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Command {
+    Help,
+    Status,
+    Stop,
+    Undo,
+    Use(String),
+    Sheets,
+    /// A bare number: the second step of a large change, if one waits for it.
+    Count(i64),
+    /// Typed instead of pressed.
+    Confirm,
+    /// Typed instead of pressed.
+    Cancel,
+}
+
+/// Whether a text is served at once, beside a running turn.
+pub(super) fn is_express(text: &str) -> bool {
+    matches!(parse(text), Some(Command::Stop | Command::Help))
+}
+
+/// The command that a text is, if it is one.
+pub(super) fn parse(text: &str) -> Option<Command> {
+    let text = text.trim();
+    let bare = text.trim_end_matches(['.', '!', '?']).trim().to_lowercase();
+    let fixed = match bare.as_str() {
+        "" | "help" | "what can you do" | "how does this work" | "commands" => Some(Command::Help),
+        "status" | "what is going on" | "which sheet is this" | "which sheet" => Some(Command::Status),
+        "stop" | "abort" | "stop it" | "halt" => Some(Command::Stop),
+        "undo"
+        | "undo that"
+        | "undo it"
+        | "undo this"
+        | "undo the last change"
+        | "undo last change"
+        | "revert"
+        | "revert that"
+        | "take that back" => Some(Command::Undo),
+        "sheets" | "list sheets" | "my sheets" => Some(Command::Sheets),
+        "use" | "use sheet" => Some(Command::Use(String::new())),
+        "confirm" | "yes" | "approve" => Some(Command::Confirm),
+        "cancel" | "no" => Some(Command::Cancel),
+        _ => None,
+    };
+    if fixed.is_some() {
+        return fixed;
+    }
+    if let Ok(n) = bare.replace([',', ' '], "").trim_end_matches("rows").parse() {
+        return Some(Command::Count(n));
+    }
+    for opening in [
+        "use the sheet ",
+        "use sheet ",
+        "switch to the sheet ",
+        "switch to sheet ",
+        "switch to ",
+        "work on the sheet ",
+        "work with the sheet ",
+        "use ",
+    ] {
+        if text.len() > opening.len() && text.is_char_boundary(opening.len()) && text[..opening.len()].eq_ignore_ascii_case(opening) {
+            return Some(Command::Use(text[opening.len()..].trim().to_owned()));
+        }
+    }
+    None
+}
+
+impl Bot {
+    pub(super) async fn command(&self, event: &mut Event, command: Command, token: &CancellationToken) -> Result<()> {
+        let thread = event.incoming.thread.storage_key();
+        if matches!(command, Command::Status | Command::Sheets | Command::Use(_) | Command::Undo) {
+            self.sign_of_life(event).await;
+        }
+        match command {
+            Command::Help => {
+                let session = self.session(&event.incoming).await?;
+                self.answer(event, words::help(session.as_ref(), self.parts.model.label())).await
+            }
+            Command::Status => self.status(event, &thread).await,
+            Command::Sheets => {
+                let sheets = self.all_sheets().await?;
+                self.answer(event, words::sheets(&sheets)).await
+            }
+            Command::Use(name) => self.use_sheet(event, &name).await,
+            Command::Stop => self.stop(event, &thread).await,
+            Command::Undo => self.undo_last(event, &thread).await,
+            Command::Count(n) => match self.waiting(event, &thread).await? {
+                Some((id, ProposalState::Counting, rows)) if rows == n => self.decide(event, &id, true).await,
+                Some((_, ProposalState::Counting, rows)) => Err(told(words::wrong_count(n, rows))),
+                _ => self.turn(event, token).await,
+            },
+            Command::Confirm => match self.waiting(event, &thread).await? {
+                Some(_) => Err(told(words::press_instead())),
+                None => Err(told(words::nothing_waits())),
+            },
+            Command::Cancel => match self.waiting(event, &thread).await? {
+                Some((id, _, _)) => self.cancel(event, &id).await,
+                None => Err(told(words::nothing_waits())),
+            },
+        }
+    }
+
+    /// The newest proposal of this person that waits in this thread.
+    async fn waiting(&self, event: &Event, thread: &str) -> Result<Option<(String, ProposalState, i64)>> {
+        let asker = &event.incoming.sender.id;
+        let waiting = self.parts.store.waiting_proposals(thread).await?;
+        let now = self.parts.clock.now_ms();
+        let mine = waiting.into_iter().find(|p| p.asker == *asker && p.expires_at_ms > now);
+        Ok(mine.map(|p| (p.id, p.state, p.row_count)))
+    }
+
+    /// Answers a command: to the person alone after a slash command, else in the thread.
+    pub(super) async fn answer(&self, event: &Event, message: Message) -> Result<()> {
+        let chat = self.chat(event.incoming.thread.platform)?;
+        if matches!(event.incoming.what, What::Command { .. }) && event.reply.is_none() {
+            chat.whisper(&event.incoming.anchor, &event.incoming.sender.id, &message).await.map_err(anyhow::Error::from)?;
+            return Ok(());
+        }
+        LiveReply::new(self.parts.store.clone(), chat.clone(), event).finish(&message).await.map_err(anyhow::Error::from)?;
+        Ok(())
+    }
+
+    async fn status(&self, event: &Event, thread: &str) -> Result<()> {
+        let Some(session) = self.session(&event.incoming).await? else {
+            return self.answer(event, words::no_sheet_yet()).await;
+        };
+        let snapshot = self.parts.sheets.snapshot(&Identity::Service, session.sheet).await?;
+        let waiting = self.parts.store.waiting_proposals(thread).await?;
+        let now = self.parts.clock.now_ms();
+        let open = waiting.iter().filter(|p| p.expires_at_ms > now).count();
+        let last = self.parts.store.last_undoable(&session.id).await?;
+        self.answer(event, words::status(&snapshot, open, last.is_some(), self.parts.model.label())).await
+    }
+
+    /// Shows that the text was heard, before anything that may take time.
+    pub(super) async fn sign_of_life(&self, event: &Event) {
+        // The answer to a slash command is for the person alone and cannot be edited later.
+        if matches!(event.incoming.what, What::Command { .. }) {
+            return;
+        }
+        let Ok(chat) = self.chat(event.incoming.thread.platform) else { return };
+        let mut reply = LiveReply::new(self.parts.store.clone(), chat.clone(), event);
+        if let Err(error) = reply.show(&Message::text(words::one_moment()).partial()).await {
+            tracing::warn!(%error, event = event.id, "the placeholder did not go out");
+        }
+    }
+
+    /// Stops what runs in the thread; a slash command in a channel stops what the person started in any of its threads.
+    async fn stop(&self, event: &Event, thread: &str) -> Result<()> {
+        let now = self.parts.clock.now_ms();
+        let inside = format!("{thread}|");
+        let channel_wide = matches!(event.incoming.what, What::Command { .. });
+        let asker = &event.incoming.sender.id;
+        let mut threads: Vec<String> = vec![thread.to_owned()];
+        if channel_wide {
+            threads.extend(self.running().iter().filter(|(k, r)| k.starts_with(&inside) && r.asker == *asker).map(|(k, _)| k.clone()));
+        }
+        let (mut running, mut dropped) = (false, 0);
+        for thread in &threads {
+            running |= self.parts.store.is_served(thread, now).await?;
+            dropped += self.parts.store.drop_waiting(thread, event.id, now).await?;
+            self.parts.store.request_stop(thread, now).await?;
+            if let Some(turn) = self.running().get(thread) {
+                turn.token.cancel();
+            }
+        }
+        self.answer(event, Message::text(&words::stopped(running, dropped))).await
+    }
+
+    /// Takes the last change of the thread back; a slash command in a channel the person's last one there.
+    async fn undo_last(&self, event: &mut Event, thread: &str) -> Result<()> {
+        let last = match self.parts.store.session_of(thread).await? {
+            _ if matches!(event.incoming.what, What::Command { .. }) => {
+                self.parts.store.last_undoable_of(&event.incoming.sender.id, thread).await?
+            }
+            Some(session) => self.parts.store.last_undoable(&session.id).await?,
+            None => None,
+        };
+        let last = last.ok_or_else(|| told(words::nothing_to_undo()))?;
+        self.undo(event, &last.id, None).await
+    }
+}
+
+/// The id that a change gets when this event causes it: the same after a crash.
+pub(super) fn uuid_of(event: &Event) -> String {
+    uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, event.incoming.dedupe_key().as_bytes()).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_words_and_commands_are_the_same() {
+        assert_eq!(parse("Help!"), Some(Command::Help));
+        assert_eq!(parse("undo that"), Some(Command::Undo));
+        assert_eq!(parse("use Budget 2026"), Some(Command::Use("Budget 2026".into())));
+        assert_eq!(
+            parse("switch to https://app.smartsheet.com/sheets/abc"),
+            Some(Command::Use("https://app.smartsheet.com/sheets/abc".into()))
+        );
+        assert_eq!(parse("1,240 rows"), Some(Command::Count(1240)));
+        assert_eq!(parse("which tasks are overdue?"), None);
+        assert!(is_express("stop") && !is_express("use x"));
+    }
+}

@@ -1,0 +1,43 @@
+//! The door: stores what the adapters bring, then wakes the conversation.
+
+use super::commands;
+use crate::store::{Lane, Store};
+use async_trait::async_trait;
+use chat::{Accepted, Inbox, InboxError, Incoming, What};
+use std::sync::Arc;
+use tokio::sync::Notify;
+
+/// Where adapters hand in events.
+pub struct Door {
+    store: Store,
+    wake: Arc<Notify>,
+}
+
+impl Door {
+    /// A door to this store that rings `wake`.
+    pub fn new(store: Store, wake: Arc<Notify>) -> Self {
+        Self { store, wake }
+    }
+}
+
+#[async_trait]
+impl Inbox for Door {
+    async fn accept(&self, event: Incoming) -> Result<Accepted, InboxError> {
+        let lane = match &event.what {
+            What::Press { .. } | What::Left => Lane::Express,
+            What::Text { text } | What::Command { text } if commands::is_express(text) => Lane::Express,
+            What::Text { .. } | What::Command { .. } => Lane::Queue,
+        };
+        // The insert goes on when the caller gives up waiting: the event then runs once, from the inbox.
+        let (store, wake) = (self.store.clone(), self.wake.clone());
+        let stored = tokio::spawn(async move {
+            let accepted = store.accept(&event, lane).await;
+            if matches!(accepted, Ok(Accepted::New)) {
+                wake.notify_one();
+            }
+            accepted
+        });
+        let accepted = stored.await.map_err(|e| InboxError(Box::new(e)))?;
+        accepted.map_err(|e| InboxError(Box::new(e)))
+    }
+}

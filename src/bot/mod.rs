@@ -1,0 +1,204 @@
+//! The conversation: takes the next event that may be served and answers it, one at a time per thread.
+
+mod commands;
+mod inbox;
+mod live_reply;
+mod presses;
+mod preview;
+mod prompt;
+mod serve;
+mod sheets;
+mod turn;
+mod words;
+
+pub use inbox::Door;
+
+use crate::changes::Changes;
+use crate::clock::Clock;
+use crate::llm::Model;
+use crate::sheet::Sheets;
+use crate::store::{Event, Store};
+use chat::{Chat, Platform, What};
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::sync::{Notify, Semaphore};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+/// Events that are served at the same time.
+const SERVED_AT_ONCE: usize = 64;
+/// How long a lease lasts without a sign of life, and how often one is given.
+const LEASE: Duration = Duration::from_secs(15);
+const HEARTBEAT: Duration = Duration::from_secs(5);
+/// How often the inbox is looked at without being woken: expired leases, events of other processes.
+const POLL: Duration = Duration::from_secs(1);
+/// How long running turns may take to end when the process stops.
+const DRAIN: Duration = Duration::from_secs(5);
+
+/// The chats by platform.
+pub type Chats = HashMap<Platform, Arc<dyn Chat>>;
+
+/// What the conversation needs.
+pub struct Parts {
+    /// What is remembered.
+    pub store: Store,
+    /// Sheets, and through them Smartsheet.
+    pub sheets: Arc<Sheets>,
+    /// Proposals and their application.
+    pub changes: Changes,
+    /// The model.
+    pub model: Arc<Model>,
+    /// The chats by platform.
+    pub chats: Chats,
+    /// The time.
+    pub clock: Clock,
+    /// Hosts whose links may stay in answers of the model.
+    pub link_hosts: Vec<String>,
+}
+
+/// A turn that can be stopped.
+struct Running {
+    asker: String,
+    token: CancellationToken,
+}
+
+/// The conversation.
+pub struct Bot {
+    parts: Parts,
+    owner: String,
+    wake: Arc<Notify>,
+    settled: Notify,
+    running: Mutex<HashMap<String, Running>>,
+    in_hand: Mutex<HashMap<i64, i64>>,
+    writing: Mutex<HashSet<i64>>,
+    slots: Arc<Semaphore>,
+}
+
+impl Bot {
+    /// A bot over these parts; `wake` is rung by the [`Door`] when something came in.
+    pub fn new(parts: Parts, wake: Arc<Notify>) -> Arc<Self> {
+        let owner = format!("{}-{}", std::process::id(), uuid::Uuid::new_v4().simple());
+        let slots = Arc::new(Semaphore::new(SERVED_AT_ONCE));
+        Arc::new(Self {
+            parts,
+            owner,
+            wake,
+            settled: Notify::new(),
+            running: Mutex::default(),
+            in_hand: Mutex::default(),
+            writing: Mutex::default(),
+            slots,
+        })
+    }
+
+    /// Serves events until told to stop; then lets running turns end, and hands back those that do not.
+    pub async fn run(self: Arc<Self>, stop: CancellationToken) {
+        let mut tasks = JoinSet::new();
+        loop {
+            while let Some((event, slot)) = self.next(&stop).await {
+                let bot = self.clone();
+                tasks.spawn(async move {
+                    let _slot = slot;
+                    bot.serve(event).await;
+                    bot.settled.notify_waiters();
+                    bot.wake.notify_one();
+                });
+            }
+            self.announce_waiting().await;
+            tokio::select! {
+                () = self.wake.notified() => {}
+                () = tokio::time::sleep(POLL) => {}
+                Some(_) = tasks.join_next() => {}
+                () = stop.cancelled() => break,
+            }
+        }
+        let drained = tokio::time::timeout(DRAIN, async { while tasks.join_next().await.is_some() {} }).await;
+        if drained.is_err() {
+            tasks.shutdown().await;
+            self.hand_back().await;
+        }
+    }
+
+    /// Gives the leases of events back that were not finished, so that whoever comes next takes them at once.
+    async fn hand_back(&self) {
+        // Writes keep their lease: the far side may still be carrying out what was sent.
+        let left: Vec<(i64, i64)> = self.in_hand().drain().filter(|(id, _)| !self.writing().contains(id)).collect();
+        tracing::info!(events = left.len(), "unfinished events are handed back");
+        for (id, fence) in left {
+            if let Err(error) = self.parts.store.release(id, fence).await {
+                tracing::warn!(event = id, %error, "an event could not be handed back; its lease runs out by itself");
+            }
+        }
+    }
+
+    /// Returns when nothing is left to be served.
+    pub async fn until_idle(&self) {
+        loop {
+            let settled = self.settled.notified();
+            tokio::pin!(settled);
+            settled.as_mut().enable();
+            match self.parts.store.unfinished().await {
+                Ok(0) => return,
+                Ok(_) => settled.await,
+                Err(error) => {
+                    tracing::error!(%error, "the inbox cannot be read");
+                    return;
+                }
+            }
+        }
+    }
+
+    async fn next(&self, stop: &CancellationToken) -> Option<(Event, tokio::sync::OwnedSemaphorePermit)> {
+        if stop.is_cancelled() {
+            return None;
+        }
+        let slot = self.slots.clone().try_acquire_owned().ok()?;
+        let now = self.parts.clock.now_ms();
+        let claimed = async {
+            let Some(mut event) = self.parts.store.claim(&self.owner, now, now + LEASE.as_millis() as i64).await? else { return Ok(None) };
+            self.take_followers(&mut event, now).await?;
+            // After a pause or a jump of the clock the lease would run out at once.
+            let later = self.parts.clock.now_ms();
+            if later - now > HEARTBEAT.as_millis() as i64 {
+                self.parts.store.prolong(event.id, event.fence, later + LEASE.as_millis() as i64).await?;
+            }
+            Ok::<_, sqlx::Error>(Some(event))
+        };
+        match claimed.await {
+            Ok(event) => event.map(|e| (e, slot)),
+            Err(error) => {
+                tracing::error!(%error, "the inbox cannot be read");
+                None
+            }
+        }
+    }
+
+    /// Texts of the same person that wait right behind a text are answered together with it.
+    async fn take_followers(&self, event: &mut Event, now_ms: i64) -> Result<(), sqlx::Error> {
+        let for_the_model = |text: &str| commands::parse(text).is_none();
+        match &event.incoming.what {
+            What::Text { text } if for_the_model(text) => self.parts.store.take_followers(event, now_ms, for_the_model).await,
+            _ => Ok(()),
+        }
+    }
+
+    fn chat(&self, platform: Platform) -> anyhow::Result<&Arc<dyn Chat>> {
+        self.parts.chats.get(&platform).ok_or_else(|| anyhow::anyhow!("no chat for platform {platform}"))
+    }
+
+    /// Events that are being served: id and fence.
+    fn in_hand(&self) -> std::sync::MutexGuard<'_, HashMap<i64, i64>> {
+        self.in_hand.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// Events whose change is being carried out.
+    fn writing(&self) -> std::sync::MutexGuard<'_, HashSet<i64>> {
+        self.writing.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// What can be stopped, by thread.
+    fn running(&self) -> std::sync::MutexGuard<'_, HashMap<String, Running>> {
+        self.running.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}

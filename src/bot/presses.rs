@@ -1,0 +1,177 @@
+//! Buttons: confirm, cancel, undo, choosing a sheet. Here, and only here, a write is approved.
+
+use super::commands::uuid_of;
+use super::live_reply::LiveReply;
+use super::{Bot, preview, words};
+use crate::changes::{Outcome, Plan};
+use crate::error::{Result, told};
+use crate::store::{Change, Event, Proposal, ProposalState, Role};
+use chat::{Chat, ChatError, Message, MessageRef, What};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// A change that takes longer than this shows how far it is.
+const SHOW_PROGRESS_AFTER: Duration = Duration::from_secs(1);
+
+impl Bot {
+    pub(super) async fn press(&self, event: &Event, action: &str, message: Option<MessageRef>) -> Result<()> {
+        let (verb, id) = action.split_once(':').unwrap_or((action, ""));
+        match verb {
+            "confirm" => self.decide(event, id, false).await,
+            "count" => self.decide(event, id, true).await,
+            "cancel" => self.cancel(event, id).await,
+            "undo" => self.undo(event, id, message).await,
+            "use" => self.sheet_pressed(event, id, message).await,
+            _ => Err(told(words::unknown_button())),
+        }
+    }
+
+    /// The proposal that this person may decide here, or why not.
+    async fn decidable(&self, event: &Event, id: &str) -> Result<Proposal> {
+        let proposal = self.parts.store.proposal(id).await?.ok_or_else(|| told(words::proposal_gone()))?;
+        if proposal.thread_key != event.incoming.thread.storage_key() {
+            return Err(told(words::proposal_gone()));
+        }
+        if proposal.asker != event.incoming.sender.id {
+            return Err(told(words::only_the_asker()));
+        }
+        Ok(proposal)
+    }
+
+    /// Approves a proposal; `counted` when the number of rows was given as well.
+    pub(super) async fn decide(&self, event: &Event, id: &str, counted: bool) -> Result<()> {
+        let proposal = self.decidable(event, id).await?;
+        let now = self.parts.clock.now_ms();
+        match proposal.state {
+            ProposalState::Confirmed => return Err(told(words::already_decided())),
+            ProposalState::Cancelled => return Err(told(words::was_cancelled())),
+            ProposalState::Expired => return Err(told(words::was_expired())),
+            ProposalState::Open | ProposalState::Counting if proposal.expires_at_ms <= now => {
+                self.parts.store.move_proposal(id, proposal.state, ProposalState::Expired, &proposal.asker, now).await?;
+                return self.replace(event, proposal.message.clone(), &words::expired(&plan_of(&proposal)?)).await;
+            }
+            ProposalState::Open if proposal.row_count >= self.parts.changes.rules.confirm_limit_rows => {
+                self.parts.store.move_proposal(id, ProposalState::Open, ProposalState::Counting, &proposal.asker, now).await?;
+                return self.replace(event, proposal.message.clone(), &preview::second_step(&proposal, &plan_of(&proposal)?)).await;
+            }
+            ProposalState::Counting if !counted => return Err(told(words::count_needed(proposal.row_count))),
+            ProposalState::Open | ProposalState::Counting => {}
+        }
+        self.carry_out(event, &proposal).await
+    }
+
+    /// Journals an approved proposal and carries it out.
+    pub(super) async fn carry_out(&self, event: &Event, proposal: &Proposal) -> Result<()> {
+        let now = self.parts.clock.now_ms();
+        let plan = plan_of(proposal)?;
+        let change = Change {
+            id: uuid_of(event),
+            undo_of: None,
+            session_id: proposal.session_id.clone(),
+            thread_key: proposal.thread_key.clone(),
+            asker: proposal.asker.clone(),
+            identity: proposal.identity.clone(),
+            sheet: proposal.sheet,
+            sheet_version: proposal.sheet_version,
+            plan: proposal.plan.clone(),
+            applying: true,
+            created_at_ms: now,
+        };
+        if !self.parts.store.confirm_proposal(proposal, &change, plan.units() as i64, &proposal.asker, now).await? {
+            return Err(told(words::already_decided()));
+        }
+        tracing::info!(change = %change.id, proposal = %proposal.id, asker = %proposal.asker, sheet = %proposal.sheet, rows = proposal.row_count, "a change was approved");
+        self.run_change(event, &change, &plan, proposal.message.clone()).await
+    }
+
+    /// Goes on with the change that this event has caused before it was interrupted.
+    pub(super) async fn go_on(&self, event: &Event, change: &Change) -> Result<()> {
+        tracing::info!(change = %change.id, "a change is taken up again");
+        let pressed = match &event.incoming.what {
+            What::Press { message, .. } => message.clone(),
+            _ => None,
+        };
+        let message = pressed.or(self.parts.store.message_of_change(&change.id).await?);
+        let plan: Plan = serde_json::from_value(change.plan.clone())?;
+        self.run_change(event, change, &plan, message).await
+    }
+
+    pub(super) async fn cancel(&self, event: &Event, id: &str) -> Result<()> {
+        let proposal = self.decidable(event, id).await?;
+        let waits = matches!(proposal.state, ProposalState::Open | ProposalState::Counting);
+        let now = self.parts.clock.now_ms();
+        if !waits || !self.parts.store.move_proposal(id, proposal.state, ProposalState::Cancelled, &proposal.asker, now).await? {
+            return Err(told(words::already_decided()));
+        }
+        let plan = plan_of(&proposal)?;
+        self.remember(&proposal.session_id, &words::cancelled_text(&plan)).await?;
+        self.replace(event, proposal.message.clone(), &words::cancelled(&plan)).await
+    }
+
+    /// Takes a change back; by the button on its outcome, or by word.
+    pub(super) async fn undo(&self, event: &Event, id: &str, message: Option<MessageRef>) -> Result<()> {
+        let change = self.parts.store.change(id).await?.ok_or_else(|| told(words::proposal_gone()))?;
+        if change.asker != event.incoming.sender.id {
+            return Err(told(words::only_the_asker_undoes()));
+        }
+        let undo = self.parts.changes.begin_undo(uuid_of(event), &change, &event.incoming.sender.id).await?;
+        let plan: Plan = serde_json::from_value(undo.plan.clone())?;
+        self.run_change(event, &undo, &plan, message).await
+    }
+
+    /// Carries out a change, shows how far it is when that takes long, and says what became of it.
+    async fn run_change(&self, event: &Event, change: &Change, plan: &Plan, message: Option<MessageRef>) -> Result<()> {
+        let chat = self.chat(event.incoming.thread.platform)?.clone();
+        let message = message.or(self.parts.store.reply_of(event.id).await?);
+        let (progress, seen) = watch::channel((0, plan.units()));
+        let bar = tokio::spawn(show_progress(chat, message.clone(), seen, words::doing(plan)));
+        self.writing().insert(event.id);
+        let outcome = self.parts.changes.apply(change, &progress).await;
+        self.writing().remove(&event.id);
+        drop(progress);
+        let _ = bar.await;
+        let outcome: Outcome = outcome?;
+        let snapshot = self.parts.sheets.current(&crate::smartsheet::Identity::Service, change.sheet).await.ok();
+        let answer = preview::outcome(change, plan, &outcome, snapshot.as_deref(), self.parts.changes.rules.undo_window);
+        self.remember(&change.session_id, &answer.plain()).await?;
+        self.replace(event, message, &answer).await
+    }
+
+    async fn remember(&self, session: &str, words: &str) -> Result<()> {
+        let id = uuid::Uuid::now_v7().to_string();
+        self.parts.store.add_message(&id, session, Role::Assistant, words, None, self.parts.clock.now()).await?;
+        Ok(())
+    }
+
+    /// Puts a new text in the place of a message; when that is gone, posts it in the thread.
+    pub(super) async fn replace(&self, event: &Event, at: Option<MessageRef>, message: &Message) -> Result<()> {
+        let chat = self.chat(event.incoming.thread.platform)?.clone();
+        let mut event = event.clone();
+        event.reply = at.or(event.reply);
+        LiveReply::new(self.parts.store.clone(), chat, &event).finish(message).await.map_err(anyhow::Error::from)?;
+        Ok(())
+    }
+}
+
+fn plan_of(proposal: &Proposal) -> Result<Plan> {
+    Ok(serde_json::from_value(proposal.plan.clone())?)
+}
+
+/// Edits the message while the change is carried out; ends when the sender of progress is dropped.
+async fn show_progress(chat: Arc<dyn Chat>, at: Option<MessageRef>, mut seen: watch::Receiver<(usize, usize)>, doing: String) {
+    let Some(at) = at else { return };
+    let mut pause = SHOW_PROGRESS_AFTER;
+    loop {
+        let ended = async { while seen.changed().await.is_ok() {} };
+        if tokio::time::timeout(pause, ended).await.is_ok() {
+            return;
+        }
+        let (done, total) = *seen.borrow();
+        let interval = chat.limits().edit_interval;
+        pause = match chat.edit(&at, &words::progress(&doing, done, total)).await {
+            Err(ChatError::RateLimited(wait)) => wait.max(interval),
+            _ => interval.max(SHOW_PROGRESS_AFTER),
+        };
+    }
+}

@@ -1,0 +1,251 @@
+//! Answers, proposals and outcomes as people see them: tables with links, old -> new, counts, buttons.
+
+use super::turn::Gathered;
+use super::words::{self, capital, count, md, note};
+use crate::changes::{CellEdit, Outcome, OutcomeRow, Plan};
+use crate::sheet::Snapshot;
+use crate::smartsheet::ColumnSpec;
+use crate::store::{Change, Proposal};
+use crate::tools::{Made, Shown};
+use chat::{Align, Block, Button, ButtonStyle, Column, Limits, LinkPolicy, Markdown, Message, TableBlock, TableCell, escape};
+use std::time::Duration;
+
+/// Rows of a preview or an outcome that are shown.
+const SOME: usize = 8;
+
+/// The final message of a turn.
+pub(super) fn answer(gathered: &Gathered, policy: &LinkPolicy, limits: &Limits, lifetime: Duration) -> Message {
+    let mut blocks = Vec::new();
+    if !gathered.text.trim().is_empty() {
+        blocks.push(Block::Markdown(Markdown::untrusted(&gathered.text, policy)));
+    }
+    for shown in &gathered.shown {
+        blocks.extend(query(shown, limits));
+    }
+    if let Some(made) = &gathered.made {
+        blocks.extend(proposal(made, lifetime));
+    } else if let Some(error) = gathered.failed.as_ref().filter(|e| !gathered.text.contains(e.as_str())) {
+        blocks.push(note(&words::step_failed(error)));
+    }
+    if gathered.cut_off {
+        blocks.push(note(words::answer_cut_off()));
+    }
+    if blocks.is_empty() {
+        blocks.push(md("I have no answer to that. Please put it in other words."));
+    }
+    Message::new(blocks)
+}
+
+/// The turn in words, for the next one.
+pub(super) fn for_history(gathered: &Gathered) -> String {
+    let mut text = gathered.text.clone();
+    for shown in &gathered.shown {
+        text.push_str(&format!("\n[query of {}: {} -> {}]", shown.snapshot.name, shown.checked.sql, count(shown.result.total, "row")));
+    }
+    if let Some(made) = &gathered.made {
+        text.push_str(&format!("\n[proposed to {}; waits for the person's decision]", words::what(&made.draft.plan)));
+    }
+    text.trim().to_owned()
+}
+
+/// A table (unless the answer is one figure) and the line that says what was queried.
+fn query(shown: &Shown, limits: &Limits) -> Vec<Block> {
+    let mut blocks = Vec::new();
+    let visible: Vec<usize> =
+        (0..shown.result.columns.len()).filter(|i| !shown.result.columns[*i].is_row_id).take(limits.table_columns).collect();
+    let single = shown.result.total == 1 && visible.len() == 1;
+    if shown.result.total > 0 && !single && !visible.is_empty() {
+        blocks.push(Block::Table(table(shown, &visible, limits.table_rows)));
+    }
+    let mut line = format!("Queried [{}]({})", escape(&shown.snapshot.name), shown.snapshot.permalink);
+    match &shown.checked.filter {
+        Some(filter) => line.push_str(&format!(": {}", escape(filter))),
+        None => line.push_str(": all rows"),
+    }
+    line.push_str(&format!(
+        " · {} of the sheet's {} · version {} · {} UTC",
+        count(shown.result.total, "result row"),
+        count(shown.snapshot.rows.len(), "row"),
+        shown.snapshot.version,
+        shown.snapshot.read_at.strftime("%H:%M")
+    ));
+    blocks.push(note(&line));
+    blocks.extend(shown.notes.iter().map(|n| note(&format!("⚠️ {}", escape(n)))));
+    blocks
+}
+
+fn table(shown: &Shown, visible: &[usize], most: usize) -> TableBlock {
+    let result = &shown.result;
+    let row_id = result.columns.iter().position(|c| c.name.eq_ignore_ascii_case("row_id"));
+    let columns = visible.iter().map(|i| Column {
+        title: result.columns[*i].title.clone(),
+        align: if result.columns[*i].numeric { Align::Right } else { Align::Left },
+    });
+    let rows = (0..result.rows.len().min(most)).map(|r| {
+        let id = row_id.and_then(|i| result.rows[r][i].as_str()).and_then(|id| id.parse().ok());
+        let link = id.and_then(|id| shown.snapshot.row_link(id));
+        let cell = |(n, i): (usize, &usize)| TableCell {
+            text: chat::text::clean(&result.shown(r, *i)),
+            link: if n == 0 { link.clone() } else { None },
+        };
+        visible.iter().enumerate().map(cell).collect()
+    });
+    TableBlock { columns: columns.collect(), rows: rows.collect(), total: result.total }
+}
+
+/// What would be done: count, old -> new for some rows, warnings, Confirm and Cancel.
+fn proposal(made: &Made, lifetime: Duration) -> Vec<Block> {
+    let plan = &made.draft.plan;
+    let sheet = format!("[{}]({})", escape(&made.snapshot.name), made.snapshot.permalink);
+    let mut blocks = vec![md(&format!("**{}** of {sheet}?", capital(&words::what(plan))))];
+    if let Some(filter) = &made.draft.filter {
+        blocks.push(note(&format!("Where {}", escape(filter))));
+    }
+    blocks.extend(details(plan, Some(&made.snapshot)));
+    blocks.extend(made.draft.warnings.iter().map(|w| note(&format!("⚠️ {}", escape(w)))));
+    blocks.push(Block::Buttons(vec![
+        button(
+            "Confirm",
+            format!("confirm:{}", made.proposal.id),
+            if matches!(plan, Plan::Delete { .. } | Plan::DeleteColumn { .. }) { ButtonStyle::Danger } else { ButtonStyle::Primary },
+        ),
+        button("Cancel", format!("cancel:{}", made.proposal.id), ButtonStyle::Plain),
+    ]));
+    blocks.push(note(&format!("Nothing is written until you confirm. Only you can, for {} minutes.", lifetime.as_secs() / 60)));
+    blocks
+}
+
+/// The second step of a large change.
+pub(super) fn second_step(proposal: &Proposal, plan: &Plan) -> Message {
+    let rows = count(usize::try_from(proposal.row_count).unwrap_or(0), "row");
+    let mut blocks = vec![md(&format!(
+        "This is a large change: **{}**. To carry it out, press the button with the number, or type {}.",
+        words::what(plan),
+        proposal.row_count
+    ))];
+    blocks.extend(details(plan, None));
+    blocks.push(Block::Buttons(vec![
+        button(&format!("Yes, all {rows}"), format!("count:{}", proposal.id), ButtonStyle::Danger),
+        button("Cancel", format!("cancel:{}", proposal.id), ButtonStyle::Plain),
+    ]));
+    Message::new(blocks)
+}
+
+fn button(label: &str, action: String, style: ButtonStyle) -> Button {
+    Button { label: label.into(), action, style }
+}
+
+fn details(plan: &Plan, snapshot: Option<&Snapshot>) -> Vec<Block> {
+    let link = |id: i64| snapshot.and_then(|s| s.row_link(id));
+    match plan {
+        Plan::Update { rows } => {
+            let changes = rows.iter().take(SOME).map(|r| (r.label.as_str(), link(r.row_id), r.cells.as_slice()));
+            vec![change_table(changes.collect(), rows.len())]
+        }
+        Plan::Add { rows, .. } => rows.iter().take(SOME).map(|r| md(&format!("- {}", cells_in_words(&r.cells)))).collect(),
+        Plan::Delete { rows } | Plan::Restore { rows } => {
+            let named: Vec<Vec<TableCell>> = rows
+                .iter()
+                .take(SOME)
+                .map(|r| vec![TableCell { text: r.label.clone(), link: link(r.row_id) }, TableCell::plain(short_cells(&r.cells))])
+                .collect();
+            let columns = ["Row", "Values"].map(|t| Column { title: t.into(), align: Align::Left });
+            vec![Block::Table(TableBlock { columns: columns.into(), rows: named, total: rows.len() })]
+        }
+        Plan::AddColumn { spec } | Plan::RestoreColumn { spec, .. } => vec![md(&spec_in_words(spec))],
+        Plan::UpdateColumn { before, after, .. } => vec![md(&format!("- from {}\n- to {}", spec_in_words(before), spec_in_words(after)))],
+        Plan::DeleteColumn { .. } | Plan::DeleteComment { .. } => Vec::new(),
+        Plan::Comment { text, .. } => vec![md(&format!("“{}”", escape(text)))],
+    }
+}
+
+fn change_table(rows: Vec<(&str, Option<url::Url>, &[CellEdit])>, total: usize) -> Block {
+    let several = rows.iter().flat_map(|(_, _, cells)| cells.iter().map(|c| &c.title)).collect::<std::collections::BTreeSet<_>>().len() > 1;
+    let mut lines = Vec::new();
+    for (label, link, cells) in rows {
+        for (i, cell) in cells.iter().enumerate() {
+            let mut line = vec![TableCell {
+                text: if i == 0 { label.to_owned() } else { String::new() },
+                link: if i == 0 { link.clone() } else { None },
+            }];
+            if several {
+                line.push(TableCell::plain(cell.title.clone()));
+            }
+            line.push(TableCell::plain(or_empty(&cell.before_shown)));
+            line.push(TableCell::plain(or_empty(&cell.after_shown)));
+            lines.push(line);
+        }
+    }
+    let titles: &[&str] = if several { &["Row", "Column", "Now", "New"] } else { &["Row", "Now", "New"] };
+    let shown_rows = lines.len();
+    let columns = titles.iter().map(|t| Column { title: (*t).to_owned(), align: Align::Left }).collect();
+    Block::Table(TableBlock { columns, rows: lines, total: total.max(shown_rows) })
+}
+
+fn or_empty(text: &str) -> String {
+    if text.is_empty() { "(empty)".into() } else { chat::text::shorten(&chat::text::clean(text), 60) }
+}
+
+fn cells_in_words(cells: &[CellEdit]) -> String {
+    cells.iter().map(|c| format!("{}: **{}**", escape(&c.title), escape(&or_empty(&c.after_shown)))).collect::<Vec<_>>().join(" · ")
+}
+
+fn short_cells(cells: &[CellEdit]) -> String {
+    let values =
+        cells.iter().skip(1).map(|c| if c.before_shown.is_empty() { &c.after_shown } else { &c.before_shown }).filter(|v| !v.is_empty());
+    chat::text::shorten(&values.cloned().collect::<Vec<_>>().join(" · "), 60)
+}
+
+fn spec_in_words(spec: &ColumnSpec) -> String {
+    let mut parts = Vec::new();
+    parts.extend(spec.title.as_ref().map(|t| format!("title {}", escape(t))));
+    parts.extend(spec.kind.as_ref().map(|k| format!("type {}", escape(&k.to_lowercase().replace('_', " ")))));
+    parts.extend(spec.options.as_ref().map(|o| format!("options {}", escape(&o.join(", ")))));
+    parts.join(" · ")
+}
+
+/// What became of a change: counts, what was left alone and why, Undo.
+pub(super) fn outcome(change: &Change, plan: &Plan, outcome: &Outcome, snapshot: Option<&Snapshot>, undo_window: Duration) -> Message {
+    let undo = change.undo_of.is_some();
+    let all = plan.units();
+    let sheet = snapshot.map(|s| format!(" in [{}]({})", escape(&s.name), s.permalink)).unwrap_or_default();
+    let head = match (outcome.done, undo) {
+        (0, false) => format!("⚠️ Nothing was changed: {}.", words::what(plan)),
+        (0, true) => "⚠️ Nothing was taken back.".to_owned(),
+        (_, false) if outcome.done == all => format!("✅ Done: {}{sheet}.", words::what(plan)),
+        (_, true) if outcome.done == all => format!("↩️ Taken back{sheet}: {}.", words::what(plan)),
+        (done, false) => format!("✅ Done for {done} of {}: {}{sheet}.", count(all, "row"), words::what(plan)),
+        (done, true) => format!("↩️ Taken back for {done} of {}{sheet}.", count(all, "row")),
+    };
+    let mut blocks = vec![md(&head)];
+    blocks.extend(list("Left alone", &outcome.skipped));
+    blocks.extend(list("Failed", &outcome.failed));
+    let links: Vec<String> = outcome
+        .rows
+        .iter()
+        .take(SOME)
+        .filter_map(|id| {
+            let snapshot = snapshot?;
+            let row = snapshot.row(*id)?;
+            Some(format!("[{}]({})", escape(&snapshot.label(row)), snapshot.row_link(*id)?))
+        })
+        .collect();
+    if !links.is_empty() {
+        let more = if outcome.rows.len() > links.len() { format!(" and {} more", outcome.rows.len() - links.len()) } else { String::new() };
+        blocks.push(note(&format!("Rows: {}{more}", links.join(", "))));
+    }
+    if outcome.done > 0 && !undo {
+        blocks.push(Block::Buttons(vec![button("Undo", format!("undo:{}", change.id), ButtonStyle::Plain)]));
+        blocks.push(note(&format!("You can take this back for {} hours.", undo_window.as_secs() / 3600)));
+    }
+    Message::new(blocks)
+}
+
+fn list(head: &str, rows: &[OutcomeRow]) -> Option<Block> {
+    if rows.is_empty() {
+        return None;
+    }
+    let some: String = rows.iter().take(SOME).map(|r| format!("- {}: {}\n", escape(&r.label), escape(&r.reason))).collect();
+    let more = if rows.len() > SOME { format!("- … and {} more\n", rows.len() - SOME) } else { String::new() };
+    Some(md(&format!("{head} ({}):\n\n{some}{more}", rows.len())))
+}

@@ -1,0 +1,157 @@
+//! Serves one event under its lease: heartbeat, stop, what is told and what is logged when it fails.
+
+use super::commands::uuid_of;
+use super::live_reply::LiveReply;
+use super::{Bot, HEARTBEAT, LEASE, commands, words};
+use crate::clock::Clock;
+use crate::error::{Result, Trouble, told};
+use crate::store::{Event, Role, Store};
+use chat::{Message, What};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
+
+/// After this many tries (crashes, not errors) an event is given up.
+const MAX_ATTEMPTS: i64 = 3;
+
+impl Bot {
+    /// Serves an event and finishes it. Never fails: trouble is told or logged.
+    pub(super) async fn serve(&self, mut event: Event) {
+        let token = CancellationToken::new();
+        self.in_hand().insert(event.id, event.fence);
+        let lease = Lease { id: event.id, fence: event.fence, thread: event.incoming.thread.storage_key(), token: token.clone() };
+        let _heartbeat = AbortOnDropHandle::new(tokio::spawn(lease.keep(self.parts.store.clone(), self.parts.clock.clone())));
+        let result = if event.attempts > MAX_ATTEMPTS { self.give_up(&event).await } else { self.handle(&mut event, &token).await };
+        let failed = match result {
+            Ok(()) => false,
+            Err(Trouble::Logged(error)) if event.attempts <= MAX_ATTEMPTS && self.causes_change(&event).await => {
+                tracing::error!(event = event.id, "{error:#}; the change is taken up again when the lease has run out");
+                self.in_hand().remove(&event.id);
+                return;
+            }
+            Err(trouble) => {
+                self.report(&event, trouble).await;
+                true
+            }
+        };
+        if let Err(error) = self.parts.store.finish(event.id, event.fence, failed, self.parts.clock.now_ms()).await {
+            tracing::error!(event = event.id, %error, "a served event could not be finished; it will be served again");
+        }
+        self.in_hand().remove(&event.id);
+    }
+
+    /// Whether a change of this event is under way.
+    async fn causes_change(&self, event: &Event) -> bool {
+        matches!(self.parts.store.change(&uuid_of(event)).await, Ok(Some(change)) if change.applying)
+    }
+
+    /// After too many tries: a change that is under way is closed, and the person is told.
+    async fn give_up(&self, event: &Event) -> Result<()> {
+        if let Some(change) = self.parts.store.change(&uuid_of(event)).await?.filter(|c| c.applying) {
+            self.parts.changes.abandon(&change, "it was interrupted several times; please look whether it was written").await?;
+        }
+        Err(told(words::gave_up()))
+    }
+
+    async fn handle(&self, event: &mut Event, token: &CancellationToken) -> Result<()> {
+        if let Some(change) = self.parts.store.change(&uuid_of(event)).await? {
+            // This event has caused a change already: whatever caused it, it goes on from there.
+            return self.go_on(event, &change).await;
+        }
+        match event.incoming.what.clone() {
+            What::Left => {
+                self.parts.store.forget_conversation(&event.incoming.thread).await?;
+                Ok(())
+            }
+            What::Press { action, message } => self.press(event, &action, message).await,
+            What::Text { text } | What::Command { text } => {
+                self.parts.store.remember_thread(&event.incoming.thread, &event.incoming.anchor).await?;
+                match commands::parse(&text) {
+                    Some(command) => self.command(event, command, token).await,
+                    None => self.turn(event, token).await,
+                }
+            }
+        }
+    }
+
+    /// Says what went wrong: in the reply if there is one, with a reference number if it is our fault.
+    async fn report(&self, event: &Event, trouble: Trouble) {
+        let told = match trouble {
+            Trouble::Told(words) => words.0,
+            Trouble::Logged(error) => {
+                let reference = Trouble::reference();
+                tracing::error!(%reference, event = event.id, thread = %event.incoming.thread.storage_key(), "{error:#}");
+                words::our_fault(&reference)
+            }
+        };
+        let Ok(chat) = self.chat(event.incoming.thread.platform) else { return };
+        let message = Message::text(&told);
+        if let What::Press { .. } = event.incoming.what {
+            if let Err(error) = chat.whisper(&event.incoming.anchor, &event.incoming.sender.id, &message).await {
+                tracing::warn!(%error, event = event.id, "an error could not be told");
+            }
+            return;
+        }
+        let mut reply = LiveReply::new(self.parts.store.clone(), chat.clone(), event);
+        if let Err(error) = reply.finish(&message).await {
+            tracing::warn!(%error, event = event.id, "an error could not be told");
+        }
+        if let Ok(Some(session)) = self.parts.store.session_of(&event.incoming.thread.storage_key()).await {
+            let id = uuid::Uuid::now_v7().to_string();
+            if let Err(error) = self.parts.store.add_message(&id, &session.id, Role::Error, &told, None, self.parts.clock.now()).await {
+                tracing::warn!(%error, "an error could not be remembered");
+            }
+        }
+    }
+
+    /// Gives a sign of life to texts that wait behind a running turn.
+    pub(super) async fn announce_waiting(&self) {
+        loop {
+            match self.parts.store.take_unannounced().await {
+                Ok(Some(event)) => {
+                    let Ok(chat) = self.chat(event.incoming.thread.platform) else { continue };
+                    let mut reply = LiveReply::new(self.parts.store.clone(), chat.clone(), &event);
+                    if let Err(error) = reply.show(&Message::text(words::queued()).partial()).await {
+                        tracing::warn!(%error, event = event.id, "a waiting text got no sign of life");
+                    }
+                }
+                Ok(None) => return,
+                Err(error) => {
+                    tracing::error!(%error, "the inbox cannot be read");
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// The right to serve an event, and what ends the work.
+struct Lease {
+    id: i64,
+    fence: i64,
+    thread: String,
+    token: CancellationToken,
+}
+
+impl Lease {
+    /// Prolongs the lease until aborted. A lost lease stops the work, and so does a stop that
+    /// another process took.
+    async fn keep(self, store: Store, clock: Clock) {
+        let since_ms = clock.now_ms();
+        loop {
+            tokio::time::sleep(HEARTBEAT).await;
+            match store.prolong(self.id, self.fence, clock.now_ms() + LEASE.as_millis() as i64).await {
+                Ok(true) => {}
+                Ok(false) => {
+                    tracing::warn!(event = self.id, "the lease was lost; somebody else serves this event now");
+                    self.token.cancel();
+                    return;
+                }
+                Err(error) => tracing::warn!(event = self.id, %error, "the lease could not be prolonged"),
+            }
+            if matches!(store.thread(&self.thread).await, Ok(Some(thread)) if thread.stop_at_ms > since_ms) {
+                self.token.cancel();
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! Which sheet a thread is about: chosen by name, by button, or taken over from the channel.
+
+use super::{Bot, words};
+use crate::error::Result;
+use crate::sheet::{SheetId, smartsheet_trouble};
+use crate::smartsheet::{Identity, SheetEntry};
+use crate::store::{Event, Session};
+use crate::tools::{Match, resolve};
+use chat::{Addressed, Inbox, Incoming, Message, MessageRef, ThreadKey};
+
+impl Bot {
+    pub(super) async fn all_sheets(&self) -> Result<Vec<SheetEntry>> {
+        let mut sheets = self.parts.sheets.client().sheets(&Identity::Service).await.map_err(smartsheet_trouble)?;
+        sheets.sort_by(|a, b| b.modified_at.cmp(&a.modified_at));
+        Ok(sheets)
+    }
+
+    pub(super) async fn use_sheet(&self, event: &Event, name: &str) -> Result<()> {
+        match resolve(&self.parts.sheets, &Identity::Service, name).await? {
+            Match::One(sheet) => {
+                let message = self.bind(&event.incoming, SheetId(sheet.id), &sheet.name).await?;
+                self.answer(event, message).await?;
+                self.ask_again(&event.incoming).await
+            }
+            Match::Several(sheets) => self.answer(event, words::which_sheet(name, &sheets)).await,
+            Match::None(sheets) => self.answer(event, words::no_such_sheet(name, &sheets)).await,
+        }
+    }
+
+    /// A sheet was chosen by its button.
+    pub(super) async fn sheet_pressed(&self, event: &Event, id: &str, message: Option<MessageRef>) -> Result<()> {
+        let sheet = SheetId::try_from(id.to_owned()).map_err(|e| anyhow::anyhow!(e))?;
+        let snapshot = self.parts.sheets.snapshot(&Identity::Service, sheet).await?;
+        let answer = self.bind(&event.incoming, sheet, &snapshot.name).await?;
+        self.replace(event, message, &answer).await?;
+        self.ask_again(&event.incoming).await
+    }
+
+    async fn bind(&self, incoming: &Incoming, sheet: SheetId, name: &str) -> Result<Message> {
+        self.parts.store.bind_sheet(&incoming.thread, &incoming.anchor, sheet, name, self.parts.clock.now()).await?;
+        let snapshot = self.parts.sheets.snapshot(&Identity::Service, sheet).await?;
+        Ok(words::now_using(&snapshot))
+    }
+
+    /// A question that waited for a sheet goes through the inbox once more.
+    async fn ask_again(&self, incoming: &Incoming) -> Result<()> {
+        let thread = incoming.thread.storage_key();
+        let Some(question) = self.parts.store.thread(&thread).await?.and_then(|t| t.question) else { return Ok(()) };
+        let again = Incoming { dedupe_id: format!("{}:again", question.dedupe_id), addressed: Addressed::Mention, ..question };
+        let door = super::Door::new(self.parts.store.clone(), self.wake.clone());
+        door.accept(again).await.map_err(anyhow::Error::from)?;
+        self.parts.store.set_question(&thread, None).await?;
+        Ok(())
+    }
+
+    /// The session of a thread. A thread without one takes over the sheet of its channel.
+    pub(super) async fn session(&self, incoming: &Incoming) -> Result<Option<Session>> {
+        if let Some(session) = self.parts.store.session_of(&incoming.thread.storage_key()).await? {
+            return Ok(Some(session));
+        }
+        let channel = ThreadKey { root: None, ..incoming.thread.clone() };
+        if let Some(session) = self.parts.store.session_of(&channel.storage_key()).await? {
+            let bound = self
+                .parts
+                .store
+                .bind_sheet(&incoming.thread, &incoming.anchor, session.sheet, &session.sheet_name, self.parts.clock.now())
+                .await?;
+            return Ok(Some(bound));
+        }
+        Ok(None)
+    }
+
+    /// The session of a thread, if need be with the only sheet there is; otherwise the person is
+    /// asked, and the question is kept.
+    pub(super) async fn session_or_ask(&self, event: &Event) -> Result<Option<Session>> {
+        let incoming = &event.incoming;
+        if let Some(session) = self.session(incoming).await? {
+            return Ok(Some(session));
+        }
+        let sheets = self.all_sheets().await?;
+        if let [only] = sheets.as_slice() {
+            let bound = self
+                .parts
+                .store
+                .bind_sheet(&incoming.thread, &incoming.anchor, SheetId(only.id), &only.name, self.parts.clock.now())
+                .await?;
+            return Ok(Some(bound));
+        }
+        self.parts.store.set_question(&incoming.thread.storage_key(), Some(incoming)).await?;
+        self.answer(event, words::ask_for_sheet(&sheets)).await?;
+        Ok(None)
+    }
+}

@@ -1,0 +1,248 @@
+//! One answer: ask the model, run its functions, ask again, at most eight rounds.
+
+use super::live_reply::LiveReply;
+use super::{Bot, Running, preview, prompt, words};
+use crate::error::{Result, Trouble, told};
+use crate::llm::{Answer, Error as ModelError, ToolCall};
+use crate::sheet::Snapshot;
+use crate::smartsheet::Identity;
+use crate::store::{Event, Role, Session};
+use crate::tools::{self, Context, Made, Shown};
+use chat::{LinkPolicy, Markdown, Message, What};
+use serde_json::{Value, json};
+use std::sync::Arc;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+/// Rounds of asking and running functions.
+const MAX_ROUNDS: usize = 8;
+
+/// What a turn has brought so far.
+#[derive(Default)]
+pub(super) struct Gathered {
+    pub text: String,
+    pub shown: Vec<Shown>,
+    pub made: Option<Made>,
+    /// The error of the last function, if it failed.
+    pub failed: Option<String>,
+    pub cut_off: bool,
+}
+
+impl Bot {
+    /// Answers a text with the model's help.
+    pub(super) async fn turn(&self, event: &mut Event, token: &CancellationToken) -> Result<()> {
+        let thread = event.incoming.thread.storage_key();
+        self.running().insert(thread.clone(), Running { asker: event.incoming.sender.id.clone(), token: token.clone() });
+        let result = self.answer_text(event, token).await;
+        self.running().remove(&thread);
+        result
+    }
+
+    async fn answer_text(&self, event: &mut Event, token: &CancellationToken) -> Result<()> {
+        let chat = self.chat(event.incoming.thread.platform)?.clone();
+        let session = match self.session(&event.incoming).await? {
+            Some(session) => session,
+            None => {
+                self.sign_of_life(event).await;
+                let Some(session) = self.session_or_ask(event).await? else { return Ok(()) };
+                session
+            }
+        };
+        let mut reply = LiveReply::new(self.parts.store.clone(), chat, event);
+        if let Err(error) = reply.show(&Message::text(&words::working(&session.sheet_name)).partial()).await {
+            tracing::warn!(%error, event = event.id, "the placeholder did not go out");
+        }
+        let session = self.move_to_opened(event, &reply, session).await?;
+        let snapshot = self.parts.sheets.snapshot(&Identity::Service, session.sheet).await?;
+        let question = text_of(event);
+        let work = self.work(event, &session, &snapshot, &question, &reply);
+        let gathered = tokio::select! {
+            gathered = work => gathered?,
+            () = token.cancelled() => return self.stopped(event, &mut reply).await,
+        };
+        self.remember_turn(event, &session, &question, &gathered).await?;
+        if let Some(made) = gathered.made.as_ref().filter(|m| self.at_once(m)) {
+            self.parts
+                .store
+                .set_proposal_message(&made.proposal.id, reply.message().ok_or_else(|| anyhow::anyhow!("no place for the outcome"))?)
+                .await?;
+            let proposal = self.parts.store.proposal(&made.proposal.id).await?.ok_or_else(|| anyhow::anyhow!("the proposal is gone"))?;
+            return self.carry_out(event, &proposal).await;
+        }
+        let policy = self.link_policy(&snapshot, &gathered);
+        let limits = self.chat(event.incoming.thread.platform)?.limits();
+        let message = preview::answer(&gathered, &policy, &limits, self.parts.changes.rules.proposal_lifetime);
+        reply.finish(&message).await.map_err(anyhow::Error::from)?;
+        if let (Some(made), Some(at)) = (&gathered.made, reply.message()) {
+            self.parts.store.set_proposal_message(&made.proposal.id, at).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether the rules let a proposal be carried out without a press: cells of a single row.
+    fn at_once(&self, made: &Made) -> bool {
+        let small = matches!(&made.draft.plan, crate::changes::Plan::Update { rows } if rows.len() == 1) && made.draft.warnings.is_empty();
+        small && !self.parts.changes.rules.confirm_always
+    }
+
+    /// A reply that opened a thread of its own: the conversation goes on there.
+    async fn move_to_opened(&self, event: &mut Event, reply: &LiveReply, session: Session) -> Result<Session> {
+        let Some((thread, anchor)) = reply.opened().filter(|(t, _)| *t != event.incoming.thread) else { return Ok(session) };
+        event.incoming.thread = thread.clone();
+        event.incoming.anchor = anchor.clone();
+        Ok(self.parts.store.bind_sheet(thread, anchor, session.sheet, &session.sheet_name, self.parts.clock.now()).await?)
+    }
+
+    async fn work(
+        &self,
+        event: &Event,
+        session: &Session,
+        snapshot: &Arc<Snapshot>,
+        question: &str,
+        reply: &LiveReply,
+    ) -> Result<Gathered> {
+        let context = Context {
+            sheets: self.parts.sheets.clone(),
+            changes: self.parts.changes.clone(),
+            identity: Identity::Service,
+            session: session.clone(),
+            thread_key: event.incoming.thread.storage_key(),
+            asker: event.incoming.sender.id.clone(),
+            today: self.parts.clock.today(),
+        };
+        let history = self.parts.store.recent_messages(&session.id, prompt::HISTORY).await?;
+        let mut messages = prompt::messages(snapshot, &history, question, context.today, false);
+        let functions = tools::schemas(snapshot.writable());
+        let mut gathered = Gathered::default();
+        let mut compacted = false;
+        for round in 0..MAX_ROUNDS {
+            let offered = if round + 1 == MAX_ROUNDS { &[] } else { functions.as_slice() };
+            let answer = match self.ask(&messages, offered, snapshot, reply).await {
+                Err(ModelError::TooLong) if !compacted => {
+                    compacted = true;
+                    messages = compact(snapshot, question, &context, &messages);
+                    continue;
+                }
+                other => other.map_err(model_trouble)?,
+            };
+            if offered.is_empty() && answer.text.trim().is_empty() {
+                break;
+            }
+            if answer.calls.is_empty() || offered.is_empty() {
+                gathered.text = answer.text;
+                gathered.cut_off = answer.cut_off;
+                return Ok(gathered);
+            }
+            messages.push(calls_message(&answer));
+            for call in &answer.calls {
+                let content = self.run_call(&context, call, &mut gathered).await?;
+                messages.push(json!({ "role": "tool", "tool_call_id": call.id, "content": content }));
+            }
+            if gathered.made.is_some() {
+                gathered.text = answer.text;
+                return Ok(gathered);
+            }
+        }
+        Err(told(words::too_many_rounds()))
+    }
+
+    async fn ask(&self, messages: &[Value], functions: &[Value], snapshot: &Snapshot, reply: &LiveReply) -> Result<Answer, ModelError> {
+        let (words, growing) = watch::channel(String::new());
+        let policy = self.link_policy(snapshot, &Gathered::default());
+        let follower = reply.follow(growing, move |text| Message::new(vec![chat::Block::Markdown(Markdown::untrusted(text, &policy))]));
+        let answer = self.parts.model.ask(messages, functions, &words).await;
+        follower.end().await;
+        answer
+    }
+
+    /// Runs a call; one proposal per answer, and none is made twice.
+    async fn run_call(&self, context: &Context, call: &ToolCall, gathered: &mut Gathered) -> Result<String> {
+        if gathered.made.is_some() && call.name.starts_with("propose_") {
+            return Ok(json!({ "error": "one proposal per answer; the first one waits for the person" }).to_string());
+        }
+        let output = tools::run(context, call).await?;
+        gathered.failed = output.json["error"].as_str().map(str::to_owned);
+        tracing::debug!(function = %call.name, failed = gathered.failed.is_some(), "function called");
+        gathered.shown.extend(output.shown);
+        gathered.made = output.made.or(gathered.made.take());
+        Ok(output.json.to_string())
+    }
+
+    fn link_policy(&self, snapshot: &Snapshot, gathered: &Gathered) -> LinkPolicy {
+        let mut policy = LinkPolicy { exact: snapshot.links.clone(), hosts: self.parts.link_hosts.iter().cloned().collect() };
+        for of in gathered.shown.iter().map(|s| &s.snapshot).map(AsRef::as_ref).chain([snapshot]) {
+            policy.exact.extend(of.links.iter().cloned());
+            policy.hosts.extend(url::Url::parse(&of.permalink).ok().and_then(|u| u.host_str().map(str::to_owned)));
+        }
+        policy
+    }
+
+    async fn remember_turn(&self, event: &Event, session: &Session, question: &str, gathered: &Gathered) -> Result<()> {
+        let (store, now) = (&self.parts.store, self.parts.clock.now());
+        let id = |part: &str| {
+            uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, format!("{}|{part}", event.incoming.dedupe_key()).as_bytes()).to_string()
+        };
+        store.add_message(&id("user"), &session.id, Role::User, question, None, now).await?;
+        for (i, shown) in gathered.shown.iter().enumerate() {
+            store
+                .add_message(&id(&format!("function{i}")), &session.id, Role::Function, &shown.checked.sql, Some("query_sheet"), now)
+                .await?;
+        }
+        store.add_message(&id("assistant"), &session.id, Role::Assistant, &preview::for_history(gathered), None, now).await?;
+        Ok(())
+    }
+
+    async fn stopped(&self, event: &Event, reply: &mut LiveReply) -> Result<()> {
+        if !self.parts.store.prolong(event.id, event.fence, self.parts.clock.now_ms() + 1_000).await? {
+            return Ok(());
+        }
+        reply.finish(&Message::text(words::turn_stopped())).await.map_err(anyhow::Error::from)?;
+        Ok(())
+    }
+}
+
+/// The words of an event.
+pub(super) fn text_of(event: &Event) -> String {
+    match &event.incoming.what {
+        What::Text { text } | What::Command { text } => text.clone(),
+        What::Press { .. } | What::Left => String::new(),
+    }
+}
+
+fn calls_message(answer: &Answer) -> Value {
+    let calls: Vec<Value> = answer
+        .calls
+        .iter()
+        .map(|c| json!({ "id": c.id, "type": "function", "function": { "name": c.name, "arguments": c.arguments } }))
+        .collect();
+    json!({ "role": "assistant", "content": if answer.text.is_empty() { Value::Null } else { json!(answer.text) }, "tool_calls": calls })
+}
+
+/// The same question with next to no history and short function results.
+fn compact(snapshot: &Snapshot, question: &str, context: &Context, messages: &[Value]) -> Vec<Value> {
+    let mut short = prompt::messages(snapshot, &[], question, context.today, true);
+    let since = messages.iter().rposition(|m| m["role"] == "user").map_or(messages.len(), |i| i + 1);
+    for message in &messages[since..] {
+        let mut message = message.clone();
+        if let Some(content) = message["content"].as_str().filter(|c| c.len() > 2_000) {
+            message["content"] = json!(chat::text::shorten(content, 2_000));
+        }
+        short.push(message);
+    }
+    short
+}
+
+fn model_trouble(error: ModelError) -> Trouble {
+    match error {
+        ModelError::Filtered(categories) => told(words::filtered(&categories)),
+        ModelError::CutOff => told(words::cut_off()),
+        ModelError::TooLong => told(words::too_long()),
+        ModelError::RateLimited(wait) => told(words::model_busy(wait)),
+        ModelError::Unavailable(_) => told(words::model_down()),
+        ModelError::Unauthorized(_) | ModelError::NotFound(_) => {
+            tracing::error!(%error, "the model cannot be used; run `chatsheet check`");
+            told(words::model_misconfigured())
+        }
+        error @ ModelError::Refused(_) => Trouble::Logged(error.into()),
+    }
+}

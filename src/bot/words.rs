@@ -1,0 +1,304 @@
+//! Every sentence the bot says. Functions take data and return text, so that tone and form are seen together.
+
+use crate::changes::Plan;
+use crate::sheet::Snapshot;
+use crate::smartsheet::SheetEntry;
+use crate::store::Session;
+use chat::{Block, Button, ButtonStyle, Markdown, Message, Progress, escape};
+use std::time::Duration;
+
+/// Sheets that are offered as buttons.
+const OFFERED: usize = 5;
+
+pub(super) fn working(sheet: &str) -> String {
+    format!("⏳ Looking at {} …", escape(sheet))
+}
+
+pub(super) fn one_moment() -> &'static str {
+    "⏳ One moment …"
+}
+
+pub(super) fn queued() -> &'static str {
+    "⏳ Noted. I answer this as soon as the question above is done."
+}
+
+pub(super) fn gave_up() -> String {
+    "I tried three times to answer this and was interrupted each time, so I stop here. Please ask again; if it happens again, tell the person who runs me.".into()
+}
+
+pub(super) fn our_fault(reference: &str) -> String {
+    format!(
+        "Something went wrong on my side, and I could not finish. Please try again. If it stays so, give the person who runs me this number: **{reference}**"
+    )
+}
+
+pub(super) fn turn_stopped() -> &'static str {
+    "⏹ Stopped. Nothing was changed."
+}
+
+pub(super) fn stopped(running: bool, dropped: u64) -> String {
+    match (running, dropped) {
+        (false, 0) => "There is nothing to stop: I am not working on anything in this thread.".into(),
+        (true, 0) => "⏹ Stopping. A change that was confirmed already is finished; use undo to take it back.".into(),
+        (_, n) => format!("⏹ Stopping, and dropping {} that waited.", count(n as usize, "message")),
+    }
+}
+
+pub(super) fn help(session: Option<&Session>, model: &str) -> Message {
+    let sheet = match session {
+        Some(s) => format!("This thread is about **{}**. Another sheet: `use <name, id or link>`.", escape(&s.sheet_name)),
+        None => "This thread has no sheet yet: `use <name, id or link>`, or just ask and I offer some.".into(),
+    };
+    Message::new(vec![
+        md(&format!(
+            "I answer questions about a Smartsheet sheet and change it for you, from this thread.\n\n{sheet}\n\n\
+            **Ask**\n- which tasks are overdue, and who owns them?\n- total budget by department\n- how many tasks are blocked?\n\n\
+            **Change** (you see a preview first, and confirm it with a button)\n\
+            - set Status to \"In Progress\" for everything assigned to Dana that is Not Started\n\
+            - add a task \"Security review\" under Phase 3, owner Omar, start 2026-12-07\n\
+            - delete the rows marked Cancelled\n- add a picklist column Risk with Low, Medium, High\n\n\
+            **Words**: `help`, `status`, `sheets`, `use <sheet>`, `undo`, `stop`"
+        )),
+        note(&format!("Answers come from {}. Figures are computed by SQL over the sheet.", escape(model))),
+    ])
+}
+
+pub(super) fn status(snapshot: &Snapshot, waiting: usize, undoable: bool, model: &str) -> Message {
+    let mut lines = vec![
+        format!(
+            "Sheet: [{}]({}), {}, version {}",
+            escape(&snapshot.name),
+            snapshot.permalink,
+            count(snapshot.rows.len(), "row"),
+            snapshot.version
+        ),
+        format!("My rights there: {}", snapshot.access_level.to_lowercase().replace('_', " ")),
+        format!("Model: {}", escape(model)),
+    ];
+    lines.push(if waiting == 0 {
+        "No proposal waits for you.".into()
+    } else {
+        format!("{} for a decision.", if waiting == 1 { "1 proposal waits".into() } else { format!("{waiting} proposals wait") })
+    });
+    if undoable {
+        lines.push("The last change can be taken back with `undo`.".into());
+    }
+    Message::text(&lines.iter().map(|l| format!("- {l}\n")).collect::<String>())
+}
+
+pub(super) fn no_sheet_yet() -> Message {
+    Message::text("This thread has no sheet yet. Choose one with `use <name, id or link>`, or type `sheets` to see them.")
+}
+
+pub(super) fn sheets(all: &[SheetEntry]) -> Message {
+    if all.is_empty() {
+        return no_sheets();
+    }
+    let list: String = all.iter().take(30).map(|s| format!("- [{}]({})\n", escape(&s.name), s.permalink)).collect();
+    let more = if all.len() > 30 { format!("\n… and {} more. `use <name>` finds them.", all.len() - 30) } else { String::new() };
+    Message::new(vec![md(&format!("These are the sheets I can see:\n\n{list}{more}")), offer(all)])
+}
+
+fn no_sheets() -> Message {
+    Message::text("I cannot see any sheet. Share one with the Smartsheet account I run under, then try again.")
+}
+
+fn offer(sheets: &[SheetEntry]) -> Block {
+    let button =
+        |s: &SheetEntry| Button { label: chat::text::shorten(&s.name, 40), action: format!("use:{}", s.id), style: ButtonStyle::Plain };
+    Block::Buttons(sheets.iter().take(OFFERED).map(button).collect())
+}
+
+pub(super) fn which_sheet(name: &str, sheets: &[SheetEntry]) -> Message {
+    Message::new(vec![md(&format!("Several sheets match “{}”. Which one do you mean?", escape(name))), offer(sheets)])
+}
+
+pub(super) fn no_such_sheet(name: &str, sheets: &[SheetEntry]) -> Message {
+    if sheets.is_empty() {
+        return no_sheets();
+    }
+    let found = if name.is_empty() {
+        "Which sheet should this thread be about?".into()
+    } else {
+        format!("I see no sheet called “{}”. Is it one of these? Otherwise share it with the account I run under.", escape(name))
+    };
+    Message::new(vec![md(&found), offer(sheets)])
+}
+
+pub(super) fn ask_for_sheet(sheets: &[SheetEntry]) -> Message {
+    if sheets.is_empty() {
+        return no_sheets();
+    }
+    Message::new(vec![
+        md("Which sheet is this about? I answer your question as soon as you choose. Or type `use <name, id or link>`."),
+        offer(sheets),
+    ])
+}
+
+pub(super) fn now_using(snapshot: &Snapshot) -> Message {
+    Message::text(&format!(
+        "This thread is now about [{}]({}) ({}).",
+        escape(&snapshot.name),
+        snapshot.permalink,
+        count(snapshot.rows.len(), "row")
+    ))
+}
+
+pub(super) fn too_many_rounds() -> String {
+    "I could not come to an answer in eight steps. Please ask for less at once, for example one question per message.".into()
+}
+
+pub(super) fn filtered(categories: &[String]) -> String {
+    let which = if categories.is_empty() { String::new() } else { format!(" ({})", categories.join(", ")) };
+    format!("The content filter of the model refused this{which}. Please put it in other words.")
+}
+
+pub(super) fn cut_off() -> String {
+    "The answer became too long and was cut off before it was usable, so nothing was done. Please ask for less at once.".into()
+}
+
+pub(super) fn too_long() -> String {
+    "This is more than the model can take in at once. Please ask for fewer columns or rows, or start a new thread.".into()
+}
+
+pub(super) fn model_busy(wait: Duration) -> String {
+    format!("The model's rate limit is used up at the moment. Please try again in {} s.", wait.as_secs().max(1))
+}
+
+pub(super) fn model_down() -> String {
+    "The model does not answer at the moment. Nothing was changed; please try again in a minute.".into()
+}
+
+pub(super) fn model_misconfigured() -> String {
+    "I cannot use the model: its address or key is wrong. Please ask the person who runs me to run `chatsheet check`.".into()
+}
+
+pub(super) fn step_failed(error: &str) -> String {
+    format!("⚠️ The last step failed: {}", escape(&chat::text::shorten(error, 300)))
+}
+
+pub(super) fn answer_cut_off() -> &'static str {
+    "The answer was cut off at the model's limit."
+}
+
+pub(super) fn unknown_button() -> String {
+    "I do not know this button any more. Please ask again.".into()
+}
+
+pub(super) fn proposal_gone() -> String {
+    "This proposal is gone. Please ask for the change again.".into()
+}
+
+pub(super) fn only_the_asker() -> String {
+    "Only the person who asked for this change can confirm or cancel it.".into()
+}
+
+pub(super) fn only_the_asker_undoes() -> String {
+    "Only the person who asked for this change can take it back.".into()
+}
+
+pub(super) fn was_cancelled() -> String {
+    "This proposal was cancelled. Nothing was changed.".into()
+}
+
+pub(super) fn was_expired() -> String {
+    "This proposal is too old to be confirmed: the sheet may have changed. Please ask for the change again.".into()
+}
+
+pub(super) fn already_decided() -> String {
+    "This was decided already.".into()
+}
+
+pub(super) fn count_needed(rows: i64) -> String {
+    format!("This is a large change. Press the button with the number, or type {rows}.")
+}
+
+pub(super) fn wrong_count(given: i64, rows: i64) -> String {
+    format!("The waiting change touches {rows} rows, not {given}. Type {rows} to carry it out, or press Cancel.")
+}
+
+pub(super) fn press_instead() -> String {
+    "Please press the Confirm button below the preview: a change is only carried out by a press of the person who asked.".into()
+}
+
+pub(super) fn nothing_waits() -> String {
+    "Nothing waits for your decision in this thread.".into()
+}
+
+pub(super) fn nothing_to_undo() -> String {
+    "There is no change of this thread that could be taken back.".into()
+}
+
+pub(super) fn expired(plan: &Plan) -> Message {
+    Message::text(&format!("⌛ Too late to confirm: {}. Nothing was changed. Please ask again if you still want it.", what(plan)))
+}
+
+pub(super) fn cancelled(plan: &Plan) -> Message {
+    Message::text(&format!("✖️ Cancelled: {}. Nothing was changed.", what(plan)))
+}
+
+pub(super) fn cancelled_text(plan: &Plan) -> String {
+    format!("(The person cancelled: {}.)", what(plan))
+}
+
+pub(super) fn doing(plan: &Plan) -> String {
+    format!("⏳ {}", capital(&what(plan)))
+}
+
+pub(super) fn progress(doing: &str, done: usize, total: usize) -> Message {
+    Message::new(vec![Block::Progress(Progress { label: doing.into(), done: done as u64, total: total as u64 })]).partial()
+}
+
+/// What a plan does, as a phrase: “set Status in 3 rows”.
+pub(super) fn what(plan: &Plan) -> String {
+    let title = |spec: &crate::smartsheet::ColumnSpec| escape(spec.title.as_deref().unwrap_or_default());
+    match plan {
+        Plan::Update { rows } => {
+            let mut titles: Vec<&str> = Vec::new();
+            for cell in rows.iter().flat_map(|r| &r.cells) {
+                if !titles.contains(&cell.title.as_str()) {
+                    titles.push(&cell.title);
+                }
+            }
+            format!("set {} in {}", titles.iter().map(|t| escape(t)).collect::<Vec<_>>().join(", "), count(rows.len(), "row"))
+        }
+        Plan::Add { rows, location } => {
+            let under = location.parent_label.as_ref().map(|p| format!(" under “{}”", escape(p))).unwrap_or_default();
+            format!("add {}{under}", count(rows.len(), "row"))
+        }
+        Plan::Delete { rows } => format!("delete {}", count(rows.len(), "row")),
+        Plan::Restore { rows } => format!("bring back {}", count(rows.len(), "row")),
+        Plan::AddColumn { spec } => format!("add column {}", title(spec)),
+        Plan::UpdateColumn { before, after, .. } => {
+            let name = if before.title.is_some() { title(before) } else { "a column".into() };
+            match &after.title {
+                Some(new) => format!("rename column {name} to {}", escape(new)),
+                None => "change the options or type of a column".into(),
+            }
+        }
+        Plan::DeleteColumn { spec, .. } => format!("delete column {}", title(spec)),
+        Plan::RestoreColumn { spec, .. } => format!("bring back column {}", title(spec)),
+        Plan::Comment { label, .. } => format!("comment on “{}”", escape(label)),
+        Plan::DeleteComment { label, .. } => format!("delete the comment on “{}”", escape(label)),
+    }
+}
+
+/// “1 row”, “4,012 rows”.
+pub(super) fn count(n: usize, noun: &str) -> String {
+    let digits = n.to_string();
+    let groups: Vec<&str> = digits.as_bytes().rchunks(3).rev().map(|c| std::str::from_utf8(c).unwrap_or_default()).collect();
+    format!("{} {noun}{}", groups.join(","), if n == 1 { "" } else { "s" })
+}
+
+pub(super) fn capital(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map(|c| c.to_uppercase().chain(chars).collect()).unwrap_or_default()
+}
+
+pub(super) fn md(text: &str) -> Block {
+    Block::Markdown(Markdown::ours(text))
+}
+
+pub(super) fn note(text: &str) -> Block {
+    Block::Note(Markdown::ours(text))
+}

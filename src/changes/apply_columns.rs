@@ -1,0 +1,146 @@
+//! Carries out changes of columns and comments: one entry each.
+
+use super::apply::{Run, mark};
+use super::apply_rows::new_cell;
+use super::plan::Plan;
+use crate::error::Result;
+use crate::sheet::{Cell, Snapshot};
+use crate::smartsheet::{ColumnSpec, Error, RowChange};
+use crate::store::{ChangeRow, RowState};
+use serde_json::{Value, json};
+
+impl Run<'_> {
+    pub async fn single(&self, plan: &Plan, all: &mut [ChangeRow]) -> Result<()> {
+        let Some(entry) = all.first().cloned().filter(|r| matches!(r.state, RowState::Pending | RowState::Sent)) else { return Ok(()) };
+        let in_doubt = entry.state == RowState::Sent;
+        let snapshot = self.changes.sheets.current(&self.identity, self.change.sheet).await?;
+        let landed = if in_doubt { self.landed(plan, &snapshot, &entry).await? } else { None };
+        if let (None, Some(reason)) = (&landed, not_as_planned(plan, &snapshot)) {
+            mark(&mut all[0], RowState::Skipped, reason);
+            let touched = all.to_vec();
+            return self.note(all, &touched).await;
+        }
+        if landed.is_none() {
+            all[0].made = Some(json!({ "twins": self.comments_like(plan).await? }));
+        }
+        mark(&mut all[0], RowState::Sent, None);
+        let touched = all.to_vec();
+        self.note(all, &touched).await?;
+        let sent = match landed {
+            Some(made) => Ok(made),
+            None => match self.send(plan).await {
+                Err(Error::MayHaveLanded(why)) => {
+                    let snapshot = self.changes.sheets.current(&self.identity, self.change.sheet).await?;
+                    self.landed(plan, &snapshot, &all[0]).await?.ok_or(Error::MayHaveLanded(why))
+                }
+                other => other,
+            },
+        };
+        match sent {
+            Ok(made) => {
+                all[0].made = Some(made.clone());
+                if let (Plan::RestoreColumn { cells, .. }, Some(column)) = (plan, made.as_i64()) {
+                    self.fill(column, cells).await?;
+                }
+                mark(&mut all[0], RowState::Done, None);
+                let touched = all.to_vec();
+                self.note(all, &touched).await
+            }
+            Err(error) => self.give_up(all, error).await,
+        }
+    }
+
+    async fn send(&self, plan: &Plan) -> Result<Value, Error> {
+        let (client, identity, sheet) = (self.changes.sheets.client(), &self.identity, self.change.sheet.0);
+        match plan {
+            Plan::AddColumn { spec } | Plan::RestoreColumn { spec, .. } => {
+                client.add_column(identity, sheet, spec).await.map(|c| json!(c.id))
+            }
+            Plan::UpdateColumn { column_id, after, .. } => {
+                client.update_column(identity, sheet, *column_id, after).await.map(|c| json!(c.id))
+            }
+            Plan::DeleteColumn { column_id, .. } => client.delete_column(identity, sheet, *column_id).await.map(|()| Value::Null),
+            Plan::Comment { row_id, text, .. } => {
+                client.add_comment(identity, sheet, *row_id, text).await.map(|d| json!(d.comments.first().map(|c| c.id)))
+            }
+            Plan::DeleteComment { comment_id, .. } => client.delete_comment(identity, sheet, *comment_id).await.map(|()| Value::Null),
+            Plan::Update { .. } | Plan::Add { .. } | Plan::Delete { .. } | Plan::Restore { .. } => {
+                Err(Error::Malformed("not a change of a single entry".into()))
+            }
+        }
+    }
+
+    /// Whether a request whose answer was lost has been carried out; what it made, if so.
+    async fn landed(&self, plan: &Plan, snapshot: &Snapshot, entry: &ChangeRow) -> Result<Option<Value>> {
+        Ok(match plan {
+            Plan::AddColumn { spec } | Plan::RestoreColumn { spec, .. } => {
+                snapshot.columns.iter().find(|c| same_column(&c.spec, spec)).map(|c| json!(c.id))
+            }
+            Plan::UpdateColumn { column_id, after, .. } => {
+                snapshot.column_by_id(*column_id).filter(|(_, c)| same_column(&c.spec, after)).map(|_| json!(column_id))
+            }
+            Plan::DeleteColumn { column_id, .. } => snapshot.column_by_id(*column_id).is_none().then_some(Value::Null),
+            Plan::Comment { .. } => {
+                let before = entry.made.as_ref().and_then(|m| m["twins"].as_array()).cloned().unwrap_or_default();
+                self.comments_like(plan).await?.into_iter().map(Value::from).find(|id| !before.contains(id))
+            }
+            _ => None,
+        })
+    }
+
+    /// Ids of the comments that say the same on the same row; none for other plans.
+    async fn comments_like(&self, plan: &Plan) -> Result<Vec<i64>> {
+        let Plan::Comment { row_id, text, .. } = plan else { return Ok(Vec::new()) };
+        let client = self.changes.sheets.client();
+        let discussions =
+            client.discussions(&self.identity, self.change.sheet.0, *row_id).await.map_err(crate::sheet::smartsheet_trouble)?;
+        Ok(discussions.iter().flat_map(|d| &d.comments).filter(|c| c.text == *text).map(|c| c.id).collect())
+    }
+
+    /// Puts the cells of a restored column back, in rows that are still there.
+    async fn fill(&self, column: i64, cells: &[(i64, Value)]) -> Result<()> {
+        let snapshot = self.changes.sheets.current(&self.identity, self.change.sheet).await?;
+        let there: Vec<RowChange> = cells
+            .iter()
+            .filter(|(row, _)| snapshot.row(*row).is_some())
+            .map(|(row, value)| RowChange { id: *row, cells: vec![new_cell(&snapshot, column, value)] })
+            .collect();
+        for chunk in there.chunks(500) {
+            if let Err(error) = self.changes.sheets.client().update_rows(&self.identity, self.change.sheet.0, chunk).await {
+                return Err(crate::sheet::smartsheet_trouble(error));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn same_column(now: &ColumnSpec, wanted: &ColumnSpec) -> bool {
+    let options = wanted.options.is_none()
+        || wanted.options == now.options
+        || (wanted.options.as_ref().is_some_and(Vec::is_empty) && now.options.is_none());
+    (wanted.title.is_none() || wanted.title == now.title) && (wanted.kind.is_none() || wanted.kind == now.kind) && options
+}
+
+/// Why the change no longer fits the sheet; `None` when it does.
+fn not_as_planned(plan: &Plan, snapshot: &Snapshot) -> Option<&'static str> {
+    match plan {
+        Plan::AddColumn { spec } | Plan::RestoreColumn { spec, .. } => {
+            let taken = spec.title.as_deref().is_some_and(|t| snapshot.columns.iter().any(|c| c.title == t));
+            taken.then_some("a column of this title was made meanwhile")
+        }
+        Plan::UpdateColumn { column_id, before, .. } => match snapshot.column_by_id(*column_id) {
+            None => Some("the column is gone"),
+            Some((_, c)) => (!same_column(&c.spec, before)).then_some("the column was changed by somebody else meanwhile"),
+        },
+        Plan::DeleteColumn { column_id, cells, .. } => {
+            let Some((position, _)) = snapshot.column_by_id(*column_id) else { return Some("the column is gone already") };
+            let filled = snapshot.rows.iter().filter(|r| !Cell::same(&r.cells[position].to_json(), &Value::Null)).count();
+            let planned = cells.iter().filter(|(_, v)| !Cell::same(v, &Value::Null)).count();
+            let changed =
+                cells.iter().any(|(row, value)| snapshot.row(*row).is_some_and(|r| !Cell::same(&r.cells[position].to_json(), value)));
+            (changed || filled > planned).then_some("its cells were changed by somebody else meanwhile")
+        }
+        Plan::Comment { row_id, .. } => snapshot.row(*row_id).is_none().then_some("the row is gone"),
+        _ => None,
+    }
+}

@@ -1,0 +1,33 @@
+//! Safe writing: a proposal shows what would be done, a person approves, the journal is written,
+//! Smartsheet is asked, and all of it can be taken back.
+
+mod apply;
+mod apply_columns;
+mod apply_rows;
+mod plan;
+
+mod undo;
+
+pub use apply::{Outcome, OutcomeRow};
+pub use plan::{CellEdit, DeletedRow, Location, NewRowPlan, Plan, RowEdit};
+pub mod propose;
+pub use propose::{ColumnAction, ColumnRequest, Draft, NewRowRequest, SetRequest};
+
+use crate::clock::Clock;
+use crate::config::Writes;
+use crate::sheet::Sheets;
+use crate::store::Store;
+use std::sync::Arc;
+
+/// What this room needs.
+#[derive(Clone)]
+pub struct Changes {
+    /// The journal.
+    pub store: Store,
+    /// Sheets, and through them Smartsheet.
+    pub sheets: Arc<Sheets>,
+    /// The time.
+    pub clock: Clock,
+    /// The rules.
+    pub rules: Writes,
+}

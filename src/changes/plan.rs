@@ -1,0 +1,190 @@
+//! What a write does, with the old values: kept in proposals and in the journal.
+
+use crate::smartsheet::ColumnSpec;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// A write. Ids are numbers here: only this program reads them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Plan {
+    /// Cells of rows that exist.
+    Update {
+        /// The rows, top to bottom.
+        rows: Vec<RowEdit>,
+    },
+    /// New rows.
+    Add {
+        /// Where they go.
+        location: Location,
+        /// The rows, in order.
+        rows: Vec<NewRowPlan>,
+    },
+    /// Rows that go, their children included.
+    Delete {
+        /// The rows, top to bottom.
+        rows: Vec<DeletedRow>,
+    },
+    /// Deleted rows that come back, with new ids.
+    Restore {
+        /// The rows, top to bottom.
+        rows: Vec<DeletedRow>,
+    },
+    /// A new column.
+    AddColumn {
+        /// What it is like.
+        spec: ColumnSpec,
+    },
+    /// A column that changes its title, type or options.
+    UpdateColumn {
+        /// The column.
+        column_id: i64,
+        /// What it is like now.
+        before: ColumnSpec,
+        /// What it will be like.
+        after: ColumnSpec,
+    },
+    /// A column that goes, with its cells.
+    DeleteColumn {
+        /// The column.
+        column_id: i64,
+        /// What it is like.
+        spec: ColumnSpec,
+        /// Its cells that are not empty.
+        cells: Vec<(i64, Value)>,
+    },
+    /// A deleted column that comes back, with a new id.
+    RestoreColumn {
+        /// What it was like.
+        spec: ColumnSpec,
+        /// Its cells.
+        cells: Vec<(i64, Value)>,
+    },
+    /// A comment on a row.
+    Comment {
+        /// The row.
+        row_id: i64,
+        /// What the row is called.
+        label: String,
+        /// The words.
+        text: String,
+    },
+    /// A comment of ours that goes.
+    DeleteComment {
+        /// The comment.
+        comment_id: i64,
+        /// What the row is called.
+        label: String,
+    },
+}
+
+/// Cells of one row.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RowEdit {
+    /// The row.
+    pub row_id: i64,
+    /// What it is called.
+    pub label: String,
+    /// Its cells.
+    pub cells: Vec<CellEdit>,
+}
+
+/// One cell, before and after.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CellEdit {
+    /// The column.
+    pub column_id: i64,
+    /// Its title.
+    pub title: String,
+    /// The old value.
+    pub before: Value,
+    /// The new value.
+    pub after: Value,
+    /// The old value as people see it.
+    pub before_shown: String,
+    /// The new value as people see it.
+    pub after_shown: String,
+}
+
+/// Where new rows go.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Location {
+    /// Under this row.
+    pub parent: Option<i64>,
+    /// What that row is called.
+    pub parent_label: Option<String>,
+    /// Behind this row, on its level.
+    pub after: Option<i64>,
+    /// As the first instead of the last.
+    pub top: bool,
+}
+
+/// A new row.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NewRowPlan {
+    /// What it is called.
+    pub label: String,
+    /// Its cells; their old values are empty.
+    pub cells: Vec<CellEdit>,
+}
+
+/// A row that goes or comes back.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DeletedRow {
+    /// The row.
+    pub row_id: i64,
+    /// What it is called.
+    pub label: String,
+    /// Its parent.
+    pub parent: Option<i64>,
+    /// The row above it on the same level.
+    pub above: Option<i64>,
+    /// Its cells: the old values stand in `before`.
+    pub cells: Vec<CellEdit>,
+    /// Whether it goes only because its parent does.
+    pub as_child: bool,
+}
+
+impl Plan {
+    /// How many entries the journal has for it.
+    pub fn units(&self) -> usize {
+        match self {
+            Self::Update { rows } => rows.len(),
+            Self::Add { rows, .. } => rows.len(),
+            Self::Delete { rows } | Self::Restore { rows } => rows.len(),
+            Self::AddColumn { .. }
+            | Self::UpdateColumn { .. }
+            | Self::DeleteColumn { .. }
+            | Self::RestoreColumn { .. }
+            | Self::Comment { .. }
+            | Self::DeleteComment { .. } => 1,
+        }
+    }
+
+    /// How many rows it touches, for the second step of large changes.
+    pub fn rows_touched(&self) -> usize {
+        match self {
+            Self::DeleteColumn { cells, .. } => cells.len(),
+            Self::UpdateColumn { .. }
+            | Self::AddColumn { .. }
+            | Self::RestoreColumn { .. }
+            | Self::Comment { .. }
+            | Self::DeleteComment { .. } => 0,
+            rows => rows.units(),
+        }
+    }
+
+    /// What the entry at this position is called.
+    pub fn label(&self, seq: usize) -> String {
+        let column = |spec: &ColumnSpec| format!("column {}", spec.title.as_deref().unwrap_or_default());
+        match self {
+            Self::Update { rows } => rows.get(seq).map(|r| r.label.clone()),
+            Self::Add { rows, .. } => rows.get(seq).map(|r| r.label.clone()),
+            Self::Delete { rows } | Self::Restore { rows } => rows.get(seq).map(|r| r.label.clone()),
+            Self::AddColumn { spec } | Self::DeleteColumn { spec, .. } | Self::RestoreColumn { spec, .. } => Some(column(spec)),
+            Self::UpdateColumn { before, .. } => Some(column(before)),
+            Self::Comment { label, .. } | Self::DeleteComment { label, .. } => Some(label.clone()),
+        }
+        .unwrap_or_default()
+    }
+}

@@ -1,0 +1,107 @@
+//! Takes a change back by another change, itself conditional: only what still stands as we left it.
+
+use super::Changes;
+use super::plan::{CellEdit, DeletedRow, Plan, RowEdit};
+use crate::error::{Result, told};
+use crate::store::{Change, ChangeRow, RowState};
+use serde_json::Value;
+
+impl Changes {
+    /// Begins to take a change back; the returned change is then applied like any other. After a
+    /// crash the same call, with the same id, brings the same change back.
+    ///
+    /// # Errors
+    /// A sentence when it is too late or there is nothing to take back.
+    pub async fn begin_undo(&self, id: String, change: &Change, asker: &str) -> Result<Change> {
+        if let Some(begun) = self.store.undo_of(&change.id).await? {
+            return if begun.id == id { Ok(begun) } else { Err(told("That change was taken back already.")) };
+        }
+        if change.undo_of.is_some() {
+            return Err(told("That was an undo itself. Ask for the change again instead."));
+        }
+        if change.applying {
+            return Err(told("That change is still being carried out. Please try again when it is done."));
+        }
+        let age_ms = self.clock.now_ms() - change.created_at_ms;
+        if age_ms > self.rules.undo_window.as_millis() as i64 {
+            return Err(told(format!(
+                "Changes can be taken back for {} hours; this one is older.",
+                self.rules.undo_window.as_secs() / 3600
+            )));
+        }
+        let plan: Plan = serde_json::from_value(change.plan.clone())?;
+        let rows = self.store.change_rows(&change.id).await?;
+        let back = reverse(&plan, &rows);
+        if back.units() == 0 {
+            return Err(told("Nothing of that change was written, so there is nothing to take back."));
+        }
+        let undo = Change {
+            id,
+            undo_of: Some(change.id.clone()),
+            asker: asker.to_owned(),
+            plan: serde_json::to_value(&back)?,
+            applying: true,
+            created_at_ms: self.clock.now_ms(),
+            ..change.clone()
+        };
+        if !self.store.begin_undo(&undo, back.units() as i64).await? {
+            return Err(told("That change is being taken back already."));
+        }
+        Ok(undo)
+    }
+}
+
+/// The plan that leads back, for what was written.
+fn reverse(plan: &Plan, rows: &[ChangeRow]) -> Plan {
+    let done = |seq: usize| rows.get(seq).filter(|r| r.state == RowState::Done);
+    let made = |seq: usize| done(seq).and_then(|r| r.made.as_ref()).and_then(Value::as_i64);
+    match plan {
+        Plan::Update { rows: edits } => {
+            let written = edits.iter().enumerate().filter(|(i, _)| done(*i).is_some());
+            Plan::Update { rows: written.map(|(_, r)| RowEdit { cells: r.cells.iter().map(swapped).collect(), ..r.clone() }).collect() }
+        }
+        Plan::Add { location, rows: new } => {
+            let row = |(i, r): (usize, &super::plan::NewRowPlan)| {
+                Some(DeletedRow {
+                    row_id: made(i)?,
+                    label: r.label.clone(),
+                    parent: location.parent,
+                    above: None,
+                    cells: r.cells.iter().map(swapped).collect(),
+                    as_child: false,
+                })
+            };
+            Plan::Delete { rows: new.iter().enumerate().filter_map(row).collect() }
+        }
+        Plan::Delete { rows: gone } => {
+            Plan::Restore { rows: gone.iter().enumerate().filter(|(i, _)| done(*i).is_some()).map(|(_, r)| r.clone()).collect() }
+        }
+        Plan::Restore { rows: back } => {
+            let row = |(i, r): (usize, &DeletedRow)| Some(DeletedRow { row_id: made(i)?, ..r.clone() });
+            Plan::Delete { rows: back.iter().enumerate().filter_map(row).collect() }
+        }
+        Plan::AddColumn { spec } | Plan::RestoreColumn { spec, .. } => match made(0) {
+            Some(column_id) => Plan::DeleteColumn { column_id, spec: spec.clone(), cells: Vec::new() },
+            None => Plan::Delete { rows: Vec::new() },
+        },
+        Plan::UpdateColumn { column_id, before, after } => {
+            Plan::UpdateColumn { column_id: *column_id, before: after.clone(), after: before.clone() }
+        }
+        Plan::DeleteColumn { spec, cells, .. } => Plan::RestoreColumn { spec: spec.clone(), cells: cells.clone() },
+        Plan::Comment { label, .. } => match made(0) {
+            Some(comment_id) => Plan::DeleteComment { comment_id, label: label.clone() },
+            None => Plan::Delete { rows: Vec::new() },
+        },
+        Plan::DeleteComment { .. } => Plan::Delete { rows: Vec::new() },
+    }
+}
+
+fn swapped(cell: &CellEdit) -> CellEdit {
+    CellEdit {
+        before: cell.after.clone(),
+        after: cell.before.clone(),
+        before_shown: cell.after_shown.clone(),
+        after_shown: cell.before_shown.clone(),
+        ..cell.clone()
+    }
+}

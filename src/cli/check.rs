@@ -1,0 +1,148 @@
+//! `check`: tries every configured credential and connection; a table of what works and how to fix the rest.
+
+use super::FAILED;
+use crate::app::slack_adapter;
+use crate::config::Config;
+use crate::llm::{Error as ModelError, Model};
+use crate::smartsheet::{Client, Error as SmartsheetError, Identity};
+use crate::store::Store;
+use secrecy::ExposeSecret;
+use serde_json::json;
+use std::process::ExitCode;
+use tokio::sync::watch;
+
+struct Line {
+    what: &'static str,
+    state: State,
+    detail: String,
+}
+
+enum State {
+    Works,
+    Missing,
+    Fails,
+}
+
+pub(super) async fn run(config: &Config) -> anyhow::Result<ExitCode> {
+    let lines = [database(config).await, smartsheet(config).await, model(config).await, slack(config).await, public_url(config)];
+    for line in &lines {
+        let mark = match line.state {
+            State::Works => "ok   ",
+            State::Missing => "unset",
+            State::Fails => "FAILS",
+        };
+        println!("{mark}  {:<12} {}", line.what, line.detail);
+    }
+    let fails = lines.iter().any(|l| matches!(l.state, State::Fails));
+    Ok(if fails { ExitCode::from(FAILED) } else { ExitCode::SUCCESS })
+}
+
+fn line(what: &'static str, state: State, detail: impl Into<String>) -> Line {
+    Line { what, state, detail: detail.into() }
+}
+
+async fn database(config: &Config) -> Line {
+    let label = config.database_label();
+    let tried = async {
+        let store = Store::connect(config.database_url.expose_secret()).await?;
+        store.migrate().await?;
+        store.ping().await?;
+        store.close().await;
+        anyhow::Ok(store.engine())
+    };
+    match tried.await {
+        Ok(engine) => line("database", State::Works, format!("{engine}, {label}, migrated")),
+        Err(error) => line(
+            "database",
+            State::Fails,
+            format!("{label}: {error:#}. Check DATABASE_URL, and that the server runs and the folder can be written."),
+        ),
+    }
+}
+
+async fn smartsheet(config: &Config) -> Line {
+    let Some(settings) = &config.smartsheet else {
+        return line("Smartsheet", State::Missing, "set SMARTSHEET_ACCESS_TOKEN (Smartsheet > Personal Settings > API Access)");
+    };
+    let client = match Client::new(crate::smartsheet::Settings { retries: 0, ..settings.clone() }) {
+        Ok(client) => client,
+        Err(error) => return line("Smartsheet", State::Fails, error.to_string()),
+    };
+    match client.me(&Identity::Service).await {
+        Ok(me) => match client.sheets(&Identity::Service).await {
+            Ok(sheets) => line(
+                "Smartsheet",
+                State::Works,
+                format!("{} {} ({}), {} sheets, {}", me.first_name, me.last_name, me.email, sheets.len(), settings.base_url),
+            ),
+            Err(error) => line(
+                "Smartsheet",
+                State::Fails,
+                format!("the token works, but sheets cannot be listed: {error}. It needs the scope READ_SHEETS."),
+            ),
+        },
+        Err(SmartsheetError::Unauthorized { message, .. }) => line(
+            "Smartsheet",
+            State::Fails,
+            format!("{message} Create a new SMARTSHEET_ACCESS_TOKEN; check SMARTSHEET_REGION (tokens work only in their region)."),
+        ),
+        Err(error) => {
+            line("Smartsheet", State::Fails, format!("{error}. Check SMARTSHEET_REGION or SMARTSHEET_API_BASE_URL, and the network."))
+        }
+    }
+}
+
+async fn model(config: &Config) -> Line {
+    let Some(endpoint) = &config.model else {
+        return line(
+            "model",
+            State::Missing,
+            "set AZURE_OPENAI_API_BASE, AZURE_OPENAI_API_KEY and AZURE_OPENAI_DEPLOYMENT (or OPENAI_BASE_URL and OPENAI_MODEL)",
+        );
+    };
+    let model = match Model::new(endpoint.clone(), crate::llm::ModelSettings { max_tokens: 64, ..config.model_settings.clone() }) {
+        Ok(model) => model,
+        Err(error) => return line("model", State::Fails, error.to_string()),
+    };
+    let hello = [json!({ "role": "user", "content": "hello" })];
+    let (words, _) = watch::channel(String::new());
+    match model.ask(&hello, &[], &words).await {
+        Ok(_) | Err(ModelError::CutOff) => line("model", State::Works, format!("{} answers", model.label())),
+        Err(ModelError::Unauthorized(m)) => {
+            line("model", State::Fails, format!("{m} Check AZURE_OPENAI_API_KEY, AZURE_OPENAI_AUTH and the resource's network rules."))
+        }
+        Err(ModelError::NotFound(m)) => {
+            line("model", State::Fails, format!("{m} Check AZURE_OPENAI_API_BASE, AZURE_OPENAI_DEPLOYMENT and AZURE_OPENAI_API_VERSION."))
+        }
+        Err(error) => line("model", State::Fails, error.to_string()),
+    }
+}
+
+async fn slack(config: &Config) -> Line {
+    let Some(slack) = &config.slack else {
+        return line(
+            "Slack",
+            State::Missing,
+            "set SLACK_BOT_TOKEN and SLACK_SIGNING_SECRET (`chatsheet manifest slack` prints the app to install)",
+        );
+    };
+    let tried = match slack_adapter(slack) {
+        Ok(adapter) => adapter.who_am_i().await.map_err(|e| e.to_string()),
+        Err(error) => Err(error.to_string()),
+    };
+    match tried {
+        Ok(who) => line("Slack", State::Works, format!("{who}. The signing secret proves itself with the first event.")),
+        Err(error) => line(
+            "Slack",
+            State::Fails,
+            format!("{error}. Check SLACK_BOT_TOKEN (OAuth & Permissions > Bot User OAuth Token), and that the app is installed."),
+        ),
+    }
+}
+
+fn public_url(config: &Config) -> Line {
+    match &config.public_base_url {
+        Some(url) => line("public URL", State::Works, format!("{url} (platforms must reach the sidecar on {} under it)", config.listen)),
+        None => line("public URL", State::Missing, "set PUBLIC_BASE_URL: Slack delivers events to it"),
+    }
+}

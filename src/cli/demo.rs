@@ -1,0 +1,121 @@
+//! `demo`: everything on this machine, a chat on the terminal, sample sheets, a built-in model.
+
+use super::logging;
+use crate::app::App;
+use crate::clock::Clock;
+use crate::config::{Config, Log};
+use crate::llm::Endpoint;
+use crate::sheet::SheetId;
+use crate::smartsheet::Settings;
+use anyhow::Context;
+use chat::Inbox;
+use console_chat::Console;
+use sandbox::{azure, smartsheet};
+use secrecy::SecretString;
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use url::Url;
+
+const SHEET: &str = "Project Plan";
+
+pub(super) async fn run(config: Config) -> anyhow::Result<ExitCode> {
+    logging::start(&Log { filter: config.log.filter.clone(), json: config.log.json }, "warn");
+    let clock = Clock::System;
+    let folder = Folder::make()?;
+    let sheets = smartsheet::Smartsheet::start(smartsheet::Options { today: clock.today(), ..smartsheet::Options::default() }).await?;
+    let model = azure::Azure::start(azure::Options::default()).await?;
+    let built_in = config.model.is_none();
+    let config = configured(config, &folder, &sheets, &model)?;
+    let terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
+    let console = Arc::new(Console::new("you", terminal, Box::new(std::io::stdout())));
+    let app = start(config, clock.clone(), console.clone()).await?;
+    let id = sheets.world().sheet_id(SHEET).context("the sample sheet is missing")?;
+    app.store.bind_sheet(&console.thread(), &console.anchor(), SheetId(id), SHEET, clock.now()).await?;
+    let label = if built_in {
+        "built-in demo model, pattern-based; set AZURE_OPENAI_* for the real one".to_owned()
+    } else {
+        "the model of your settings".to_owned()
+    };
+    console.print(&format!(
+        "ChatSheetAI demo. Sample sheets in a sandbox on this machine; nothing leaves it{}.\n\
+         Model: {label}.\n\
+         Sidecar: http://{}  ·  This thread is about “{SHEET}”. Type help for examples, sheets for the others, exit to end.\n",
+        if built_in { "" } else { " but what the model is asked" },
+        app.address
+    ))?;
+    converse(&app, &console, &clock, terminal).await?;
+    app.shut_down().await;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn converse(app: &App, console: &Console, clock: &Clock, terminal: bool) -> anyhow::Result<()> {
+    let mut lines = BufReader::new(tokio::io::stdin()).lines();
+    loop {
+        let line = tokio::select! {
+            line = lines.next_line() => line?,
+            _ = tokio::signal::ctrl_c() => None,
+        };
+        let Some(line) = line else { return Ok(()) };
+        match line.trim() {
+            "" => continue,
+            "exit" | "quit" => return Ok(()),
+            typed => {
+                if !terminal {
+                    console.print(&format!("you> {typed}"))?;
+                }
+                app.door.accept(console.line(typed, clock.now_ms())).await?;
+                if !terminal {
+                    app.bot.until_idle().await;
+                }
+            }
+        }
+    }
+}
+
+/// The settings of the demo: a database in a folder of its own, the sandbox, a real model only if one is set.
+fn configured(config: Config, folder: &Folder, sheets: &smartsheet::Smartsheet, model: &azure::Azure) -> anyhow::Result<Config> {
+    let mut endpoint = Endpoint::azure(&model.base_url(), "2024-10-21", azure::DEPLOYMENT, SecretString::from(azure::API_KEY), false);
+    endpoint.label = "the built-in demo model (pattern-based; set AZURE_OPENAI_* for the real one)".into();
+    Ok(Config {
+        database_url: format!("sqlite://{}", folder.0.join("demo.db").display()).into(),
+        smartsheet: Some(Settings {
+            base_url: Url::parse(&sheets.base_url())?,
+            token: SecretString::from(smartsheet::TOKEN),
+            retry_delay: Duration::from_millis(200),
+            retries: 4,
+            timeout: Duration::from_secs(10),
+            breaker_pause: Duration::from_secs(5),
+        }),
+        model: Some(config.model.clone().unwrap_or(endpoint)),
+        slack: None,
+        ..config
+    })
+}
+
+/// Starts on the usual address, or on a free one when that is taken.
+async fn start(config: Config, clock: Clock, console: Arc<Console>) -> anyhow::Result<App> {
+    let free = tokio::net::TcpListener::bind(config.listen).await.is_ok();
+    let listen = if free { config.listen } else { std::net::SocketAddr::new(config.listen.ip(), 0) };
+    App::start(&Config { listen, ..config }, clock, vec![console]).await
+}
+
+/// A folder that goes when the demo ends.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn make() -> anyhow::Result<Self> {
+        let path = std::env::temp_dir().join(format!("chatsheet-demo-{}", uuid::Uuid::new_v4().simple()));
+        std::fs::create_dir_all(&path).with_context(|| format!("cannot create {}", path.display()))?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}

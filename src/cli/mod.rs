@@ -1,0 +1,88 @@
+//! The command line: what can be run, and with which exit code it ends (0 done, 1 failed, 2 wrong use or settings).
+
+mod bench;
+mod check;
+mod demo;
+mod logging;
+mod manifest;
+mod sandbox;
+mod serve;
+
+use crate::config::Config;
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Work with Smartsheet sheets from the chat thread you are already in.
+#[derive(Parser)]
+#[command(name = "chatsheet", version, about, disable_help_subcommand = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Runs the bot and its sidecar.
+    Serve,
+    /// A chat on the terminal with sample sheets; needs no account, key or server. Reads piped lines, too.
+    Demo,
+    /// Tries every configured credential and connection, and says how to fix what does not work.
+    Check,
+    /// Brings the database up to date and ends.
+    Migrate,
+    /// Prints the manifest that installs the app on a platform.
+    Manifest(manifest::Arguments),
+    /// Measures and prints figures; use a release build.
+    Bench(bench::Arguments),
+    /// Starts one stand-in of the far side alone.
+    Sandbox(sandbox::Arguments),
+}
+
+/// Failed while running.
+const FAILED: u8 = 1;
+/// Wrong use or settings.
+const WRONG: u8 = 2;
+
+/// Runs the program.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let config = match Config::from_environment() {
+        Ok(config) => config,
+        Err(faults) => {
+            eprintln!("chatsheet: these settings are wrong:");
+            for fault in faults {
+                eprintln!("  {fault}");
+            }
+            eprintln!("Settings come from the environment and from .env; .env.example explains them.");
+            return ExitCode::from(WRONG);
+        }
+    };
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("chatsheet: {error}");
+            return ExitCode::from(FAILED);
+        }
+    };
+    let result = runtime.block_on(run(cli.command, config));
+    runtime.shutdown_timeout(std::time::Duration::from_millis(200));
+    match result {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("chatsheet: {error:#}");
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+async fn run(command: Command, config: Config) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Serve => serve::run(&config).await,
+        Command::Demo => demo::run(config).await,
+        Command::Check => check::run(&config).await,
+        Command::Migrate => serve::migrate(&config).await,
+        Command::Manifest(arguments) => manifest::run(&arguments, &config),
+        Command::Bench(arguments) => bench::run(arguments).await,
+        Command::Sandbox(arguments) => sandbox::run(arguments).await,
+    }
+}

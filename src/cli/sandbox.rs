@@ -1,0 +1,131 @@
+//! `sandbox`: one stand-in of the far side alone, for trying things out and for other people's tests.
+
+use crate::clock::Clock;
+use anyhow::Context;
+use clap::{Args, Subcommand};
+use sandbox::fault::{Faults, Kind};
+use sandbox::{azure, slack, smartsheet};
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// Which stand-in.
+#[derive(Args)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    service: Service,
+}
+
+#[derive(Args)]
+struct Common {
+    /// Where to listen; port 0 picks a free one.
+    #[arg(long, default_value = "127.0.0.1:0")]
+    listen: SocketAddr,
+    /// A share of answers that go wrong, such as 429=0.05; kinds: 429, 5xx, hang, reset, truncated, slow.
+    #[arg(long, value_name = "KIND=RATE", value_parser = fault)]
+    fault: Vec<(Kind, f64)>,
+}
+
+#[derive(Subcommand)]
+enum Service {
+    /// A Smartsheet with sample sheets.
+    Smartsheet {
+        #[command(flatten)]
+        common: Common,
+        /// What is there at the start: samples, empty or large.
+        #[arg(long, default_value = "samples")]
+        seed: smartsheet::Seed,
+        /// How long a write takes, in milliseconds.
+        #[arg(long, default_value_t = 0)]
+        write_latency_ms: u64,
+        /// Requests a minute that are granted.
+        #[arg(long, default_value_t = 300)]
+        requests_per_minute: usize,
+    },
+    /// An Azure OpenAI resource.
+    Azure {
+        #[command(flatten)]
+        common: Common,
+        /// Where answers come from: demo, or script=FILE (one JSON reply a line).
+        #[arg(long, default_value = "demo")]
+        mode: String,
+        /// Behaves like a reasoning model.
+        #[arg(long)]
+        reasoning: bool,
+    },
+    /// A Slack workspace.
+    Slack {
+        #[command(flatten)]
+        common: Common,
+        /// Where events are sent, such as http://127.0.0.1:3000/api/webhooks/slack.
+        #[arg(long)]
+        events: Option<String>,
+    },
+}
+
+fn fault(text: &str) -> Result<(Kind, f64), String> {
+    let (kind, rate) = text.split_once('=').ok_or("expected KIND=RATE, such as 429=0.05")?;
+    let rate: f64 = rate.parse().map_err(|_| format!("'{rate}' is not a share from 0 to 1"))?;
+    if (0.0..=1.0).contains(&rate) { Ok((kind.parse()?, rate)) } else { Err(format!("'{rate}' is not a share from 0 to 1")) }
+}
+
+fn set(faults: &Faults, wanted: &[(Kind, f64)]) {
+    for (kind, rate) in wanted {
+        faults.rate(*kind, *rate);
+    }
+}
+
+pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    match arguments.service {
+        Service::Smartsheet { common, seed, write_latency_ms, requests_per_minute } => {
+            let options = smartsheet::Options {
+                listen: common.listen,
+                seed,
+                today: Clock::System.today(),
+                write_latency: Duration::from_millis(write_latency_ms),
+                requests_per_minute,
+                ..smartsheet::Options::default()
+            };
+            let running = smartsheet::Smartsheet::start(options).await?;
+            set(running.faults(), &common.fault);
+            println!("SMARTSHEET_API_BASE_URL={}\nSMARTSHEET_ACCESS_TOKEN={}", running.base_url(), smartsheet::TOKEN);
+            running.wait().await;
+        }
+        Service::Azure { common, mode, reasoning } => {
+            let mode = match mode.split_once('=') {
+                None if mode == "demo" => azure::Mode::Demo,
+                Some(("script", file)) => {
+                    let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {file}"))?;
+                    azure::Mode::Script(azure::Reply::parse_lines(&text).with_context(|| format!("{file} is not a script"))?)
+                }
+                _ => anyhow::bail!("unknown mode '{mode}': use demo or script=FILE"),
+            };
+            let running =
+                azure::Azure::start(azure::Options { listen: common.listen, mode, reasoning, ..azure::Options::default() }).await?;
+            set(running.faults(), &common.fault);
+            println!(
+                "AZURE_OPENAI_API_BASE={}\nAZURE_OPENAI_API_KEY={}\nAZURE_OPENAI_DEPLOYMENT={}",
+                running.base_url(),
+                azure::API_KEY,
+                azure::DEPLOYMENT
+            );
+            running.wait().await;
+        }
+        Service::Slack { common, events } => {
+            let running = slack::Slack::start(slack::Options { listen: common.listen, ..slack::Options::default() }).await?;
+            set(running.faults(), &common.fault);
+            if let Some(url) = events {
+                running.send_events_to(&url);
+            }
+            println!(
+                "SLACK_API_BASE_URL={}\nSLACK_BOT_TOKEN={}\nSLACK_SIGNING_SECRET={}",
+                running.base_url(),
+                slack::BOT_TOKEN,
+                slack::SIGNING_SECRET
+            );
+            println!("# Write as a person: curl -d 'channel=C1&user=U1&text=<@{}> help' {}/sandbox/say", slack::BOT_USER, running.origin());
+            running.wait().await;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,55 @@
+//! `serve` and `migrate`.
+
+use super::{WRONG, logging};
+use crate::app::App;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::store::Store;
+use secrecy::ExposeSecret;
+use std::process::ExitCode;
+use tokio::signal::unix::{SignalKind, signal};
+
+pub(super) async fn run(config: &Config) -> anyhow::Result<ExitCode> {
+    logging::start(&config.log, "info");
+    let missing = missing(config);
+    if !missing.is_empty() {
+        eprintln!("chatsheet: cannot serve yet:");
+        for line in missing {
+            eprintln!("  {line}");
+        }
+        eprintln!("`chatsheet demo` runs without any of this; `chatsheet check` tries what is set.");
+        return Ok(ExitCode::from(WRONG));
+    }
+    let app = App::start(config, Clock::System, Vec::new()).await?;
+    tracing::info!(address = %app.address, database = %config.database_label(), "ready");
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tracing::info!("stopping");
+    app.shut_down().await;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn missing(config: &Config) -> Vec<&'static str> {
+    let mut lines = Vec::new();
+    if config.smartsheet.is_none() {
+        lines.push("SMARTSHEET_ACCESS_TOKEN: not set. Create one in Smartsheet under Personal Settings > API Access.");
+    }
+    if config.model.is_none() {
+        lines.push("AZURE_OPENAI_API_BASE, AZURE_OPENAI_API_KEY, AZURE_OPENAI_DEPLOYMENT: not set (or OPENAI_BASE_URL and OPENAI_MODEL).");
+    }
+    if config.slack.is_none() {
+        lines.push("SLACK_BOT_TOKEN and SLACK_SIGNING_SECRET: not set. `chatsheet manifest slack` prints the app to install.");
+    }
+    lines
+}
+
+pub(super) async fn migrate(config: &Config) -> anyhow::Result<ExitCode> {
+    let store = Store::connect(config.database_url.expose_secret()).await?;
+    store.migrate().await?;
+    println!("{} is up to date.", config.database_label());
+    store.close().await;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,434 @@
+//! Every setting, read once at start and validated together; the only file that knows the environment.
+
+use crate::llm::{Endpoint, ModelSettings};
+use crate::smartsheet;
+use secrecy::{ExposeSecret, SecretString};
+use std::collections::BTreeSet;
+use std::fmt;
+use std::net::SocketAddr;
+use std::str::FromStr;
+use std::time::Duration;
+use url::Url;
+
+/// All settings.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// `DATABASE_URL`: `sqlite://path` or `postgres://…`. Unset: `sqlite://chatsheet.db`.
+    pub database_url: SecretString,
+    /// `LISTEN`: address of the sidecar. Unset: `127.0.0.1:3000`.
+    pub listen: SocketAddr,
+    /// `PUBLIC_BASE_URL`: where the sidecar is reached from outside. Unset: it is not.
+    pub public_base_url: Option<Url>,
+    /// The model; `None` when neither `AZURE_OPENAI_*` nor `OPENAI_BASE_URL` is set.
+    pub model: Option<Endpoint>,
+    /// How the model is asked: `MODEL_*`.
+    pub model_settings: ModelSettings,
+    /// Smartsheet; `None` when `SMARTSHEET_ACCESS_TOKEN` is not set.
+    pub smartsheet: Option<smartsheet::Settings>,
+    /// `SMARTSHEET_WEBHOOK_SECRET`: shared secret of webhooks that were made by hand. Unset: none were.
+    pub smartsheet_webhook_secret: Option<SecretString>,
+    /// Slack; `None` when no `SLACK_*` is set.
+    pub slack: Option<Slack>,
+    /// Rules for writing: `CONFIRM_*`, `UNDO_HOURS`.
+    pub writes: Writes,
+    /// `LINK_HOSTS`: comma-separated hosts whose links may stay in answers, beside Smartsheet's own. Unset: none.
+    pub link_hosts: Vec<String>,
+    /// `SNAPSHOT_CACHE_MB`: memory for sheets. Unset: 128.
+    pub snapshot_cache_bytes: u64,
+    /// Logging: `LOG_FORMAT`, `RUST_LOG`.
+    pub log: Log,
+}
+
+/// The Slack app.
+#[derive(Clone, Debug)]
+pub struct Slack {
+    /// `SLACK_BOT_TOKEN`: `xoxb-…`.
+    pub bot_token: SecretString,
+    /// `SLACK_SIGNING_SECRET`: proves that requests come from Slack. Required with the token.
+    pub signing_secret: SecretString,
+    /// `SLACK_API_BASE_URL`. Unset: `https://slack.com/api`.
+    pub api_base_url: Url,
+}
+
+/// Rules for writing.
+#[derive(Clone, Debug)]
+pub struct Writes {
+    /// `CONFIRM_WRITES`: `always`, or `bulk` (a change of cells in a single row is applied at once). Unset: `always`.
+    pub confirm_always: bool,
+    /// `CONFIRM_LIMIT_ROWS`: from this many rows on the number of rows is asked for in a second step. Unset: 200.
+    pub confirm_limit_rows: i64,
+    /// How long a proposal can be confirmed: ten minutes.
+    pub proposal_lifetime: Duration,
+    /// `UNDO_HOURS`: how long a change can be taken back. Unset: 24.
+    pub undo_window: Duration,
+}
+
+/// Logging.
+#[derive(Clone, Debug, Default)]
+pub struct Log {
+    /// `LOG_FORMAT`: `pretty` or `json`. Unset: `pretty`.
+    pub json: bool,
+    /// `RUST_LOG`: filter directives. Unset: `info`.
+    pub filter: Option<String>,
+}
+
+impl Default for Writes {
+    fn default() -> Self {
+        Self {
+            confirm_always: true,
+            confirm_limit_rows: 200,
+            proposal_lifetime: Duration::from_secs(600),
+            undo_window: Duration::from_secs(24 * 3600),
+        }
+    }
+}
+
+/// A setting that is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// The variable.
+    pub variable: String,
+    /// What is wrong and what is expected. Never the value of a secret.
+    pub problem: String,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.variable, self.problem)
+    }
+}
+
+/// Every variable that is read, with its default and a line for `.env.example`.
+pub const VARIABLES: &[(&str, &str, &str)] = &[
+    (
+        "DATABASE_URL",
+        "sqlite://chatsheet.db",
+        "Database: sqlite://path, or postgres://user:password@host/database when one machine is not enough.",
+    ),
+    ("TEST_DATABASE_URL", "", "PostgreSQL for the tests. Unset: the tests run on SQLite only."),
+    ("LISTEN", "127.0.0.1:3000", "Address that the sidecar listens on."),
+    ("PUBLIC_BASE_URL", "", "Where the sidecar is reached from outside, such as https://bot.example.com. Unset: it is not."),
+    ("AZURE_OPENAI_API_BASE", "", "Endpoint of the Azure OpenAI resource, such as https://name.openai.azure.com."),
+    ("AZURE_OPENAI_API_KEY", "", "Its key, or an Entra token (see AZURE_OPENAI_AUTH). Secret."),
+    ("AZURE_OPENAI_API_VERSION", "2025-01-01-preview", "API version; v1 means the current URL shape without a version."),
+    ("AZURE_OPENAI_DEPLOYMENT", "", "Name of the deployment."),
+    ("AZURE_OPENAI_MODEL", "", "Name of the model behind the deployment, for people; the deployment decides."),
+    ("AZURE_OPENAI_AUTH", "api-key", "How to log in: api-key or bearer."),
+    ("OPENAI_BASE_URL", "", "An OpenAI-compatible server instead of Azure, such as http://127.0.0.1:11434/v1 (Ollama)."),
+    ("OPENAI_API_KEY", "", "Its key. Unset: none is needed. Secret."),
+    ("OPENAI_MODEL", "", "The model to ask there."),
+    ("MODEL_TEMPERATURE", "0.7", "Randomness of answers, 0 to 2."),
+    ("MODEL_MAX_TOKENS", "4000", "Longest answer, in tokens."),
+    ("MODEL_TOP_P", "1", "Nucleus sampling, 0 to 1."),
+    ("MODEL_FREQUENCY_PENALTY", "0", "-2 to 2."),
+    ("MODEL_PRESENCE_PENALTY", "0", "-2 to 2."),
+    ("SMARTSHEET_ACCESS_TOKEN", "", "Access token of the account that the bot works under. Secret."),
+    ("SMARTSHEET_REGION", "us", "Where the account lives: us, eu, au or gov."),
+    ("SMARTSHEET_API_BASE_URL", "", "Base URL of the API, instead of the region's."),
+    ("SMARTSHEET_WEBHOOK_SECRET", "", "Shared secret of webhooks that were made by hand. Unset: none were. Secret."),
+    ("SLACK_BOT_TOKEN", "", "Bot token of the Slack app (xoxb-…). Unset: no Slack. Secret."),
+    ("SLACK_SIGNING_SECRET", "", "Signing secret of the Slack app; required with the token. Secret."),
+    ("SLACK_API_BASE_URL", "https://slack.com/api", "Base URL of Slack's Web API."),
+    (
+        "CONFIRM_WRITES",
+        "always",
+        "always: every write waits for Confirm. bulk: a change of cells in one row is applied at once, with Undo.",
+    ),
+    ("CONFIRM_LIMIT_ROWS", "200", "From this many rows on the number of rows is asked for in a second step."),
+    ("UNDO_HOURS", "24", "How long a change can be taken back."),
+    ("LINK_HOSTS", "", "Comma-separated hosts whose links may stay in answers, beside Smartsheet's own and links from the sheet."),
+    ("SNAPSHOT_CACHE_MB", "128", "Memory for sheets that were read."),
+    ("LOG_FORMAT", "pretty", "pretty or json."),
+    ("RUST_LOG", "info", "What is logged, as tracing directives."),
+];
+
+impl Config {
+    /// Reads the process environment, and `.env` in the working directory for what is not set there.
+    ///
+    /// # Errors
+    /// All faults at once.
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+    pub fn from_environment() -> Result<Self, Vec<Fault>> {
+        let file: Vec<(String, String)> = match dotenvy::dotenv_iter() {
+            Ok(entries) => {
+                entries.collect::<Result<_, _>>().map_err(|e| vec![Fault { variable: ".env".into(), problem: describe_env_error(&e) }])?
+            }
+            Err(_) => Vec::new(),
+        };
+        let lookup = |name: &str| {
+            let set = std::env::var(name).ok();
+            set.or_else(|| file.iter().rev().find(|(k, _)| k == name).map(|(_, v)| v.clone()))
+        };
+        Self::read(&lookup)
+    }
+
+    /// Reads settings through a lookup; the empty string counts as unset.
+    ///
+    /// # Errors
+    /// All faults at once, each naming its variable.
+    pub fn read(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, Vec<Fault>> {
+        let mut reader = Reader { lookup, faults: Vec::new() };
+        let r = &mut reader;
+        let database_url = r.text_or_default("DATABASE_URL");
+        if !["sqlite:", "postgres://", "postgresql://"].iter().any(|p| database_url.starts_with(p)) {
+            r.fault("DATABASE_URL", "expected sqlite://path or postgres://user:password@host/database");
+        }
+        let config = Self {
+            database_url: database_url.into(),
+            listen: r.parsed("LISTEN", "an address and a port, such as 127.0.0.1:3000").unwrap_or(SocketAddr::from(([127, 0, 0, 1], 3000))),
+            public_base_url: r.url("PUBLIC_BASE_URL"),
+            model: model(r),
+            model_settings: model_settings(r),
+            smartsheet: smartsheet_settings(r),
+            smartsheet_webhook_secret: r.secret("SMARTSHEET_WEBHOOK_SECRET"),
+            slack: slack(r),
+            writes: writes(r),
+            link_hosts: r
+                .text("LINK_HOSTS")
+                .unwrap_or_default()
+                .split(',')
+                .map(|h| h.trim().to_lowercase())
+                .filter(|h| !h.is_empty())
+                .collect(),
+            snapshot_cache_bytes: r.number("SNAPSHOT_CACHE_MB", 1.0, 65_536.0) as u64 * (1 << 20),
+            log: Log { json: r.choice("LOG_FORMAT", &["pretty", "json"]) == "json", filter: r.text("RUST_LOG") },
+        };
+        if reader.faults.is_empty() { Ok(config) } else { Err(reader.faults) }
+    }
+
+    /// The text of `.env.example`.
+    pub fn example() -> String {
+        let mut text = String::from("# Settings of chatsheet. Copy to .env and fill in; everything is optional for `chatsheet demo`.\n");
+        for (name, default, line) in VARIABLES {
+            text.push_str(&format!("\n# {line}\n#{name}={default}\n"));
+        }
+        text
+    }
+
+    /// Values that must never be seen, for the redaction of errors.
+    pub fn secrets(&self) -> Vec<&SecretString> {
+        let slack = self.slack.iter().flat_map(|s| [&s.bot_token, &s.signing_secret]);
+        self.smartsheet.iter().map(|s| &s.token).chain(slack).chain(&self.smartsheet_webhook_secret).collect()
+    }
+
+    /// `DATABASE_URL` without its password, for people.
+    pub fn database_label(&self) -> String {
+        let url = self.database_url.expose_secret();
+        match Url::parse(url) {
+            Ok(mut parsed) if parsed.password().is_some() => {
+                let _ = parsed.set_password(Some("…"));
+                parsed.to_string()
+            }
+            _ => url.to_owned(),
+        }
+    }
+}
+
+fn describe_env_error(error: &dotenvy::Error) -> String {
+    match error {
+        dotenvy::Error::LineParse(_, at) => {
+            format!("a line cannot be read (at its character {at}); expected NAME=value, with quotes around values that contain spaces")
+        }
+        other => other.to_string(),
+    }
+}
+
+fn model(r: &mut Reader<'_>) -> Option<Endpoint> {
+    let azure = ["AZURE_OPENAI_API_BASE", "AZURE_OPENAI_API_KEY", "AZURE_OPENAI_DEPLOYMENT"];
+    let given: BTreeSet<&str> = azure.into_iter().filter(|n| r.text(n).is_some()).collect();
+    let bearer = r.choice("AZURE_OPENAI_AUTH", &["api-key", "bearer"]) == "bearer";
+    let version = r.text_or_default("AZURE_OPENAI_API_VERSION");
+    let label = r.text("AZURE_OPENAI_MODEL");
+    let compatible = r.url("OPENAI_BASE_URL");
+    let (key, model_name) = (r.secret("OPENAI_API_KEY"), r.text("OPENAI_MODEL"));
+    if let Some(base) = compatible {
+        if !given.is_empty() {
+            r.fault("OPENAI_BASE_URL", "set either this or AZURE_OPENAI_*, not both");
+        }
+        let Some(name) = model_name else {
+            r.fault("OPENAI_MODEL", "required with OPENAI_BASE_URL: the name of the model to ask there");
+            return None;
+        };
+        return Some(Endpoint::compatible(base.as_str(), &name, key.unwrap_or_default()));
+    }
+    if given.is_empty() {
+        return None;
+    }
+    for name in azure.into_iter().filter(|n| !given.contains(n)) {
+        r.fault(name, &format!("required together with {}", given.iter().copied().collect::<Vec<_>>().join(" and ")));
+    }
+    let base = r.url("AZURE_OPENAI_API_BASE")?;
+    let mut endpoint =
+        Endpoint::azure(base.as_str(), &version, &r.text("AZURE_OPENAI_DEPLOYMENT")?, r.secret("AZURE_OPENAI_API_KEY")?, bearer);
+    if let Some(model) = label {
+        endpoint.label = format!("{} ({model})", endpoint.label);
+    }
+    Some(endpoint)
+}
+
+fn model_settings(r: &mut Reader<'_>) -> ModelSettings {
+    ModelSettings {
+        temperature: r.number("MODEL_TEMPERATURE", 0.0, 2.0),
+        max_tokens: r.number("MODEL_MAX_TOKENS", 16.0, 200_000.0) as u32,
+        top_p: r.number("MODEL_TOP_P", 0.0, 1.0),
+        frequency_penalty: r.number("MODEL_FREQUENCY_PENALTY", -2.0, 2.0),
+        presence_penalty: r.number("MODEL_PRESENCE_PENALTY", -2.0, 2.0),
+        ..ModelSettings::default()
+    }
+}
+
+fn smartsheet_settings(r: &mut Reader<'_>) -> Option<smartsheet::Settings> {
+    let region = match r.choice("SMARTSHEET_REGION", &["us", "eu", "au", "gov"]).as_str() {
+        "eu" => "https://api.smartsheet.eu/2.0",
+        "au" => "https://api.smartsheet.au/2.0",
+        "gov" => "https://api.smartsheetgov.com/2.0",
+        _ => "https://api.smartsheet.com/2.0",
+    };
+    let base_url = r.url("SMARTSHEET_API_BASE_URL").or_else(|| Url::parse(region).ok());
+    Some(smartsheet::Settings {
+        token: r.secret("SMARTSHEET_ACCESS_TOKEN")?,
+        base_url: base_url?,
+        retry_delay: Duration::from_secs(1),
+        retries: 4,
+        timeout: Duration::from_secs(30),
+        breaker_pause: Duration::from_secs(30),
+    })
+}
+
+fn slack(r: &mut Reader<'_>) -> Option<Slack> {
+    let (token, secret) = (r.secret("SLACK_BOT_TOKEN"), r.secret("SLACK_SIGNING_SECRET"));
+    let api_base_url = r.url("SLACK_API_BASE_URL").or_else(|| Url::parse("https://slack.com/api").ok())?;
+    match (token, secret) {
+        (Some(bot_token), Some(signing_secret)) => Some(Slack { bot_token, signing_secret, api_base_url }),
+        (Some(_), None) => {
+            r.fault("SLACK_SIGNING_SECRET", "required with SLACK_BOT_TOKEN, otherwise anybody could pose as Slack; it is under Basic Information > App Credentials of the Slack app");
+            None
+        }
+        (None, Some(_)) => {
+            r.fault("SLACK_BOT_TOKEN", "required with SLACK_SIGNING_SECRET; it is under OAuth & Permissions of the Slack app");
+            None
+        }
+        (None, None) => None,
+    }
+}
+
+fn writes(r: &mut Reader<'_>) -> Writes {
+    Writes {
+        confirm_always: r.choice("CONFIRM_WRITES", &["always", "bulk"]) == "always",
+        confirm_limit_rows: r.number("CONFIRM_LIMIT_ROWS", 2.0, 20_000.0) as i64,
+        undo_window: Duration::from_secs(r.number("UNDO_HOURS", 1.0, 24.0 * 365.0) as u64 * 3600),
+        ..Writes::default()
+    }
+}
+
+struct Reader<'a> {
+    lookup: &'a dyn Fn(&str) -> Option<String>,
+    faults: Vec<Fault>,
+}
+
+impl Reader<'_> {
+    fn fault(&mut self, variable: &str, problem: &str) {
+        self.faults.push(Fault { variable: variable.into(), problem: problem.into() });
+    }
+
+    fn text(&self, name: &str) -> Option<String> {
+        debug_assert!(VARIABLES.iter().any(|(n, _, _)| *n == name), "{name} is not listed in VARIABLES");
+        (self.lookup)(name).map(|v| v.trim().to_owned()).filter(|v| !v.is_empty())
+    }
+
+    fn text_or_default(&self, name: &str) -> String {
+        let default = VARIABLES.iter().find(|(n, _, _)| *n == name).map_or("", |(_, d, _)| d);
+        self.text(name).unwrap_or_else(|| default.to_owned())
+    }
+
+    fn secret(&self, name: &str) -> Option<SecretString> {
+        self.text(name).map(SecretString::from)
+    }
+
+    fn parsed<T: FromStr>(&mut self, name: &str, expected: &str) -> Option<T> {
+        let text = self.text_or_default(name);
+        let parsed = text.parse().ok();
+        if parsed.is_none() {
+            self.fault(name, &format!("'{text}' is not {expected}"));
+        }
+        parsed
+    }
+
+    fn number(&mut self, name: &str, min: f64, max: f64) -> f64 {
+        let expected = format!("a number from {min} to {max}");
+        let n: f64 = self.parsed(name, &expected).unwrap_or(min);
+        if !(min..=max).contains(&n) {
+            self.fault(name, &format!("'{n}' is not {expected}"));
+        }
+        n
+    }
+
+    fn choice(&mut self, name: &str, allowed: &[&str]) -> String {
+        let text = self.text_or_default(name).to_lowercase();
+        if !allowed.contains(&text.as_str()) {
+            self.fault(name, &format!("'{text}' is not one of {}", allowed.join(", ")));
+        }
+        text
+    }
+
+    fn url(&mut self, name: &str) -> Option<Url> {
+        let text = self.text(name)?;
+        let url = Url::parse(&text).ok().filter(|u| matches!(u.scheme(), "http" | "https") && u.has_host());
+        if url.is_none() {
+            self.fault(name, "not a URL that begins with https:// (or http:// for a local server)");
+        }
+        url
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(settings: &[(&str, &str)]) -> Result<Config, Vec<Fault>> {
+        Config::read(&|name| settings.iter().find(|(k, _)| *k == name).map(|(_, v)| (*v).to_owned()))
+    }
+
+    fn faults(settings: &[(&str, &str)]) -> String {
+        read(settings).unwrap_err().iter().map(Fault::to_string).collect::<Vec<_>>().join("\n")
+    }
+
+    #[test]
+    fn defaults_are_enough_to_start() {
+        let config = read(&[]).unwrap();
+        assert_eq!(config.database_label(), "sqlite://chatsheet.db");
+        assert!(config.slack.is_none() && config.model.is_none() && config.smartsheet.is_none());
+        assert_eq!((config.model_settings.temperature, config.model_settings.max_tokens), (0.7, 4000));
+    }
+
+    #[test]
+    fn all_faults_are_told_at_once_without_the_secrets() {
+        insta::assert_snapshot!(faults(&[("LISTEN", "here"), ("SLACK_BOT_TOKEN", "xoxb-canary"), ("AZURE_OPENAI_API_KEY", "canary"), ("CONFIRM_WRITES", "never"),
+            ("MODEL_TEMPERATURE", "9"), ("DATABASE_URL", "mysql://x"), ("PUBLIC_BASE_URL", "bot.example.com")]), @"
+        DATABASE_URL: expected sqlite://path or postgres://user:password@host/database
+        LISTEN: 'here' is not an address and a port, such as 127.0.0.1:3000
+        PUBLIC_BASE_URL: not a URL that begins with https:// (or http:// for a local server)
+        AZURE_OPENAI_API_BASE: required together with AZURE_OPENAI_API_KEY
+        AZURE_OPENAI_DEPLOYMENT: required together with AZURE_OPENAI_API_KEY
+        MODEL_TEMPERATURE: '9' is not a number from 0 to 2
+        SLACK_SIGNING_SECRET: required with SLACK_BOT_TOKEN, otherwise anybody could pose as Slack; it is under Basic Information > App Credentials of the Slack app
+        CONFIRM_WRITES: 'never' is not one of always, bulk
+        ");
+    }
+
+    #[test]
+    fn secrets_do_not_show_in_debug_output() {
+        let config = read(&[
+            ("SMARTSHEET_ACCESS_TOKEN", "canary-1"),
+            ("SLACK_BOT_TOKEN", "canary-2"),
+            ("SLACK_SIGNING_SECRET", "canary-3"),
+            ("OPENAI_BASE_URL", "http://127.0.0.1:1/v1"),
+            ("OPENAI_MODEL", "m"),
+            ("OPENAI_API_KEY", "canary-4"),
+            ("DATABASE_URL", "postgres://u:canary-5@h/d"),
+        ])
+        .unwrap();
+        let shown = format!("{config:?} {}", config.database_label());
+        assert!(!shown.contains("canary"), "{shown}");
+    }
+}

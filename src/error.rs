@@ -1,0 +1,64 @@
+//! Two kinds of failure: what people are told, and what is logged under a reference number.
+
+use std::fmt;
+
+/// A sentence with a next step, written for the thread. It is told, never logged as a failure.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UserError(pub String);
+
+/// Why something did not work out.
+#[derive(Debug)]
+pub enum Trouble {
+    /// Told to the person as it is.
+    Told(UserError),
+    /// Logged once with its chain; the person gets one neutral sentence with a reference number.
+    Logged(anyhow::Error),
+}
+
+/// The result of most things that the bot does.
+pub type Result<T, E = Trouble> = std::result::Result<T, E>;
+
+/// A failure that is told with these words.
+pub fn told(words: impl Into<String>) -> Trouble {
+    Trouble::Told(UserError(words.into()))
+}
+
+impl Trouble {
+    /// Short for logs.
+    pub fn reference() -> String {
+        uuid::Uuid::new_v4().simple().to_string()[..8].to_owned()
+    }
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Told(UserError(words)) => f.write_str(words),
+            Self::Logged(error) => write!(f, "{error:#}"),
+        }
+    }
+}
+
+impl From<UserError> for Trouble {
+    fn from(error: UserError) -> Self {
+        Self::Told(error)
+    }
+}
+
+impl From<anyhow::Error> for Trouble {
+    fn from(error: anyhow::Error) -> Self {
+        Self::Logged(error)
+    }
+}
+
+impl From<sqlx::Error> for Trouble {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Logged(anyhow::Error::new(error).context("the database did not do what was asked"))
+    }
+}
+
+impl From<serde_json::Error> for Trouble {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Logged(anyhow::Error::new(error).context("stored data cannot be read"))
+    }
+}

@@ -1,0 +1,119 @@
+//! Why the model did not answer, named after what the caller does next.
+
+use serde_json::Value;
+use std::time::Duration;
+
+/// Error of a model call. Transient faults were already tried again.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Error {
+    /// The content filter refused the prompt or the answer: tell the person; never repeat.
+    #[error("the content filter refused it ({})", .0.join(", "))]
+    Filtered(Vec<String>),
+    /// The conversation is longer than the model takes: make it shorter, once.
+    #[error("the conversation is too long for the model")]
+    TooLong,
+    /// The answer was cut off at the token limit; what there is of a function call must not be run.
+    #[error("the answer was cut off at the token limit")]
+    CutOff,
+    /// The key is wrong, or the network rules keep us out: the operator must act.
+    #[error("the model refused the credentials: {0}")]
+    Unauthorized(String),
+    /// There is no such deployment or URL: the operator must act.
+    #[error("the deployment was not found: {0}")]
+    NotFound(String),
+    /// The model asks to wait longer than a person would: try again after that.
+    #[error("the model's rate limit is used up, retry after {0:?}")]
+    RateLimited(Duration),
+    /// The request is not accepted as it is: a fault of ours, or an operation this model lacks.
+    #[error("the model refused the request: {0}")]
+    Refused(String),
+    /// The model cannot be reached, or fails: try again later.
+    #[error("the model does not answer: {0}")]
+    Unavailable(String),
+}
+
+/// An HTTP answer that is not a success, with all that async-openai's own error would drop.
+#[derive(Debug, thiserror::Error)]
+#[error("HTTP {status}")]
+pub(super) struct HttpFailure {
+    pub status: u16,
+    pub retry_after: Option<Duration>,
+    pub body: String,
+}
+
+/// What to do about a failed attempt.
+#[derive(Debug)]
+pub(super) enum Verdict {
+    Final(Error),
+    /// Try again, after this long if the service said so.
+    Again(Error, Option<Duration>),
+    /// A parameter that this deployment does not take.
+    Unsupported(String),
+}
+
+impl HttpFailure {
+    pub fn verdict(&self) -> Verdict {
+        let body: Value = serde_json::from_str(&self.body).unwrap_or_default();
+        // Gateways in front of the service answer `{"statusCode":429,"message":…}`.
+        let error = if body["error"].is_object() { &body["error"] } else { &body };
+        let message = error["message"].as_str().unwrap_or(&self.body).chars().take(500).collect::<String>();
+        let code = error["code"].as_str().unwrap_or_default();
+        if let Some(categories) = filter_categories(error) {
+            return Verdict::Final(Error::Filtered(categories));
+        }
+        match (self.status, code) {
+            (400, "context_length_exceeded") => Verdict::Final(Error::TooLong),
+            (400, "unsupported_parameter" | "unsupported_value") => match error["param"].as_str() {
+                Some(param) => Verdict::Unsupported(param.to_owned()),
+                None => Verdict::Final(Error::Refused(message)),
+            },
+            (400, _) if message.contains("maximum context length") => Verdict::Final(Error::TooLong),
+            (400, _) if message.contains("parallel_tool_calls") => Verdict::Unsupported("parallel_tool_calls".into()),
+            (400, _) if message.contains("stream_options") => Verdict::Unsupported("stream_options".into()),
+            (401 | 403, _) => Verdict::Final(Error::Unauthorized(message)),
+            (404, _) => Verdict::Final(Error::NotFound(message)),
+            (429, _) => Verdict::Again(Error::RateLimited(self.retry_after.unwrap_or(Duration::from_secs(10))), self.retry_after),
+            (408 | 409 | 500..=599, _) => Verdict::Again(Error::Unavailable(format!("HTTP {}: {message}", self.status)), self.retry_after),
+            _ => Verdict::Final(Error::Refused(message)),
+        }
+    }
+}
+
+/// The categories of a content filter error, in all its spellings; `None` when it is none.
+pub(super) fn filter_categories(error: &Value) -> Option<Vec<String>> {
+    let inner = [&error["innererror"], &error["inner_error"]].into_iter().find(|i| i.is_object()).unwrap_or(&Value::Null);
+    let named = error["code"] == "content_filter" || inner["code"] == "ResponsibleAIPolicyViolation";
+    if !named {
+        return None;
+    }
+    let results =
+        ["content_filter_result", "content_filter_results"].iter().map(|k| &inner[*k]).find(|r| r.is_object()).unwrap_or(&Value::Null);
+    Some(filtered(results))
+}
+
+/// The categories in a filter result that were filtered.
+pub(super) fn filtered(results: &Value) -> Vec<String> {
+    let entries = results.as_object().into_iter().flatten();
+    entries.filter(|(_, v)| v["filtered"] == true || v["detected"] == true).map(|(k, _)| k.replace('_', " ")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn verdict(status: u16, body: &str) -> String {
+        format!("{:?}", HttpFailure { status, retry_after: None, body: body.into() }.verdict())
+    }
+
+    #[test]
+    fn errors_are_told_apart() {
+        insta::assert_snapshot!(verdict(400, r#"{"error":{"message":"filtered","code":"content_filter","innererror":{"code":"ResponsibleAIPolicyViolation","content_filter_result":{"jailbreak":{"filtered":true,"detected":true},"hate":{"filtered":false}}}}}"#), @r#"Final(Filtered(["jailbreak"]))"#);
+        insta::assert_snapshot!(verdict(400, r#"{"error":{"inner_error":{"code":"ResponsibleAIPolicyViolation","content_filter_results":{"violence":{"filtered":true}}},"code":"content_filter"}}"#), @r#"Final(Filtered(["violence"]))"#);
+        insta::assert_snapshot!(verdict(400, r#"{"error":{"message":"This model's maximum context length is 128000 tokens.","code":"context_length_exceeded"}}"#), @"Final(TooLong)");
+        insta::assert_snapshot!(verdict(400, r#"{"error":{"message":"Unsupported parameter","param":"max_tokens","code":"unsupported_parameter"}}"#), @r#"Unsupported("max_tokens")"#);
+        insta::assert_snapshot!(verdict(404, r#"{"error":{"code":"DeploymentNotFound","message":"no"}}"#), @r#"Final(NotFound("no"))"#);
+        insta::assert_snapshot!(verdict(429, r#"{"statusCode":429,"message":"slow down"}"#), @"Again(RateLimited(10s), None)");
+        insta::assert_snapshot!(verdict(400, r#"{"error":{"code":"OperationNotSupported","message":"wrong model"}}"#), @r#"Final(Refused("wrong model"))"#);
+        insta::assert_snapshot!(verdict(503, "<html>"), @r#"Again(Unavailable("HTTP 503: <html>"), None)"#);
+    }
+}

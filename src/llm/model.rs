@@ -1,0 +1,194 @@
+//! Asks the model: one request, patience, learned parameters, words as they grow.
+
+use super::capabilities::Capabilities;
+use super::endpoint::Endpoint;
+use super::error::{Error, HttpFailure, Verdict};
+use super::stream::{Answer, Assembler};
+use async_openai::Client;
+use async_openai::error::OpenAIError;
+use async_openai::middleware::HttpRequestFactory;
+use backon::{BackoffBuilder, ExponentialBuilder};
+use futures_util::StreamExt;
+use serde_json::{Value, json};
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// Waits that the service asks for are obeyed up to this; people do not wait longer.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+const RETRIES: usize = 3;
+
+/// How the model is asked; the defaults are those of the system design.
+#[derive(Clone, Debug)]
+pub struct ModelSettings {
+    /// Randomness, 0 to 2.
+    pub temperature: f64,
+    /// Longest answer in tokens.
+    pub max_tokens: u32,
+    /// Nucleus sampling, 0 to 1.
+    pub top_p: f64,
+    /// -2 to 2.
+    pub frequency_penalty: f64,
+    /// -2 to 2.
+    pub presence_penalty: f64,
+    /// Longest silence of the far side.
+    pub timeout: Duration,
+    /// First wait before a failed call is tried again.
+    pub retry_delay: Duration,
+}
+
+impl Default for ModelSettings {
+    fn default() -> Self {
+        Self {
+            temperature: 0.7,
+            max_tokens: 4000,
+            top_p: 1.0,
+            frequency_penalty: 0.0,
+            presence_penalty: 0.0,
+            timeout: Duration::from_secs(60),
+            retry_delay: Duration::from_secs(1),
+        }
+    }
+}
+
+/// A deployment to ask.
+pub struct Model {
+    client: Client<Endpoint>,
+    endpoint: Endpoint,
+    settings: ModelSettings,
+    capabilities: Capabilities,
+}
+
+impl Model {
+    /// A model at this endpoint.
+    ///
+    /// # Errors
+    /// When the TLS set-up of this machine is broken.
+    #[expect(clippy::disallowed_methods, reason = "the one HTTP client for the model")]
+    pub fn new(endpoint: Endpoint, settings: ModelSettings) -> Result<Self, reqwest::Error> {
+        let http = reqwest::Client::builder()
+            .connect_timeout(Duration::from_secs(5))
+            .read_timeout(settings.timeout)
+            .redirect(reqwest::redirect::Policy::none())
+            .build()?;
+        let service = tower::service_fn(move |request: HttpRequestFactory| {
+            let http = http.clone();
+            async move { send(&http, request).await }
+        });
+        let client = Client::build(reqwest_of(), endpoint.clone()).with_http_service(service);
+        Ok(Self { client, endpoint, settings, capabilities: Capabilities::default() })
+    }
+
+    /// What to call it before people.
+    pub fn label(&self) -> &str {
+        &self.endpoint.label
+    }
+
+    /// Asks for an answer to these messages. `words` always holds the words so far.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn ask(&self, messages: &[Value], tools: &[Value], words: &watch::Sender<String>) -> Result<Answer, Error> {
+        let request = self.request(messages, tools);
+        let backoff = ExponentialBuilder::default().with_min_delay(self.settings.retry_delay).with_max_times(RETRIES).with_jitter();
+        let mut backoff = backoff.build();
+        loop {
+            words.send_replace(String::new());
+            let verdict = match self.attempt(self.capabilities.fit(request.clone()), words).await {
+                Ok(answer) => return Ok(answer),
+                Err(verdict) => verdict,
+            };
+            let (error, wait) = match verdict {
+                Verdict::Final(error) => return Err(error),
+                Verdict::Unsupported(parameter) if self.capabilities.learn(&parameter) => {
+                    tracing::info!(%parameter, "the deployment does not take a parameter; it is left out from now on");
+                    continue;
+                }
+                Verdict::Unsupported(parameter) => return Err(Error::Refused(format!("parameter {parameter} is not supported"))),
+                Verdict::Again(error, wait) => (error, wait),
+            };
+            let Some(next) = backoff.next() else { return Err(error) };
+            let wait = wait.unwrap_or(next);
+            if wait > LONGEST_WAIT {
+                return Err(error);
+            }
+            tracing::info!(%error, wait_ms = wait.as_millis() as u64, "the model is asked again");
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    fn request(&self, messages: &[Value], tools: &[Value]) -> Value {
+        let s = &self.settings;
+        let mut request = json!({
+            "model": self.endpoint.model, "messages": messages, "stream": true, "stream_options": { "include_usage": true },
+            "temperature": s.temperature, "max_tokens": s.max_tokens, "top_p": s.top_p,
+            "frequency_penalty": s.frequency_penalty, "presence_penalty": s.presence_penalty,
+        });
+        if !tools.is_empty() {
+            request["tools"] = json!(tools);
+            request["tool_choice"] = json!("auto");
+            request["parallel_tool_calls"] = json!(false);
+        }
+        request
+    }
+
+    async fn attempt(&self, request: Value, words: &watch::Sender<String>) -> Result<Answer, Verdict> {
+        let opened = self.client.chat().create_stream_byot::<_, Value>(request).await;
+        let mut stream = opened.map_err(verdict)?;
+        let mut assembler = Assembler::default();
+        while let Some(chunk) = stream.next().await {
+            let chunk = chunk.map_err(verdict)?;
+            let grew = assembler.take(chunk).map_err(|e| match e {
+                Error::Unavailable(_) => Verdict::Again(e, None),
+                other => Verdict::Final(other),
+            })?;
+            if grew {
+                words.send_replace(assembler.text().to_owned());
+            }
+        }
+        assembler.finish().map_err(|e| match e {
+            Error::Unavailable(_) => Verdict::Again(e, None),
+            other => Verdict::Final(other),
+        })
+    }
+}
+
+/// async-openai wants a client even where a service of ours does the sending.
+#[expect(clippy::disallowed_methods, reason = "never sends: the service above does")]
+fn reqwest_of() -> reqwest::Client {
+    reqwest::Client::new()
+}
+
+async fn send(http: &reqwest::Client, request: HttpRequestFactory) -> Result<reqwest::Response, OpenAIError> {
+    let request = request.build().await?;
+    let response = http.execute(request).await.map_err(|e| OpenAIError::Reqwest(e.without_url()))?;
+    let status = response.status();
+    if status.is_success() {
+        return Ok(response);
+    }
+    let header = |name: &str| {
+        response
+            .headers()
+            .get(name)
+            .and_then(|v| v.to_str().ok())
+            .and_then(|v| v.parse::<f64>().ok())
+            .filter(|n| n.is_finite() && *n >= 0.0)
+    };
+    let retry_after = header("retry-after-ms")
+        .map(|ms| Duration::from_secs_f64(ms / 1000.0))
+        .or_else(|| header("retry-after").map(Duration::from_secs_f64));
+    let body = response.text().await.unwrap_or_default();
+    Err(OpenAIError::Boxed(Box::new(HttpFailure { status: status.as_u16(), retry_after, body })))
+}
+
+fn verdict(error: OpenAIError) -> Verdict {
+    match error {
+        OpenAIError::Boxed(inner) => match inner.downcast::<HttpFailure>() {
+            Ok(failure) => failure.verdict(),
+            Err(other) => Verdict::Again(Error::Unavailable(other.to_string()), None),
+        },
+        OpenAIError::Reqwest(e) => Verdict::Again(Error::Unavailable(e.without_url().to_string()), None),
+        OpenAIError::StreamError(e) => Verdict::Again(Error::Unavailable(e.to_string()), None),
+        OpenAIError::JSONDeserialize(e, _) => Verdict::Again(Error::Unavailable(format!("its answer cannot be read: {e}")), None),
+        other => Verdict::Final(Error::Refused(other.to_string())),
+    }
+}

@@ -1,0 +1,42 @@
+//! The sidecar: health, and the webhooks of the chat platforms, on an accept loop of our own.
+
+mod accept;
+mod health;
+
+pub use accept::serve;
+
+use crate::store::Store;
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::{HeaderName, Request};
+use axum::routing::get;
+use std::time::Duration;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::limit::RequestBodyLimitLayer;
+use tower_http::timeout::{RequestBodyTimeoutLayer, TimeoutLayer};
+use tower_http::trace::TraceLayer;
+
+/// Bodies of platforms are small; anything larger is refused before it is read.
+const MAX_BODY_BYTES: usize = 1 << 20;
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// All routes. `webhooks` come from the adapters and stand under `/api/webhooks`.
+pub fn router(store: Store, webhooks: Vec<(&'static str, Router)>) -> Router {
+    let mut router = Router::new().route("/livez", get(health::live)).route("/readyz", get(health::ready)).with_state(store);
+    for (name, routes) in webhooks {
+        router = router.nest_service(&format!("/api/webhooks/{name}"), routes);
+    }
+    let span = |request: &Request<_>| tracing::debug_span!("http", method = %request.method(), path = %request.uri().path());
+    router
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .layer(RequestBodyLimitLayer::new(MAX_BODY_BYTES))
+        .layer(RequestBodyTimeoutLayer::new(BODY_TIMEOUT))
+        .layer(TimeoutLayer::with_status_code(axum::http::StatusCode::REQUEST_TIMEOUT, REQUEST_TIMEOUT))
+        .layer(CatchPanicLayer::new())
+        .layer(tower_http::set_header::SetResponseHeaderLayer::if_not_present(
+            HeaderName::from_static("x-content-type-options"),
+            axum::http::HeaderValue::from_static("nosniff"),
+        ))
+        .layer(TraceLayer::new_for_http().make_span_with(span))
+}

@@ -1,0 +1,222 @@
+//! Makes a snapshot: rows are taken as they arrive, then laid out by column and copied into SQL.
+
+use super::names::sql_names;
+use super::snapshot::{Snapshot, SnapshotColumn, SnapshotRow};
+use super::value::{Cell, Style};
+use crate::smartsheet::{Column, ColumnSpec, Row, Scalar, SheetHeader};
+use jiff::Timestamp;
+use rusqlite::Connection;
+use rusqlite::limits::Limit;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex};
+
+/// Texts up to this length are stored once per snapshot.
+const SHARED_TEXT_BYTES: usize = 48;
+
+/// Collects rows in arrival order.
+#[derive(Default)]
+pub(super) struct Builder {
+    rows: Vec<RawRow>,
+    texts: HashSet<Arc<str>>,
+    named: HashMap<(String, String), Arc<(String, String)>>,
+    styles: HashMap<i64, Style>,
+    links: HashSet<String>,
+    text_bytes: usize,
+}
+
+struct RawRow {
+    id: i64,
+    parent: Option<i64>,
+    number: u32,
+    locked: bool,
+    cells: Vec<(i64, Cell, bool)>,
+}
+
+impl Extend<Row> for Builder {
+    fn extend<I: IntoIterator<Item = Row>>(&mut self, rows: I) {
+        for row in rows {
+            let cells = row.cells.into_iter().map(|cell| self.cell(cell)).filter(|(_, c, f)| *c != Cell::Empty || *f).collect();
+            self.rows.push(RawRow { id: row.id, parent: row.parent_id, number: row.row_number, locked: row.locked, cells });
+        }
+    }
+}
+
+impl Builder {
+    fn cell(&mut self, cell: crate::smartsheet::Cell) -> (i64, Cell, bool) {
+        if let Some(url) = cell.hyperlink.and_then(|h| h.url) {
+            self.links.insert(url);
+        }
+        let value = match (cell.value, cell.display_value, cell.object_value) {
+            (_, shown, Some(object)) if object["values"].is_array() => Cell::Several(Arc::new((shown.unwrap_or_default(), object))),
+            (Scalar::Empty, _, _) => Cell::Empty,
+            (Scalar::Bool(b), _, _) => Cell::Bool(b),
+            (Scalar::Number(n), shown, _) => {
+                if let Some(shown) = shown {
+                    self.styles.entry(cell.column_id).or_insert_with(|| Style::of_display(&shown));
+                }
+                Cell::Number(n)
+            }
+            (Scalar::Text(text), Some(shown), _) if shown != text => self.named(text, shown),
+            (Scalar::Text(text), _, _) => {
+                if text.starts_with("http://") || text.starts_with("https://") {
+                    self.links.insert(text.clone());
+                }
+                Cell::Text(self.text(text))
+            }
+        };
+        (cell.column_id, value, cell.formula.is_some())
+    }
+
+    fn text(&mut self, text: String) -> Arc<str> {
+        if text.len() > SHARED_TEXT_BYTES {
+            self.text_bytes += text.len();
+            return text.into();
+        }
+        if let Some(known) = self.texts.get(text.as_str()) {
+            return known.clone();
+        }
+        self.text_bytes += text.len();
+        let shared: Arc<str> = text.into();
+        self.texts.insert(shared.clone());
+        shared
+    }
+
+    fn named(&mut self, value: String, shown: String) -> Cell {
+        let entry = self.named.entry((value, shown));
+        let pair = entry.key().clone();
+        Cell::Named(entry.or_insert_with(|| Arc::new(pair)).clone())
+    }
+
+    pub fn finish(self, header: SheetHeader, read_at: Timestamp) -> Result<Snapshot, rusqlite::Error> {
+        let names = sql_names(header.columns.iter().map(|c| c.title.as_str()));
+        let position: HashMap<i64, usize> = header.columns.iter().enumerate().map(|(i, c)| (c.id, i)).collect();
+        let mut columns: Vec<SnapshotColumn> = header.columns.into_iter().zip(names).map(|(c, sql)| column(c, sql, &self.styles)).collect();
+        let parents: HashSet<i64> = self.rows.iter().filter_map(|r| r.parent).collect();
+        let mut levels: HashMap<i64, u16> = HashMap::with_capacity(parents.len());
+        let mut by_id = HashMap::with_capacity(self.rows.len());
+        let mut rows = Vec::with_capacity(self.rows.len());
+        for (i, raw) in self.rows.into_iter().enumerate() {
+            let level = raw.parent.and_then(|p| levels.get(&p)).map_or(0, |l| l + 1);
+            let is_parent = parents.contains(&raw.id);
+            if is_parent {
+                levels.insert(raw.id, level);
+            }
+            let mut cells = vec![Cell::Empty; columns.len()].into_boxed_slice();
+            let mut formulas = Vec::new();
+            for (id, cell, formula) in raw.cells {
+                let Some(at) = position.get(&id) else { continue };
+                cells[*at] = cell;
+                if formula {
+                    formulas.push(*at as u16);
+                }
+            }
+            by_id.insert(raw.id, i as u32);
+            let number = if raw.number == 0 { i as u32 + 1 } else { raw.number };
+            rows.push(SnapshotRow {
+                id: raw.id,
+                parent: raw.parent,
+                number,
+                level,
+                is_parent,
+                locked: raw.locked,
+                cells,
+                formulas: formulas.into(),
+            });
+        }
+        for (i, column) in columns.iter_mut().enumerate() {
+            let numbers = rows.iter().filter(|r| matches!(r.cells[i], Cell::Number(_))).count();
+            let filled = rows.iter().filter(|r| r.cells[i] != Cell::Empty).count();
+            column.numeric = column.kind == "TEXT_NUMBER" && numbers > 0 && numbers * 2 > filled;
+        }
+        let cells = rows.len() * columns.len();
+        let database = Mutex::new(load(&columns, &rows)?);
+        Ok(Snapshot {
+            id: header.id,
+            name: header.name,
+            version: header.version,
+            access_level: header.access_level,
+            permalink: header.permalink,
+            read_at,
+            columns,
+            rows,
+            links: self.links,
+            size_bytes: cells * (size_of::<Cell>() + 24) + 3 * self.text_bytes,
+            by_id,
+            database,
+        })
+    }
+}
+
+fn column(column: Column, sql: String, styles: &HashMap<i64, Style>) -> SnapshotColumn {
+    let read_only = SnapshotColumn::reason_read_only(&column);
+    let options = (!column.options.is_empty()).then(|| column.options.clone());
+    SnapshotColumn {
+        id: column.id,
+        sql,
+        primary: column.primary,
+        numeric: false,
+        style: styles.get(&column.id).cloned().unwrap_or_default(),
+        read_only,
+        spec: ColumnSpec { title: Some(column.title.clone()), kind: Some(column.kind.clone()), index: Some(column.index), options },
+        title: column.title,
+        kind: column.kind,
+        options: column.options,
+    }
+}
+
+/// Table `sheet` with every row, view `leaf` with the rows that have no children.
+fn load(columns: &[SnapshotColumn], rows: &[SnapshotRow]) -> Result<Connection, rusqlite::Error> {
+    let connection = Connection::open_in_memory()?;
+    connection.execute_batch("PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA temp_store=MEMORY;")?;
+    let mut names =
+        vec!["row_id INTEGER PRIMARY KEY".to_owned(), "parent_id".into(), "level".into(), "row_number".into(), "is_parent".into()];
+    for column in columns {
+        names.push(format!("\"{}\"", column.sql));
+        if column.is_contact() {
+            names.push(format!("\"{}_email\"", column.sql));
+        }
+    }
+    connection.execute_batch(&format!(
+        "CREATE TABLE sheet ({}); CREATE VIEW leaf AS SELECT * FROM sheet WHERE is_parent = 0; BEGIN",
+        names.join(", ")
+    ))?;
+    let marks = vec!["?"; names.len()].join(", ");
+    {
+        let mut insert = connection.prepare(&format!("INSERT INTO sheet VALUES ({marks})"))?;
+        for row in rows {
+            let mut at = 0;
+            let mut next = || {
+                at += 1;
+                at
+            };
+            insert.raw_bind_parameter(next(), row.id)?;
+            insert.raw_bind_parameter(next(), row.parent)?;
+            insert.raw_bind_parameter(next(), row.level)?;
+            insert.raw_bind_parameter(next(), row.number)?;
+            insert.raw_bind_parameter(next(), row.is_parent)?;
+            for (column, cell) in columns.iter().zip(&row.cells) {
+                let contact = column.is_contact();
+                match cell {
+                    Cell::Empty => insert.raw_bind_parameter(next(), None::<i64>)?,
+                    Cell::Number(n) if n.fract() == 0.0 && n.abs() < 9e15 => insert.raw_bind_parameter(next(), *n as i64)?,
+                    Cell::Number(n) => insert.raw_bind_parameter(next(), n)?,
+                    Cell::Bool(b) => insert.raw_bind_parameter(next(), b)?,
+                    Cell::Text(t) => insert.raw_bind_parameter(next(), &**t)?,
+                    Cell::Named(named) => insert.raw_bind_parameter(next(), &named.1)?,
+                    Cell::Several(several) => insert.raw_bind_parameter(next(), &several.0)?,
+                }
+                match cell {
+                    Cell::Named(named) if contact => insert.raw_bind_parameter(next(), &named.0)?,
+                    Cell::Text(t) if contact => insert.raw_bind_parameter(next(), &**t)?,
+                    _ if contact => insert.raw_bind_parameter(next(), None::<i64>)?,
+                    _ => {}
+                }
+            }
+            insert.raw_execute()?;
+        }
+    }
+    connection.execute_batch("COMMIT; PRAGMA query_only=ON; PRAGMA case_sensitive_like=OFF;")?;
+    // No value that a query makes up may be larger than a row of a sheet can be.
+    connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, 4_000_000)?;
+    Ok(connection)
+}

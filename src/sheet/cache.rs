@@ -1,0 +1,97 @@
+//! Snapshots by identity and sheet: fetched once per version, bounded by bytes.
+
+use super::SheetId;
+use super::build::Builder;
+use super::snapshot::Snapshot;
+use super::trouble::smartsheet_trouble;
+use crate::clock::Clock;
+use crate::error::{Result, Trouble};
+use crate::smartsheet::{Client, Identity};
+use moka::future::Cache;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::sync::{Mutex as AsyncMutex, Semaphore};
+use tokio::time::Instant;
+
+/// A snapshot that was checked this recently is not checked again while a question is answered.
+const FRESH: Duration = Duration::from_secs(1);
+/// Sheets that are read at the same time; each may take some hundred megabytes on the wire.
+const READ_AT_ONCE: usize = 2;
+
+type Key = (Identity, i64);
+
+/// All sheets of this process.
+pub struct Sheets {
+    client: Arc<Client>,
+    clock: Clock,
+    cache: Cache<Key, Entry>,
+    loading: Mutex<HashMap<Key, Arc<AsyncMutex<()>>>>,
+    reading: Semaphore,
+}
+
+#[derive(Clone)]
+struct Entry {
+    snapshot: Arc<Snapshot>,
+    checked_at: Instant,
+}
+
+impl Sheets {
+    /// An empty cache that holds at most `max_bytes` of snapshots.
+    pub fn new(client: Arc<Client>, clock: Clock, max_bytes: u64) -> Self {
+        let weigh = |_: &Key, entry: &Entry| u32::try_from(entry.snapshot.size_bytes).unwrap_or(u32::MAX);
+        let cache = Cache::builder().weigher(weigh).max_capacity(max_bytes).time_to_idle(Duration::from_secs(3600)).build();
+        Self { client, clock, cache, loading: Mutex::default(), reading: Semaphore::new(READ_AT_ONCE) }
+    }
+
+    /// The client that the snapshots come through.
+    pub fn client(&self) -> &Arc<Client> {
+        &self.client
+    }
+
+    /// The sheet as it is, at most a second old.
+    ///
+    /// # Errors
+    /// What people are told when the sheet cannot be read.
+    pub async fn snapshot(&self, identity: &Identity, sheet: SheetId) -> Result<Arc<Snapshot>> {
+        self.load(identity, sheet, FRESH).await
+    }
+
+    /// The sheet as it is now, whatever was known: before something is written.
+    ///
+    /// # Errors
+    /// What people are told when the sheet cannot be read.
+    pub async fn current(&self, identity: &Identity, sheet: SheetId) -> Result<Arc<Snapshot>> {
+        self.load(identity, sheet, Duration::ZERO).await
+    }
+
+    async fn load(&self, identity: &Identity, sheet: SheetId, fresh: Duration) -> Result<Arc<Snapshot>> {
+        let key = (identity.clone(), sheet.0);
+        let lock = self.loading.lock().unwrap_or_else(std::sync::PoisonError::into_inner).entry(key.clone()).or_default().clone();
+        let _one_at_a_time = lock.lock().await;
+        let known = self.cache.get(&key).await;
+        if let Some(entry) = known.as_ref().filter(|e| e.checked_at.elapsed() < fresh) {
+            return Ok(entry.snapshot.clone());
+        }
+        let version = known.as_ref().map(|e| e.snapshot.version);
+        let _slot = self.reading.acquire().await.map_err(|e| Trouble::Logged(e.into()))?;
+        let read = self.client.sheet(identity, sheet.0, version, Builder::default).await;
+        let snapshot = match (read, known) {
+            (Ok(None), Some(entry)) => entry.snapshot,
+            (Ok(Some((header, builder))), _) => {
+                let read_at = self.clock.now();
+                let build = tokio::task::spawn_blocking(move || builder.finish(header, read_at));
+                Arc::new(build.await.map_err(|e| Trouble::Logged(e.into()))?.map_err(|e| Trouble::Logged(e.into()))?)
+            }
+            (Ok(None), None) => {
+                return Err(Trouble::Logged(anyhow::anyhow!("smartsheet answered 'unchanged' for a sheet that was never read")));
+            }
+            (Err(error), _) => {
+                self.cache.invalidate(&key).await;
+                return Err(smartsheet_trouble(error));
+            }
+        };
+        self.cache.insert(key, Entry { snapshot: snapshot.clone(), checked_at: Instant::now() }).await;
+        Ok(snapshot)
+    }
+}

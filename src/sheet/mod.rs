@@ -1,0 +1,45 @@
+//! Sheets as the bot works with them: snapshots in memory, typed, queryable by read-only SQL.
+
+mod build;
+mod cache;
+mod gate;
+mod names;
+mod query;
+mod snapshot;
+mod trouble;
+mod value;
+
+pub use cache::Sheets;
+pub use gate::{Checked, SqlError, check};
+pub use query::{QueryResult, ResultColumn};
+pub use snapshot::{Snapshot, SnapshotColumn, SnapshotRow};
+pub use trouble::smartsheet_trouble;
+pub use value::{Cell, Coerced, Style, coerce, coerce_display};
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// The id of a sheet. Up to 2^53, so it travels as text wherever JSON numbers might be rounded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct SheetId(pub i64);
+
+impl fmt::Display for SheetId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl TryFrom<String> for SheetId {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse().map(Self).map_err(|_| format!("'{text}' is not a sheet id"))
+    }
+}
+
+impl From<SheetId> for String {
+    fn from(id: SheetId) -> Self {
+        id.to_string()
+    }
+}

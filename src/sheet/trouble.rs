@@ -1,0 +1,28 @@
+//! Smartsheet's errors as what people are told, or what is logged.
+
+use crate::error::{Trouble, told};
+use crate::smartsheet::Error;
+
+/// Decides which errors of Smartsheet a person can do something about, and says what.
+pub fn smartsheet_trouble(error: Error) -> Trouble {
+    match error {
+        Error::Unauthorized { .. } => told(
+            "Smartsheet no longer accepts my access token. Please ask the person who runs me to set a new SMARTSHEET_ACCESS_TOKEN (`chatsheet check` tells whether it works).",
+        ),
+        Error::NotFound(_) => told(
+            "I cannot find that in Smartsheet, or it is not shared with me. Please check the name, or share the sheet with the account I run under.",
+        ),
+        Error::Forbidden { message, .. } => told(format!(
+            "Smartsheet does not let me do that: {message} Ask an owner of the sheet for more rights for the account I run under."
+        )),
+        Error::Refused { message, code, .. } => told(format!("Smartsheet refused this ({code}): {message}")),
+        Error::RateLimited(wait) => {
+            told(format!("Smartsheet's rate limit is used up at the moment. Please try again in {} s.", wait.as_secs().max(1)))
+        }
+        Error::Busy(_) => {
+            told("Somebody else is saving this sheet right now, and it did not become free in time. Please try again in a moment.")
+        }
+        Error::Unreachable(_) => told("Smartsheet does not answer at the moment. Please try again in a minute."),
+        error @ (Error::MayHaveLanded(_) | Error::Malformed(_)) => Trouble::Logged(error.into()),
+    }
+}

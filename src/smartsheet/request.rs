@@ -1,0 +1,127 @@
+//! One call: budget, breaker, the same bytes again where that is safe, and the error in words.
+
+use super::Identity;
+use super::client::Client;
+use super::error::{Attempt, Error, classify};
+use backon::{BackoffBuilder, ExponentialBuilder};
+use bytes::Bytes;
+use reqwest::Method;
+use secrecy::ExposeSecret;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+/// Sent with every write, so that our own changes can be told from those of others.
+pub(crate) const CHANGE_AGENT: &str = "chatsheet";
+
+/// Waits that Smartsheet asks for are obeyed up to this.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
+pub(super) struct Call {
+    pub method: Method,
+    pub path: String,
+    pub body: Option<Bytes>,
+    /// Whether carrying it out twice is the same as once.
+    pub repeatable: bool,
+    pub cost: NonZeroU32,
+}
+
+impl Call {
+    pub fn get(path: &str) -> Self {
+        Self { method: Method::GET, path: path.to_owned(), body: None, repeatable: true, cost: NonZeroU32::MIN }
+    }
+
+    pub fn write(method: Method, path: String, body: Option<&impl Serialize>) -> Result<Self, Error> {
+        let body = body.map(serde_json::to_vec).transpose().map_err(|e| Error::Malformed(e.to_string()))?;
+        let repeatable = method != Method::POST;
+        Ok(Self { method, path, body: body.map(Bytes::from), repeatable, cost: NonZeroU32::MIN })
+    }
+}
+
+impl Client {
+    /// Sends a call and reads its JSON answer.
+    pub(super) async fn call<T: DeserializeOwned>(&self, identity: &Identity, call: &Call) -> Result<T, Error> {
+        let mut backoff = self.backoff().build();
+        loop {
+            let response = self.send(identity, call).await?;
+            match response.bytes().await {
+                Ok(bytes) => return serde_json::from_slice(&bytes).map_err(|e| Error::Malformed(e.to_string())),
+                Err(e) if !call.repeatable => return Err(Error::MayHaveLanded(e.to_string())),
+                Err(e) => match backoff.next() {
+                    Some(wait) => tokio::time::sleep(wait).await,
+                    None => return Err(Error::Unreachable(e.to_string())),
+                },
+            }
+        }
+    }
+
+    /// Sends a call until it is answered well, refused for good, or out of tries.
+    pub(super) async fn send(&self, identity: &Identity, call: &Call) -> Result<reqwest::Response, Error> {
+        let mut backoff = self.backoff().build();
+        loop {
+            if let Err(left) = self.breaker.admit() {
+                return Err(Error::Unreachable(format!("it failed several times in a row, trying again in {} s", left.as_secs().max(1))));
+            }
+            let attempt = match self.attempt(identity, call).await {
+                Ok(response) => return Ok(response),
+                Err(attempt) => attempt,
+            };
+            let (error, wait) = match attempt {
+                Attempt::Final(error) => return Err(error),
+                Attempt::Transient { error, wait } => (error, wait),
+                Attempt::Doubtful(why) if call.repeatable => (Error::Unreachable(why), None),
+                Attempt::Doubtful(why) => return Err(Error::MayHaveLanded(why)),
+            };
+            let Some(next) = backoff.next() else { return Err(error) };
+            let wait = wait.unwrap_or(next);
+            if wait > LONGEST_WAIT {
+                return Err(error);
+            }
+            tracing::info!(%error, wait_ms = wait.as_millis() as u64, path = %call.path.split('?').next().unwrap_or_default(), "smartsheet call is tried again");
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    fn backoff(&self) -> ExponentialBuilder {
+        ExponentialBuilder::default()
+            .with_min_delay(self.settings.retry_delay)
+            .with_max_delay(LONGEST_WAIT)
+            .with_max_times(self.settings.retries)
+            .with_jitter()
+    }
+
+    async fn attempt(&self, identity: &Identity, call: &Call) -> Result<reqwest::Response, Attempt> {
+        self.pace.wait(identity, call.cost).await;
+        let token = match identity {
+            Identity::Service => &self.settings.token,
+        };
+        let url = format!("{}/{}", self.settings.base_url.as_str().trim_end_matches('/'), call.path);
+        let mut request = self.http.request(call.method.clone(), url).bearer_auth(token.expose_secret());
+        request = request.header("smartsheet-integration-source", "AI,ChatSheetAI,chatsheet");
+        if call.method != Method::GET {
+            request = request.header("Smartsheet-Change-Agent", CHANGE_AGENT);
+        }
+        if let Some(body) = &call.body {
+            request = request.header("Content-Type", "application/json").body(body.clone());
+        }
+        let response = request.send().await.map_err(|e| {
+            self.breaker.failed();
+            let nothing_sent = e.is_connect();
+            let why = e.without_url().to_string();
+            if nothing_sent { Attempt::Transient { error: Error::Unreachable(why), wait: None } } else { Attempt::Doubtful(why) }
+        })?;
+        let status = response.status();
+        if status.is_server_error() && status.as_u16() != 500 {
+            self.breaker.failed();
+        } else {
+            self.breaker.succeeded();
+        }
+        if status.is_success() {
+            return Ok(response);
+        }
+        let seconds = response.headers().get("retry-after").and_then(|v| v.to_str().ok()).and_then(|v| v.parse().ok());
+        let body = response.bytes().await.unwrap_or_default();
+        Err(classify(status.as_u16(), &body, seconds.map(Duration::from_secs)))
+    }
+}

@@ -1,0 +1,166 @@
+//! The calls that write: rows in bulk with partial success, columns, comments. One writer per sheet.
+
+use super::Identity;
+use super::client::Client;
+use super::error::{Body, Error};
+use super::model::{Column, ColumnSpec, Discussion, NewRow, Row, RowChange};
+use super::request::Call;
+use reqwest::Method;
+use serde::Deserialize;
+
+/// Rows that one add or update request may carry.
+pub const ROWS_PER_CALL: usize = 500;
+/// Ids that one URL may carry.
+pub(super) const IDS_PER_URL: usize = 350;
+
+/// What became of a bulk request.
+#[derive(Debug, Default)]
+pub struct Bulk {
+    /// The rows that were written, as they are now.
+    pub rows: Vec<Row>,
+    /// The rows that were not.
+    pub failed: Vec<FailedItem>,
+    /// The version of the sheet after it.
+    pub version: i64,
+}
+
+/// A row of a bulk request that was not written.
+#[derive(Clone, Debug)]
+pub struct FailedItem {
+    /// Its position in the request, from 0.
+    pub index: usize,
+    /// Its id, for rows that exist.
+    pub row_id: Option<i64>,
+    /// Smartsheet's `errorCode`.
+    pub code: u32,
+    /// Smartsheet's words.
+    pub message: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Answer<T> {
+    result: T,
+    #[serde(default)]
+    version: i64,
+    #[serde(default)]
+    failed_items: Vec<Item>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Item {
+    #[serde(default)]
+    index: usize,
+    row_id: Option<i64>,
+    error: Body,
+}
+
+impl Client {
+    /// Adds up to `ROWS_PER_CALL` rows in one request.
+    ///
+    /// # Errors
+    /// See [`Error`]; [`Error::MayHaveLanded`] when the answer was lost.
+    pub async fn add_rows(&self, identity: &Identity, sheet: i64, rows: &[NewRow]) -> Result<Bulk, Error> {
+        self.bulk(identity, sheet, Method::POST, rows).await
+    }
+
+    /// Changes cells of up to `ROWS_PER_CALL` rows in one request. Safe to repeat.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn update_rows(&self, identity: &Identity, sheet: i64, rows: &[RowChange]) -> Result<Bulk, Error> {
+        self.bulk(identity, sheet, Method::PUT, rows).await
+    }
+
+    async fn bulk(&self, identity: &Identity, sheet: i64, method: Method, rows: &[impl serde::Serialize]) -> Result<Bulk, Error> {
+        debug_assert!(rows.len() <= ROWS_PER_CALL);
+        let _writer = self.pace.writer(sheet).await;
+        let call = Call::write(method, format!("sheets/{sheet}/rows?allowPartialSuccess=true"), Some(&rows))?;
+        let answer: Answer<Vec<Row>> = self.call(identity, &call).await?;
+        let failed = answer.failed_items.into_iter().map(|i| FailedItem {
+            index: i.index,
+            row_id: i.row_id,
+            code: i.error.error_code,
+            message: i.error.message,
+        });
+        Ok(Bulk { rows: answer.result, failed: failed.collect(), version: answer.version })
+    }
+
+    /// Deletes rows and all their children; rows that are gone already are no error. Returns every deleted id.
+    ///
+    /// # Errors
+    /// See [`Error`]. Requests that went through before the failing one stay done.
+    pub async fn delete_rows(&self, identity: &Identity, sheet: i64, ids: &[i64]) -> Result<Vec<i64>, Error> {
+        let _writer = self.pace.writer(sheet).await;
+        let mut deleted = Vec::with_capacity(ids.len());
+        for chunk in ids.chunks(IDS_PER_URL) {
+            let list: Vec<String> = chunk.iter().map(i64::to_string).collect();
+            let path = format!("sheets/{sheet}/rows?ignoreRowsNotFound=true&ids={}", list.join(","));
+            let answer: Answer<Vec<i64>> = self.call(identity, &Call::write(Method::DELETE, path, None::<&()>)?).await?;
+            deleted.extend(answer.result);
+        }
+        Ok(deleted)
+    }
+
+    /// Adds a column.
+    ///
+    /// # Errors
+    /// See [`Error`]; [`Error::MayHaveLanded`] when the answer was lost.
+    pub async fn add_column(&self, identity: &Identity, sheet: i64, column: &ColumnSpec) -> Result<Column, Error> {
+        let _writer = self.pace.writer(sheet).await;
+        let call = Call::write(Method::POST, format!("sheets/{sheet}/columns"), Some(&[column]))?;
+        let answer: Answer<Vec<Column>> = self.call(identity, &call).await?;
+        answer.result.into_iter().next().ok_or_else(|| Error::Malformed("no column in the answer".into()))
+    }
+
+    /// Changes a column. Safe to repeat.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn update_column(&self, identity: &Identity, sheet: i64, id: i64, column: &ColumnSpec) -> Result<Column, Error> {
+        let _writer = self.pace.writer(sheet).await;
+        let call = Call::write(Method::PUT, format!("sheets/{sheet}/columns/{id}"), Some(column))?;
+        let answer: Answer<Column> = self.call(identity, &call).await?;
+        Ok(answer.result)
+    }
+
+    /// Deletes a column with all its cells; one that is gone already is no error.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn delete_column(&self, identity: &Identity, sheet: i64, id: i64) -> Result<(), Error> {
+        let _writer = self.pace.writer(sheet).await;
+        let call = Call::write(Method::DELETE, format!("sheets/{sheet}/columns/{id}"), None::<&()>)?;
+        self.gone(identity, &call).await
+    }
+
+    /// Starts a discussion on a row.
+    ///
+    /// # Errors
+    /// See [`Error`]; [`Error::MayHaveLanded`] when the answer was lost.
+    pub async fn add_comment(&self, identity: &Identity, sheet: i64, row: i64, text: &str) -> Result<Discussion, Error> {
+        let _writer = self.pace.writer(sheet).await;
+        let body = serde_json::json!({ "comment": { "text": text } });
+        let call = Call::write(Method::POST, format!("sheets/{sheet}/rows/{row}/discussions"), Some(&body))?;
+        let answer: Answer<Discussion> = self.call(identity, &call).await?;
+        Ok(answer.result)
+    }
+
+    /// Deletes a comment of ours; one that is gone already is no error.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn delete_comment(&self, identity: &Identity, sheet: i64, id: i64) -> Result<(), Error> {
+        let _writer = self.pace.writer(sheet).await;
+        let call = Call::write(Method::DELETE, format!("sheets/{sheet}/comments/{id}"), None::<&()>)?;
+        self.gone(identity, &call).await
+    }
+
+    async fn gone(&self, identity: &Identity, call: &Call) -> Result<(), Error> {
+        match self.call::<serde_json::Value>(identity, call).await {
+            Ok(_) | Err(Error::NotFound(_)) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+}

@@ -1,0 +1,295 @@
+//! The journal: approved writes with what became of each row, written before anything is sent.
+
+use super::proposals::Proposal;
+use super::{Store, on, on_durable};
+use crate::sheet::SheetId;
+use serde_json::Value;
+use sqlx::types::Json;
+
+/// An approved write.
+#[derive(Clone, Debug)]
+pub struct Change {
+    /// Its id.
+    pub id: String,
+    /// The change that this one takes back.
+    pub undo_of: Option<String>,
+    /// The session it belongs to.
+    pub session_id: String,
+    /// The thread it belongs to.
+    pub thread_key: String,
+    /// Who asked for it.
+    pub asker: String,
+    /// On whose behalf it is written.
+    pub identity: String,
+    /// The sheet.
+    pub sheet: SheetId,
+    /// The version that the old values were read from.
+    pub sheet_version: i64,
+    /// What is to be done, with old values.
+    pub plan: Value,
+    /// Whether it is still being carried out.
+    pub applying: bool,
+    /// When it was approved, epoch milliseconds.
+    pub created_at_ms: i64,
+}
+
+/// What became of one row (or column, or comment) of a change.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ChangeRow {
+    /// Its position in the plan.
+    pub seq: i64,
+    /// Where it stands.
+    pub state: RowState,
+    /// What was made: the id of a new row, column or comment.
+    pub made: Option<Value>,
+    /// Why it was skipped or failed.
+    pub reason: Option<String>,
+}
+
+/// Where one row of a change stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RowState {
+    /// Not sent yet.
+    Pending,
+    /// Sent; the answer is not known yet.
+    Sent,
+    /// Written.
+    Done,
+    /// Left alone: somebody else changed it meanwhile.
+    Skipped,
+    /// Refused by Smartsheet.
+    Failed,
+}
+
+impl RowState {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Sent => "sent",
+            Self::Done => "done",
+            Self::Skipped => "skipped",
+            Self::Failed => "failed",
+        }
+    }
+
+    fn read(word: &str) -> Self {
+        match word {
+            "pending" => Self::Pending,
+            "sent" => Self::Sent,
+            "done" => Self::Done,
+            "skipped" => Self::Skipped,
+            _ => Self::Failed,
+        }
+    }
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    id: String,
+    undo_of: Option<String>,
+    session_id: String,
+    thread_key: String,
+    asker: String,
+    identity: String,
+    sheet_id: String,
+    sheet_version: i64,
+    plan: Json<Value>,
+    state: String,
+    created_at_ms: i64,
+}
+
+type RowRecord = (i64, String, Option<Json<Value>>, Option<String>);
+
+const COLUMNS: &str = "id, undo_of, session_id, thread_key, asker, identity, sheet_id, sheet_version, plan, state, created_at_ms";
+const ADD: &str = "INSERT INTO changes (id, proposal_id, undo_of, session_id, thread_key, asker, identity, sheet_id, sheet_version, plan, state, created_at_ms)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'applying', $11) ON CONFLICT DO NOTHING";
+/// Rows that one INSERT carries.
+const ROWS_PER_INSERT: i64 = 1000;
+
+fn change(row: Row) -> Option<Change> {
+    Some(Change {
+        sheet: SheetId::try_from(row.sheet_id).ok()?,
+        applying: row.state == "applying",
+        id: row.id,
+        undo_of: row.undo_of,
+        session_id: row.session_id,
+        thread_key: row.thread_key,
+        asker: row.asker,
+        identity: row.identity,
+        sheet_version: row.sheet_version,
+        plan: row.plan.0,
+        created_at_ms: row.created_at_ms,
+    })
+}
+
+/// Writes a change and its rows within a transaction; `false` when it is there already.
+macro_rules! insert_change {
+    ($tx:expr, $c:expr, $proposal:expr, $rows:expr) => {{
+        let added = sqlx::query(ADD)
+            .bind(&$c.id)
+            .bind($proposal)
+            .bind(&$c.undo_of)
+            .bind(&$c.session_id)
+            .bind(&$c.thread_key)
+            .bind(&$c.asker)
+            .bind(&$c.identity)
+            .bind($c.sheet.to_string())
+            .bind($c.sheet_version)
+            .bind(Json(&$c.plan))
+            .bind($c.created_at_ms)
+            .execute(&mut *$tx)
+            .await?
+            .rows_affected();
+        if added > 0 {
+            for start in (0..$rows).step_by(ROWS_PER_INSERT as usize) {
+                let mut insert = sqlx::QueryBuilder::new("INSERT INTO change_rows (change_id, seq, state) ");
+                insert.push_values(start..(start + ROWS_PER_INSERT).min($rows), |mut row, seq| {
+                    row.push_bind(&$c.id).push_bind(seq).push_bind("pending");
+                });
+                insert.build().execute(&mut *$tx).await?;
+            }
+        }
+        added > 0
+    }};
+}
+
+impl Store {
+    /// Turns a proposal into a change, if it still waits: decision and journal in one transaction.
+    /// `false` when it was decided before.
+    ///
+    /// # Errors
+    /// When the database fails; nothing was decided.
+    pub async fn confirm_proposal(&self, p: &Proposal, change: &Change, rows: i64, by: &str, now_ms: i64) -> Result<bool, sqlx::Error> {
+        const DECIDE: &str = "UPDATE proposals SET state = 'confirmed', decided_by = $3, decided_at_ms = $4 WHERE id = $1 AND state = $2 AND expires_at_ms > $4";
+        on_durable!(self, pool => {
+            let mut tx = pool.begin().await?;
+            let decided = sqlx::query(DECIDE).bind(&p.id).bind(p.state.as_str()).bind(by).bind(now_ms).execute(&mut *tx).await?.rows_affected();
+            if decided == 0 {
+                return Ok(false);
+            }
+            if !insert_change!(tx, change, Some(&p.id), rows) {
+                return Ok(false);
+            }
+            tx.commit().await?;
+            Ok(true)
+        })
+    }
+
+    /// Begins a change that takes another one back. `false` when that was begun before.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn begin_undo(&self, change: &Change, rows: i64) -> Result<bool, sqlx::Error> {
+        on_durable!(self, pool => {
+            let mut tx = pool.begin().await?;
+            let added = insert_change!(tx, change, None::<&String>, rows);
+            tx.commit().await?;
+            Ok(added)
+        })
+    }
+
+    /// The message that shows the proposal which became this change.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn message_of_change(&self, change: &str) -> Result<Option<chat::MessageRef>, sqlx::Error> {
+        const GET: &str = "SELECT p.message FROM proposals p JOIN changes c ON c.proposal_id = p.id WHERE c.id = $1";
+        let row: Option<(Option<Json<chat::MessageRef>>,)> =
+            on!(self, pool => sqlx::query_as(GET).bind(change).fetch_optional(pool).await?);
+        Ok(row.and_then(|(m,)| m).map(|Json(m)| m))
+    }
+
+    /// The newest change of a person in a conversation, whatever its thread, that can be taken back.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn last_undoable_of(&self, asker: &str, conversation: &str) -> Result<Option<Change>, sqlx::Error> {
+        const GET: &str = "SELECT c.id FROM changes c WHERE c.asker = $1 AND (c.thread_key = $2 OR c.thread_key LIKE $3 ESCAPE '!') AND c.undo_of IS NULL
+            AND c.state = 'applied' AND NOT EXISTS (SELECT 1 FROM changes u WHERE u.undo_of = c.id) ORDER BY c.created_at_ms DESC, c.id DESC LIMIT 1";
+        let like = super::inside(conversation);
+        let row: Option<(String,)> =
+            on!(self, pool => sqlx::query_as(GET).bind(asker).bind(conversation).bind(like).fetch_optional(pool).await?);
+        match row {
+            Some((id,)) => self.change(&id).await,
+            None => Ok(None),
+        }
+    }
+
+    /// The change that a proposal became.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn change_of_proposal(&self, proposal: &str) -> Result<Option<Change>, sqlx::Error> {
+        self.one_change("proposal_id = $1", proposal).await
+    }
+
+    /// The change that took this one back.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn undo_of(&self, change: &str) -> Result<Option<Change>, sqlx::Error> {
+        self.one_change("undo_of = $1", change).await
+    }
+
+    /// The change with this id.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn change(&self, id: &str) -> Result<Option<Change>, sqlx::Error> {
+        self.one_change("id = $1", id).await
+    }
+
+    /// The newest change of a session that is no undo itself and was not taken back.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn last_undoable(&self, session: &str) -> Result<Option<Change>, sqlx::Error> {
+        let condition = "session_id = $1 AND undo_of IS NULL AND state = 'applied' AND NOT EXISTS (SELECT 1 FROM changes u WHERE u.undo_of = changes.id) ORDER BY created_at_ms DESC, id DESC LIMIT 1";
+        self.one_change(condition, session).await
+    }
+
+    async fn one_change(&self, condition: &str, argument: &str) -> Result<Option<Change>, sqlx::Error> {
+        let sql = || sqlx::AssertSqlSafe(format!("SELECT {COLUMNS} FROM changes WHERE {condition}"));
+        let row: Option<Row> = on!(self, pool => sqlx::query_as(sql()).bind(argument).fetch_optional(pool).await?);
+        Ok(row.and_then(change))
+    }
+
+    /// What became of each row of a change, in the plan's order.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn change_rows(&self, change: &str) -> Result<Vec<ChangeRow>, sqlx::Error> {
+        const GET: &str = "SELECT seq, state, made, reason FROM change_rows WHERE change_id = $1 ORDER BY seq";
+        let rows: Vec<RowRecord> = on!(self, pool => sqlx::query_as(GET).bind(change).fetch_all(pool).await?);
+        Ok(rows
+            .into_iter()
+            .map(|(seq, state, made, reason)| ChangeRow { seq, state: RowState::read(&state), made: made.map(|Json(m)| m), reason })
+            .collect())
+    }
+
+    /// Writes where these rows of a change stand, all or none.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn set_change_rows(&self, change: &str, rows: &[ChangeRow]) -> Result<(), sqlx::Error> {
+        const SET: &str = "UPDATE change_rows SET state = $3, made = $4, reason = $5 WHERE change_id = $1 AND seq = $2";
+        on_durable!(self, pool => {
+            let mut tx = pool.begin().await?;
+            for row in rows {
+                sqlx::query(SET).bind(change).bind(row.seq).bind(row.state.as_str()).bind(row.made.as_ref().map(Json)).bind(&row.reason).execute(&mut *tx).await?;
+            }
+            tx.commit().await
+        })
+    }
+
+    /// Closes a change. An undo of which nothing came does not count: it may be asked for again.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn finish_change(&self, change: &str, failed: bool, now_ms: i64) -> Result<(), sqlx::Error> {
+        const SET: &str = "UPDATE changes SET state = $2, applied_at_ms = $3,
+            undo_of = CASE WHEN $2 = 'failed' THEN NULL ELSE undo_of END WHERE id = $1";
+        let state = if failed { "failed" } else { "applied" };
+        on_durable!(self, pool => sqlx::query(SET).bind(change).bind(state).bind(now_ms).execute(pool).await.map(|_| ()))
+    }
+}

@@ -1,0 +1,257 @@
+//! The durable queue of events: accepted once, one at a time per thread, in order, leased.
+//!
+//! An event of the `queue` lane may be taken when no earlier event of its thread is unfinished: the
+//! head of the line is the lock. Events of the `express` lane (buttons, stop, help) wait for nobody.
+
+use super::{Db, Store, on, on_durable};
+use chat::{Accepted, Addressed, Incoming, MessageRef, What};
+use sqlx::types::Json;
+
+/// How an event is served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lane {
+    /// One after the other in its thread.
+    Queue,
+    /// At once.
+    Express,
+}
+
+impl Lane {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Queue => "queue",
+            Self::Express => "express",
+        }
+    }
+}
+
+/// An event that this process holds the lease of.
+#[derive(Clone, Debug)]
+pub struct Event {
+    /// Position in the inbox.
+    pub id: i64,
+    /// Grows with every lease; writes with an old one are refused.
+    pub fence: i64,
+    /// How often it was taken.
+    pub attempts: i64,
+    /// What came in.
+    pub incoming: Incoming,
+    /// The message that the answer goes into, once it was posted.
+    pub reply: Option<MessageRef>,
+}
+
+type Row = (i64, i64, i64, Json<Incoming>, Option<Json<MessageRef>>);
+
+const COLUMNS: &str = "id, fence, attempts, event, reply";
+
+fn event((id, fence, attempts, Json(incoming), reply): Row) -> Event {
+    Event { id, fence, attempts, incoming, reply: reply.map(|Json(r)| r) }
+}
+
+impl Store {
+    /// Stores an event unless it is there already. Follow-ups without mention are stored only in
+    /// threads that the bot takes part in.
+    ///
+    /// # Errors
+    /// When the database fails; nothing was stored.
+    pub async fn accept(&self, incoming: &Incoming, lane: Lane) -> Result<Accepted, sqlx::Error> {
+        let thread = incoming.thread.storage_key();
+        if incoming.addressed == Addressed::FollowUp && !self.takes_part(&thread).await? {
+            return Ok(Accepted::Ignored);
+        }
+        const INSERT: &str = "INSERT INTO inbox (dedupe_key, thread_key, lane, state, event, received_at_ms)
+            VALUES ($1, $2, $3, 'new', $4, $5) ON CONFLICT (dedupe_key) DO NOTHING";
+        let key = incoming.dedupe_key();
+        let added = match &self.durable {
+            Db::Sqlite(pool) => {
+                let insert =
+                    sqlx::query(INSERT).bind(key).bind(thread).bind(lane.as_str()).bind(Json(incoming)).bind(incoming.received_at_ms);
+                insert.execute(pool).await?.rows_affected()
+            }
+            Db::Pg(pool) => {
+                // Ids are handed out before commits: without this lock a later event of a thread could be seen first.
+                let mut tx = pool.begin().await?;
+                sqlx::query("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))").bind(&thread).execute(&mut *tx).await?;
+                let insert =
+                    sqlx::query(INSERT).bind(key).bind(thread).bind(lane.as_str()).bind(Json(incoming)).bind(incoming.received_at_ms);
+                let added = insert.execute(&mut *tx).await?.rows_affected();
+                tx.commit().await?;
+                added
+            }
+        };
+        Ok(if added == 0 { Accepted::Duplicate } else { Accepted::New })
+    }
+
+    /// Whether the bot takes part in a thread: it spoke there, or is about to.
+    async fn takes_part(&self, thread: &str) -> Result<bool, sqlx::Error> {
+        const FIND: &str = "SELECT 1 FROM threads WHERE thread_key = $1 UNION ALL SELECT 1 FROM inbox WHERE thread_key = $1 AND state IN ('new', 'taken') LIMIT 1";
+        let found: Option<(i32,)> = on!(self, pool => sqlx::query_as(FIND).bind(thread).fetch_optional(pool).await?);
+        Ok(found.is_some())
+    }
+
+    /// Whether somebody answers a text of this thread right now.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn is_served(&self, thread: &str, now_ms: i64) -> Result<bool, sqlx::Error> {
+        const FIND: &str =
+            "SELECT 1 FROM inbox WHERE thread_key = $1 AND lane = 'queue' AND state = 'taken' AND lease_until_ms >= $2 LIMIT 1";
+        let found: Option<(i32,)> = on!(self, pool => sqlx::query_as(FIND).bind(thread).bind(now_ms).fetch_optional(pool).await?);
+        Ok(found.is_some())
+    }
+
+    /// Takes the lease of the next event that may be served.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn claim(&self, owner: &str, now_ms: i64, lease_until_ms: i64) -> Result<Option<Event>, sqlx::Error> {
+        const NEXT: &str = "SELECT i.id FROM inbox i WHERE (i.state = 'new' OR (i.state = 'taken' AND i.lease_until_ms < $1))
+            AND (i.lane = 'express' OR NOT EXISTS (SELECT 1 FROM inbox j WHERE j.thread_key = i.thread_key AND j.lane = 'queue'
+                AND j.state IN ('new', 'taken') AND (j.id < i.id OR (j.id <> i.id AND j.state = 'taken' AND j.lease_until_ms >= $1))))
+            ORDER BY i.id LIMIT 1";
+        const TAKE: &str =
+            "UPDATE inbox SET state = 'taken', lease_owner = $2, lease_until_ms = $3, attempts = attempts + 1, fence = fence + 1";
+        let row: Option<Row> = match &self.db {
+            Db::Sqlite(pool) => {
+                let sql = format!("{TAKE} WHERE id = ({NEXT}) RETURNING {COLUMNS}");
+                sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(now_ms).bind(owner).bind(lease_until_ms).fetch_optional(pool).await?
+            }
+            Db::Pg(pool) => {
+                let sql = format!("{TAKE} WHERE id = ({NEXT} FOR UPDATE OF i SKIP LOCKED) RETURNING {COLUMNS}");
+                sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(now_ms).bind(owner).bind(lease_until_ms).fetch_optional(pool).await?
+            }
+        };
+        Ok(row.map(event))
+    }
+
+    /// Takes the texts that wait directly behind a text, from the same person and as long as they are
+    /// `wanted`, into its event, so that they are answered together. All or nothing.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn take_followers(&self, head: &mut Event, now_ms: i64, wanted: fn(&str) -> bool) -> Result<(), sqlx::Error> {
+        const WAITING: &str = "SELECT id, fence, attempts, event, reply FROM inbox
+            WHERE thread_key = $1 AND lane = 'queue' AND state = 'new' AND id > $2 ORDER BY id LIMIT 20";
+        const TAKE: &str = "UPDATE inbox SET state = 'done', done_at_ms = $2 WHERE id = $1 AND state = 'new'";
+        const SET: &str = "UPDATE inbox SET event = $3 WHERE id = $1 AND fence = $2";
+        let thread = head.incoming.thread.storage_key();
+        let rows: Vec<Row> = on!(self, pool => sqlx::query_as(WAITING).bind(&thread).bind(head.id).fetch_all(pool).await?);
+        let sender = head.incoming.sender.id.clone();
+        let What::Text { text } = &mut head.incoming.what else { return Ok(()) };
+        let followers: Vec<(i64, String)> = rows
+            .into_iter()
+            .map(event)
+            .map_while(|e| match e.incoming.what {
+                What::Text { text } if e.incoming.sender.id == sender && wanted(&text) => Some((e.id, text)),
+                _ => None,
+            })
+            .collect();
+        if followers.is_empty() {
+            return Ok(());
+        }
+        for (_, more) in &followers {
+            text.push('\n');
+            text.push_str(more);
+        }
+        on_durable!(self, pool => {
+            let mut tx = pool.begin().await?;
+            sqlx::query(SET).bind(head.id).bind(head.fence).bind(Json(&head.incoming)).execute(&mut *tx).await?;
+            for (id, _) in &followers {
+                sqlx::query(TAKE).bind(id).bind(now_ms).execute(&mut *tx).await?;
+            }
+            tx.commit().await
+        })
+    }
+
+    /// Prolongs a lease; `false` when it was lost.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn prolong(&self, id: i64, fence: i64, lease_until_ms: i64) -> Result<bool, sqlx::Error> {
+        const SET: &str = "UPDATE inbox SET lease_until_ms = $3 WHERE id = $1 AND fence = $2 AND state = 'taken'";
+        let n = on!(self, pool => sqlx::query(SET).bind(id).bind(fence).bind(lease_until_ms).execute(pool).await?.rows_affected());
+        Ok(n > 0)
+    }
+
+    /// Remembers the message that the answer goes into.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn set_reply(&self, id: i64, reply: &MessageRef) -> Result<(), sqlx::Error> {
+        const SET: &str = "UPDATE inbox SET reply = $2 WHERE id = $1";
+        on!(self, pool => sqlx::query(SET).bind(id).bind(Json(reply)).execute(pool).await.map(|_| ()))
+    }
+
+    /// Finishes an event.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn finish(&self, id: i64, fence: i64, failed: bool, now_ms: i64) -> Result<(), sqlx::Error> {
+        const SET: &str = "UPDATE inbox SET state = $3, done_at_ms = $4, lease_owner = NULL WHERE id = $1 AND fence = $2";
+        let state = if failed { "failed" } else { "done" };
+        on!(self, pool => sqlx::query(SET).bind(id).bind(fence).bind(state).bind(now_ms).execute(pool).await.map(|_| ()))
+    }
+
+    /// Gives a lease back, so that another process takes the event at once. The attempt does not count.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn release(&self, id: i64, fence: i64) -> Result<(), sqlx::Error> {
+        const SET: &str =
+            "UPDATE inbox SET state = 'new', lease_until_ms = 0, attempts = attempts - 1 WHERE id = $1 AND fence = $2 AND state = 'taken'";
+        on!(self, pool => sqlx::query(SET).bind(id).bind(fence).execute(pool).await.map(|_| ()))
+    }
+
+    /// The first event that waits behind another one of its thread and has no sign of life yet;
+    /// it is marked, so that nobody else gives one.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn take_unannounced(&self) -> Result<Option<Event>, sqlx::Error> {
+        const TAKE: &str = "UPDATE inbox SET announced = 1 WHERE announced = 0 AND id = (SELECT i.id FROM inbox i WHERE i.state = 'new' AND i.announced = 0 AND i.lane = 'queue'
+            AND EXISTS (SELECT 1 FROM inbox j WHERE j.thread_key = i.thread_key AND j.lane = 'queue' AND j.state = 'taken' AND j.reply IS NOT NULL AND j.id < i.id)
+            AND NOT EXISTS (SELECT 1 FROM inbox j WHERE j.thread_key = i.thread_key AND j.lane = 'queue' AND j.state = 'new' AND j.id < i.id)
+            ORDER BY i.id LIMIT 1) RETURNING id, fence, attempts, event, reply";
+        let row: Option<Row> = on!(self, pool => sqlx::query_as(TAKE).fetch_optional(pool).await?);
+        Ok(row.map(event))
+    }
+
+    /// The reply message of an event, as it is stored now.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn reply_of(&self, id: i64) -> Result<Option<MessageRef>, sqlx::Error> {
+        let row: Option<(Option<Json<MessageRef>>,)> =
+            on!(self, pool => sqlx::query_as("SELECT reply FROM inbox WHERE id = $1").bind(id).fetch_optional(pool).await?);
+        Ok(row.and_then(|(r,)| r).map(|Json(r)| r))
+    }
+
+    /// Drops the texts of a thread that still wait and arrived before `id`. Returns how many.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn drop_waiting(&self, thread: &str, before: i64, now_ms: i64) -> Result<u64, sqlx::Error> {
+        const SET: &str =
+            "UPDATE inbox SET state = 'done', done_at_ms = $3 WHERE thread_key = $1 AND lane = 'queue' AND state = 'new' AND id < $2";
+        on!(self, pool => sqlx::query(SET).bind(thread).bind(before).bind(now_ms).execute(pool).await.map(|r| r.rows_affected()))
+    }
+
+    /// How many events are not finished.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn unfinished(&self) -> Result<i64, sqlx::Error> {
+        let (n,): (i64,) =
+            on!(self, pool => sqlx::query_as("SELECT count(*) FROM inbox WHERE state IN ('new', 'taken')").fetch_one(pool).await?);
+        Ok(n)
+    }
+
+    /// Forgets events that were finished before this moment; later redeliveries would be new.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn forget_events(&self, before_ms: i64) -> Result<u64, sqlx::Error> {
+        const DELETE: &str = "DELETE FROM inbox WHERE state IN ('done', 'failed') AND done_at_ms < $1";
+        on!(self, pool => sqlx::query(DELETE).bind(before_ms).execute(pool).await.map(|r| r.rows_affected()))
+    }
+}

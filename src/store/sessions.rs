@@ -1,0 +1,145 @@
+//! Threads and the sessions they are bound to.
+
+use super::{Store, database_time, on};
+use crate::sheet::SheetId;
+use chat::{Anchor, Incoming, ThreadKey};
+use jiff::Timestamp;
+use sqlx::types::Json;
+use uuid::Uuid;
+
+/// What the bot remembers of a conversation: its sheet.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Session {
+    /// Session id.
+    pub id: String,
+    /// The sheet that the conversation is about.
+    pub sheet: SheetId,
+    /// The sheet's name when it was chosen.
+    pub sheet_name: String,
+}
+
+/// A thread of a platform.
+#[derive(Clone, Debug)]
+pub struct Thread {
+    /// Its key.
+    pub key: ThreadKey,
+    /// Where to post.
+    pub anchor: Anchor,
+    /// Its session, once a sheet was chosen.
+    pub session_id: Option<String>,
+    /// The question that waits for a sheet to be chosen.
+    pub question: Option<Incoming>,
+    /// When somebody last said stop, in epoch milliseconds.
+    pub stop_at_ms: i64,
+}
+
+type ThreadRow = (Json<ThreadKey>, String, Option<String>, Option<Json<Incoming>>, i64);
+
+impl Store {
+    /// The thread with this key.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn thread(&self, key: &str) -> Result<Option<Thread>, sqlx::Error> {
+        const GET: &str = "SELECT thread, anchor, session_id, question, stop_at_ms FROM threads WHERE thread_key = $1";
+        let row: Option<ThreadRow> = on!(self, pool => sqlx::query_as(GET).bind(key).fetch_optional(pool).await?);
+        Ok(row.map(|(Json(key), anchor, session_id, question, stop_at_ms)| Thread {
+            key,
+            anchor: Anchor(anchor),
+            session_id,
+            question: question.map(|Json(q)| q),
+            stop_at_ms,
+        }))
+    }
+
+    /// Remembers a thread and where to post in it; an existing one keeps its session.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn remember_thread(&self, key: &ThreadKey, anchor: &Anchor) -> Result<(), sqlx::Error> {
+        const PUT: &str = "INSERT INTO threads (thread_key, thread, anchor) VALUES ($1, $2, $3) ON CONFLICT (thread_key) DO UPDATE SET anchor = excluded.anchor";
+        on!(self, pool => sqlx::query(PUT).bind(key.storage_key()).bind(Json(key)).bind(&anchor.0).execute(pool).await.map(|_| ()))
+    }
+
+    /// Forgets a thread: the bot no longer takes part in it. Its session stays.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn forget_conversation(&self, key: &ThreadKey) -> Result<(), sqlx::Error> {
+        const DELETE: &str = "DELETE FROM threads WHERE thread_key = $1 OR thread_key LIKE $2 ESCAPE '!'";
+        let conversation = ThreadKey { root: None, ..key.clone() }.storage_key();
+        let like = super::inside(&conversation);
+        on!(self, pool => sqlx::query(DELETE).bind(&conversation).bind(like).execute(pool).await.map(|_| ()))
+    }
+
+    /// The session of a thread.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn session_of(&self, thread: &str) -> Result<Option<Session>, sqlx::Error> {
+        const GET: &str =
+            "SELECT s.id, s.sheet_id, s.sheet_name FROM chat_sessions s JOIN threads t ON t.session_id = s.id WHERE t.thread_key = $1";
+        let row: Option<(String, String, String)> = on!(self, pool => sqlx::query_as(GET).bind(thread).fetch_optional(pool).await?);
+        Ok(row.and_then(|(id, sheet, sheet_name)| Some(Session { id, sheet: SheetId::try_from(sheet).ok()?, sheet_name })))
+    }
+
+    /// Binds a thread to a sheet, making its session when it has none.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn bind_sheet(
+        &self,
+        key: &ThreadKey,
+        anchor: &Anchor,
+        sheet: SheetId,
+        name: &str,
+        now: Timestamp,
+    ) -> Result<Session, sqlx::Error> {
+        let thread = key.storage_key();
+        self.remember_thread(key, anchor).await?;
+        let now = database_time(now);
+        if let Some(session) = self.session_of(&thread).await? {
+            const SET: &str = "UPDATE chat_sessions SET sheet_id = $2, sheet_name = $3, updated_at = $4 WHERE id = $1";
+            on!(self, pool => sqlx::query(SET).bind(&session.id).bind(sheet.to_string()).bind(name).bind(now).execute(pool).await?.rows_affected());
+            return Ok(Session { sheet, sheet_name: name.into(), ..session });
+        }
+        let id = Uuid::now_v7().to_string();
+        const ADD: &str = "INSERT INTO chat_sessions (id, sheet_id, sheet_name, created_at, updated_at) VALUES ($1, $2, $3, $4, $4)";
+        const BIND: &str = "UPDATE threads SET session_id = $2 WHERE thread_key = $1";
+        on!(self, pool => {
+            let mut tx = pool.begin().await?;
+            sqlx::query(ADD).bind(&id).bind(sheet.to_string()).bind(name).bind(now).execute(&mut *tx).await?;
+            sqlx::query(BIND).bind(&thread).bind(&id).execute(&mut *tx).await?;
+            tx.commit().await?;
+        });
+        Ok(Session { id, sheet, sheet_name: name.into() })
+    }
+
+    /// Lets a second thread share the session of the first: replies to a message open a thread of their own.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn share_session(&self, from: &ThreadKey, to: &ThreadKey, anchor: &Anchor) -> Result<(), sqlx::Error> {
+        self.remember_thread(to, anchor).await?;
+        const SET: &str = "UPDATE threads SET session_id = (SELECT session_id FROM threads WHERE thread_key = $1) WHERE thread_key = $2 AND session_id IS NULL";
+        on!(self, pool => sqlx::query(SET).bind(from.storage_key()).bind(to.storage_key()).execute(pool).await.map(|_| ()))
+    }
+
+    /// Keeps a question until a sheet is chosen, or drops it.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn set_question(&self, thread: &str, question: Option<&Incoming>) -> Result<(), sqlx::Error> {
+        const SET: &str = "UPDATE threads SET question = $2 WHERE thread_key = $1";
+        on!(self, pool => sqlx::query(SET).bind(thread).bind(question.map(Json)).execute(pool).await.map(|_| ()))
+    }
+
+    /// Notes that somebody said stop.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn request_stop(&self, thread: &str, at_ms: i64) -> Result<(), sqlx::Error> {
+        const SET: &str = "UPDATE threads SET stop_at_ms = $2 WHERE thread_key = $1";
+        on!(self, pool => sqlx::query(SET).bind(thread).bind(at_ms).execute(pool).await.map(|_| ()))
+    }
+}

@@ -1,0 +1,102 @@
+//! `describe_sheet`: columns with their SQL names, types, options and usual values; size; three rows.
+
+use super::{Context, Output, Tool, arguments, object, sheet_parameter, short};
+use crate::error::Result;
+use crate::sheet::{Cell, Snapshot, SnapshotColumn, Style};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::collections::HashMap;
+
+pub(super) const TOOL: Tool = Tool {
+    name: "describe_sheet",
+    description: "Tells the columns of a sheet (title, name in SQL, type, options, usual values), how many rows it has, and shows three of them. Call it before the first query.",
+    parameters: || object(json!({ "sheet": sheet_parameter() })),
+    run: |context, value| Box::pin(run(context, value)),
+};
+
+/// Different values up to which they are listed.
+const MOST_VALUES: usize = 30;
+
+#[derive(Deserialize)]
+struct Arguments {
+    sheet: Option<String>,
+}
+
+async fn run(context: &Context, value: Value) -> Result<Output> {
+    let Arguments { sheet } = arguments(value)?;
+    let snapshot = context.snapshot(sheet.as_deref()).await?;
+    Ok(Output::json(describe(&snapshot)))
+}
+
+fn describe(snapshot: &Snapshot) -> Value {
+    let columns: Vec<Value> = snapshot.columns.iter().enumerate().map(|(i, c)| column(snapshot, i, c)).collect();
+    let sample: Vec<Value> = snapshot
+        .rows
+        .iter()
+        .filter(|r| !r.is_parent)
+        .take(3)
+        .map(|row| {
+            let cells = snapshot.columns.iter().zip(&row.cells).filter(|(_, cell)| **cell != Cell::Empty);
+            cells.map(|(c, cell)| (c.sql.clone(), json!(short(&cell.shown(&c.style))))).collect::<serde_json::Map<_, _>>().into()
+        })
+        .collect();
+    let leaves = snapshot.rows.iter().filter(|r| !r.is_parent).count();
+    json!({
+        "sheet_id": snapshot.id.to_string(), "name": snapshot.name, "version": snapshot.version, "your_rights": snapshot.access_level,
+        "tables": { "sheet": "all rows", "leaf": "rows without children: use it for counts and sums, parent rows may repeat what their children say" },
+        "extra_columns": "row_id, parent_id, level, row_number, is_parent", "rows": snapshot.rows.len(), "leaf_rows": leaves,
+        "levels": snapshot.rows.iter().map(|r| r.level + 1).max().unwrap_or(0), "columns": columns, "sample": sample,
+    })
+}
+
+fn column(snapshot: &Snapshot, position: usize, column: &SnapshotColumn) -> Value {
+    let filled = snapshot.rows.iter().filter(|r| r.cells[position] != Cell::Empty).count();
+    let mut json = json!({ "title": column.title, "sql": column.sql, "type": column.kind, "filled": filled });
+    if column.primary {
+        json["primary"] = json!(true);
+    }
+    if !column.options.is_empty() {
+        json["options"] = json!(column.options);
+    }
+    if column.numeric {
+        json["numeric"] = json!(true);
+        let texts = snapshot.text_among_numbers(&column.sql).len();
+        if texts > 0 {
+            json["cells_with_text"] = json!(texts);
+        }
+    }
+    if column.style == Style::Percent {
+        json["percent"] = json!(true);
+        json["unit"] = json!("0.5 means 50%");
+    }
+    if column.is_contact() {
+        json["email_column"] = json!(format!("{}_email", column.sql));
+    }
+    if let Some(why) = &column.read_only {
+        json["read_only"] = json!(why);
+    }
+    let values = usual_values(snapshot, position, column);
+    if !values.is_empty() {
+        json["values"] = values.into_iter().map(|(value, count)| json!({ "value": short(&value), "count": count })).collect();
+    }
+    json
+}
+
+/// The values of a column that repeats itself, most frequent first.
+fn usual_values(snapshot: &Snapshot, position: usize, column: &SnapshotColumn) -> Vec<(String, usize)> {
+    if column.primary || column.numeric || column.is_date() {
+        return Vec::new();
+    }
+    let mut counts: HashMap<String, usize> = HashMap::new();
+    for row in &snapshot.rows {
+        if row.cells[position] != Cell::Empty {
+            *counts.entry(row.cells[position].shown(&column.style)).or_default() += 1;
+            if counts.len() > MOST_VALUES {
+                return Vec::new();
+            }
+        }
+    }
+    let mut values: Vec<(String, usize)> = counts.into_iter().collect();
+    values.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+    values
+}

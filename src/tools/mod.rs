@@ -1,0 +1,183 @@
+//! The functions that the model may call: one file each, schema beside code, one list here.
+//!
+//! A function reads, or proposes. None writes to Smartsheet and none can confirm.
+
+mod describe_sheet;
+mod find_sheets;
+mod get_row;
+mod propose_column;
+mod propose_comment;
+mod propose_delete;
+mod propose_rows;
+mod propose_update;
+mod query_sheet;
+
+use crate::changes::{Changes, Draft};
+use crate::error::{Result, Trouble};
+use crate::llm::ToolCall;
+use crate::sheet::{Checked, QueryResult, SheetId, Sheets, Snapshot};
+use crate::smartsheet::Identity;
+use crate::store::{Proposal, Session};
+use futures_util::future::BoxFuture;
+use jiff::civil::Date;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+pub use find_sheets::{Match, resolve};
+
+/// All functions, in the order in which the model sees them.
+const TOOLS: [Tool; 9] = [
+    find_sheets::TOOL,
+    describe_sheet::TOOL,
+    query_sheet::TOOL,
+    get_row::TOOL,
+    propose_update::TOOL,
+    propose_rows::TOOL,
+    propose_delete::TOOL,
+    propose_column::TOOL,
+    propose_comment::TOOL,
+];
+
+/// Characters of a result that go back to the model, about 4,000 tokens.
+const MAX_RESULT_CHARS: usize = 16_000;
+
+/// A function of the model.
+struct Tool {
+    name: &'static str,
+    description: &'static str,
+    parameters: fn() -> Value,
+    run: for<'a> fn(&'a Context, Value) -> BoxFuture<'a, Result<Output>>,
+}
+
+/// What the functions work with during one turn.
+pub struct Context {
+    /// Sheets, and through them Smartsheet.
+    pub sheets: Arc<Sheets>,
+    /// Proposals.
+    pub changes: Changes,
+    /// On whose behalf.
+    pub identity: Identity,
+    /// The conversation and its sheet.
+    pub session: Session,
+    /// Its thread.
+    pub thread_key: String,
+    /// Who asked.
+    pub asker: String,
+    /// The day.
+    pub today: Date,
+}
+
+/// What a function brought.
+pub struct Output {
+    /// For the model.
+    pub json: Value,
+    /// Rows that the person should see.
+    pub shown: Option<Shown>,
+    /// A write that waits for approval.
+    pub made: Option<Made>,
+}
+
+/// The answer to a query, for people.
+pub struct Shown {
+    /// The sheet it was asked of.
+    pub snapshot: Arc<Snapshot>,
+    /// The query.
+    pub checked: Checked,
+    /// Its answer.
+    pub result: QueryResult,
+    /// What was left out of sums.
+    pub notes: Vec<String>,
+}
+
+/// A proposal that was just made.
+pub struct Made {
+    /// The proposal as it is kept.
+    pub proposal: Proposal,
+    /// What it would do.
+    pub draft: Draft,
+    /// The sheet it is about.
+    pub snapshot: Arc<Snapshot>,
+}
+
+impl Output {
+    fn json(json: Value) -> Self {
+        Self { json, shown: None, made: None }
+    }
+}
+
+/// The functions as the model gets them; those that propose only where something may be written.
+pub fn schemas(writable: bool) -> Vec<Value> {
+    let offered = TOOLS.iter().filter(|t| writable || !t.name.starts_with("propose_"));
+    let schema = |t: &Tool| json!({ "type": "function", "function": { "name": t.name, "description": t.description, "strict": true, "parameters": (t.parameters)() } });
+    offered.map(schema).collect()
+}
+
+/// Runs a call. What the model can mend (unknown function, bad JSON, bad SQL, values that do not
+/// fit) comes back as its result; only faults of ours are errors.
+///
+/// # Errors
+/// Faults that are logged.
+pub async fn run(context: &Context, call: &ToolCall) -> Result<Output> {
+    let Some(tool) = TOOLS.iter().find(|t| t.name == call.name) else {
+        let names: Vec<&str> = TOOLS.iter().map(|t| t.name).collect();
+        return Ok(failed(format!("there is no function called {}; the functions are: {}", call.name, names.join(", "))));
+    };
+    let arguments = if call.arguments.trim().is_empty() { "{}" } else { &call.arguments };
+    let arguments: Value = match serde_json::from_str(arguments) {
+        Ok(arguments) => arguments,
+        Err(error) => return Ok(failed(format!("the arguments of {} are not valid JSON: {error}", call.name))),
+    };
+    match (tool.run)(context, arguments).await {
+        Ok(output) => Ok(output),
+        Err(Trouble::Told(words)) => Ok(failed(words.0)),
+        Err(error) => Err(error),
+    }
+}
+
+fn failed(error: String) -> Output {
+    Output::json(json!({ "error": error }))
+}
+
+fn arguments<T: DeserializeOwned>(value: Value) -> Result<T> {
+    serde_json::from_value(value).map_err(|e| crate::error::told(format!("the arguments do not fit the schema: {e}")))
+}
+
+/// An object schema in which every property is required, as strict mode wants it.
+fn object(properties: Value) -> Value {
+    let required: Vec<&String> = properties.as_object().into_iter().flatten().map(|(k, _)| k).collect();
+    let required = json!(required);
+    json!({ "type": "object", "properties": properties, "required": required, "additionalProperties": false })
+}
+
+fn sheet_parameter() -> Value {
+    json!({ "type": ["string", "null"], "description": "Id or exact name of a sheet; null for the sheet of this thread." })
+}
+
+impl Context {
+    /// The sheet that an argument means.
+    async fn snapshot(&self, sheet: Option<&str>) -> Result<Arc<Snapshot>> {
+        let id = match sheet.map(str::trim).filter(|s| !s.is_empty()) {
+            None => self.session.sheet,
+            Some(name) if name == self.session.sheet_name => self.session.sheet,
+            Some(name) => match SheetId::try_from(name.to_owned()) {
+                Ok(id) => id,
+                Err(_) => find_sheets::only(self, name).await?,
+            },
+        };
+        self.sheets.snapshot(&self.identity, id).await
+    }
+
+    /// Keeps a draft and hands it to the person.
+    async fn propose(&self, draft: Draft, snapshot: Arc<Snapshot>) -> Result<Output> {
+        let identity = self.identity.as_str();
+        let proposal = self.changes.keep(&draft, &snapshot, &self.session, &self.thread_key, &self.asker, identity).await?;
+        let json = json!({ "status": "shown to the person, who decides by a button; nothing is written yet", "rows": proposal.row_count, "warnings": draft.warnings });
+        Ok(Output { json, shown: None, made: Some(Made { proposal, draft, snapshot }) })
+    }
+}
+
+/// A text that is not longer than a cell needs for wording.
+fn short(text: &str) -> String {
+    chat::text::shorten(&chat::text::clean(text), 300)
+}

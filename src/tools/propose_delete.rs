@@ -1,0 +1,31 @@
+//! `propose_delete`: delete all rows that match, with their children.
+
+use super::{Context, Output, Tool, arguments, object, sheet_parameter};
+use crate::changes::propose;
+use crate::error::Result;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+pub(super) const TOOL: Tool = Tool {
+    name: "propose_delete",
+    description: "Prepares the deletion of all rows that match a condition (their children go with them) and shows it to the person, who approves it with a button. Only when the person asked for a deletion.",
+    parameters: || {
+        object(
+            json!({ "sheet": sheet_parameter(), "where_sql": { "type": "string", "description": "SQL condition over table sheet, without WHERE." } }),
+        )
+    },
+    run: |context, value| Box::pin(run(context, value)),
+};
+
+#[derive(Deserialize)]
+struct Arguments {
+    sheet: Option<String>,
+    where_sql: String,
+}
+
+async fn run(context: &Context, value: Value) -> Result<Output> {
+    let Arguments { sheet, where_sql } = arguments(value)?;
+    let snapshot = context.snapshot(sheet.as_deref()).await?;
+    let draft = propose::delete(&snapshot, &where_sql).await?;
+    context.propose(draft, snapshot).await
+}

@@ -1,0 +1,116 @@
+//! The program as people start it: the piped demo, settings that are wrong, `check`, `manifest`.
+
+use crate::world::{far_side, folder, install_tls, readable};
+use sandbox::{azure, slack, smartsheet};
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+fn run(words: &[&str], settings: &[(&str, String)], folder: &Path, input: &str) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_chatsheet"));
+    command.args(words).env_clear().envs(settings.iter().map(|(k, v)| (k, v))).current_dir(folder);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    child.wait_with_output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    readable(&String::from_utf8_lossy(bytes))
+}
+
+#[test]
+fn the_demo_reads_lines_prints_the_conversation_and_exits() {
+    let folder = folder();
+    let lines = "which tasks are overdue, and who owns them?\ntotal budget by department\n\
+        set Status to \"In Progress\" for everything assigned to Dana that is Not Started\nconfirm\nundo\n\
+        add a task \"Security review\" under Phase 3, owner Omar, start 2026-12-07\nconfirm\ndelete the rows marked Cancelled\nconfirm\n\
+        add a picklist column Risk with Low, Medium, High\nconfirm\n";
+    let done = run(&["demo"], &[("LISTEN", "127.0.0.1:0".into())], &folder.0, lines);
+    let said = text(&done.stdout);
+    assert_eq!(done.status.code(), Some(0), "{said}");
+    let expected = [
+        "Model: built-in demo model, pattern-based; set AZURE_OPENAI_* for the real one.",
+        "5 rows match.",
+        "Engineering      $158,750",
+        "Done: set Status in 5 rows",
+        "Taken back",
+        "Done: add 1 row under “Phase 3: Build”",
+        "Done: delete 2 rows",
+        "Done: add column Risk",
+    ];
+    let mut rest = said.as_str();
+    for words in expected {
+        let at = rest.find(words).unwrap_or_else(|| panic!("{words:?} does not come in {said}"));
+        rest = &rest[at..];
+    }
+    assert_eq!(std::fs::read_dir(&folder.0).unwrap().count(), 0, "the demo leaves nothing behind");
+}
+
+#[test]
+fn wrong_settings_are_all_told_and_nothing_starts() {
+    let folder = folder();
+    std::fs::write(folder.0.join(".env"), "SLACK_BOT_TOKEN=xoxb-canary\nLOG_FORMAT=loud\n").unwrap();
+    let done = run(&["serve"], &[("LISTEN", "nowhere".into())], &folder.0, "");
+    assert_eq!(done.status.code(), Some(2));
+    insta::assert_snapshot!(text(&done.stderr), @"
+    chatsheet: these settings are wrong:
+      LISTEN: 'nowhere' is not an address and a port, such as 127.0.0.1:3000
+      SLACK_SIGNING_SECRET: required with SLACK_BOT_TOKEN, otherwise anybody could pose as Slack; it is under Basic Information > App Credentials of the Slack app
+      LOG_FORMAT: 'loud' is not one of pretty, json
+    Settings come from the environment and from .env; .env.example explains them.
+    ");
+    let done = run(&["serve"], &[("SLACK_SIGNING_SECRET", "x".into()), ("LOG_FORMAT", "json".into())], &folder.0, "");
+    assert_eq!(done.status.code(), Some(2));
+    insta::assert_snapshot!(text(&done.stderr), @"
+    chatsheet: cannot serve yet:
+      SMARTSHEET_ACCESS_TOKEN: not set. Create one in Smartsheet under Personal Settings > API Access.
+      AZURE_OPENAI_API_BASE, AZURE_OPENAI_API_KEY, AZURE_OPENAI_DEPLOYMENT: not set (or OPENAI_BASE_URL and OPENAI_MODEL).
+    `chatsheet demo` runs without any of this; `chatsheet check` tries what is set.
+    ");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn check_says_what_works_and_how_to_fix_the_rest() {
+    install_tls();
+    let folder = folder();
+    let sheets = smartsheet::Smartsheet::start(smartsheet::Options::default()).await.unwrap();
+    let azure = azure::Azure::start(azure::Options::default()).await.unwrap();
+    let slack = slack::Slack::start(slack::Options::default()).await.unwrap();
+    let mut settings = far_side(&sheets, &azure, &slack);
+    let path = folder.0.clone();
+    let check = move |settings: Vec<(&'static str, String)>| {
+        let path = path.clone();
+        tokio::task::spawn_blocking(move || run(&["check"], &settings, &path, ""))
+    };
+    let good = check(settings.clone()).await.unwrap();
+    assert_eq!(good.status.code(), Some(0), "{}", text(&good.stderr));
+    insta::assert_snapshot!(text(&good.stdout).replace("http://127", "http://x127"), @"
+    ok     database     SQLite, sqlite://chatsheet.db, migrated
+    ok     Smartsheet   Lee Park (lee.park@example.com), 5 sheets, ‹sheet›
+    ok     model        Azure OpenAI deployment sandbox answers
+    ok     Slack        chatsheet in workspace Sandbox. The signing secret proves itself with the first event.
+    unset  public URL   set PUBLIC_BASE_URL: Slack delivers events to it
+    ");
+    for name in ["SMARTSHEET_ACCESS_TOKEN", "AZURE_OPENAI_API_KEY", "SLACK_BOT_TOKEN"] {
+        settings.push((name, "canary-secret".into()));
+    }
+    let bad = check(settings).await.unwrap();
+    assert_eq!(bad.status.code(), Some(1));
+    let said = text(&bad.stdout);
+    assert!(!said.contains("canary-secret"));
+    insta::assert_snapshot!(said, @"
+    ok     database     SQLite, sqlite://chatsheet.db, migrated
+    FAILS  Smartsheet   Your Access Token is invalid. Create a new SMARTSHEET_ACCESS_TOKEN; check SMARTSHEET_REGION (tokens work only in their region).
+    FAILS  model        Access denied due to invalid subscription key or wrong API endpoint. Make sure to provide a valid key for an active subscription and use a correct regional API endpoint for your resource. Check AZURE_OPENAI_API_KEY, AZURE_OPENAI_AUTH and the resource's network rules.
+    FAILS  Slack        not allowed: invalid_auth. Check SLACK_BOT_TOKEN (OAuth & Permissions > Bot User OAuth Token), and that the app is installed.
+    unset  public URL   set PUBLIC_BASE_URL: Slack delivers events to it
+    ");
+}
+
+#[test]
+fn the_slack_manifest_carries_the_public_address() {
+    let folder = folder();
+    let done = run(&["manifest", "slack"], &[("PUBLIC_BASE_URL", "https://sheets.example.org/".into())], &folder.0, "");
+    assert_eq!(text(&done.stdout).matches("https://sheets.example.org/api/webhooks/slack").count(), 3);
+    assert_eq!(run(&["manifest", "slack"], &[], &folder.0, "").status.code(), Some(2));
+}

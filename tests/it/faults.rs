@@ -1,0 +1,204 @@
+//! The far side fails in every way it can: people get an answer or a clear word, never silence, never half a truth.
+
+use crate::world::{Setting, World};
+use sandbox::azure::{Mode, Reply};
+use sandbox::fault::Kind;
+use serde_json::json;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn passing_faults_of_smartsheet_are_waited_out() {
+    let world = World::start().await;
+    for kind in [Kind::RateLimited, Kind::ServerError, Kind::Reset, Kind::Truncated, Kind::Hang, Kind::HangAfter, Kind::Slow] {
+        world.sheets.faults().next(kind, 1);
+        let said = world.type_line("how many tasks are blocked?").await;
+        assert!(said.contains("There are 2 rows"), "{kind:?}: {said}");
+    }
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn passing_faults_of_the_model_are_waited_out() {
+    let world = World::start().await;
+    for kind in [Kind::RateLimited, Kind::ServerError, Kind::Reset, Kind::Truncated, Kind::Hang] {
+        world.azure.faults().next(kind, 1);
+        let said = world.type_line("how many tasks are blocked?").await;
+        assert!(said.contains("There are 2 rows"), "{kind:?}: {said}");
+    }
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lasting_faults_are_told_in_plain_words() {
+    let world = World::start().await;
+    world.azure.faults().next(Kind::ServerError, 20);
+    insta::assert_snapshot!(world.type_line("how many tasks are blocked?").await, @"bot> The model does not answer at the moment. Nothing was changed; please try again in a minute.");
+    world.azure.faults().clear();
+    world.use_sheet("Budget 2026").await;
+    world.sheets.faults().next(Kind::ServerError, 50);
+    insta::assert_snapshot!(world.type_line("how many rows are there?").await, @"bot> Smartsheet does not answer at the moment. Please try again in a minute.");
+    world.sheets.faults().clear();
+    tokio::time::sleep(std::time::Duration::from_millis(350)).await;
+    assert!(world.type_line("how many rows are there?").await.contains("There are 30 rows"), "and it recovers by itself");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_write_whose_answer_is_lost_is_done_once() {
+    let world = World::start().await;
+    for kind in [Kind::Truncated, Kind::Reset, Kind::ServerError, Kind::Hang] {
+        let rows = world.sheets.world().rows("Project Plan").len();
+        world.type_line("add a task \"Fire drill\" under Phase 4").await;
+        // The first request of the confirmation reads the version; the write comes after it.
+        world.sheets.faults().next_write(kind);
+        let said = world.type_line("confirm").await;
+        let now = world.sheets.world().rows("Project Plan").len();
+        match kind {
+            Kind::Truncated => assert!(said.contains("Done: add 1 row") && now == rows + 1, "{kind:?}: {said}"),
+            _ => assert!(now <= rows + 1 && (said.contains("Done") == (now == rows + 1)), "{kind:?}: {said}"),
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(320)).await;
+        world.type_line("delete \"Fire drill\"").await;
+        world.type_line("confirm").await;
+        world.type_line("mark \"Mail service\" as Blocked").await;
+        world.sheets.faults().next_write(kind);
+        let said = world.type_line("confirm").await;
+        assert!(said.contains("Done: set Status in 1 row") && world.cell("Mail service", "Status") == "Blocked", "{kind:?}: {said}");
+        world.type_line("undo").await;
+        tokio::time::sleep(std::time::Duration::from_millis(320)).await;
+    }
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rows_that_smartsheet_refuses_are_named_and_the_others_written() {
+    let world = World::start().await;
+    world.type_line("set Status to Blocked for all tasks owned by Lee that are Not Started").await;
+    world.sheets.world().lock_row("Project Plan", "Mail service");
+    insta::assert_snapshot!(world.type_line("confirm").await, @"
+    bot> ✅ Done for 4 of 5 rows: set Status in 5 rows in Project Plan (‹sheet›).
+         Failed (1):
+         • Mail service: Smartsheet refused it (1050): You cannot change a locked row.
+           Rows: Security hardening (‹row›), Phase 4: Launch (‹row›), Go-live (‹row›), Retrospective (‹row›)
+         [1] Undo   (type the number or the words)
+           You can take this back for 24 hours.
+    ");
+    assert_eq!(world.cell("Go-live", "Status"), "Blocked");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reasoning_model_is_learned_from_its_refusals_once() {
+    let world = World::with(Setting { reasoning: true, ..Setting::default() }).await.unwrap();
+    assert!(world.type_line("how many tasks are blocked?").await.contains("There are 2 rows"));
+    let first = world.azure.requests().len();
+    assert!(world.type_line("what is late?").await.contains("5 rows match"));
+    assert_eq!(world.azure.requests().len() - first, 3, "what was learned is not asked again");
+    let last = world.azure.requests().pop().unwrap();
+    assert!(last["max_completion_tokens"].is_number() && last["temperature"].is_null());
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_content_filter_is_told_with_its_category() {
+    let filtered = json!({ "error": { "message": "The response was filtered", "code": "content_filter", "status": 400,
+        "innererror": { "code": "ResponsibleAIPolicyViolation", "content_filter_result": { "jailbreak": { "filtered": true, "detected": true } } } } });
+    let inside = "data: {\"choices\":[],\"prompt_filter_results\":[]}\n\ndata: {\"error\":{\"code\":\"content_filter\",\"inner_error\":{\"content_filter_results\":{\"violence\":{\"filtered\":true}}}}}\n\n";
+    let world = World::scripted(vec![
+        Reply::Http { status: 400, headers: Default::default(), body: filtered },
+        Reply::Stream(inside.into()),
+        Reply::Cut { text: "I would".into(), finish_reason: "content_filter".into() },
+    ])
+    .await;
+    insta::assert_snapshot!(world.type_line("one").await, @"bot> The content filter of the model refused this (jailbreak). Please put it in other words.");
+    insta::assert_snapshot!(world.type_line("two").await, @"bot> The content filter of the model refused this (violence). Please put it in other words.");
+    insta::assert_snapshot!(world.type_line("three").await, @"bot> The content filter of the model refused this. Please put it in other words.");
+    assert_eq!(world.azure.requests().len(), 3, "a refusal is never repeated");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_that_was_cut_off_is_never_carried_out() {
+    let cut = Reply::RawCall {
+        name: "propose_delete".into(),
+        arguments: "{\"sheet\":null,\"where_sql\":\"1 = 1\"}".into(),
+        finish_reason: "length".into(),
+    };
+    let world = World::scripted(vec![cut, Reply::Cut { text: "The answer is long".into(), finish_reason: "length".into() }]).await;
+    insta::assert_snapshot!(world.type_line("one").await, @"bot> The answer became too long and was cut off before it was usable, so nothing was done. Please ask for less at once.");
+    insta::assert_snapshot!(world.type_line("two").await, @"
+    bot> The answer is long
+           The answer was cut off at the model's limit.
+    ");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_conversation_that_is_too_long_is_made_shorter_once() {
+    let too_long = || Reply::Http {
+        status: 400,
+        headers: Default::default(),
+        body: json!({ "error": { "code": "context_length_exceeded", "message": "This model's maximum context length is 128000 tokens." } }),
+    };
+    let world = World::scripted(vec![Reply::Say("first".into()), too_long(), Reply::Say("short".into()), too_long(), too_long()]).await;
+    world.type_line("one").await;
+    assert!(world.type_line("two").await.contains("short"));
+    let requests = world.azure.requests();
+    assert!(requests[2]["messages"].as_array().unwrap().len() < requests[1]["messages"].as_array().unwrap().len());
+    insta::assert_snapshot!(world.type_line("three").await, @"bot> This is more than the model can take in at once. Please ask for fewer columns or rows, or start a new thread.");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn streams_of_every_shape_are_read() {
+    let chunk = |text: &str, finish: &str| {
+        format!("data: {{\"choices\":[{{\"delta\":{{\"content\":{}}},\"finish_reason\":{finish},\"index\":0}}]}}", json!(text))
+    };
+    let crlf = format!(": hello\r\n\r\n\r\n{}\r\n\r\n{}\r\n\r\n", chunk("Grüße, ", "null"), chunk("日本", "\"stop\""));
+    let broken = format!("{}\n\n", chunk("half", "null"));
+    let world = World::with(Setting {
+        model: Some(Mode::Script(vec![Reply::Stream(crlf), Reply::Stream(broken), Reply::Say("whole".into())])),
+        ..Setting::default()
+    })
+    .await
+    .unwrap();
+    assert!(world.type_line("one").await.contains("Grüße, 日本"), "no [DONE] is needed when a reason was given");
+    assert!(world.type_line("two").await.contains("whole"), "a stream that breaks off is asked for again");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn wrong_credentials_point_to_the_operator() {
+    let world = World::with(Setting { settings: vec![("AZURE_OPENAI_DEPLOYMENT", "none".into())], ..Setting::default() }).await.unwrap();
+    insta::assert_snapshot!(world.type_line("hello there bot").await, @"bot> I cannot use the model: its address or key is wrong. Please ask the person who runs me to run chatsheet check.");
+    world.end().await;
+    let world = World::with(Setting { settings: vec![("SMARTSHEET_ACCESS_TOKEN", "wrong".into())], ..Setting::default() }).await.unwrap();
+    insta::assert_snapshot!(world.type_line("what is late?").await, @"bot> Smartsheet no longer accepts my access token. Please ask the person who runs me to set a new SMARTSHEET_ACCESS_TOKEN (chatsheet check tells whether it works).");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_change_that_meets_an_outage_ends_with_a_clear_word_and_can_be_undone() {
+    let world = World::start().await;
+    world.type_line("mark \"Usability test\" as complete").await;
+    world.sheets.faults().next(Kind::ServerError, 30);
+    insta::assert_snapshot!(world.type_line("confirm").await, @"
+    bot> ⚠️ Nothing was changed: set Status in 1 row.
+         Failed (1):
+         • Usability test: Smartsheet does not answer at the moment. Please try again in a minute.
+    ");
+    world.sheets.faults().clear();
+    tokio::time::sleep(std::time::Duration::from_millis(350)).await;
+    world.type_line("mark \"Usability test\" as complete").await;
+    assert!(world.type_line("confirm").await.contains("Done: set Status in 1 row"));
+    world.sheets.faults().next(Kind::ServerError, 30);
+    insta::assert_snapshot!(world.type_line("undo").await, @"
+    bot> ⚠️ Nothing was taken back.
+         Failed (1):
+         • Usability test: Smartsheet does not answer at the moment. Please try again in a minute.
+    ");
+    world.sheets.faults().clear();
+    tokio::time::sleep(std::time::Duration::from_millis(350)).await;
+    assert!(world.type_line("undo").await.contains("Taken back"), "an undo that came to nothing may be asked for again");
+    assert_eq!(world.cell("Usability test", "Status"), "Not Started");
+    world.end().await;
+}

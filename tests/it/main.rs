@@ -1,0 +1,14 @@
+//! What people experience, told as stories against the sandbox over real HTTP.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a story fails by panicking")]
+
+mod asking;
+mod changing;
+mod command_line;
+mod crashes;
+mod faults;
+mod in_slack;
+mod queries;
+mod safety;
+mod smartsheet_api;
+mod store;
+mod world;

@@ -1,0 +1,138 @@
+//! The stand-in answers as the documented service does; the client reads it so.
+
+use crate::world::install_tls;
+use sandbox::smartsheet::{Options, Smartsheet, TOKEN};
+use serde_json::{Value, json};
+
+struct Api {
+    sheets: Smartsheet,
+    http: reqwest::Client,
+}
+
+impl Api {
+    #[expect(clippy::disallowed_methods, reason = "a plain client, to look at the wire")]
+    async fn start(options: Options) -> Self {
+        install_tls();
+        Self { sheets: Smartsheet::start(options).await.unwrap(), http: reqwest::Client::new() }
+    }
+
+    async fn call(&self, method: &str, path: &str, body: Value) -> (u16, Value) {
+        let request = self.http.request(method.parse().unwrap(), format!("{}/{path}", self.sheets.base_url())).bearer_auth(TOKEN);
+        let request = if body.is_null() { request } else { request.json(&body) };
+        let response = request.send().await.unwrap();
+        (response.status().as_u16(), response.json().await.unwrap())
+    }
+
+    async fn get(&self, path: &str) -> Value {
+        self.call("GET", path, Value::Null).await.1
+    }
+
+    async fn plan(&self) -> (i64, Value) {
+        let id = self.sheets.world().sheet_id("Project Plan").unwrap();
+        (id, self.get(&format!("sheets/{id}?exclude=nonexistentCells")).await)
+    }
+}
+
+fn column(sheet: &Value, title: &str) -> i64 {
+    sheet["columns"].as_array().unwrap().iter().find(|c| c["title"] == title).unwrap()["id"].as_i64().unwrap()
+}
+
+#[tokio::test]
+async fn every_write_is_one_version_and_bulk_is_all_or_nothing_unless_asked_otherwise() {
+    let api = Api::start(Options::default()).await;
+    let (id, sheet) = api.plan().await;
+    let status = column(&sheet, "Status");
+    let rows: Vec<i64> = sheet["rows"].as_array().unwrap().iter().take(2).map(|r| r["id"].as_i64().unwrap()).collect();
+    let body = json!([
+        { "id": rows[0], "cells": [{ "columnId": status, "value": "Blocked" }] },
+        { "id": rows[1], "cells": [{ "columnId": status, "value": "Nonsense" }] },
+    ]);
+    let (code, refusal) = api.call("PUT", &format!("sheets/{id}/rows"), body.clone()).await;
+    assert_eq!((code, refusal["errorCode"].as_i64()), (400, Some(1042)));
+    assert_eq!(refusal["detail"]["index"], 1);
+    assert_eq!(api.get(&format!("sheets/{id}/version")).await["version"], 1, "nothing was written");
+    let (code, partial) = api.call("PUT", &format!("sheets/{id}/rows?allowPartialSuccess=true"), body).await;
+    assert_eq!((code, partial["resultCode"].as_i64(), partial["version"].as_i64()), (200, Some(3), Some(2)));
+    assert_eq!(partial["failedItems"][0]["rowId"], rows[1]);
+    assert_eq!(api.get(&format!("sheets/{id}?ifVersionAfter=2")).await, json!({ "version": 2 }));
+}
+
+#[tokio::test]
+async fn strict_rules_and_locations_are_those_of_the_documentation() {
+    let api = Api::start(Options::default()).await;
+    let (id, sheet) = api.plan().await;
+    let path = format!("sheets/{id}/rows");
+    let row = sheet["rows"][1]["id"].as_i64().unwrap();
+    let cases = [
+        (json!({ "toBottom": true, "cells": [{ "columnId": column(&sheet, "Start"), "value": "7.12.2026" }] }), 1042),
+        (json!({ "toBottom": true, "cells": [{ "columnId": column(&sheet, "Assigned To"), "value": "Omar" }] }), 1042),
+        (json!({ "toBottom": true, "cells": [{ "columnId": 5, "value": "x" }] }), 1036),
+        (json!({ "toBottom": true, "cells": [{ "columnId": column(&sheet, "Notes"), "value": "x", "formula": "=1" }] }), 1163),
+        (json!({ "parentId": row, "siblingId": row, "cells": [{ "columnId": column(&sheet, "Notes"), "value": "x" }] }), 1062),
+        (json!({ "toBottom": true, "cells": [{ "columnId": column(&sheet, "Notes"), "value": 1e17 }] }), 1148),
+        (json!({ "id": 4, "cells": [] }), 1032),
+    ];
+    for (body, code) in cases {
+        let (_, refusal) = api.call("POST", &path, json!([body])).await;
+        assert_eq!(refusal["errorCode"].as_i64(), Some(code), "{body}");
+    }
+    let name = column(&sheet, "Task Name");
+    let two = json!([{ "parentId": row, "cells": [{ "columnId": name, "value": "one" }] }, { "parentId": row, "cells": [{ "columnId": name, "value": "two" }] }]);
+    let (_, added) = api.call("POST", &path, two).await;
+    assert_eq!(added["result"][1]["siblingId"], added["result"][0]["id"], "rows of one request stand in its order");
+    assert!(added["result"][0]["id"].as_i64().unwrap() > 1 << 50);
+    let (code, gone) = api.call("GET", "sheets/12", Value::Null).await;
+    assert_eq!((code, gone["errorCode"].as_i64()), (404, Some(1006)));
+}
+
+#[tokio::test]
+async fn writes_at_the_same_time_collide_and_too_many_requests_are_refused() {
+    let api =
+        Api::start(Options { write_latency: std::time::Duration::from_millis(100), requests_per_minute: 12, ..Options::default() }).await;
+    let (id, sheet) = api.plan().await;
+    let row = sheet["rows"][0]["id"].as_i64().unwrap();
+    let body = json!([{ "id": row, "cells": [{ "columnId": column(&sheet, "Notes"), "value": "x" }] }]);
+    let path = format!("sheets/{id}/rows");
+    let (a, b) = tokio::join!(api.call("PUT", &path, body.clone()), api.call("PUT", &path, body));
+    let mut codes = [a.0, b.0];
+    codes.sort_unstable();
+    assert_eq!(codes, [200, 500]);
+    let collision = if a.0 == 500 { a.1 } else { b.1 };
+    assert_eq!(collision["errorCode"], 4004);
+    for _ in 0..9 {
+        api.get("users/me").await;
+    }
+    let (code, refusal) = api.call("GET", "users/me", Value::Null).await;
+    assert_eq!((code, refusal["errorCode"].as_i64()), (429, Some(4003)));
+}
+
+#[tokio::test]
+async fn a_webhook_is_challenged_and_called_back_signed() {
+    use axum::routing::post;
+    let api = Api::start(Options { webhook_debounce: std::time::Duration::from_millis(50), ..Options::default() }).await;
+    let (id, sheet) = api.plan().await;
+    let (calls, mut called) = tokio::sync::mpsc::unbounded_channel::<(Option<String>, Value)>();
+    let receive = move |headers: axum::http::HeaderMap, axum::Json(body): axum::Json<Value>| {
+        let calls = calls.clone();
+        async move {
+            let signature = headers.get("Smartsheet-Hmac-SHA256").and_then(|v| v.to_str().ok()).map(str::to_owned);
+            calls.send((signature, body.clone())).unwrap();
+            axum::Json(json!({ "smartsheetHookResponse": body["challenge"] }))
+        }
+    };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/hook", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, axum::Router::new().route("/hook", post(receive))).await });
+    let body = json!({ "name": "w", "callbackUrl": url, "scope": "sheet", "scopeObjectId": id, "events": ["*.*"], "version": 1 });
+    let (_, made) = api.call("POST", "webhooks", body).await;
+    assert_eq!(made["result"]["status"], "NEW_NOT_VERIFIED");
+    let (_, enabled) = api.call("PUT", &format!("webhooks/{}", made["result"]["id"]), json!({ "enabled": true })).await;
+    assert_eq!(enabled["result"]["status"], "ENABLED");
+    assert!(called.recv().await.unwrap().1["challenge"].is_string());
+    let row = sheet["rows"][0]["id"].as_i64().unwrap();
+    api.call("PUT", &format!("sheets/{id}/rows"), json!([{ "id": row, "cells": [{ "columnId": column(&sheet, "Notes"), "value": "x" }] }]))
+        .await;
+    let (signature, event) = called.recv().await.unwrap();
+    assert_eq!(signature.unwrap().len(), 64);
+    assert_eq!((event["scopeObjectId"].as_i64(), event["events"][0]["objectType"].as_str()), (Some(id), Some("row")));
+}

@@ -1,0 +1,275 @@
+//! The contract of the store, the same on SQLite and PostgreSQL.
+
+use crate::world::{folder, postgres};
+use chat::{Accepted, Addressed, Anchor, Incoming, Platform, Sender, ThreadKey, What};
+use chatsheet::sheet::SheetId;
+use chatsheet::store::{Change, Lane, Proposal, ProposalState, Role, RowState, Store};
+use serde_json::json;
+
+macro_rules! on_both {
+    ($($name:ident),* $(,)?) => { $(
+        mod $name {
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn on_sqlite() {
+                let folder = super::folder();
+                let store = super::Store::connect(&format!("sqlite://{}", folder.0.join("store.db").display())).await.unwrap();
+                store.migrate().await.unwrap();
+                super::$name(&store).await;
+            }
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn on_postgres() {
+                let Some(store) = super::postgres().await else { return };
+                store.migrate().await.unwrap();
+                super::$name(&store).await;
+            }
+        }
+    )* };
+}
+
+on_both!(
+    events_are_accepted_once,
+    one_event_of_a_thread_at_a_time,
+    leases_run_out_and_fences_hold,
+    texts_that_wait_are_taken_together,
+    follow_ups_need_a_thread,
+    a_thousand_claims_by_eight,
+    sessions_and_messages_stay,
+    proposals_are_decided_once,
+    the_journal_keeps_every_row,
+    migrations_run_again_on_filled_tables
+);
+
+fn event(id: &str, root: &str) -> Incoming {
+    let thread = ThreadKey { platform: Platform::Slack, install: "T1".into(), conversation: "C1".into(), root: Some(root.into()) };
+    Incoming {
+        delivery_id: id.into(),
+        dedupe_id: id.into(),
+        thread,
+        anchor: Anchor("{}".into()),
+        sender: Sender { id: "U1".into(), name: None },
+        addressed: Addressed::Mention,
+        what: What::Text { text: format!("text {id}") },
+        received_at_ms: 1,
+    }
+}
+
+async fn accept(store: &Store, id: &str, root: &str) -> Accepted {
+    store.accept(&event(id, root), Lane::Queue).await.unwrap()
+}
+
+async fn events_are_accepted_once(store: &Store) {
+    assert_eq!(accept(store, "e1", "1").await, Accepted::New);
+    assert_eq!(accept(store, "e1", "1").await, Accepted::Duplicate);
+    let mut elsewhere = event("e1", "1");
+    elsewhere.thread.install = "T2".into();
+    assert_eq!(store.accept(&elsewhere, Lane::Queue).await.unwrap(), Accepted::New, "another install may use the same ids");
+    let taken = store.claim("a", 0, 100).await.unwrap().unwrap();
+    store.finish(taken.id, taken.fence, false, 50).await.unwrap();
+    assert_eq!(accept(store, "e1", "1").await, Accepted::Duplicate, "also after it was served");
+    assert_eq!(store.forget_events(51).await.unwrap(), 1);
+}
+
+async fn one_event_of_a_thread_at_a_time(store: &Store) {
+    for (id, root) in [("a1", "a"), ("a2", "a"), ("b1", "b")] {
+        accept(store, id, root).await;
+    }
+    store.accept(&event("a3", "a"), Lane::Express).await.unwrap();
+    let first = store.claim("x", 0, 100).await.unwrap().unwrap();
+    let second = store.claim("x", 0, 100).await.unwrap().unwrap();
+    let third = store.claim("x", 0, 100).await.unwrap().unwrap();
+    let names = [&first, &second, &third].map(|e| e.incoming.dedupe_id.clone());
+    assert_eq!(names, ["a1", "b1", "a3"], "the express lane waits for nobody");
+    assert!(store.claim("x", 0, 100).await.unwrap().is_none(), "a2 waits for a1");
+    store.finish(first.id, first.fence, false, 1).await.unwrap();
+    assert_eq!(store.claim("x", 0, 100).await.unwrap().unwrap().incoming.dedupe_id, "a2");
+}
+
+async fn leases_run_out_and_fences_hold(store: &Store) {
+    accept(store, "e", "1").await;
+    let slow = store.claim("slow", 0, 100).await.unwrap().unwrap();
+    assert!(store.claim("fast", 99, 200).await.unwrap().is_none(), "the lease holds");
+    assert!(store.prolong(slow.id, slow.fence, 150).await.unwrap());
+    let fast = store.claim("fast", 151, 300).await.unwrap().unwrap();
+    assert_eq!((fast.id, fast.attempts), (slow.id, 2));
+    assert!(!store.prolong(slow.id, slow.fence, 900).await.unwrap(), "a lost lease is not prolonged");
+    store.finish(slow.id, slow.fence, false, 160).await.unwrap();
+    assert_eq!(store.unfinished().await.unwrap(), 1, "a late zombie finishes nothing");
+    store.release(fast.id, fast.fence).await.unwrap();
+    let again = store.claim("third", 152, 300).await.unwrap().unwrap();
+    assert_eq!(again.attempts, 2, "a lease that was given back is no attempt");
+}
+
+async fn texts_that_wait_are_taken_together(store: &Store) {
+    for id in ["1", "2", "3"] {
+        accept(store, id, "t").await;
+    }
+    let mut other = event("4", "t");
+    other.sender.id = "U2".into();
+    store.accept(&other, Lane::Queue).await.unwrap();
+    let head = store.claim("x", 0, 100).await.unwrap().unwrap();
+    assert!(store.take_unannounced().await.unwrap().is_none(), "the answer before it shows first");
+    store.set_reply(head.id, &chat::MessageRef { place: "m".into(), opens: None }).await.unwrap();
+    let announced = store.take_unannounced().await.unwrap().unwrap();
+    assert_eq!(announced.incoming.dedupe_id, "2");
+    assert!(store.take_unannounced().await.unwrap().is_none(), "one sign of life is enough");
+    let mut head = head;
+    store.take_followers(&mut head, 5, |_| true).await.unwrap();
+    assert_eq!(head.incoming.what, What::Text { text: "text 1\ntext 2\ntext 3".into() }, "only of the same person");
+    store.release(head.id, head.fence).await.unwrap();
+    assert_eq!(store.claim("x", 0, 100).await.unwrap().unwrap().incoming.what, head.incoming.what, "they stay together after a crash");
+    assert_eq!(store.drop_waiting("slack|T1|C1|t", i64::MAX, 6).await.unwrap(), 1);
+}
+
+async fn follow_ups_need_a_thread(store: &Store) {
+    let mut follow_up = event("f", "9");
+    follow_up.addressed = Addressed::FollowUp;
+    assert_eq!(store.accept(&follow_up, Lane::Queue).await.unwrap(), Accepted::Ignored);
+    accept(store, "mention", "9").await;
+    let mut early = follow_up.clone();
+    early.dedupe_id = "early".into();
+    assert_eq!(store.accept(&early, Lane::Queue).await.unwrap(), Accepted::New, "the mention is not served yet, but it is there");
+    store.remember_thread(&follow_up.thread, &follow_up.anchor).await.unwrap();
+    assert_eq!(store.accept(&follow_up, Lane::Queue).await.unwrap(), Accepted::New);
+    let channel = ThreadKey { root: None, ..follow_up.thread.clone() };
+    store.forget_conversation(&channel).await.unwrap();
+    assert!(store.thread(&follow_up.thread.storage_key()).await.unwrap().is_none());
+}
+
+async fn a_thousand_claims_by_eight(store: &Store) {
+    for i in 0..200 {
+        accept(store, &format!("e{i}"), &format!("{}", i % 20)).await;
+    }
+    let workers = (0..8).map(|w| {
+        let store = store.clone();
+        tokio::spawn(async move {
+            let mut mine = Vec::new();
+            while store.unfinished().await.unwrap() > 0 {
+                if let Some(e) = store.claim(&format!("w{w}"), 0, 100).await.unwrap() {
+                    store.finish(e.id, e.fence, false, 1).await.unwrap();
+                    mine.push(e.incoming.dedupe_id);
+                }
+            }
+            mine
+        })
+    });
+    let mut all: Vec<String> = Vec::new();
+    for worker in workers.collect::<Vec<_>>() {
+        all.extend(worker.await.unwrap());
+    }
+    assert_eq!(all.len(), 200);
+    all.sort();
+    all.dedup();
+    assert_eq!(all.len(), 200, "nobody served an event twice");
+}
+
+async fn session(store: &Store) -> String {
+    let e = event("x", "1");
+    let now = "2026-11-22T10:30:00Z".parse().unwrap();
+    store.bind_sheet(&e.thread, &e.anchor, SheetId(8_481_781_327_390_596), "Plan “ü”", now).await.unwrap().id
+}
+
+async fn sessions_and_messages_stay(store: &Store) {
+    let id = session(store).await;
+    let e = event("x", "1");
+    let now = "2026-11-22T10:31:00Z".parse().unwrap();
+    let again = store.bind_sheet(&e.thread, &e.anchor, SheetId(2), "Other", now).await.unwrap();
+    assert_eq!((again.id.as_str(), again.sheet), (id.as_str(), SheetId(2)), "the session stays, its sheet changes");
+    for (n, role) in [(1, Role::User), (2, Role::Function), (3, Role::Assistant), (3, Role::Assistant), (4, Role::Error)] {
+        store.add_message(&format!("m{n}"), &id, role, &format!("words {n}"), None, now).await.unwrap();
+    }
+    let messages = store.recent_messages(&id, 3).await.unwrap();
+    assert_eq!(
+        messages.iter().map(|m| format!("{} {}", m.role, m.content)).collect::<Vec<_>>(),
+        ["function words 2", "assistant words 3", "error words 4"]
+    );
+    assert_eq!(messages[2].metadata["status"], "error");
+    let mut second = e.thread.clone();
+    second.root = Some("2".into());
+    store.share_session(&e.thread, &second, &e.anchor).await.unwrap();
+    assert_eq!(store.session_of(&second.storage_key()).await.unwrap().unwrap().id, id);
+    store.set_question(&second.storage_key(), Some(&e)).await.unwrap();
+    assert_eq!(store.thread(&second.storage_key()).await.unwrap().unwrap().question, Some(e));
+}
+
+fn proposal(session: &str) -> Proposal {
+    Proposal {
+        id: "p1".into(),
+        session_id: session.into(),
+        thread_key: "slack|T1|C1|1".into(),
+        asker: "U1".into(),
+        identity: "service".into(),
+        sheet: SheetId(5),
+        sheet_version: 7,
+        plan: json!({ "kind": "update", "rows": [] }),
+        row_count: 3,
+        state: ProposalState::Open,
+        message: None,
+        created_at_ms: 100,
+        expires_at_ms: 200,
+    }
+}
+
+fn change(p: &Proposal) -> Change {
+    Change {
+        id: "c1".into(),
+        undo_of: None,
+        session_id: p.session_id.clone(),
+        thread_key: p.thread_key.clone(),
+        asker: p.asker.clone(),
+        identity: p.identity.clone(),
+        sheet: p.sheet,
+        sheet_version: p.sheet_version,
+        plan: p.plan.clone(),
+        applying: true,
+        created_at_ms: 150,
+    }
+}
+
+async fn proposals_are_decided_once(store: &Store) {
+    let p = proposal(&session(store).await);
+    store.add_proposal(&p).await.unwrap();
+    assert_eq!(store.waiting_proposals(&p.thread_key).await.unwrap().len(), 1);
+    assert!(!store.confirm_proposal(&p, &change(&p), 3, "U1", 200).await.unwrap(), "too late");
+    assert!(store.change("c1").await.unwrap().is_none(), "and nothing was journalled");
+    let (a, b) = (change(&p), Change { id: "c2".into(), ..change(&p) });
+    let (first, second) = tokio::join!(store.confirm_proposal(&p, &a, 3, "U1", 150), store.confirm_proposal(&p, &b, 3, "U1", 150));
+    assert!(first.unwrap() ^ second.unwrap(), "exactly one press counts");
+    assert!(!store.move_proposal("p1", ProposalState::Open, ProposalState::Cancelled, "U1", 160).await.unwrap());
+    assert_eq!(store.proposal("p1").await.unwrap().unwrap().state, ProposalState::Confirmed);
+}
+
+async fn the_journal_keeps_every_row(store: &Store) {
+    let p = proposal(&session(store).await);
+    store.add_proposal(&p).await.unwrap();
+    assert!(store.confirm_proposal(&p, &change(&p), 2500, "U1", 150).await.unwrap());
+    let mut rows = store.change_rows("c1").await.unwrap();
+    assert_eq!(rows.len(), 2500);
+    assert!(rows.iter().all(|r| r.state == RowState::Pending));
+    rows[7].state = RowState::Failed;
+    rows[7].reason = Some("refused".into());
+    rows[8].made = Some(json!(9_007_199_254_740_991_i64));
+    store.set_change_rows("c1", &rows[7..9]).await.unwrap();
+    assert_eq!(store.change_rows("c1").await.unwrap()[7..9], rows[7..9]);
+    assert!(store.last_undoable(&p.session_id).await.unwrap().is_none(), "not while it is carried out");
+    store.finish_change("c1", false, 300).await.unwrap();
+    assert_eq!(store.last_undoable(&p.session_id).await.unwrap().unwrap().id, "c1");
+    let undo = Change { id: "u1".into(), undo_of: Some("c1".into()), ..change(&p) };
+    assert!(store.begin_undo(&undo, 1).await.unwrap());
+    assert!(!store.begin_undo(&Change { id: "u2".into(), ..undo }, 1).await.unwrap(), "taken back once");
+    assert!(store.last_undoable(&p.session_id).await.unwrap().is_none());
+    store.finish_change("u1", true, 400).await.unwrap();
+    assert_eq!(store.last_undoable(&p.session_id).await.unwrap().unwrap().id, "c1", "an undo of which nothing came does not count");
+    assert_eq!(store.last_undoable_of("U1", "slack|T1|C1").await.unwrap().unwrap().id, "c1");
+    assert!(store.last_undoable_of("U2", "slack|T1|C1").await.unwrap().is_none());
+}
+
+async fn migrations_run_again_on_filled_tables(store: &Store) {
+    let id = session(store).await;
+    store.add_message("m", &id, Role::User, "words", None, "2026-11-22T10:31:00Z".parse().unwrap()).await.unwrap();
+    accept(store, "e", "1").await;
+    let (a, b) = tokio::join!(store.migrate(), store.migrate());
+    a.unwrap();
+    b.unwrap();
+    assert_eq!(store.recent_messages(&id, 5).await.unwrap().len(), 1);
+    store.ping().await.unwrap();
+}

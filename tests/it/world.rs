@@ -1,0 +1,243 @@
+//! The world of a story: the whole program, a terminal, Slack, Smartsheet and a model, all on loopback.
+
+use chat::{Chat, Inbox};
+use chatsheet::app::App;
+use chatsheet::clock::Clock;
+use chatsheet::config::Config;
+use chatsheet::sheet::SheetId;
+use chatsheet::store::Store;
+use console_chat::Console;
+use sandbox::{azure, slack, smartsheet};
+use sqlx::postgres::PgConnectOptions;
+use std::io::Write;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::sync::{Arc, Mutex, Once};
+
+/// A Sunday, so that “this week” has passed.
+pub const NOW: &str = "2026-11-22T10:30:00Z";
+
+/// What a story needs to be different.
+#[derive(Default)]
+pub struct Setting {
+    pub model: Option<azure::Mode>,
+    pub reasoning: bool,
+    pub settings: Vec<(&'static str, String)>,
+    pub smartsheet: Option<smartsheet::Options>,
+    pub unbound: bool,
+    pub postgres: bool,
+}
+
+/// Everything that runs.
+pub struct World {
+    pub sheets: smartsheet::Smartsheet,
+    pub azure: azure::Azure,
+    pub slack: slack::Slack,
+    pub app: App,
+    pub clock: Clock,
+    pub folder: Folder,
+    console: Arc<Console>,
+    screen: Screen,
+}
+
+/// A folder of a story's own.
+pub struct Folder(pub PathBuf);
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+#[derive(Clone, Default)]
+struct Screen(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Screen {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+pub fn install_tls() {
+    static TLS: Once = Once::new();
+    TLS.call_once(|| rustls::crypto::ring::default_provider().install_default().expect("TLS is installed once"));
+}
+
+pub fn folder() -> Folder {
+    let path = std::env::temp_dir().join(format!("chatsheet-test-{}", uuid::Uuid::new_v4().simple()));
+    std::fs::create_dir_all(&path).unwrap();
+    Folder(path)
+}
+
+/// A store of its own on PostgreSQL; `None` when there is none to test with, which CI does not allow.
+pub async fn postgres() -> Option<Store> {
+    let Some(url) = test_database() else {
+        assert!(!in_ci(), "TEST_DATABASE_URL must be set in CI");
+        return None;
+    };
+    let schema = format!("story_{}", uuid::Uuid::new_v4().simple());
+    let pool = sqlx::PgPool::connect(&url).await.expect("TEST_DATABASE_URL can be reached");
+    sqlx::query(sqlx::AssertSqlSafe(format!("CREATE SCHEMA {schema}"))).execute(&pool).await.unwrap();
+    pool.close().await;
+    let options = PgConnectOptions::from_str(&url).unwrap().options([("search_path", schema.as_str())]);
+    Some(Store::connect_pg(options).await.unwrap())
+}
+
+#[expect(clippy::disallowed_methods, reason = "tests are told by the environment what they may use")]
+pub fn test_database() -> Option<String> {
+    std::env::var("TEST_DATABASE_URL").ok().filter(|u| !u.is_empty())
+}
+
+#[expect(clippy::disallowed_methods, reason = "tests are told by the environment what they may use")]
+pub fn in_ci() -> bool {
+    std::env::var("CI").is_ok_and(|v| v == "true")
+}
+
+impl World {
+    /// The usual world: the terminal's thread is about the project plan.
+    pub async fn start() -> Self {
+        Self::with(Setting::default()).await.expect("SQLite is always there")
+    }
+
+    /// A world whose model says exactly this.
+    pub async fn scripted(replies: Vec<azure::Reply>) -> Self {
+        Self::with(Setting { model: Some(azure::Mode::Script(replies)), ..Setting::default() }).await.expect("SQLite is always there")
+    }
+
+    /// `None` when the setting asks for PostgreSQL and there is none.
+    pub async fn with(setting: Setting) -> Option<Self> {
+        install_tls();
+        let folder = folder();
+        let store = if setting.postgres {
+            postgres().await?
+        } else {
+            Store::connect(&format!("sqlite://{}", folder.0.join("story.db").display())).await.unwrap()
+        };
+        let sheets = smartsheet::Smartsheet::start(setting.smartsheet.unwrap_or_default()).await.unwrap();
+        let mode = setting.model.unwrap_or(azure::Mode::Demo);
+        let azure = azure::Azure::start(azure::Options { mode, reasoning: setting.reasoning, ..azure::Options::default() }).await.unwrap();
+        let slack = slack::Slack::start(slack::Options::default()).await.unwrap();
+        let mut settings: Vec<(&str, String)> = far_side(&sheets, &azure, &slack);
+        settings.push(("LISTEN", "127.0.0.1:0".into()));
+        settings.extend(setting.settings);
+        let mut config = Config::read(&|name| settings.iter().rev().find(|(k, _)| *k == name).map(|(_, v)| v.clone())).unwrap();
+        hurry(&mut config);
+        let clock = Clock::manual(NOW.parse().unwrap());
+        let screen = Screen::default();
+        let console = Arc::new(Console::new("lee", false, Box::new(screen.clone())));
+        let app = App::start_with_store(&config, clock.clone(), vec![console.clone() as Arc<dyn Chat>], store).await.unwrap();
+        slack.send_events_to(&format!("http://{}/api/webhooks/slack", app.address));
+        let world = Self { sheets, azure, slack, app, clock, folder, console, screen };
+        if !setting.unbound {
+            world.use_sheet("Project Plan").await;
+        }
+        Some(world)
+    }
+
+    /// The terminal's thread is about this sheet from now on.
+    pub async fn use_sheet(&self, name: &str) {
+        let id = self.sheets.world().sheet_id(name).unwrap();
+        let (thread, anchor) = (self.console.thread(), self.console.anchor());
+        self.app.store.bind_sheet(&thread, &anchor, SheetId(id), name, self.clock.now()).await.unwrap();
+    }
+
+    /// Somebody types a line; what the terminal shows when everything is answered.
+    pub async fn type_line(&self, line: &str) -> String {
+        self.send_line(line).await;
+        self.app.bot.until_idle().await;
+        self.seen()
+    }
+
+    /// Somebody types a line and does not wait.
+    pub async fn send_line(&self, line: &str) {
+        self.app.door.accept(self.console.line(line, self.clock.now_ms())).await.unwrap();
+    }
+
+    /// What the terminal has shown since it was last looked at.
+    pub fn seen(&self) -> String {
+        let bytes = std::mem::take(&mut *self.screen.0.lock().unwrap());
+        readable(&String::from_utf8(bytes).unwrap())
+    }
+
+    /// The shown value of a cell of the project plan.
+    pub fn cell(&self, row: &str, column: &str) -> String {
+        self.cell_of("Project Plan", "Task Name", row, column)
+    }
+
+    pub fn cell_of(&self, sheet: &str, primary: &str, row: &str, column: &str) -> String {
+        let rows = self.sheets.world().rows(sheet);
+        let found = rows.iter().find(|r| r.get(primary).map(String::as_str) == Some(row));
+        found.and_then(|r| r.get(column).cloned()).unwrap_or_default()
+    }
+
+    /// Requests to Smartsheet that change something: method and path without its query.
+    pub fn writes(&self) -> Vec<String> {
+        let world = self.sheets.world();
+        let writes = world.log.iter().filter(|l| l.method != "GET");
+        writes.map(|l| format!("{} {}", l.method, without_ids(l.path.split('?').next().unwrap_or_default()))).collect()
+    }
+
+    /// Ends the world; nothing may be left undone.
+    pub async fn end(self) {
+        self.app.bot.until_idle().await;
+        assert_eq!(self.app.store.unfinished().await.unwrap(), 0, "an event was left over");
+        self.app.shut_down().await;
+    }
+}
+
+/// The settings that lead to the sandbox.
+pub fn far_side(sheets: &smartsheet::Smartsheet, azure: &azure::Azure, slack: &slack::Slack) -> Vec<(&'static str, String)> {
+    vec![
+        ("SMARTSHEET_API_BASE_URL", sheets.base_url()),
+        ("SMARTSHEET_ACCESS_TOKEN", smartsheet::TOKEN.into()),
+        ("AZURE_OPENAI_API_BASE", azure.base_url()),
+        ("AZURE_OPENAI_API_KEY", azure::API_KEY.into()),
+        ("AZURE_OPENAI_API_VERSION", "2024-10-21".into()),
+        ("AZURE_OPENAI_DEPLOYMENT", azure::DEPLOYMENT.into()),
+        ("SLACK_API_BASE_URL", slack.base_url()),
+        ("SLACK_BOT_TOKEN", slack::BOT_TOKEN.into()),
+        ("SLACK_SIGNING_SECRET", slack::SIGNING_SECRET.into()),
+    ]
+}
+
+/// Waits between tries are real in stories, so they are short.
+fn hurry(config: &mut Config) {
+    use std::time::Duration;
+    let smartsheet = config.smartsheet.as_mut().unwrap();
+    smartsheet.retry_delay = Duration::from_millis(20);
+    smartsheet.timeout = Duration::from_millis(700);
+    smartsheet.breaker_pause = Duration::from_millis(300);
+    config.model_settings.retry_delay = Duration::from_millis(20);
+    config.model_settings.timeout = Duration::from_millis(700);
+}
+
+/// Text without ports, ids and the length of links, which differ from run to run.
+pub fn readable(text: &str) -> String {
+    let mut lines = Vec::new();
+    for line in text.lines() {
+        let mut out = String::new();
+        let mut rest = line;
+        while let Some(at) = rest.find("http://127.0.0.1:") {
+            out.push_str(&rest[..at]);
+            let end = rest[at..].find([' ', ')']).map_or(rest.len(), |e| at + e);
+            out.push_str(if rest[at..end].contains("rowId=") { "‹row›" } else { "‹sheet›" });
+            rest = &rest[end..];
+        }
+        out.push_str(rest);
+        while out.contains(&"─".repeat(41)) {
+            out = out.replace(&"─".repeat(41), &"─".repeat(40));
+        }
+        lines.push(out.trim_end().to_owned());
+    }
+    lines.join("\n").trim().to_owned()
+}
+
+fn without_ids(path: &str) -> String {
+    let part = |p: &str| if p.len() > 8 && p.bytes().all(|b| b.is_ascii_digit()) { "ID".to_owned() } else { p.to_owned() };
+    path.split('/').map(part).collect::<Vec<_>>().join("/")
+}
