@@ -99,11 +99,9 @@ pub fn check(sql: &str, snapshot: &Snapshot) -> Result<Checked, SqlError> {
     if let Some(why) = gate.refused {
         return Err(SqlError(why));
     }
-    let plain_list = add_row_id(&mut query);
-    let mut checked = Checked { sql: sql.trim().trim_end_matches(';').to_owned(), filter: None, measured: Vec::new(), shows: Vec::new() };
-    if plain_list {
-        checked.sql = query.to_string();
-    }
+    add_row_id(&mut query);
+    // What runs is the tree that was looked at, not the text that it was read from.
+    let mut checked = Checked { sql: query.to_string(), filter: None, measured: Vec::new(), shows: Vec::new() };
     if let SetExpr::Select(select) = query.body.as_ref() {
         checked.filter = select.selection.as_ref().map(|s| in_words(s, snapshot));
         for item in &select.projection {
@@ -186,15 +184,15 @@ fn selects_into(body: &SetExpr) -> bool {
     }
 }
 
-/// Whether the query is a plain list of rows; if so `row_id` is made its last column, unless it is there.
-fn add_row_id(query: &mut Query) -> bool {
-    let SetExpr::Select(select) = query.body.as_mut() else { return false };
+/// Makes `row_id` the last column of a plain list of rows, unless it is there.
+fn add_row_id(query: &mut Query) {
+    let SetExpr::Select(select) = query.body.as_mut() else { return };
     let grouped = !matches!(&select.group_by, GroupByExpr::Expressions(list, _) if list.is_empty());
     let one_table = select.from.len() == 1
         && select.from[0].joins.is_empty()
         && matches!(select.from[0].relation.to_string().to_lowercase().as_str(), "sheet" | "leaf");
     if grouped || !one_table || select.distinct.is_some() || select.having.is_some() {
-        return false;
+        return;
     }
     let mut has_row_id = false;
     for item in &select.projection {
@@ -202,16 +200,15 @@ fn add_row_id(query: &mut Query) -> bool {
             SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } => {
                 has_row_id |= matches!(expr, Expr::Identifier(i) if i.value.eq_ignore_ascii_case("row_id"));
                 if aggregates(expr) {
-                    return false;
+                    return;
                 }
             }
-            _ => return false,
+            _ => return,
         }
     }
     if !has_row_id {
         select.projection.push(SelectItem::UnnamedExpr(Expr::Identifier(Ident::new("row_id"))));
     }
-    true
 }
 
 fn aggregates(expr: &Expr) -> bool {

@@ -17,7 +17,7 @@ pub enum Lane {
 }
 
 impl Lane {
-    fn as_str(self) -> &'static str {
+    pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Queue => "queue",
             Self::Express => "express",
@@ -59,27 +59,7 @@ impl Store {
         if incoming.addressed == Addressed::FollowUp && !self.takes_part(&thread).await? {
             return Ok(Accepted::Ignored);
         }
-        const INSERT: &str = "INSERT INTO inbox (dedupe_key, thread_key, lane, state, event, received_at_ms)
-            VALUES ($1, $2, $3, 'new', $4, $5) ON CONFLICT (dedupe_key) DO NOTHING";
-        let key = incoming.dedupe_key();
-        let added = match &self.durable {
-            Db::Sqlite(pool) => {
-                let insert =
-                    sqlx::query(INSERT).bind(key).bind(thread).bind(lane.as_str()).bind(Json(incoming)).bind(incoming.received_at_ms);
-                insert.execute(pool).await?.rows_affected()
-            }
-            Db::Pg(pool) => {
-                // Ids are handed out before commits: without this lock a later event of a thread could be seen first.
-                let mut tx = pool.begin().await?;
-                sqlx::query("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))").bind(&thread).execute(&mut *tx).await?;
-                let insert =
-                    sqlx::query(INSERT).bind(key).bind(thread).bind(lane.as_str()).bind(Json(incoming)).bind(incoming.received_at_ms);
-                let added = insert.execute(&mut *tx).await?.rows_affected();
-                tx.commit().await?;
-                added
-            }
-        };
-        Ok(if added == 0 { Accepted::Duplicate } else { Accepted::New })
+        self.accepts.accept(incoming, thread, lane).await
     }
 
     /// Whether the bot takes part in a thread: it spoke there, or is about to.

@@ -3,6 +3,7 @@
 //! SQL text is shared; `on!` runs one statement on whichever pool is there. The few statements
 //! that differ (claiming an event) stand twice.
 
+mod accepts;
 mod changes;
 mod inbox;
 mod messages;
@@ -15,6 +16,7 @@ pub use messages::{MessageRecord, Role};
 pub use proposals::{Proposal, ProposalState};
 pub use sessions::{Session, Thread};
 
+use accepts::Accepts;
 use anyhow::Context;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
@@ -57,6 +59,7 @@ pub(crate) enum Db {
 pub struct Store {
     pub(crate) db: Db,
     pub(crate) durable: Db,
+    accepts: Accepts,
     lock_file: Option<PathBuf>,
 }
 
@@ -87,12 +90,12 @@ impl Store {
         };
         if memory {
             let db = open(1, SqliteSynchronous::Full).await?;
-            return Ok(Self { durable: db.clone(), db, lock_file });
+            return Ok(Self::over(db.clone(), db, lock_file));
         }
         let durable = open(1, SqliteSynchronous::Full).await?;
         // A process that dies loses nothing here either; only a power failure may take the last moments.
         let db = open(4, SqliteSynchronous::Normal).await?;
-        Ok(Self { db, durable, lock_file })
+        Ok(Self::over(db, durable, lock_file))
     }
 
     /// Opens a PostgreSQL database with these options.
@@ -102,7 +105,11 @@ impl Store {
     pub async fn connect_pg(options: PgConnectOptions) -> anyhow::Result<Self> {
         let pool = PgPoolOptions::new().max_connections(10).acquire_timeout(Duration::from_secs(5));
         let pool = pool.connect_with(options).await.context("the PostgreSQL database cannot be reached")?;
-        Ok(Self { durable: Db::Pg(pool.clone()), db: Db::Pg(pool), lock_file: None })
+        Ok(Self::over(Db::Pg(pool.clone()), Db::Pg(pool), None))
+    }
+
+    fn over(db: Db, durable: Db, lock_file: Option<PathBuf>) -> Self {
+        Self { accepts: Accepts::start(durable.clone()), db, durable, lock_file }
     }
 
     /// Brings the schema up to date; processes that start at the same time wait for each other.

@@ -1,0 +1,110 @@
+//! Stores accepted events in groups: whatever has come in while the disk was busy goes into the next
+//! commit together, so that one flush serves many events. Each waits until its own commit is done.
+
+use super::{Db, Lane};
+use chat::{Accepted, Incoming};
+use sqlx::QueryBuilder;
+use std::collections::HashSet;
+use tokio::sync::{mpsc, oneshot};
+
+/// Events of one commit.
+const GROUP: usize = 32;
+/// Events that wait for a commit; who comes later waits at the door.
+const WAITING: usize = 1_024;
+
+/// What came in and waits to be stored.
+struct Pending {
+    key: String,
+    thread: String,
+    lane: &'static str,
+    event: String,
+    received_at_ms: i64,
+    done: oneshot::Sender<Result<Accepted, sqlx::Error>>,
+}
+
+/// Where events wait for their commit.
+#[derive(Clone, Debug)]
+pub(super) struct Accepts(mpsc::Sender<Pending>);
+
+impl Accepts {
+    /// Starts the task that commits; it ends with the last handle.
+    pub fn start(durable: Db) -> Self {
+        let (sender, mut waiting) = mpsc::channel(WAITING);
+        tokio::spawn(async move {
+            let mut group = Vec::with_capacity(GROUP);
+            while waiting.recv_many(&mut group, GROUP).await > 0 {
+                store(&durable, std::mem::take(&mut group)).await;
+            }
+        });
+        Self(sender)
+    }
+
+    /// Stores an event unless it is there already. Once this has begun the event is stored even if
+    /// the caller stops waiting.
+    pub async fn accept(&self, incoming: &Incoming, thread: String, lane: Lane) -> Result<Accepted, sqlx::Error> {
+        let event = serde_json::to_string(incoming).map_err(|e| sqlx::Error::Encode(e.into()))?;
+        let (done, stored) = oneshot::channel();
+        let pending =
+            Pending { key: incoming.dedupe_key(), thread, lane: lane.as_str(), event, received_at_ms: incoming.received_at_ms, done };
+        self.0.send(pending).await.map_err(|_| sqlx::Error::WorkerCrashed)?;
+        stored.await.unwrap_or(Err(sqlx::Error::WorkerCrashed))
+    }
+}
+
+/// Stores a group; where that fails each event alone, so that none suffers from another.
+async fn store(durable: &Db, mut group: Vec<Pending>) {
+    match (insert(durable, &group).await, group.len()) {
+        (Ok(mut added), _) => {
+            for pending in group {
+                // The same event twice in one group: the first one made it.
+                let accepted = if added.remove(&pending.key) { Accepted::New } else { Accepted::Duplicate };
+                let _ = pending.done.send(Ok(accepted));
+            }
+        }
+        (Err(error), 1) => {
+            if let Some(pending) = group.pop() {
+                let _ = pending.done.send(Err(error));
+            }
+        }
+        (Err(error), events) => {
+            tracing::warn!(events, %error, "a group of events could not be stored together; each is stored alone");
+            for pending in group {
+                Box::pin(store(durable, vec![pending])).await;
+            }
+        }
+    }
+}
+
+/// The keys of those that were not there yet.
+async fn insert(durable: &Db, group: &[Pending]) -> Result<HashSet<String>, sqlx::Error> {
+    const INSERT: &str = "INSERT INTO inbox (dedupe_key, thread_key, lane, state, event, received_at_ms) ";
+    const UNLESS_THERE: &str = " ON CONFLICT (dedupe_key) DO NOTHING RETURNING dedupe_key";
+    macro_rules! statement {
+        ($cast:literal) => {{
+            let mut sql = QueryBuilder::new(INSERT);
+            sql.push_values(group, |mut row, p| {
+                row.push_bind(&p.key).push_bind(&p.thread).push_bind(p.lane).push("'new'");
+                row.push_bind(&p.event).push_unseparated($cast).push_bind(p.received_at_ms);
+            });
+            sql.push(UNLESS_THERE);
+            sql
+        }};
+    }
+    let added: Vec<(String,)> = match durable {
+        Db::Sqlite(pool) => statement!("").build_query_as().fetch_all(pool).await?,
+        Db::Pg(pool) => {
+            let mut threads: Vec<&str> = group.iter().map(|p| p.thread.as_str()).collect();
+            threads.sort_unstable();
+            threads.dedup();
+            // Ids are handed out before commits: without these locks a later event of a thread could be seen first.
+            const LOCK: &str =
+                "SELECT pg_advisory_xact_lock(hashtextextended(t, 0)) FROM unnest($1::text[]) WITH ORDINALITY AS u (t, n) ORDER BY n";
+            let mut tx = pool.begin().await?;
+            sqlx::query(LOCK).bind(threads).execute(&mut *tx).await?;
+            let added = statement!("::jsonb").build_query_as().fetch_all(&mut *tx).await?;
+            tx.commit().await?;
+            added
+        }
+    };
+    Ok(added.into_iter().map(|(key,)| key).collect())
+}
