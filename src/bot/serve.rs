@@ -5,7 +5,7 @@ use super::live_reply::LiveReply;
 use super::{Bot, HEARTBEAT, LEASE, commands, words};
 use crate::clock::Clock;
 use crate::error::{Result, Trouble, told};
-use crate::store::{Event, Role, Store};
+use crate::store::{Event, NewMessage, Role, Store};
 use chat::{Message, What};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
@@ -96,8 +96,8 @@ impl Bot {
             tracing::warn!(%error, event = event.id, "an error could not be told");
         }
         if let Ok(Some(session)) = self.parts.store.session_of(&event.incoming.thread.storage_key()).await {
-            let id = uuid::Uuid::now_v7().to_string();
-            if let Err(error) = self.parts.store.add_message(&id, &session.id, Role::Error, &told, None, self.parts.clock.now()).await {
+            let message = NewMessage { id: uuid::Uuid::now_v7().to_string(), role: Role::Error, content: told, name: None };
+            if let Err(error) = self.parts.store.add_messages(&session.id, &[message], self.parts.clock.now()).await {
                 tracing::warn!(%error, "an error could not be remembered");
             }
         }

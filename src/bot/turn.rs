@@ -6,7 +6,7 @@ use crate::error::{Result, Trouble, told};
 use crate::llm::{Answer, Error as ModelError, ToolCall};
 use crate::sheet::Snapshot;
 use crate::smartsheet::Identity;
-use crate::store::{Event, Role, Session};
+use crate::store::{Event, NewMessage, Role, Session};
 use crate::tools::{self, Context, Made, Shown};
 use chat::{LinkPolicy, Markdown, Message, What};
 use serde_json::{Value, json};
@@ -178,18 +178,16 @@ impl Bot {
     }
 
     async fn remember_turn(&self, event: &Event, session: &Session, question: &str, gathered: &Gathered) -> Result<()> {
-        let (store, now) = (&self.parts.store, self.parts.clock.now());
-        let id = |part: &str| {
-            uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, format!("{}|{part}", event.incoming.dedupe_key()).as_bytes()).to_string()
+        let message = |part: &str, role, content: &str, name| {
+            let id = uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, format!("{}|{part}", event.incoming.dedupe_key()).as_bytes());
+            NewMessage { id: id.to_string(), role, content: content.to_owned(), name }
         };
-        store.add_message(&id("user"), &session.id, Role::User, question, None, now).await?;
+        let mut messages = vec![message("user", Role::User, question, None)];
         for (i, shown) in gathered.shown.iter().enumerate() {
-            store
-                .add_message(&id(&format!("function{i}")), &session.id, Role::Function, &shown.checked.sql, Some("query_sheet"), now)
-                .await?;
+            messages.push(message(&format!("function{i}"), Role::Function, &shown.checked.sql, Some("query_sheet")));
         }
-        store.add_message(&id("assistant"), &session.id, Role::Assistant, &preview::for_history(gathered), None, now).await?;
-        Ok(())
+        messages.push(message("assistant", Role::Assistant, &preview::for_history(gathered), None));
+        Ok(self.parts.store.add_messages(&session.id, &messages, self.parts.clock.now()).await?)
     }
 
     async fn stopped(&self, event: &Event, reply: &mut LiveReply) -> Result<()> {

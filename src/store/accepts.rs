@@ -5,7 +5,8 @@ use super::{Db, Lane};
 use chat::{Accepted, Incoming};
 use sqlx::QueryBuilder;
 use std::collections::HashSet;
-use tokio::sync::{mpsc, oneshot};
+use std::sync::Arc;
+use tokio::sync::{Mutex, mpsc, oneshot};
 
 /// Events of one commit.
 const GROUP: usize = 32;
@@ -28,11 +29,12 @@ pub(super) struct Accepts(mpsc::Sender<Pending>);
 
 impl Accepts {
     /// Starts the task that commits; it ends with the last handle.
-    pub fn start(durable: Db) -> Self {
+    pub fn start(durable: Db, turn: Arc<Mutex<()>>) -> Self {
         let (sender, mut waiting) = mpsc::channel(WAITING);
         tokio::spawn(async move {
             let mut group = Vec::with_capacity(GROUP);
             while waiting.recv_many(&mut group, GROUP).await > 0 {
+                let _turn = turn.lock().await;
                 store(&durable, std::mem::take(&mut group)).await;
             }
         });

@@ -3,7 +3,7 @@
 //! An event of the `queue` lane may be taken when no earlier event of its thread is unfinished: the
 //! head of the line is the lock. Events of the `express` lane (buttons, stop, help) wait for nobody.
 
-use super::{Db, Store, on, on_durable};
+use super::{Db, Store, on, on_durable, on_write};
 use chat::{Accepted, Addressed, Incoming, MessageRef, What};
 use sqlx::types::Json;
 
@@ -91,8 +91,9 @@ impl Store {
             ORDER BY i.id LIMIT 1";
         const TAKE: &str =
             "UPDATE inbox SET state = 'taken', lease_owner = $2, lease_until_ms = $3, attempts = attempts + 1, fence = fence + 1";
-        let row: Option<Row> = match &self.db {
+        let row: Option<Row> = match &self.writes {
             Db::Sqlite(pool) => {
+                let _turn = self.turn.lock().await;
                 let sql = format!("{TAKE} WHERE id = ({NEXT}) RETURNING {COLUMNS}");
                 sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(now_ms).bind(owner).bind(lease_until_ms).fetch_optional(pool).await?
             }
@@ -149,7 +150,7 @@ impl Store {
     /// When the database fails.
     pub async fn prolong(&self, id: i64, fence: i64, lease_until_ms: i64) -> Result<bool, sqlx::Error> {
         const SET: &str = "UPDATE inbox SET lease_until_ms = $3 WHERE id = $1 AND fence = $2 AND state = 'taken'";
-        let n = on!(self, pool => sqlx::query(SET).bind(id).bind(fence).bind(lease_until_ms).execute(pool).await?.rows_affected());
+        let n = on_write!(self, pool => sqlx::query(SET).bind(id).bind(fence).bind(lease_until_ms).execute(pool).await?.rows_affected());
         Ok(n > 0)
     }
 
@@ -159,7 +160,7 @@ impl Store {
     /// When the database fails.
     pub async fn set_reply(&self, id: i64, reply: &MessageRef) -> Result<(), sqlx::Error> {
         const SET: &str = "UPDATE inbox SET reply = $2 WHERE id = $1";
-        on!(self, pool => sqlx::query(SET).bind(id).bind(Json(reply)).execute(pool).await.map(|_| ()))
+        on_write!(self, pool => sqlx::query(SET).bind(id).bind(Json(reply)).execute(pool).await.map(|_| ()))
     }
 
     /// Finishes an event.
@@ -169,7 +170,7 @@ impl Store {
     pub async fn finish(&self, id: i64, fence: i64, failed: bool, now_ms: i64) -> Result<(), sqlx::Error> {
         const SET: &str = "UPDATE inbox SET state = $3, done_at_ms = $4, lease_owner = NULL WHERE id = $1 AND fence = $2";
         let state = if failed { "failed" } else { "done" };
-        on!(self, pool => sqlx::query(SET).bind(id).bind(fence).bind(state).bind(now_ms).execute(pool).await.map(|_| ()))
+        on_write!(self, pool => sqlx::query(SET).bind(id).bind(fence).bind(state).bind(now_ms).execute(pool).await.map(|_| ()))
     }
 
     /// Gives a lease back, so that another process takes the event at once. The attempt does not count.
@@ -179,7 +180,7 @@ impl Store {
     pub async fn release(&self, id: i64, fence: i64) -> Result<(), sqlx::Error> {
         const SET: &str =
             "UPDATE inbox SET state = 'new', lease_until_ms = 0, attempts = attempts - 1 WHERE id = $1 AND fence = $2 AND state = 'taken'";
-        on!(self, pool => sqlx::query(SET).bind(id).bind(fence).execute(pool).await.map(|_| ()))
+        on_write!(self, pool => sqlx::query(SET).bind(id).bind(fence).execute(pool).await.map(|_| ()))
     }
 
     /// The first event that waits behind another one of its thread and has no sign of life yet;
@@ -192,7 +193,7 @@ impl Store {
             AND EXISTS (SELECT 1 FROM inbox j WHERE j.thread_key = i.thread_key AND j.lane = 'queue' AND j.state = 'taken' AND j.reply IS NOT NULL AND j.id < i.id)
             AND NOT EXISTS (SELECT 1 FROM inbox j WHERE j.thread_key = i.thread_key AND j.lane = 'queue' AND j.state = 'new' AND j.id < i.id)
             ORDER BY i.id LIMIT 1) RETURNING id, fence, attempts, event, reply";
-        let row: Option<Row> = on!(self, pool => sqlx::query_as(TAKE).fetch_optional(pool).await?);
+        let row: Option<Row> = on_write!(self, pool => sqlx::query_as(TAKE).fetch_optional(pool).await?);
         Ok(row.map(event))
     }
 
@@ -213,7 +214,7 @@ impl Store {
     pub async fn drop_waiting(&self, thread: &str, before: i64, now_ms: i64) -> Result<u64, sqlx::Error> {
         const SET: &str =
             "UPDATE inbox SET state = 'done', done_at_ms = $3 WHERE thread_key = $1 AND lane = 'queue' AND state = 'new' AND id < $2";
-        on!(self, pool => sqlx::query(SET).bind(thread).bind(before).bind(now_ms).execute(pool).await.map(|r| r.rows_affected()))
+        on_write!(self, pool => sqlx::query(SET).bind(thread).bind(before).bind(now_ms).execute(pool).await.map(|r| r.rows_affected()))
     }
 
     /// How many events are not finished.
@@ -232,6 +233,6 @@ impl Store {
     /// When the database fails.
     pub async fn forget_events(&self, before_ms: i64) -> Result<u64, sqlx::Error> {
         const DELETE: &str = "DELETE FROM inbox WHERE state IN ('done', 'failed') AND done_at_ms < $1";
-        on!(self, pool => sqlx::query(DELETE).bind(before_ms).execute(pool).await.map(|r| r.rows_affected()))
+        on_write!(self, pool => sqlx::query(DELETE).bind(before_ms).execute(pool).await.map(|r| r.rows_affected()))
     }
 }

@@ -1,8 +1,9 @@
 //! What was said in a session, in the seed's table and roles.
 
-use super::{Store, database_time, on};
+use super::{Store, database_time, on, on_write};
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use sqlx::QueryBuilder;
 use sqlx::types::Json;
 
 /// Who a message is from.
@@ -43,35 +44,55 @@ pub struct MessageRecord {
     pub metadata: Value,
 }
 
-type Row = (String, String, Option<String>, Option<Json<Value>>);
+/// A message to be remembered.
+#[derive(Clone, Debug)]
+pub struct NewMessage {
+    /// Its id; one that is known already is not added again.
+    pub id: String,
+    /// Who it is from.
+    pub role: Role,
+    /// The words.
+    pub content: String,
+    /// The function, for role `function`.
+    pub name: Option<&'static str>,
+}
 
-impl Store {
-    /// Adds a message; one that is there already (the same id) stays as it is.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn add_message(
-        &self,
-        id: &str,
-        session: &str,
-        role: Role,
-        content: &str,
-        name: Option<&str>,
-        now: Timestamp,
-    ) -> Result<(), sqlx::Error> {
-        let kind = match role {
+impl NewMessage {
+    /// The seed's metadata.
+    fn metadata(&self, session: &str, now: Timestamp) -> Value {
+        let kind = match self.role {
             Role::Function => "SYSTEM".to_owned(),
             other => other.as_str().to_uppercase(),
         };
-        let status = if role == Role::Error { "error" } else { "complete" };
-        let mut metadata = json!({ "id": id, "type": kind, "timestamp": now.to_string(), "sessionId": session, "status": status });
-        if let Some(name) = name {
+        let status = if self.role == Role::Error { "error" } else { "complete" };
+        let mut metadata = json!({ "id": self.id, "type": kind, "timestamp": now.to_string(), "sessionId": session, "status": status });
+        if let Some(name) = self.name {
             metadata["name"] = json!(name);
         }
-        const ADD: &str = "INSERT INTO messages (id, session_id, role, content, name, timestamp, metadata, position)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, (SELECT coalesce(max(position), 0) + 1 FROM messages WHERE session_id = $2)) ON CONFLICT (id) DO NOTHING";
-        on!(self, pool => sqlx::query(ADD).bind(id).bind(session).bind(role.as_str()).bind(content).bind(name)
-            .bind(database_time(now)).bind(Json(metadata)).execute(pool).await.map(|_| ()))
+        metadata
+    }
+}
+
+type Row = (String, String, Option<String>, Option<Json<Value>>);
+
+impl Store {
+    /// Adds messages in this order; one that is there already (the same id) stays as it is.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn add_messages(&self, session: &str, messages: &[NewMessage], now: Timestamp) -> Result<(), sqlx::Error> {
+        const ADD: &str = "INSERT INTO messages (id, session_id, role, content, name, timestamp, metadata, position) ";
+        const LAST: &str = "(SELECT coalesce(max(position), 0) FROM messages WHERE session_id = ";
+        on_write!(self, pool => {
+            let mut sql = QueryBuilder::new(ADD);
+            sql.push_values(messages.iter().zip(1i64..), |mut row, (m, n)| {
+                row.push_bind(&m.id).push_bind(session).push_bind(m.role.as_str()).push_bind(&m.content).push_bind(&m.name);
+                row.push_bind(database_time(now)).push_bind(Json(m.metadata(session, now)));
+                row.push(LAST).push_bind_unseparated(session).push_unseparated(") + ").push_bind_unseparated(n);
+            });
+            sql.push(" ON CONFLICT (id) DO NOTHING");
+            sql.build().execute(pool).await.map(|_| ())
+        })
     }
 
     /// The last messages of a session, oldest first.

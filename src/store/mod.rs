@@ -12,7 +12,7 @@ mod sessions;
 
 pub use changes::{Change, ChangeRow, RowState};
 pub use inbox::{Event, Lane};
-pub use messages::{MessageRecord, Role};
+pub use messages::{MessageRecord, NewMessage, Role};
 pub use proposals::{Proposal, ProposalState};
 pub use sessions::{Session, Thread};
 
@@ -23,12 +23,14 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{PgPool, SqlitePool};
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Mutex;
 
-/// Runs an expression with `$pool` bound to the pool that is there.
+/// Runs an expression that only reads, with `$pool` bound to the pool that is there.
 macro_rules! on {
     ($store:expr, $pool:ident => $run:expr) => {
-        match &$store.db {
+        match &$store.reads {
             $crate::store::Db::Sqlite($pool) => $run,
             $crate::store::Db::Pg($pool) => $run,
         }
@@ -36,16 +38,36 @@ macro_rules! on {
 }
 pub(crate) use on;
 
-/// The same on the connection whose commits survive a power failure, for what has been acknowledged or approved.
+/// The same for an expression that writes. A process that dies loses nothing of it; only a power
+/// failure may take the last moments.
+macro_rules! on_write {
+    ($store:expr, $pool:ident => $run:expr) => {
+        $crate::store::on_writer!($store, $store.writes, $pool => $run)
+    };
+}
+pub(crate) use on_write;
+
+/// The same where commits survive a power failure, for what has been acknowledged or approved.
 macro_rules! on_durable {
     ($store:expr, $pool:ident => $run:expr) => {
-        match &$store.durable {
-            $crate::store::Db::Sqlite($pool) => $run,
+        $crate::store::on_writer!($store, $store.durable, $pool => $run)
+    };
+}
+pub(crate) use on_durable;
+
+/// SQLite has one writer at a time; who waits here is woken at once, who waits there sleeps and looks again.
+macro_rules! on_writer {
+    ($store:expr, $db:expr, $pool:ident => $run:expr) => {
+        match &$db {
+            $crate::store::Db::Sqlite($pool) => {
+                let _turn = $store.turn.lock().await;
+                $run
+            }
             $crate::store::Db::Pg($pool) => $run,
         }
     };
 }
-pub(crate) use on_durable;
+pub(crate) use on_writer;
 
 /// The pool behind the store.
 #[derive(Clone, Debug)]
@@ -57,8 +79,10 @@ pub(crate) enum Db {
 /// Everything that outlives the process. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Store {
-    pub(crate) db: Db,
+    pub(crate) reads: Db,
+    pub(crate) writes: Db,
     pub(crate) durable: Db,
+    pub(crate) turn: Arc<Mutex<()>>,
     accepts: Accepts,
     lock_file: Option<PathBuf>,
 }
@@ -83,19 +107,18 @@ impl Store {
             .foreign_keys(true)
             .optimize_on_close(false, None);
         let lock_file = (!memory).then(|| options.get_filename().with_extension("lock"));
-        let pool = |connections| SqlitePoolOptions::new().max_connections(connections).idle_timeout(None).max_lifetime(None);
-        let open = async |connections, synchronous| {
-            let opened = pool(connections).connect_with(options.clone().synchronous(synchronous)).await;
-            opened.context("the SQLite database cannot be opened").map(Db::Sqlite)
+        let open = async |connections, options: SqliteConnectOptions| {
+            let pool = SqlitePoolOptions::new().max_connections(connections).idle_timeout(None).max_lifetime(None);
+            pool.connect_with(options).await.context("the SQLite database cannot be opened").map(Db::Sqlite)
         };
+        let durable = open(1, options.clone().synchronous(SqliteSynchronous::Full)).await?;
         if memory {
-            let db = open(1, SqliteSynchronous::Full).await?;
-            return Ok(Self::over(db.clone(), db, lock_file));
+            return Ok(Self::over(durable.clone(), durable.clone(), durable, lock_file));
         }
-        let durable = open(1, SqliteSynchronous::Full).await?;
-        // A process that dies loses nothing here either; only a power failure may take the last moments.
-        let db = open(4, SqliteSynchronous::Normal).await?;
-        Ok(Self::over(db, durable, lock_file))
+        let options = options.synchronous(SqliteSynchronous::Normal);
+        let writes = open(1, options.clone()).await?;
+        let reads = open(4, options.pragma("query_only", "ON")).await?;
+        Ok(Self::over(reads, writes, durable, lock_file))
     }
 
     /// Opens a PostgreSQL database with these options.
@@ -104,12 +127,13 @@ impl Store {
     /// When it cannot be reached.
     pub async fn connect_pg(options: PgConnectOptions) -> anyhow::Result<Self> {
         let pool = PgPoolOptions::new().max_connections(10).acquire_timeout(Duration::from_secs(5));
-        let pool = pool.connect_with(options).await.context("the PostgreSQL database cannot be reached")?;
-        Ok(Self::over(Db::Pg(pool.clone()), Db::Pg(pool), None))
+        let pool = Db::Pg(pool.connect_with(options).await.context("the PostgreSQL database cannot be reached")?);
+        Ok(Self::over(pool.clone(), pool.clone(), pool, None))
     }
 
-    fn over(db: Db, durable: Db, lock_file: Option<PathBuf>) -> Self {
-        Self { accepts: Accepts::start(durable.clone()), db, durable, lock_file }
+    fn over(reads: Db, writes: Db, durable: Db, lock_file: Option<PathBuf>) -> Self {
+        let turn = Arc::default();
+        Self { accepts: Accepts::start(durable.clone(), Arc::clone(&turn)), reads, writes, durable, turn, lock_file }
     }
 
     /// Brings the schema up to date; processes that start at the same time wait for each other.
@@ -124,7 +148,7 @@ impl Store {
             }
             None => None,
         };
-        match &self.db {
+        match &self.writes {
             Db::Sqlite(pool) => sqlx::migrate!("migrations/sqlite").run(pool).await?,
             Db::Pg(pool) => sqlx::migrate!("migrations/postgres").run(pool).await?,
         }
@@ -133,7 +157,7 @@ impl Store {
 
     /// Which engine it is.
     pub fn engine(&self) -> &'static str {
-        match self.db {
+        match self.reads {
             Db::Sqlite(_) => "SQLite",
             Db::Pg(_) => "PostgreSQL",
         }
@@ -150,6 +174,7 @@ impl Store {
     /// Closes all connections.
     pub async fn close(&self) {
         on_durable!(self, pool => pool.close().await);
+        on_write!(self, pool => pool.close().await);
         on!(self, pool => pool.close().await);
     }
 }

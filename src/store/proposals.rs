@@ -1,6 +1,6 @@
 //! Writes that wait for a person: kept until they are confirmed, cancelled or too old.
 
-use super::{Store, on};
+use super::{Store, on, on_write};
 use crate::sheet::SheetId;
 use chat::MessageRef;
 use serde_json::Value;
@@ -121,7 +121,7 @@ impl Store {
     pub async fn add_proposal(&self, p: &Proposal) -> Result<(), sqlx::Error> {
         const ADD: &str = "INSERT INTO proposals (id, session_id, thread_key, asker, identity, sheet_id, sheet_version, plan, row_count, state, created_at_ms, expires_at_ms)
             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
-        on!(self, pool => sqlx::query(ADD).bind(&p.id).bind(&p.session_id).bind(&p.thread_key).bind(&p.asker).bind(&p.identity).bind(p.sheet.to_string())
+        on_write!(self, pool => sqlx::query(ADD).bind(&p.id).bind(&p.session_id).bind(&p.thread_key).bind(&p.asker).bind(&p.identity).bind(p.sheet.to_string())
             .bind(p.sheet_version).bind(Json(&p.plan)).bind(p.row_count).bind(p.state.as_str()).bind(p.created_at_ms).bind(p.expires_at_ms).execute(pool).await.map(|_| ()))
     }
 
@@ -155,7 +155,7 @@ impl Store {
     /// When the database fails.
     pub async fn set_proposal_message(&self, id: &str, message: &MessageRef) -> Result<(), sqlx::Error> {
         const SET: &str = "UPDATE proposals SET message = $2 WHERE id = $1";
-        on!(self, pool => sqlx::query(SET).bind(id).bind(Json(message)).execute(pool).await.map(|_| ()))
+        on_write!(self, pool => sqlx::query(SET).bind(id).bind(Json(message)).execute(pool).await.map(|_| ()))
     }
 
     /// Moves a proposal on, if it still stands where it is thought to stand. `false` when somebody was faster.
@@ -171,7 +171,7 @@ impl Store {
         now_ms: i64,
     ) -> Result<bool, sqlx::Error> {
         const SET: &str = "UPDATE proposals SET state = $3, decided_by = $4, decided_at_ms = $5 WHERE id = $1 AND state = $2";
-        let n = on!(self, pool => sqlx::query(SET).bind(id).bind(from.as_str()).bind(to.as_str()).bind(by).bind(now_ms).execute(pool).await?.rows_affected());
+        let n = on_write!(self, pool => sqlx::query(SET).bind(id).bind(from.as_str()).bind(to.as_str()).bind(by).bind(now_ms).execute(pool).await?.rows_affected());
         Ok(n > 0)
     }
 }

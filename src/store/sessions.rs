@@ -1,6 +1,6 @@
 //! Threads and the sessions they are bound to.
 
-use super::{Store, database_time, on};
+use super::{Store, database_time, on, on_write};
 use crate::sheet::SheetId;
 use chat::{Anchor, Incoming, ThreadKey};
 use jiff::Timestamp;
@@ -57,8 +57,9 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn remember_thread(&self, key: &ThreadKey, anchor: &Anchor) -> Result<(), sqlx::Error> {
-        const PUT: &str = "INSERT INTO threads (thread_key, thread, anchor) VALUES ($1, $2, $3) ON CONFLICT (thread_key) DO UPDATE SET anchor = excluded.anchor";
-        on!(self, pool => sqlx::query(PUT).bind(key.storage_key()).bind(Json(key)).bind(&anchor.0).execute(pool).await.map(|_| ()))
+        const PUT: &str = "INSERT INTO threads (thread_key, thread, anchor) VALUES ($1, $2, $3) ON CONFLICT (thread_key) DO UPDATE SET anchor = excluded.anchor
+            WHERE threads.anchor <> excluded.anchor";
+        on_write!(self, pool => sqlx::query(PUT).bind(key.storage_key()).bind(Json(key)).bind(&anchor.0).execute(pool).await.map(|_| ()))
     }
 
     /// Forgets a thread: the bot no longer takes part in it. Its session stays.
@@ -69,7 +70,7 @@ impl Store {
         const DELETE: &str = "DELETE FROM threads WHERE thread_key = $1 OR thread_key LIKE $2 ESCAPE '!'";
         let conversation = ThreadKey { root: None, ..key.clone() }.storage_key();
         let like = super::inside(&conversation);
-        on!(self, pool => sqlx::query(DELETE).bind(&conversation).bind(like).execute(pool).await.map(|_| ()))
+        on_write!(self, pool => sqlx::query(DELETE).bind(&conversation).bind(like).execute(pool).await.map(|_| ()))
     }
 
     /// The session of a thread.
@@ -100,13 +101,13 @@ impl Store {
         let now = database_time(now);
         if let Some(session) = self.session_of(&thread).await? {
             const SET: &str = "UPDATE chat_sessions SET sheet_id = $2, sheet_name = $3, updated_at = $4 WHERE id = $1";
-            on!(self, pool => sqlx::query(SET).bind(&session.id).bind(sheet.to_string()).bind(name).bind(now).execute(pool).await?.rows_affected());
+            on_write!(self, pool => sqlx::query(SET).bind(&session.id).bind(sheet.to_string()).bind(name).bind(now).execute(pool).await?.rows_affected());
             return Ok(Session { sheet, sheet_name: name.into(), ..session });
         }
         let id = Uuid::now_v7().to_string();
         const ADD: &str = "INSERT INTO chat_sessions (id, sheet_id, sheet_name, created_at, updated_at) VALUES ($1, $2, $3, $4, $4)";
         const BIND: &str = "UPDATE threads SET session_id = $2 WHERE thread_key = $1";
-        on!(self, pool => {
+        on_write!(self, pool => {
             let mut tx = pool.begin().await?;
             sqlx::query(ADD).bind(&id).bind(sheet.to_string()).bind(name).bind(now).execute(&mut *tx).await?;
             sqlx::query(BIND).bind(&thread).bind(&id).execute(&mut *tx).await?;
@@ -115,23 +116,13 @@ impl Store {
         Ok(Session { id, sheet, sheet_name: name.into() })
     }
 
-    /// Lets a second thread share the session of the first: replies to a message open a thread of their own.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn share_session(&self, from: &ThreadKey, to: &ThreadKey, anchor: &Anchor) -> Result<(), sqlx::Error> {
-        self.remember_thread(to, anchor).await?;
-        const SET: &str = "UPDATE threads SET session_id = (SELECT session_id FROM threads WHERE thread_key = $1) WHERE thread_key = $2 AND session_id IS NULL";
-        on!(self, pool => sqlx::query(SET).bind(from.storage_key()).bind(to.storage_key()).execute(pool).await.map(|_| ()))
-    }
-
     /// Keeps a question until a sheet is chosen, or drops it.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn set_question(&self, thread: &str, question: Option<&Incoming>) -> Result<(), sqlx::Error> {
         const SET: &str = "UPDATE threads SET question = $2 WHERE thread_key = $1";
-        on!(self, pool => sqlx::query(SET).bind(thread).bind(question.map(Json)).execute(pool).await.map(|_| ()))
+        on_write!(self, pool => sqlx::query(SET).bind(thread).bind(question.map(Json)).execute(pool).await.map(|_| ()))
     }
 
     /// Notes that somebody said stop.
@@ -140,6 +131,6 @@ impl Store {
     /// When the database fails.
     pub async fn request_stop(&self, thread: &str, at_ms: i64) -> Result<(), sqlx::Error> {
         const SET: &str = "UPDATE threads SET stop_at_ms = $2 WHERE thread_key = $1";
-        on!(self, pool => sqlx::query(SET).bind(thread).bind(at_ms).execute(pool).await.map(|_| ()))
+        on_write!(self, pool => sqlx::query(SET).bind(thread).bind(at_ms).execute(pool).await.map(|_| ()))
     }
 }

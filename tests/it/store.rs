@@ -3,7 +3,7 @@
 use crate::world::{folder, postgres};
 use chat::{Accepted, Addressed, Anchor, Incoming, Platform, Sender, ThreadKey, What};
 use chatsheet::sheet::SheetId;
-use chatsheet::store::{Change, Lane, Proposal, ProposalState, Role, RowState, Store};
+use chatsheet::store::{NewMessage, Change, Lane, Proposal, ProposalState, Role, RowState, Store};
 use serde_json::json;
 
 macro_rules! on_both {
@@ -174,21 +174,20 @@ async fn sessions_and_messages_stay(store: &Store) {
     let now = "2026-11-22T10:31:00Z".parse().unwrap();
     let again = store.bind_sheet(&e.thread, &e.anchor, SheetId(2), "Other", now).await.unwrap();
     assert_eq!((again.id.as_str(), again.sheet), (id.as_str(), SheetId(2)), "the session stays, its sheet changes");
-    for (n, role) in [(1, Role::User), (2, Role::Function), (3, Role::Assistant), (3, Role::Assistant), (4, Role::Error)] {
-        store.add_message(&format!("m{n}"), &id, role, &format!("words {n}"), None, now).await.unwrap();
-    }
+    let message = |n: i32, role| NewMessage { id: format!("m{n}"), role, content: format!("words {n}"), name: None };
+    store.add_messages(&id, &[message(1, Role::User), message(2, Role::Function)], now).await.unwrap();
+    store.add_messages(&id, &[message(2, Role::Function), message(3, Role::Assistant)], now).await.unwrap();
+    store.add_messages(&id, &[message(3, Role::Assistant)], now).await.unwrap();
+    store.add_messages(&id, &[message(4, Role::Error)], now).await.unwrap();
     let messages = store.recent_messages(&id, 3).await.unwrap();
     assert_eq!(
         messages.iter().map(|m| format!("{} {}", m.role, m.content)).collect::<Vec<_>>(),
         ["function words 2", "assistant words 3", "error words 4"]
     );
     assert_eq!(messages[2].metadata["status"], "error");
-    let mut second = e.thread.clone();
-    second.root = Some("2".into());
-    store.share_session(&e.thread, &second, &e.anchor).await.unwrap();
-    assert_eq!(store.session_of(&second.storage_key()).await.unwrap().unwrap().id, id);
-    store.set_question(&second.storage_key(), Some(&e)).await.unwrap();
-    assert_eq!(store.thread(&second.storage_key()).await.unwrap().unwrap().question, Some(e));
+    let thread = e.thread.storage_key();
+    store.set_question(&thread, Some(&e)).await.unwrap();
+    assert_eq!(store.thread(&thread).await.unwrap().unwrap().question, Some(e));
 }
 
 fn proposal(session: &str) -> Proposal {
@@ -265,7 +264,8 @@ async fn the_journal_keeps_every_row(store: &Store) {
 
 async fn migrations_run_again_on_filled_tables(store: &Store) {
     let id = session(store).await;
-    store.add_message("m", &id, Role::User, "words", None, "2026-11-22T10:31:00Z".parse().unwrap()).await.unwrap();
+    let message = NewMessage { id: "m".into(), role: Role::User, content: "words".into(), name: None };
+    store.add_messages(&id, &[message], "2026-11-22T10:31:00Z".parse().unwrap()).await.unwrap();
     accept(store, "e", "1").await;
     let (a, b) = tokio::join!(store.migrate(), store.migrate());
     a.unwrap();

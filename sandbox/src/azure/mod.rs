@@ -171,7 +171,10 @@ async fn answer(service: &Service, deployment: &str, headers: &HeaderMap, body: 
     if let Some(refusal) = refused(&body, service.options.reasoning) {
         return refusal;
     }
-    tokio::time::sleep(service.options.latency).await;
+    // A sleep of no time lasts until the next tick of the timer.
+    if !service.options.latency.is_zero() {
+        tokio::time::sleep(service.options.latency).await;
+    }
     let reply = match service.options.mode {
         Mode::Demo => demo::reply(&body),
         Mode::Script(_) => lock(&service.script).pop_front().unwrap_or_else(|| Reply::Say("(the script has ended)".into())),
