@@ -61,6 +61,8 @@ pub struct Writes {
     pub proposal_lifetime: Duration,
     /// `UNDO_HOURS`: how long a change can be taken back. Unset: 24.
     pub undo_window: Duration,
+    /// How long a request whose answer was lost may still be carried out: 20 seconds.
+    pub in_doubt: Duration,
 }
 
 /// Logging.
@@ -79,6 +81,7 @@ impl Default for Writes {
             confirm_limit_rows: 200,
             proposal_lifetime: Duration::from_secs(600),
             undo_window: Duration::from_secs(24 * 3600),
+            in_doubt: Duration::from_secs(20),
         }
     }
 }

@@ -97,7 +97,9 @@ CREATE TABLE changes (
     plan           TEXT NOT NULL,
     state          TEXT NOT NULL CHECK (state IN ('applying', 'applied', 'failed')),
     created_at_ms  INTEGER NOT NULL,
-    applied_at_ms  INTEGER
+    applied_at_ms  INTEGER,
+    fence          INTEGER NOT NULL DEFAULT 0,
+    noted_at_ms    INTEGER NOT NULL DEFAULT 0
 );
 CREATE INDEX changes_thread ON changes (thread_key, created_at_ms);
 
@@ -108,4 +110,11 @@ CREATE TABLE change_rows (
     made      TEXT,
     reason    TEXT,
     PRIMARY KEY (change_id, seq)
+);
+
+-- Who writes to a sheet at the moment, among processes.
+CREATE TABLE sheet_writers (
+    sheet_id INTEGER PRIMARY KEY,
+    owner    TEXT NOT NULL,
+    until_ms INTEGER NOT NULL
 );

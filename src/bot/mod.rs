@@ -17,7 +17,7 @@ use crate::changes::Changes;
 use crate::clock::Clock;
 use crate::llm::Model;
 use crate::sheet::Sheets;
-use crate::store::{Event, Store};
+use crate::store::{Event, HEARTBEAT, LEASE, Store};
 use chat::{Chat, Platform, What};
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
@@ -28,9 +28,6 @@ use tokio_util::sync::CancellationToken;
 
 /// Events that are served at the same time.
 const SERVED_AT_ONCE: usize = 64;
-/// How long a lease lasts without a sign of life, and how often one is given.
-const LEASE: Duration = Duration::from_secs(15);
-const HEARTBEAT: Duration = Duration::from_secs(5);
 /// How often the inbox is looked at without being woken: expired leases, events of other processes.
 const POLL: Duration = Duration::from_secs(1);
 /// How long running turns may take to end when the process stops.

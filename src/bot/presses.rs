@@ -5,7 +5,7 @@ use super::live_reply::LiveReply;
 use super::{Bot, preview, words};
 use crate::changes::{Outcome, Plan};
 use crate::error::{Result, told};
-use crate::store::{Change, Event, Proposal, ProposalState, NewMessage, Role};
+use crate::store::{Change, Event, NewMessage, Proposal, ProposalState, Role};
 use chat::{Chat, ChatError, Message, MessageRef, What};
 use std::sync::Arc;
 use std::time::Duration;
@@ -139,8 +139,7 @@ impl Bot {
     }
 
     async fn remember(&self, session: &str, words: &str) -> Result<()> {
-        let message =
-            NewMessage { id: uuid::Uuid::now_v7().to_string(), role: Role::Assistant, content: words.to_owned(), name: None };
+        let message = NewMessage { id: uuid::Uuid::now_v7().to_string(), role: Role::Assistant, content: words.to_owned(), name: None };
         Ok(self.parts.store.add_messages(session, &[message], self.parts.clock.now()).await?)
     }
 

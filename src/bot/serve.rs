@@ -2,10 +2,10 @@
 
 use super::commands::uuid_of;
 use super::live_reply::LiveReply;
-use super::{Bot, HEARTBEAT, LEASE, commands, words};
+use super::{Bot, commands, words};
 use crate::clock::Clock;
 use crate::error::{Result, Trouble, told};
-use crate::store::{Event, NewMessage, Role, Store};
+use crate::store::{Event, HEARTBEAT, LEASE, NewMessage, Role, Store};
 use chat::{Message, What};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;

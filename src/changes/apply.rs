@@ -4,10 +4,14 @@
 use super::Changes;
 use super::plan::Plan;
 use crate::error::{Result, Trouble};
-use crate::sheet::smartsheet_trouble;
+use crate::sheet::{Snapshot, smartsheet_trouble};
 use crate::smartsheet::{Error, Identity};
 use crate::store::{Change, ChangeRow, RowState};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 /// What became of a change.
 #[derive(Clone, Debug, Default)]
@@ -34,12 +38,18 @@ pub struct OutcomeRow {
 /// How far a change is: entries done, entries in all.
 pub type Progress = (usize, usize);
 
+/// How soon, and at most how seldom, what is in doubt is looked for.
+const FIRST_LOOK: Duration = Duration::from_millis(250);
+const LONGEST_LOOK: Duration = Duration::from_secs(2);
+
 /// What a change is carried out with.
 pub(super) struct Run<'a> {
     pub changes: &'a Changes,
     pub change: &'a Change,
     pub identity: Identity,
     pub progress: &'a watch::Sender<Progress>,
+    fence: i64,
+    noted_at_ms: AtomicI64,
 }
 
 impl Changes {
@@ -51,7 +61,7 @@ impl Changes {
         let plan: Plan = serde_json::from_value(change.plan.clone())?;
         let mut rows = self.store.change_rows(&change.id).await?;
         if change.applying {
-            let run = Run { changes: self, change, identity: Identity::Service, progress };
+            let run = Run::take_up(self, change, progress).await?;
             let ran = match &plan {
                 Plan::Update { rows: edits } => run.update(edits, &mut rows).await,
                 Plan::Add { location, rows: new } => run.add(location, new, &mut rows).await,
@@ -65,8 +75,7 @@ impl Changes {
             } else {
                 ran?;
             }
-            let nothing = rows.iter().all(|r| r.state != RowState::Done);
-            self.store.finish_change(&change.id, nothing, self.clock.now_ms()).await?;
+            run.close(&rows).await?;
         }
         Ok(outcome(&plan, &rows))
     }
@@ -80,25 +89,61 @@ impl Changes {
     pub async fn abandon(&self, change: &Change, reason: &str) -> Result<()> {
         let mut rows = self.store.change_rows(&change.id).await?;
         let (progress, _) = watch::channel((0, rows.len()));
-        let run = Run { changes: self, change, identity: Identity::Service, progress: &progress };
+        let run = Run::take_up(self, change, &progress).await?;
         run.fail_open(&mut rows, reason).await?;
-        let nothing = rows.iter().all(|r| r.state != RowState::Done);
-        self.store.finish_change(&change.id, nothing, self.clock.now_ms()).await?;
-        Ok(())
+        run.close(&rows).await
     }
 }
 
-impl Run<'_> {
+impl<'a> Run<'a> {
+    async fn take_up(changes: &'a Changes, change: &'a Change, progress: &'a watch::Sender<Progress>) -> Result<Self> {
+        let (fence, noted_at_ms) = changes.store.take_change(&change.id).await?;
+        Ok(Self { changes, change, identity: Identity::Service, progress, fence, noted_at_ms: noted_at_ms.into() })
+    }
+
+    async fn close(&self, rows: &[ChangeRow]) -> Result<()> {
+        let nothing = rows.iter().all(|r| r.state != RowState::Done);
+        let now_ms = self.changes.clock.now_ms();
+        if self.changes.store.finish_change(&self.change.id, self.fence, nothing, now_ms).await? { Ok(()) } else { Err(taken_over()) }
+    }
+
+    /// The sheet as it is now.
+    pub async fn current(&self) -> Result<Arc<Snapshot>> {
+        self.changes.sheets.current(&self.identity, self.change.sheet).await
+    }
+
+    /// How long to look for what was sent: a request whose answer was lost may still be carried out.
+    pub fn looks(&self) -> Looks {
+        let since_ms = self.changes.clock.now_ms() - self.noted_at_ms.load(Ordering::Relaxed);
+        let passed = Duration::from_millis(u64::try_from(since_ms).unwrap_or(0));
+        Looks { until: Instant::now() + self.changes.rules.in_doubt.saturating_sub(passed), pause: FIRST_LOOK }
+    }
+
+    /// The sheet once everything that was sent shows up in it, or had the time to.
+    pub async fn look_back(&self, complete: impl Fn(&Snapshot) -> bool) -> Result<Arc<Snapshot>> {
+        let mut looks = self.looks();
+        loop {
+            let seen = self.current().await;
+            if seen.as_ref().is_ok_and(|s| complete(s)) || !looks.again().await {
+                return seen;
+            }
+        }
+    }
+
     /// Writes where entries stand, and tells how far the whole is.
     pub async fn note(&self, all: &[ChangeRow], touched: &[ChangeRow]) -> Result<()> {
-        self.changes.store.set_change_rows(&self.change.id, touched).await?;
+        let now_ms = self.changes.clock.now_ms();
+        if !self.changes.store.set_change_rows(&self.change.id, self.fence, touched, now_ms).await? {
+            return Err(taken_over());
+        }
+        self.noted_at_ms.store(now_ms, Ordering::Relaxed);
         let settled = all.iter().filter(|r| !matches!(r.state, RowState::Pending | RowState::Sent)).count();
         self.progress.send_replace((settled, all.len()));
         Ok(())
     }
 
-    /// Smartsheet did not answer, for good: everything open fails with this reason.
-    pub async fn give_up(&self, all: &mut [ChangeRow], error: Error) -> Result<()> {
+    /// Smartsheet did not answer, for good: those of these entries that are open fail with this reason.
+    pub async fn give_up(&self, all: &mut [ChangeRow], entries: &[usize], error: Error) -> Result<()> {
         let reason = match smartsheet_trouble(error) {
             Trouble::Told(words) => words.0,
             Trouble::Logged(error) => {
@@ -106,18 +151,52 @@ impl Run<'_> {
                 "Smartsheet's answer was lost; please look whether it was written".into()
             }
         };
-        self.fail_open(all, &reason).await
+        self.fail(all, entries, &reason).await
     }
 
-    /// Everything that is neither written nor left alone fails with this reason.
-    async fn fail_open(&self, all: &mut [ChangeRow], reason: &str) -> Result<()> {
-        for row in all.iter_mut().filter(|r| matches!(r.state, RowState::Pending | RowState::Sent)) {
-            row.state = RowState::Failed;
-            row.reason = Some(reason.to_owned());
+    /// Those of these entries that are neither written nor left alone fail with this reason.
+    async fn fail(&self, all: &mut [ChangeRow], entries: &[usize], reason: &str) -> Result<()> {
+        for i in entries.iter().copied() {
+            if open(&all[i]) {
+                all[i].state = RowState::Failed;
+                all[i].reason = Some(reason.to_owned());
+            }
         }
-        let touched = all.to_vec();
+        let touched: Vec<ChangeRow> = entries.iter().map(|i| all[*i].clone()).collect();
         self.note(all, &touched).await
     }
+
+    /// Everything that is open fails with this reason.
+    pub async fn fail_open(&self, all: &mut [ChangeRow], reason: &str) -> Result<()> {
+        let entries: Vec<usize> = (0..all.len()).collect();
+        self.fail(all, &entries, reason).await
+    }
+}
+
+/// Looks that are still worth it.
+pub(super) struct Looks {
+    until: Instant,
+    pause: Duration,
+}
+
+impl Looks {
+    /// Waits for the next look; `false` when there is none.
+    pub async fn again(&mut self) -> bool {
+        let left = self.until.saturating_duration_since(Instant::now());
+        tokio::time::sleep(self.pause.min(left)).await;
+        self.pause = (self.pause * 2).min(LONGEST_LOOK);
+        !left.is_zero()
+    }
+}
+
+/// Whether it is not known yet what became of an entry.
+pub(super) fn open(row: &ChangeRow) -> bool {
+    matches!(row.state, RowState::Pending | RowState::Sent)
+}
+
+/// This process was thought to be dead, and another one goes on where it stood.
+fn taken_over() -> Trouble {
+    Trouble::Logged(anyhow::anyhow!("somebody else carries this change out now"))
 }
 
 /// Marks an entry.

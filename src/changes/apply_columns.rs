@@ -3,6 +3,7 @@
 use super::apply::{Run, mark};
 use super::apply_rows::new_cell;
 use super::plan::Plan;
+use super::turn::Turn;
 use crate::error::Result;
 use crate::sheet::{Cell, Snapshot};
 use crate::smartsheet::{ColumnSpec, Error, RowChange};
@@ -12,9 +13,9 @@ use serde_json::{Value, json};
 impl Run<'_> {
     pub async fn single(&self, plan: &Plan, all: &mut [ChangeRow]) -> Result<()> {
         let Some(entry) = all.first().cloned().filter(|r| matches!(r.state, RowState::Pending | RowState::Sent)) else { return Ok(()) };
-        let in_doubt = entry.state == RowState::Sent;
-        let snapshot = self.changes.sheets.current(&self.identity, self.change.sheet).await?;
-        let landed = if in_doubt { self.landed(plan, &snapshot, &entry).await? } else { None };
+        let turn = self.changes.turn(self.change.sheet).await?;
+        let landed = if entry.state == RowState::Sent { self.look_for(plan, &entry).await? } else { None };
+        let snapshot = self.current().await?;
         if let (None, Some(reason)) = (&landed, not_as_planned(plan, &snapshot)) {
             mark(&mut all[0], RowState::Skipped, reason);
             let touched = all.to_vec();
@@ -28,11 +29,8 @@ impl Run<'_> {
         self.note(all, &touched).await?;
         let sent = match landed {
             Some(made) => Ok(made),
-            None => match self.send(plan).await {
-                Err(Error::MayHaveLanded(why)) => {
-                    let snapshot = self.changes.sheets.current(&self.identity, self.change.sheet).await?;
-                    self.landed(plan, &snapshot, &all[0]).await?.ok_or(Error::MayHaveLanded(why))
-                }
+            None => match self.send(&turn, plan).await {
+                Err(Error::MayHaveLanded(why)) => self.look_for(plan, &all[0]).await?.ok_or(Error::MayHaveLanded(why)),
                 other => other,
             },
         };
@@ -40,37 +38,51 @@ impl Run<'_> {
             Ok(made) => {
                 all[0].made = Some(made.clone());
                 if let (Plan::RestoreColumn { cells, .. }, Some(column)) = (plan, made.as_i64()) {
-                    self.fill(column, cells).await?;
+                    self.fill(&turn, column, cells).await?;
                 }
                 mark(&mut all[0], RowState::Done, None);
                 let touched = all.to_vec();
                 self.note(all, &touched).await
             }
-            Err(error) => self.give_up(all, error).await,
+            Err(error) => self.give_up(all, &[0], error).await,
         }
     }
 
-    async fn send(&self, plan: &Plan) -> Result<Value, Error> {
-        let (client, identity, sheet) = (self.changes.sheets.client(), &self.identity, self.change.sheet.0);
+    async fn send(&self, turn: &Turn, plan: &Plan) -> Result<Value, Error> {
+        let (client, identity, writer) = (self.changes.sheets.client(), &self.identity, &turn.writer);
         match plan {
             Plan::AddColumn { spec } | Plan::RestoreColumn { spec, .. } => {
-                client.add_column(identity, sheet, spec).await.map(|c| json!(c.id))
+                client.add_column(writer, identity, spec).await.map(|c| json!(c.id))
             }
             Plan::UpdateColumn { column_id, after, .. } => {
-                client.update_column(identity, sheet, *column_id, after).await.map(|c| json!(c.id))
+                client.update_column(writer, identity, *column_id, after).await.map(|c| json!(c.id))
             }
-            Plan::DeleteColumn { column_id, .. } => client.delete_column(identity, sheet, *column_id).await.map(|()| Value::Null),
+            Plan::DeleteColumn { column_id, .. } => client.delete_column(writer, identity, *column_id).await.map(|()| Value::Null),
             Plan::Comment { row_id, text, .. } => {
-                client.add_comment(identity, sheet, *row_id, text).await.map(|d| json!(d.comments.first().map(|c| c.id)))
+                client.add_comment(writer, identity, *row_id, text).await.map(|d| json!(d.comments.first().map(|c| c.id)))
             }
-            Plan::DeleteComment { comment_id, .. } => client.delete_comment(identity, sheet, *comment_id).await.map(|()| Value::Null),
+            Plan::DeleteComment { comment_id, .. } => client.delete_comment(writer, identity, *comment_id).await.map(|()| Value::Null),
             Plan::Update { .. } | Plan::Add { .. } | Plan::Delete { .. } | Plan::Restore { .. } => {
                 Err(Error::Malformed("not a change of a single entry".into()))
             }
         }
     }
 
-    /// Whether a request whose answer was lost has been carried out; what it made, if so.
+    /// Looks whether a request whose answer was lost is carried out; what it made, if so.
+    async fn look_for(&self, plan: &Plan, entry: &ChangeRow) -> Result<Option<Value>> {
+        let mut looks = self.looks();
+        loop {
+            let seen = match self.current().await {
+                Ok(snapshot) => self.landed(plan, &snapshot, entry).await,
+                Err(error) => Err(error),
+            };
+            if matches!(seen, Ok(Some(_))) || !looks.again().await {
+                return seen;
+            }
+        }
+    }
+
+    /// What a change of this plan has made, if it shows up in the sheet.
     async fn landed(&self, plan: &Plan, snapshot: &Snapshot, entry: &ChangeRow) -> Result<Option<Value>> {
         Ok(match plan {
             Plan::AddColumn { spec } | Plan::RestoreColumn { spec, .. } => {
@@ -98,15 +110,15 @@ impl Run<'_> {
     }
 
     /// Puts the cells of a restored column back, in rows that are still there.
-    async fn fill(&self, column: i64, cells: &[(i64, Value)]) -> Result<()> {
-        let snapshot = self.changes.sheets.current(&self.identity, self.change.sheet).await?;
+    async fn fill(&self, turn: &Turn, column: i64, cells: &[(i64, Value)]) -> Result<()> {
+        let snapshot = self.current().await?;
         let there: Vec<RowChange> = cells
             .iter()
             .filter(|(row, _)| snapshot.row(*row).is_some())
             .map(|(row, value)| RowChange { id: *row, cells: vec![new_cell(&snapshot, column, value)] })
             .collect();
         for chunk in there.chunks(500) {
-            if let Err(error) = self.changes.sheets.client().update_rows(&self.identity, self.change.sheet.0, chunk).await {
+            if let Err(error) = self.changes.sheets.client().update_rows(&turn.writer, &self.identity, chunk).await {
                 return Err(crate::sheet::smartsheet_trouble(error));
             }
         }

@@ -1,14 +1,14 @@
 //! Carries out changes of rows: only where the old values still stand, in chunks, journal first.
 
-use super::apply::{Run, mark};
+use super::apply::{Run, mark, open};
 use super::plan::{CellEdit, DeletedRow, Location, NewRowPlan, RowEdit};
+use super::turn::Turn;
 use crate::error::Result;
 use crate::sheet::{Cell, Snapshot, SnapshotRow};
 use crate::smartsheet::{Bulk, Error, NewCell, NewRow, RowChange};
 use crate::store::{ChangeRow, RowState};
 use serde_json::{Value, json};
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
 
 /// Rows of one request.
 const CHUNK: usize = 500;
@@ -16,16 +16,13 @@ const CHANGED: &str = "it was changed by somebody else meanwhile";
 const GONE: &str = "the row is gone";
 
 impl Run<'_> {
-    async fn current(&self) -> Result<Arc<Snapshot>> {
-        self.changes.sheets.current(&self.identity, self.change.sheet).await
-    }
-
     pub async fn update(&self, edits: &[RowEdit], all: &mut [ChangeRow]) -> Result<()> {
         for start in (0..edits.len()).step_by(CHUNK) {
             let range = start..(start + CHUNK).min(edits.len());
             if all[range.clone()].iter().all(|r| !open(r)) {
                 continue;
             }
+            let turn = self.changes.turn(self.change.sheet).await?;
             let snapshot = self.current().await?;
             let mut batch = Vec::new();
             let waiting: Vec<usize> = range.clone().filter(|i| open(&all[*i])).collect();
@@ -54,14 +51,14 @@ impl Run<'_> {
                     cells: edits[*i].cells.iter().map(|c| cell_of(&snapshot, c, &c.after)).collect(),
                 })
                 .collect();
-            match self.changes.sheets.client().update_rows(&self.identity, self.change.sheet.0, &changes).await {
+            match self.changes.sheets.client().update_rows(&turn.writer, &self.identity, &changes).await {
                 Ok(bulk) => settle(all, &batch, &bulk),
                 Err(error) => self.after_lost_update(edits, all, &batch, error).await?,
             }
             let touched = all[range].to_vec();
             self.note(all, &touched).await?;
             if touched.iter().any(|r| r.state == RowState::Failed && r.reason.as_deref() == Some(STOPPED)) {
-                return self.stop(all).await;
+                return self.fail_open(all, STOPPED).await;
             }
         }
         Ok(())
@@ -69,45 +66,28 @@ impl Run<'_> {
 
     /// The request failed as a whole: refused rows fail; where the answer was lost the rows are read back.
     async fn after_lost_update(&self, edits: &[RowEdit], all: &mut [ChangeRow], batch: &[usize], error: Error) -> Result<()> {
-        let ids: Vec<i64> = batch.iter().map(|i| edits[*i].row_id).collect();
-        let refused = matches!(error, Error::Refused { .. } | Error::Forbidden { .. } | Error::NotFound(_) | Error::Unauthorized { .. });
-        let readable = if refused { Err(error) } else { self.current().await.map_err(|_| error) };
-        match readable {
-            Ok(snapshot) => {
-                tracing::warn!(rows = ids.len(), "the answer to an update was lost; the rows are read back");
-                for i in batch {
-                    match compare(&snapshot, &edits[*i]) {
-                        Standing::After => mark(&mut all[*i], RowState::Done, None),
-                        _ => mark(&mut all[*i], RowState::Failed, STOPPED),
-                    }
-                }
-                Ok(())
-            }
-            Err(error) => {
-                let mut part: Vec<ChangeRow> = batch.iter().map(|i| all[*i].clone()).collect();
-                self.give_up(&mut part, error).await?;
-                for (i, row) in batch.iter().zip(part) {
-                    all[*i] = row;
-                }
-                Ok(())
+        if matches!(error, Error::Refused { .. } | Error::Forbidden { .. } | Error::NotFound(_) | Error::Unauthorized { .. }) {
+            return self.give_up(all, batch, error).await;
+        }
+        tracing::warn!(rows = batch.len(), %error, "the answer to an update was lost; the rows are read back");
+        let written = |s: &Snapshot| batch.iter().all(|i| matches!(compare(s, &edits[*i]), Standing::After));
+        let Ok(snapshot) = self.look_back(written).await else { return self.give_up(all, batch, error).await };
+        for i in batch {
+            match compare(&snapshot, &edits[*i]) {
+                Standing::After => mark(&mut all[*i], RowState::Done, None),
+                _ => mark(&mut all[*i], RowState::Failed, STOPPED),
             }
         }
-    }
-
-    async fn stop(&self, all: &mut [ChangeRow]) -> Result<()> {
-        for row in all.iter_mut().filter(|r| open(r)) {
-            mark(row, RowState::Failed, STOPPED);
-        }
-        let touched = all.to_vec();
-        self.note(all, &touched).await
+        Ok(())
     }
 
     pub async fn add(&self, location: &Location, new: &[NewRowPlan], all: &mut [ChangeRow]) -> Result<()> {
+        let turn = self.changes.turn(self.change.sheet).await?;
         let snapshot = self.current().await?;
-        let rows: Vec<(&[CellEdit], usize)> = new.iter().enumerate().map(|(i, r)| (r.cells.as_slice(), i)).collect();
+        let rows: Vec<Wanted<'_>> = new.iter().enumerate().map(|(at, r)| Wanted { at, cells: &r.cells, value: |c| &c.after }).collect();
         let mut location = location.clone();
         for chunk in rows.chunks(CHUNK) {
-            let made = self.add_block(&snapshot, &location, chunk, all, |c| &c.after).await?;
+            let made = self.add_block(&turn, &snapshot, &location, chunk, all).await?;
             if let Some(last) = made.last() {
                 location = Location { after: Some(*last), ..Location::default() };
             }
@@ -118,95 +98,75 @@ impl Run<'_> {
     /// Adds rows that stand one behind the other. What is in doubt is looked for by its values.
     async fn add_block(
         &self,
+        turn: &Turn,
         snapshot: &Snapshot,
         location: &Location,
-        rows: &[(&[CellEdit], usize)],
+        rows: &[Wanted<'_>],
         all: &mut [ChangeRow],
-        value: fn(&CellEdit) -> &Value,
     ) -> Result<Vec<i64>> {
-        let ours: HashSet<i64> = all.iter().filter_map(|r| r.made.as_ref().and_then(Value::as_i64)).collect();
-        let wanted: Vec<&(&[CellEdit], usize)> = rows.iter().filter(|(_, i)| open(&all[*i])).collect();
-        let mut found: HashSet<i64> = HashSet::new();
-        let mut batch = Vec::new();
-        for (cells, i) in &wanted {
-            let twins = twins(snapshot, cells, value);
-            if all[*i].state == RowState::Sent {
-                let before: HashSet<i64> =
-                    all[*i].made.as_ref().and_then(|m| m["twins"].as_array()).into_iter().flatten().filter_map(Value::as_i64).collect();
-                if let Some(landed) = twins.iter().find(|t| !before.contains(t) && !found.contains(t) && !ours.contains(t)) {
-                    found.insert(*landed);
-                    all[*i].made = Some(json!(landed));
-                    mark(&mut all[*i], RowState::Done, None);
-                    continue;
-                }
-            }
-            all[*i].made = Some(json!({ "twins": twins }));
-            mark(&mut all[*i], RowState::Sent, None);
-            batch.push(*i);
+        let doubtful: Vec<Wanted<'_>> = rows.iter().filter(|w| all[w.at].state == RowState::Sent).copied().collect();
+        if !doubtful.is_empty() {
+            self.look_for_added(&doubtful, all).await?;
         }
-        let touched: Vec<ChangeRow> = wanted.iter().map(|(_, i)| all[*i].clone()).collect();
-        self.note(all, &touched).await?;
+        let batch: Vec<Wanted<'_>> = rows.iter().filter(|w| open(&all[w.at])).copied().collect();
+        for wanted in &batch {
+            all[wanted.at].made = Some(json!({ "twins": twins(snapshot, wanted) }));
+            mark(&mut all[wanted.at], RowState::Sent, None);
+        }
+        let entries: Vec<usize> = batch.iter().map(|w| w.at).collect();
+        let touched = |all: &[ChangeRow]| rows.iter().map(|w| all[w.at].clone()).collect::<Vec<_>>();
+        self.note(all, &touched(all)).await?;
         if !batch.is_empty() {
-            let by_index: HashMap<usize, &[CellEdit]> = rows.iter().map(|(c, i)| (*i, *c)).collect();
-            let requests: Vec<NewRow> = batch.iter().map(|i| new_row(snapshot, location, by_index[i], value)).collect();
-            match self.changes.sheets.client().add_rows(&self.identity, self.change.sheet.0, &requests).await {
+            let requests: Vec<NewRow> = batch.iter().map(|w| new_row(snapshot, location, w)).collect();
+            match self.changes.sheets.client().add_rows(&turn.writer, &self.identity, &requests).await {
                 Ok(bulk) => {
-                    settle(all, &batch, &bulk);
+                    settle(all, &entries, &bulk);
                     let mut ids = bulk.rows.iter().map(|r| r.id);
-                    for i in batch.iter().filter(|i| all[**i].state == RowState::Done).copied().collect::<Vec<_>>() {
+                    for i in entries.iter().filter(|i| all[**i].state == RowState::Done).copied().collect::<Vec<_>>() {
                         all[i].made = ids.next().map(|id| json!(id));
                     }
                 }
-                Err(Error::MayHaveLanded(why)) => self.look_for_added(&by_index, all, &batch, value, Error::MayHaveLanded(why)).await?,
-                Err(error) => {
-                    let mut part: Vec<ChangeRow> = batch.iter().map(|i| all[*i].clone()).collect();
-                    self.give_up(&mut part, error).await?;
-                    for (i, row) in batch.iter().zip(part) {
-                        all[*i] = row;
+                Err(error @ Error::MayHaveLanded(_)) => match self.look_for_added(&batch, all).await {
+                    Ok(()) => {
+                        for i in entries.iter().filter(|i| open(&all[**i])).copied().collect::<Vec<_>>() {
+                            all[i].made = None;
+                            mark(&mut all[i], RowState::Failed, STOPPED);
+                        }
                     }
-                }
+                    Err(_) => self.give_up(all, &entries, error).await?,
+                },
+                Err(error) => self.give_up(all, &entries, error).await?,
             }
-            let touched: Vec<ChangeRow> = batch.iter().map(|i| all[*i].clone()).collect();
-            self.note(all, &touched).await?;
+            self.note(all, &touched(all)).await?;
         }
-        Ok(rows.iter().filter_map(|(_, i)| all[*i].made.as_ref().and_then(Value::as_i64)).collect())
+        Ok(rows.iter().filter_map(|w| all[w.at].made.as_ref().and_then(Value::as_i64)).collect())
     }
 
-    async fn look_for_added(
-        &self,
-        cells: &HashMap<usize, &[CellEdit]>,
-        all: &mut [ChangeRow],
-        batch: &[usize],
-        value: fn(&CellEdit) -> &Value,
-        error: Error,
-    ) -> Result<()> {
-        let Ok(snapshot) = self.current().await else {
-            let mut part: Vec<ChangeRow> = batch.iter().map(|i| all[*i].clone()).collect();
-            self.give_up(&mut part, error).await?;
-            for (i, row) in batch.iter().zip(part) {
-                all[*i] = row;
-            }
-            return Ok(());
+    /// Looks whether rows whose answer was lost are there; what does not show up in time stays open.
+    async fn look_for_added(&self, batch: &[Wanted<'_>], all: &mut [ChangeRow]) -> Result<()> {
+        let ours: HashSet<i64> = all.iter().filter_map(|r| r.made.as_ref().and_then(Value::as_i64)).collect();
+        let find = |snapshot: &Snapshot| -> Vec<Option<i64>> {
+            let mut taken = ours.clone();
+            let one = |w: &Wanted<'_>| {
+                let made = all[w.at].made.as_ref();
+                let before: HashSet<i64> =
+                    made.and_then(|m| m["twins"].as_array()).into_iter().flatten().filter_map(Value::as_i64).collect();
+                twins(snapshot, w).into_iter().find(|t| !before.contains(t) && taken.insert(*t))
+            };
+            batch.iter().map(one).collect()
         };
-        let mut taken: HashSet<i64> = all.iter().filter_map(|r| r.made.as_ref().and_then(Value::as_i64)).collect();
-        for i in batch {
-            let before: HashSet<i64> =
-                all[*i].made.as_ref().and_then(|m| m["twins"].as_array()).into_iter().flatten().filter_map(Value::as_i64).collect();
-            match twins(&snapshot, cells[i], value).into_iter().find(|t| !before.contains(t) && taken.insert(*t)) {
-                Some(id) => {
-                    all[*i].made = Some(json!(id));
-                    mark(&mut all[*i], RowState::Done, None);
-                }
-                None => {
-                    all[*i].made = None;
-                    mark(&mut all[*i], RowState::Failed, STOPPED);
-                }
+        let snapshot = self.look_back(|s| find(s).iter().all(Option::is_some)).await?;
+        for (wanted, id) in batch.iter().zip(find(&snapshot)) {
+            if let Some(id) = id {
+                all[wanted.at].made = Some(json!(id));
+                mark(&mut all[wanted.at], RowState::Done, None);
             }
         }
         Ok(())
     }
 
     pub async fn delete(&self, gone: &[DeletedRow], all: &mut [ChangeRow]) -> Result<()> {
+        let turn = self.changes.turn(self.change.sheet).await?;
         let snapshot = self.current().await?;
         let planned: HashSet<i64> = gone.iter().map(|r| r.row_id).collect();
         let mut kept: HashSet<i64> =
@@ -253,17 +213,15 @@ impl Run<'_> {
         if ids.is_empty() {
             return Ok(());
         }
-        match self.changes.sheets.client().delete_rows(&self.identity, self.change.sheet.0, &ids).await {
-            Ok(_) => batch.iter().for_each(|i| mark(&mut all[*i], RowState::Done, None)),
-            Err(error) => match self.current().await {
-                Ok(snapshot) => {
-                    for i in &batch {
-                        let there = snapshot.row(gone[*i].row_id).is_some();
-                        mark(&mut all[*i], if there { RowState::Failed } else { RowState::Done }, if there { Some(STOPPED) } else { None });
-                    }
-                }
-                Err(_) => return self.give_up(all, error).await,
-            },
+        if let Err(error) = self.changes.sheets.client().delete_rows(&turn.writer, &self.identity, &ids).await {
+            let all_gone = |s: &Snapshot| ids.iter().all(|id| s.row(*id).is_none());
+            let Ok(snapshot) = self.look_back(all_gone).await else { return self.give_up(all, &batch, error).await };
+            for i in &batch {
+                let there = snapshot.row(gone[*i].row_id).is_some();
+                mark(&mut all[*i], if there { RowState::Failed } else { RowState::Done }, there.then_some(STOPPED));
+            }
+        } else {
+            batch.iter().for_each(|i| mark(&mut all[*i], RowState::Done, None));
         }
         let touched = all.to_vec();
         self.note(all, &touched).await
@@ -271,6 +229,7 @@ impl Run<'_> {
 
     /// Brings deleted rows back where they stood: runs of neighbours in one request each.
     pub async fn restore(&self, back: &[DeletedRow], all: &mut [ChangeRow]) -> Result<()> {
+        let turn = self.changes.turn(self.change.sheet).await?;
         let snapshot = self.current().await?;
         let mut new_ids: HashMap<i64, i64> = HashMap::new();
         let mut start = 0;
@@ -291,8 +250,8 @@ impl Run<'_> {
                 Some(above) => Location { after: Some(above), ..Location::default() },
                 None => Location { parent, top: true, ..Location::default() },
             };
-            let rows: Vec<(&[CellEdit], usize)> = run.iter().map(|i| (back[*i].cells.as_slice(), *i)).collect();
-            self.add_block(&snapshot, &location, &rows, all, |c| &c.before).await?;
+            let rows: Vec<Wanted<'_>> = run.iter().map(|at| Wanted { at: *at, cells: &back[*at].cells, value: |c| &c.before }).collect();
+            self.add_block(&turn, &snapshot, &location, &rows, all).await?;
             for i in &run {
                 if let Some(id) = all[*i].made.as_ref().and_then(Value::as_i64) {
                     new_ids.insert(back[*i].row_id, id);
@@ -306,8 +265,12 @@ impl Run<'_> {
 
 const STOPPED: &str = "Smartsheet did not answer, so this was not written";
 
-fn open(row: &ChangeRow) -> bool {
-    matches!(row.state, RowState::Pending | RowState::Sent)
+/// A row to be made: which entry it is, and its values.
+#[derive(Clone, Copy)]
+struct Wanted<'a> {
+    at: usize,
+    cells: &'a [CellEdit],
+    value: fn(&CellEdit) -> &Value,
 }
 
 enum Standing {
@@ -343,8 +306,8 @@ fn has_more(snapshot: &Snapshot, row: &SnapshotRow, cells: &[CellEdit]) -> bool 
 }
 
 /// Rows that have all of these values.
-fn twins(snapshot: &Snapshot, cells: &[CellEdit], value: fn(&CellEdit) -> &Value) -> Vec<i64> {
-    snapshot.rows.iter().filter(|r| holds(snapshot, r, cells, value)).map(|r| r.id).collect()
+fn twins(snapshot: &Snapshot, wanted: &Wanted<'_>) -> Vec<i64> {
+    snapshot.rows.iter().filter(|r| holds(snapshot, r, wanted.cells, wanted.value)).map(|r| r.id).collect()
 }
 
 pub(super) fn cell_of(snapshot: &Snapshot, edit: &CellEdit, value: &Value) -> NewCell {
@@ -374,8 +337,8 @@ pub(super) fn new_cell(snapshot: &Snapshot, column_id: i64, value: &Value) -> Ne
     }
 }
 
-fn new_row(snapshot: &Snapshot, location: &Location, cells: &[CellEdit], value: fn(&CellEdit) -> &Value) -> NewRow {
-    let cells = cells.iter().map(|c| cell_of(snapshot, c, value(c))).collect();
+fn new_row(snapshot: &Snapshot, location: &Location, wanted: &Wanted<'_>) -> NewRow {
+    let cells = wanted.cells.iter().map(|c| cell_of(snapshot, c, (wanted.value)(c))).collect();
     match (location.after, location.parent) {
         (Some(after), _) => NewRow { cells, sibling_id: Some(after), ..NewRow::default() },
         (None, Some(parent)) => NewRow { cells, parent_id: Some(parent), to_bottom: (!location.top).then_some(true), ..NewRow::default() },

@@ -5,12 +5,12 @@ mod apply;
 mod apply_columns;
 mod apply_rows;
 mod plan;
-
+pub mod propose;
+mod turn;
 mod undo;
 
 pub use apply::{Outcome, OutcomeRow};
 pub use plan::{CellEdit, DeletedRow, Location, NewRowPlan, Plan, RowEdit};
-pub mod propose;
 pub use propose::{ColumnAction, ColumnRequest, Draft, NewRowRequest, SetRequest};
 
 use crate::clock::Clock;

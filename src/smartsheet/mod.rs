@@ -15,6 +15,7 @@ pub use client::{Client, Settings};
 pub use error::Error;
 pub use listing::{Hit, SheetEntry, User, Workspace};
 pub use model::{Cell, Column, ColumnSpec, Comment, Contact, Discussion, NewCell, NewRow, Row, RowChange, Scalar, SheetHeader};
+pub use pace::SheetWriter;
 pub use reader::{Read, read_sheet};
 pub use writes::{Bulk, FailedItem};
 

@@ -12,6 +12,14 @@ const PER_MINUTE: u32 = 300;
 /// A fifth may go out at once; the rest is spread, so that no window of 60 s exceeds the grant.
 const BURST: u32 = PER_MINUTE / 5;
 
+/// The right to write to a sheet: as long as it lives nobody else of this process writes to it, so
+/// that what was compared just before still stands.
+#[derive(Debug)]
+pub struct SheetWriter {
+    pub(super) sheet: i64,
+    _turn: OwnedMutexGuard<()>,
+}
+
 pub(super) struct Pace {
     budget: DefaultKeyedRateLimiter<Identity>,
     writers: Mutex<HashMap<i64, Arc<AsyncMutex<()>>>>,
@@ -30,9 +38,8 @@ impl Pace {
         let _ = self.budget.until_key_n_ready(identity, cost).await;
     }
 
-    /// The right to write to a sheet; writes to one sheet are always serial.
-    pub async fn writer(&self, sheet: i64) -> OwnedMutexGuard<()> {
+    pub async fn writer(&self, sheet: i64) -> SheetWriter {
         let lock = self.writers.lock().unwrap_or_else(std::sync::PoisonError::into_inner).entry(sheet).or_default().clone();
-        lock.lock_owned().await
+        SheetWriter { sheet, _turn: lock.lock_owned().await }
     }
 }

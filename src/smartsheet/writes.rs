@@ -1,9 +1,11 @@
-//! The calls that write: rows in bulk with partial success, columns, comments. One writer per sheet.
+//! The calls that write: rows in bulk with partial success, columns, comments. Each wants the right to
+//! write to its sheet.
 
 use super::Identity;
 use super::client::Client;
 use super::error::{Body, Error};
 use super::model::{Column, ColumnSpec, Discussion, NewRow, Row, RowChange};
+use super::pace::SheetWriter;
 use super::request::Call;
 use reqwest::Method;
 use serde::Deserialize;
@@ -57,26 +59,30 @@ struct Item {
 }
 
 impl Client {
+    /// Waits for the right to write to a sheet.
+    pub async fn writer(&self, sheet: i64) -> SheetWriter {
+        self.pace.writer(sheet).await
+    }
+
     /// Adds up to `ROWS_PER_CALL` rows in one request.
     ///
     /// # Errors
     /// See [`Error`]; [`Error::MayHaveLanded`] when the answer was lost.
-    pub async fn add_rows(&self, identity: &Identity, sheet: i64, rows: &[NewRow]) -> Result<Bulk, Error> {
-        self.bulk(identity, sheet, Method::POST, rows).await
+    pub async fn add_rows(&self, writer: &SheetWriter, identity: &Identity, rows: &[NewRow]) -> Result<Bulk, Error> {
+        self.bulk(writer, identity, Method::POST, rows).await
     }
 
     /// Changes cells of up to `ROWS_PER_CALL` rows in one request. Safe to repeat.
     ///
     /// # Errors
     /// See [`Error`].
-    pub async fn update_rows(&self, identity: &Identity, sheet: i64, rows: &[RowChange]) -> Result<Bulk, Error> {
-        self.bulk(identity, sheet, Method::PUT, rows).await
+    pub async fn update_rows(&self, writer: &SheetWriter, identity: &Identity, rows: &[RowChange]) -> Result<Bulk, Error> {
+        self.bulk(writer, identity, Method::PUT, rows).await
     }
 
-    async fn bulk(&self, identity: &Identity, sheet: i64, method: Method, rows: &[impl serde::Serialize]) -> Result<Bulk, Error> {
+    async fn bulk(&self, writer: &SheetWriter, identity: &Identity, method: Method, rows: &[impl serde::Serialize]) -> Result<Bulk, Error> {
         debug_assert!(rows.len() <= ROWS_PER_CALL);
-        let _writer = self.pace.writer(sheet).await;
-        let call = Call::write(method, format!("sheets/{sheet}/rows?allowPartialSuccess=true"), Some(&rows))?;
+        let call = Call::write(method, format!("sheets/{}/rows?allowPartialSuccess=true", writer.sheet), Some(&rows))?;
         let answer: Answer<Vec<Row>> = self.call(identity, &call).await?;
         let failed = answer.failed_items.into_iter().map(|i| FailedItem {
             index: i.index,
@@ -91,12 +97,11 @@ impl Client {
     ///
     /// # Errors
     /// See [`Error`]. Requests that went through before the failing one stay done.
-    pub async fn delete_rows(&self, identity: &Identity, sheet: i64, ids: &[i64]) -> Result<Vec<i64>, Error> {
-        let _writer = self.pace.writer(sheet).await;
+    pub async fn delete_rows(&self, writer: &SheetWriter, identity: &Identity, ids: &[i64]) -> Result<Vec<i64>, Error> {
         let mut deleted = Vec::with_capacity(ids.len());
         for chunk in ids.chunks(IDS_PER_URL) {
             let list: Vec<String> = chunk.iter().map(i64::to_string).collect();
-            let path = format!("sheets/{sheet}/rows?ignoreRowsNotFound=true&ids={}", list.join(","));
+            let path = format!("sheets/{}/rows?ignoreRowsNotFound=true&ids={}", writer.sheet, list.join(","));
             let answer: Answer<Vec<i64>> = self.call(identity, &Call::write(Method::DELETE, path, None::<&()>)?).await?;
             deleted.extend(answer.result);
         }
@@ -107,9 +112,8 @@ impl Client {
     ///
     /// # Errors
     /// See [`Error`]; [`Error::MayHaveLanded`] when the answer was lost.
-    pub async fn add_column(&self, identity: &Identity, sheet: i64, column: &ColumnSpec) -> Result<Column, Error> {
-        let _writer = self.pace.writer(sheet).await;
-        let call = Call::write(Method::POST, format!("sheets/{sheet}/columns"), Some(&[column]))?;
+    pub async fn add_column(&self, writer: &SheetWriter, identity: &Identity, column: &ColumnSpec) -> Result<Column, Error> {
+        let call = Call::write(Method::POST, format!("sheets/{}/columns", writer.sheet), Some(&[column]))?;
         let answer: Answer<Vec<Column>> = self.call(identity, &call).await?;
         answer.result.into_iter().next().ok_or_else(|| Error::Malformed("no column in the answer".into()))
     }
@@ -118,9 +122,8 @@ impl Client {
     ///
     /// # Errors
     /// See [`Error`].
-    pub async fn update_column(&self, identity: &Identity, sheet: i64, id: i64, column: &ColumnSpec) -> Result<Column, Error> {
-        let _writer = self.pace.writer(sheet).await;
-        let call = Call::write(Method::PUT, format!("sheets/{sheet}/columns/{id}"), Some(column))?;
+    pub async fn update_column(&self, writer: &SheetWriter, identity: &Identity, id: i64, column: &ColumnSpec) -> Result<Column, Error> {
+        let call = Call::write(Method::PUT, format!("sheets/{}/columns/{id}", writer.sheet), Some(column))?;
         let answer: Answer<Column> = self.call(identity, &call).await?;
         Ok(answer.result)
     }
@@ -129,9 +132,8 @@ impl Client {
     ///
     /// # Errors
     /// See [`Error`].
-    pub async fn delete_column(&self, identity: &Identity, sheet: i64, id: i64) -> Result<(), Error> {
-        let _writer = self.pace.writer(sheet).await;
-        let call = Call::write(Method::DELETE, format!("sheets/{sheet}/columns/{id}"), None::<&()>)?;
+    pub async fn delete_column(&self, writer: &SheetWriter, identity: &Identity, id: i64) -> Result<(), Error> {
+        let call = Call::write(Method::DELETE, format!("sheets/{}/columns/{id}", writer.sheet), None::<&()>)?;
         self.gone(identity, &call).await
     }
 
@@ -139,10 +141,9 @@ impl Client {
     ///
     /// # Errors
     /// See [`Error`]; [`Error::MayHaveLanded`] when the answer was lost.
-    pub async fn add_comment(&self, identity: &Identity, sheet: i64, row: i64, text: &str) -> Result<Discussion, Error> {
-        let _writer = self.pace.writer(sheet).await;
+    pub async fn add_comment(&self, writer: &SheetWriter, identity: &Identity, row: i64, text: &str) -> Result<Discussion, Error> {
         let body = serde_json::json!({ "comment": { "text": text } });
-        let call = Call::write(Method::POST, format!("sheets/{sheet}/rows/{row}/discussions"), Some(&body))?;
+        let call = Call::write(Method::POST, format!("sheets/{}/rows/{row}/discussions", writer.sheet), Some(&body))?;
         let answer: Answer<Discussion> = self.call(identity, &call).await?;
         Ok(answer.result)
     }
@@ -151,9 +152,8 @@ impl Client {
     ///
     /// # Errors
     /// See [`Error`].
-    pub async fn delete_comment(&self, identity: &Identity, sheet: i64, id: i64) -> Result<(), Error> {
-        let _writer = self.pace.writer(sheet).await;
-        let call = Call::write(Method::DELETE, format!("sheets/{sheet}/comments/{id}"), None::<&()>)?;
+    pub async fn delete_comment(&self, writer: &SheetWriter, identity: &Identity, id: i64) -> Result<(), Error> {
+        let call = Call::write(Method::DELETE, format!("sheets/{}/comments/{id}", writer.sheet), None::<&()>)?;
         self.gone(identity, &call).await
     }
 

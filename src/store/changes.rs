@@ -267,29 +267,47 @@ impl Store {
             .collect())
     }
 
-    /// Writes where these rows of a change stand, all or none.
+    /// Takes a change up, for the first time or after whoever carried it out before was interrupted:
+    /// from here on nothing is noted any more on behalf of the others. Returns the fence and when
+    /// the last note was made, epoch milliseconds.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn set_change_rows(&self, change: &str, rows: &[ChangeRow]) -> Result<(), sqlx::Error> {
+    pub async fn take_change(&self, change: &str) -> Result<(i64, i64), sqlx::Error> {
+        const TAKE: &str = "UPDATE changes SET fence = fence + 1 WHERE id = $1 RETURNING fence, noted_at_ms";
+        on_durable!(self, pool => sqlx::query_as(TAKE).bind(change).fetch_one(pool).await)
+    }
+
+    /// Writes where these rows of a change stand, all or none; `false` when somebody else has taken the change up.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn set_change_rows(&self, change: &str, fence: i64, rows: &[ChangeRow], now_ms: i64) -> Result<bool, sqlx::Error> {
+        const NOTE: &str = "UPDATE changes SET noted_at_ms = $3 WHERE id = $1 AND fence = $2";
         const SET: &str = "UPDATE change_rows SET state = $3, made = $4, reason = $5 WHERE change_id = $1 AND seq = $2";
         on_durable!(self, pool => {
             let mut tx = pool.begin().await?;
+            if sqlx::query(NOTE).bind(change).bind(fence).bind(now_ms).execute(&mut *tx).await?.rows_affected() == 0 {
+                return Ok(false);
+            }
             for row in rows {
                 sqlx::query(SET).bind(change).bind(row.seq).bind(row.state.as_str()).bind(row.made.as_ref().map(Json)).bind(&row.reason).execute(&mut *tx).await?;
             }
-            tx.commit().await
+            tx.commit().await?;
+            Ok(true)
         })
     }
 
-    /// Closes a change. An undo of which nothing came does not count: it may be asked for again.
+    /// Closes a change; `false` when somebody else has taken it up. An undo of which nothing came
+    /// does not count: it may be asked for again.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn finish_change(&self, change: &str, failed: bool, now_ms: i64) -> Result<(), sqlx::Error> {
+    pub async fn finish_change(&self, change: &str, fence: i64, failed: bool, now_ms: i64) -> Result<bool, sqlx::Error> {
         const SET: &str = "UPDATE changes SET state = $2, applied_at_ms = $3,
-            undo_of = CASE WHEN $2 = 'failed' THEN NULL ELSE undo_of END WHERE id = $1";
+            undo_of = CASE WHEN $2 = 'failed' THEN NULL ELSE undo_of END WHERE id = $1 AND fence = $4";
         let state = if failed { "failed" } else { "applied" };
-        on_durable!(self, pool => sqlx::query(SET).bind(change).bind(state).bind(now_ms).execute(pool).await.map(|_| ()))
+        let closed = on_durable!(self, pool => sqlx::query(SET).bind(change).bind(state).bind(now_ms).bind(fence).execute(pool).await?.rows_affected());
+        Ok(closed > 0)
     }
 }

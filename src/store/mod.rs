@@ -9,6 +9,7 @@ mod inbox;
 mod messages;
 mod proposals;
 mod sessions;
+mod writers;
 
 pub use changes::{Change, ChangeRow, RowState};
 pub use inbox::{Event, Lane};
@@ -26,6 +27,11 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Mutex;
+
+/// How long a lease lasts without a sign of life, and how often one is given.
+pub const LEASE: Duration = Duration::from_secs(15);
+/// See [`LEASE`].
+pub const HEARTBEAT: Duration = Duration::from_secs(5);
 
 /// Runs an expression that only reads, with `$pool` bound to the pool that is there.
 macro_rules! on {

@@ -3,7 +3,7 @@
 use crate::world::{folder, postgres};
 use chat::{Accepted, Addressed, Anchor, Incoming, Platform, Sender, ThreadKey, What};
 use chatsheet::sheet::SheetId;
-use chatsheet::store::{NewMessage, Change, Lane, Proposal, ProposalState, Role, RowState, Store};
+use chatsheet::store::{Change, Lane, NewMessage, Proposal, ProposalState, Role, RowState, Store};
 use serde_json::json;
 
 macro_rules! on_both {
@@ -247,16 +247,22 @@ async fn the_journal_keeps_every_row(store: &Store) {
     rows[7].state = RowState::Failed;
     rows[7].reason = Some("refused".into());
     rows[8].made = Some(json!(9_007_199_254_740_991_i64));
-    store.set_change_rows("c1", &rows[7..9]).await.unwrap();
+    let (stale, _) = store.take_change("c1").await.unwrap();
+    let (fence, _) = store.take_change("c1").await.unwrap();
+    assert!(!store.set_change_rows("c1", stale, &rows[..7], 240).await.unwrap(), "who was taken for dead notes nothing any more");
+    assert!(store.set_change_rows("c1", fence, &rows[7..9], 250).await.unwrap());
     assert_eq!(store.change_rows("c1").await.unwrap()[7..9], rows[7..9]);
     assert!(store.last_undoable(&p.session_id).await.unwrap().is_none(), "not while it is carried out");
-    store.finish_change("c1", false, 300).await.unwrap();
+    assert!(!store.finish_change("c1", stale, true, 290).await.unwrap());
+    assert!(store.finish_change("c1", fence, false, 300).await.unwrap());
+    assert_eq!(store.take_change("c1").await.unwrap(), (fence + 1, 250), "the moment of the last note stays");
     assert_eq!(store.last_undoable(&p.session_id).await.unwrap().unwrap().id, "c1");
     let undo = Change { id: "u1".into(), undo_of: Some("c1".into()), ..change(&p) };
     assert!(store.begin_undo(&undo, 1).await.unwrap());
     assert!(!store.begin_undo(&Change { id: "u2".into(), ..undo }, 1).await.unwrap(), "taken back once");
     assert!(store.last_undoable(&p.session_id).await.unwrap().is_none());
-    store.finish_change("u1", true, 400).await.unwrap();
+    let (fence, _) = store.take_change("u1").await.unwrap();
+    assert!(store.finish_change("u1", fence, true, 400).await.unwrap());
     assert_eq!(store.last_undoable(&p.session_id).await.unwrap().unwrap().id, "c1", "an undo of which nothing came does not count");
     assert_eq!(store.last_undoable_of("U1", "slack|T1|C1").await.unwrap().unwrap().id, "c1");
     assert!(store.last_undoable_of("U2", "slack|T1|C1").await.unwrap().is_none());

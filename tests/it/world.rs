@@ -212,6 +212,7 @@ fn hurry(config: &mut Config) {
     smartsheet.retry_delay = Duration::from_millis(20);
     smartsheet.timeout = Duration::from_millis(700);
     smartsheet.breaker_pause = Duration::from_millis(300);
+    config.writes.in_doubt = Duration::from_millis(1_500);
     config.model_settings.retry_delay = Duration::from_millis(20);
     config.model_settings.timeout = Duration::from_millis(700);
 }

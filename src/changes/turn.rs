@@ -1,0 +1,67 @@
+//! The right to write to a sheet, among the tasks of this process and among processes.
+
+use super::Changes;
+use crate::clock::Clock;
+use crate::error::Result;
+use crate::sheet::SheetId;
+use crate::smartsheet::SheetWriter;
+use crate::store::{HEARTBEAT, LEASE, Store};
+use std::time::Duration;
+use tokio_util::task::AbortOnDropHandle;
+
+/// How often a sheet that another process writes to is asked for.
+const ASK_AGAIN: Duration = Duration::from_millis(200);
+
+/// Held from comparing to writing, so that no other change of ours comes between.
+pub(super) struct Turn {
+    pub writer: SheetWriter,
+    lease: Lease,
+    _heartbeat: AbortOnDropHandle<()>,
+}
+
+#[derive(Clone)]
+struct Lease {
+    store: Store,
+    clock: Clock,
+    sheet: SheetId,
+    owner: String,
+}
+
+impl Changes {
+    pub(super) async fn turn(&self, sheet: SheetId) -> Result<Turn> {
+        let writer = self.sheets.client().writer(sheet.0).await;
+        let owner = uuid::Uuid::new_v4().simple().to_string();
+        let lease = Lease { store: self.store.clone(), clock: self.clock.clone(), sheet, owner };
+        while !lease.take().await? {
+            tokio::time::sleep(ASK_AGAIN).await;
+        }
+        let kept = lease.clone();
+        let heartbeat = tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(HEARTBEAT).await;
+                if let Err(error) = kept.take().await {
+                    tracing::warn!(sheet = %kept.sheet, %error, "the lease of a sheet could not be prolonged");
+                }
+            }
+        });
+        Ok(Turn { writer, lease, _heartbeat: AbortOnDropHandle::new(heartbeat) })
+    }
+}
+
+impl Lease {
+    async fn take(&self) -> Result<bool, sqlx::Error> {
+        let now_ms = self.clock.now_ms();
+        self.store.take_sheet(self.sheet, &self.owner, now_ms, now_ms + LEASE.as_millis() as i64).await
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let lease = self.lease.clone();
+        tokio::spawn(async move {
+            if let Err(error) = lease.store.leave_sheet(lease.sheet, &lease.owner).await {
+                tracing::warn!(sheet = %lease.sheet, %error, "the lease of a sheet could not be given back; it runs out by itself");
+            }
+        });
+    }
+}
