@@ -25,6 +25,8 @@ pub enum Kind {
     Truncated,
     /// What was asked for is done, and the answer never comes.
     HangAfter,
+    /// The connection breaks at once, and what was asked for is done 800 ms later.
+    Late,
     /// The answer takes two seconds longer.
     Slow,
 }
@@ -39,9 +41,10 @@ impl FromStr for Kind {
             "hang" => Self::Hang,
             "reset" => Self::Reset,
             "truncated" => Self::Truncated,
+            "late" => Self::Late,
             "slow" => Self::Slow,
             other => {
-                return Err(format!("unknown fault '{other}': use 429, 5xx, hang, reset, truncated or slow"));
+                return Err(format!("unknown fault '{other}': use 429, 5xx, hang, reset, truncated, late or slow"));
             }
         })
     }
@@ -132,8 +135,17 @@ pub(crate) async fn before(kind: Kind) -> Option<Response> {
             tokio::time::sleep(Duration::from_secs(2)).await;
             None
         }
-        Kind::RateLimited | Kind::ServerError | Kind::Truncated | Kind::HangAfter => None,
+        Kind::RateLimited | Kind::ServerError | Kind::Truncated | Kind::HangAfter | Kind::Late => None,
     }
+}
+
+/// Breaks the connection and lets the work begin later.
+pub(crate) fn late(work: impl Future<Output = Response> + Send + 'static) -> Response {
+    tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_millis(800)).await;
+        work.await
+    });
+    broken(Bytes::new(), 64)
 }
 
 /// The part of a fault that comes after what was asked for has been done.

@@ -6,7 +6,12 @@ use crate::error::{Result, told};
 use crate::smartsheet::Identity;
 use crate::store::{Event, ProposalState};
 use chat::{Message, What};
+use std::time::Duration;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
+
+/// A person who waits for an answer that only they will see is told so after this time.
+const QUIET: Duration = Duration::from_millis(900);
 
 /// A command.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,9 +84,8 @@ pub(super) fn parse(text: &str) -> Option<Command> {
 impl Bot {
     pub(super) async fn command(&self, event: &mut Event, command: Command, token: &CancellationToken) -> Result<()> {
         let thread = event.incoming.thread.storage_key();
-        if matches!(command, Command::Status | Command::Sheets | Command::Use(_) | Command::Undo) {
-            self.sign_of_life(event).await;
-        }
+        let takes_time = matches!(command, Command::Status | Command::Sheets | Command::Use(_) | Command::Undo);
+        let _sign_of_life = if takes_time { self.sign_of_life(event).await } else { None };
         match command {
             Command::Help => {
                 let session = self.session(&event.incoming).await?;
@@ -143,17 +147,26 @@ impl Bot {
         self.answer(event, words::status(&snapshot, open, last.is_some(), self.parts.model.label())).await
     }
 
-    /// Shows that the text was heard, before anything that may take time.
-    pub(super) async fn sign_of_life(&self, event: &Event) {
-        // The answer to a slash command is for the person alone and cannot be edited later.
+    /// Shows that the text was heard, before anything that may take time. As long as what is returned
+    /// lives, a person whose answer takes long is told so.
+    pub(super) async fn sign_of_life(&self, event: &Event) -> Option<AbortOnDropHandle<()>> {
+        let chat = self.chat(event.incoming.thread.platform).ok()?;
         if matches!(event.incoming.what, What::Command { .. }) {
-            return;
+            // The answer is for the person alone and cannot be edited later: it is better to wait a little.
+            let (chat, anchor, person) = (chat.clone(), event.incoming.anchor.clone(), event.incoming.sender.id.clone());
+            let whisper = async move {
+                tokio::time::sleep(QUIET).await;
+                if let Err(error) = chat.whisper(&anchor, &person, &Message::text(words::one_moment())).await {
+                    tracing::warn!(%error, "a sign of life did not go out");
+                }
+            };
+            return Some(AbortOnDropHandle::new(tokio::spawn(whisper)));
         }
-        let Ok(chat) = self.chat(event.incoming.thread.platform) else { return };
         let mut reply = LiveReply::new(self.parts.store.clone(), chat.clone(), event);
         if let Err(error) = reply.show(&Message::text(words::one_moment()).partial()).await {
             tracing::warn!(%error, event = event.id, "the placeholder did not go out");
         }
+        None
     }
 
     /// Stops what runs in the thread; a slash command in a channel stops what the person started in any of its threads.

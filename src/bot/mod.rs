@@ -28,6 +28,8 @@ use tokio_util::sync::CancellationToken;
 
 /// Events that are served at the same time.
 const SERVED_AT_ONCE: usize = 64;
+/// Buttons, stop and help beside them, so that they never wait for turns.
+const EXPRESS_AT_ONCE: usize = 16;
 /// How often the inbox is looked at without being woken: expired leases, events of other processes.
 const POLL: Duration = Duration::from_secs(1);
 /// How long running turns may take to end when the process stops.
@@ -70,13 +72,13 @@ pub struct Bot {
     in_hand: Mutex<HashMap<i64, i64>>,
     writing: Mutex<HashSet<i64>>,
     slots: Arc<Semaphore>,
+    express_slots: Arc<Semaphore>,
 }
 
 impl Bot {
     /// A bot over these parts; `wake` is rung by the [`Door`] when something came in.
     pub fn new(parts: Parts, wake: Arc<Notify>) -> Arc<Self> {
         let owner = format!("{}-{}", std::process::id(), uuid::Uuid::new_v4().simple());
-        let slots = Arc::new(Semaphore::new(SERVED_AT_ONCE));
         Arc::new(Self {
             parts,
             owner,
@@ -85,7 +87,8 @@ impl Bot {
             running: Mutex::default(),
             in_hand: Mutex::default(),
             writing: Mutex::default(),
-            slots,
+            slots: Arc::new(Semaphore::new(SERVED_AT_ONCE)),
+            express_slots: Arc::new(Semaphore::new(EXPRESS_AT_ONCE)),
         })
     }
 
@@ -102,7 +105,10 @@ impl Bot {
                     bot.wake.notify_one();
                 });
             }
-            self.announce_waiting().await;
+            while let Some(event) = self.next_to_announce().await {
+                let bot = self.clone();
+                tasks.spawn(async move { bot.announce(event).await });
+            }
             tokio::select! {
                 () = self.wake.notified() => {}
                 () = tokio::time::sleep(POLL) => {}
@@ -150,10 +156,15 @@ impl Bot {
         if stop.is_cancelled() {
             return None;
         }
-        let slot = self.slots.clone().try_acquire_owned().ok()?;
+        let (slot, express_only) = match self.slots.clone().try_acquire_owned() {
+            Ok(slot) => (slot, false),
+            Err(_) => (self.express_slots.clone().try_acquire_owned().ok()?, true),
+        };
         let now = self.parts.clock.now_ms();
         let claimed = async {
-            let Some(mut event) = self.parts.store.claim(&self.owner, now, now + LEASE.as_millis() as i64).await? else { return Ok(None) };
+            let Some(mut event) = self.parts.store.claim(&self.owner, express_only, now, now + LEASE.as_millis() as i64).await? else {
+                return Ok(None);
+            };
             self.take_followers(&mut event, now).await?;
             // After a pause or a jump of the clock the lease would run out at once.
             let later = self.parts.clock.now_ms();

@@ -153,7 +153,11 @@ fn details(plan: &Plan, snapshot: Option<&Snapshot>) -> Vec<Block> {
             vec![Block::Table(TableBlock { columns: columns.into(), rows: named, total: rows.len() })]
         }
         Plan::AddColumn { spec } | Plan::RestoreColumn { spec, .. } => vec![md(&spec_in_words(spec))],
-        Plan::UpdateColumn { before, after, .. } => vec![md(&format!("- from {}\n- to {}", spec_in_words(before), spec_in_words(after)))],
+        Plan::UpdateColumn { before, after, .. } => {
+            let renamed = after.title.is_some() && after.title != before.title;
+            let said = |spec: &ColumnSpec| spec_in_words(&ColumnSpec { title: spec.title.clone().filter(|_| renamed), ..spec.clone() });
+            vec![md(&format!("- from {}\n- to {}", said(before), said(after)))]
+        }
         Plan::DeleteColumn { .. } | Plan::DeleteComment { .. } => Vec::new(),
         Plan::Comment { text, .. } => vec![md(&format!("“{}”", escape(text)))],
     }
@@ -199,9 +203,14 @@ fn short_cells(cells: &[CellEdit]) -> String {
 fn spec_in_words(spec: &ColumnSpec) -> String {
     let mut parts = Vec::new();
     parts.extend(spec.title.as_ref().map(|t| format!("title {}", escape(t))));
-    parts.extend(spec.kind.as_ref().map(|k| format!("type {}", escape(&k.to_lowercase().replace('_', " ")))));
+    parts.extend(spec.kind.as_ref().map(|k| format!("type {}", escape(&kind_in_words(k)))));
     parts.extend(spec.options.as_ref().map(|o| format!("options {}", escape(&o.join(", ")))));
     parts.join(" · ")
+}
+
+/// `MULTI_PICKLIST` -> “multi picklist”.
+fn kind_in_words(kind: &str) -> String {
+    if kind == "TEXT_NUMBER" { "text/number".into() } else { kind.to_lowercase().replace('_', " ") }
 }
 
 /// What became of a change: counts, what was left alone and why, Undo.

@@ -103,24 +103,27 @@ impl Bot {
         }
     }
 
-    /// Gives a sign of life to texts that wait behind a running turn.
-    pub(super) async fn announce_waiting(&self) {
-        loop {
-            match self.parts.store.take_unannounced().await {
-                Ok(Some(event)) => {
-                    let Ok(chat) = self.chat(event.incoming.thread.platform) else { continue };
-                    let mut reply = LiveReply::new(self.parts.store.clone(), chat.clone(), &event);
-                    if let Err(error) = reply.show(&Message::text(words::queued()).partial()).await {
-                        tracing::warn!(%error, event = event.id, "a waiting text got no sign of life");
-                    }
-                }
-                Ok(None) => return,
-                Err(error) => {
-                    tracing::error!(%error, "the inbox cannot be read");
-                    return;
-                }
+    /// The next text that waits behind a running turn and has no sign of life yet.
+    pub(super) async fn next_to_announce(&self) -> Option<Event> {
+        let until_ms = self.parts.clock.now_ms() + LEASE.as_millis() as i64;
+        self.parts.store.take_unannounced(until_ms).await.unwrap_or_else(|error| {
+            tracing::error!(%error, "the inbox cannot be read");
+            None
+        })
+    }
+
+    /// Gives a sign of life to a text that waits.
+    pub(super) async fn announce(&self, event: Event) {
+        if let Ok(chat) = self.chat(event.incoming.thread.platform) {
+            let mut reply = LiveReply::new(self.parts.store.clone(), chat.clone(), &event);
+            if let Err(error) = reply.show(&Message::text(words::queued()).partial()).await {
+                tracing::warn!(%error, event = event.id, "a waiting text got no sign of life");
             }
         }
+        if let Err(error) = self.parts.store.announced(event.id).await {
+            tracing::warn!(%error, event = event.id, "a waiting text is served only when its mark runs out");
+        }
+        self.wake.notify_one();
     }
 }
 

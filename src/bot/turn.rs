@@ -43,7 +43,7 @@ impl Bot {
         let session = match self.session(&event.incoming).await? {
             Some(session) => session,
             None => {
-                self.sign_of_life(event).await;
+                let _sign_of_life = self.sign_of_life(event).await;
                 let Some(session) = self.session_or_ask(event).await? else { return Ok(()) };
                 session
             }

@@ -162,7 +162,7 @@ pub(super) fn too_long() -> String {
 }
 
 pub(super) fn model_busy(wait: Duration) -> String {
-    format!("The model's rate limit is used up at the moment. Please try again in {} s.", wait.as_secs().max(1))
+    format!("The model's rate limit is used up at the moment. Please try again in {}.", chat::text::duration(wait))
 }
 
 pub(super) fn model_down() -> String {
@@ -270,10 +270,11 @@ pub(super) fn what(plan: &Plan) -> String {
         Plan::Restore { rows } => format!("bring back {}", count(rows.len(), "row")),
         Plan::AddColumn { spec } => format!("add column {}", title(spec)),
         Plan::UpdateColumn { before, after, .. } => {
-            let name = if before.title.is_some() { title(before) } else { "a column".into() };
+            let changes = |what: &str| format!("change the {what} of column {}", title(before));
             match &after.title {
-                Some(new) => format!("rename column {name} to {}", escape(new)),
-                None => "change the options or type of a column".into(),
+                Some(new) if after.title != before.title => format!("rename column {} to {}", title(before), escape(new)),
+                _ if after.kind != before.kind => changes("type"),
+                _ => changes("options"),
             }
         }
         Plan::DeleteColumn { spec, .. } => format!("delete column {}", title(spec)),

@@ -7,7 +7,7 @@ use crate::sheet::{Cell, Snapshot, SnapshotColumn, SnapshotRow, check, coerce};
 use crate::smartsheet::ColumnSpec;
 use crate::store::{Proposal, ProposalState, Session};
 use serde_json::Value;
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -202,8 +202,14 @@ pub async fn delete(snapshot: &Arc<Snapshot>, condition: &str) -> Result<Draft> 
     if named.is_empty() {
         return Err(told(format!("nothing would be deleted: no row matches (condition: {})", filter.as_deref().unwrap_or("all rows"))));
     }
-    let rows: Vec<DeletedRow> =
-        snapshot.rows.iter().filter(|r| all.contains(&r.id)).map(|r| deleted(snapshot, r, !named.contains(&r.id))).collect();
+    let mut rows: Vec<DeletedRow> = Vec::with_capacity(all.len());
+    let mut last_child: HashMap<Option<i64>, i64> = HashMap::new();
+    for row in &snapshot.rows {
+        let above = last_child.insert(row.parent, row.id);
+        if all.contains(&row.id) {
+            rows.push(deleted(snapshot, row, above, !named.contains(&row.id)));
+        }
+    }
     if snapshot.rows.iter().any(|r| all.contains(&r.id) && r.locked) {
         return Err(told("some of these rows are locked and cannot be deleted; name the others only"));
     }
@@ -261,7 +267,7 @@ pub fn column(snapshot: &Snapshot, request: &ColumnRequest) -> Result<Draft> {
             }
             let changes_kind = after.kind.as_ref().is_some_and(|k| *k != column.kind);
             let before = ColumnSpec {
-                title: after.title.as_ref().map(|_| column.title.clone()),
+                title: Some(column.title.clone()),
                 kind: kind.map(|_| column.kind.clone()),
                 index: None,
                 options: (after.options.is_some() || changes_kind).then(|| column.options.clone()).filter(|o| !o.is_empty()),
@@ -365,8 +371,7 @@ fn edit(column: &SnapshotColumn, before: Value, before_shown: String, after: Val
     CellEdit { column_id: column.id, title: column.title.clone(), before, after, before_shown, after_shown }
 }
 
-fn deleted(snapshot: &Snapshot, row: &SnapshotRow, as_child: bool) -> DeletedRow {
-    let above = snapshot.rows.iter().take_while(|r| r.id != row.id).filter(|r| r.parent == row.parent).last().map(|r| r.id);
+fn deleted(snapshot: &Snapshot, row: &SnapshotRow, above: Option<i64>, as_child: bool) -> DeletedRow {
     let cells = snapshot.columns.iter().zip(&row.cells).filter(|(c, cell)| c.read_only.is_none() && **cell != Cell::Empty);
     let cells = cells.map(|(c, cell)| edit(c, cell.to_json(), cell.shown(&c.style), Value::Null, String::new())).collect();
     DeletedRow { row_id: row.id, label: snapshot.label(row), parent: row.parent, above, cells, as_child }

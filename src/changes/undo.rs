@@ -3,6 +3,7 @@
 use super::Changes;
 use super::plan::{CellEdit, DeletedRow, Plan, RowEdit};
 use crate::error::{Result, told};
+use crate::smartsheet::ColumnSpec;
 use crate::store::{Change, ChangeRow, RowState};
 use serde_json::Value;
 
@@ -85,7 +86,8 @@ fn reverse(plan: &Plan, rows: &[ChangeRow]) -> Plan {
             None => Plan::Delete { rows: Vec::new() },
         },
         Plan::UpdateColumn { column_id, before, after } => {
-            Plan::UpdateColumn { column_id: *column_id, before: after.clone(), after: before.clone() }
+            let now = ColumnSpec { title: after.title.clone().or_else(|| before.title.clone()), ..after.clone() };
+            Plan::UpdateColumn { column_id: *column_id, before: now, after: before.clone() }
         }
         Plan::DeleteColumn { spec, cells, .. } => Plan::RestoreColumn { spec: spec.clone(), cells: cells.clone() },
         Plan::Comment { label, .. } => match made(0) {

@@ -1,7 +1,7 @@
 //! What a deployment takes. Its name says nothing about the model behind it, so this is learned
 //! from refusals and remembered.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::collections::HashSet;
 use std::sync::Mutex;
 
@@ -28,9 +28,6 @@ impl Capabilities {
             fields.insert("max_completion_tokens".into(), limit);
         }
         fields.retain(|name, _| !refused.contains(name));
-        if refused.contains("stream_options") {
-            fields.insert("stream".into(), json!(true));
-        }
         request
     }
 }

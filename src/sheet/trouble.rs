@@ -17,7 +17,7 @@ pub fn smartsheet_trouble(error: Error) -> Trouble {
         )),
         Error::Refused { message, code, .. } => told(format!("Smartsheet refused this ({code}): {message}")),
         Error::RateLimited(wait) => {
-            told(format!("Smartsheet's rate limit is used up at the moment. Please try again in {} s.", wait.as_secs().max(1)))
+            told(format!("Smartsheet's rate limit is used up at the moment. Please try again in {}.", chat::text::duration(wait)))
         }
         Error::Busy(_) => {
             told("Somebody else is saving this sheet right now, and it did not become free in time. Please try again in a moment.")

@@ -80,14 +80,15 @@ impl Store {
         Ok(found.is_some())
     }
 
-    /// Takes the lease of the next event that may be served.
+    /// Takes the lease of the next event that may be served; of the express lane only where that is asked for.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn claim(&self, owner: &str, now_ms: i64, lease_until_ms: i64) -> Result<Option<Event>, sqlx::Error> {
-        const NEXT: &str = "SELECT i.id FROM inbox i WHERE (i.state = 'new' OR (i.state = 'taken' AND i.lease_until_ms < $1))
-            AND (i.lane = 'express' OR NOT EXISTS (SELECT 1 FROM inbox j WHERE j.thread_key = i.thread_key AND j.lane = 'queue'
-                AND j.state IN ('new', 'taken') AND (j.id < i.id OR (j.id <> i.id AND j.state = 'taken' AND j.lease_until_ms >= $1))))
+    pub async fn claim(&self, owner: &str, express_only: bool, now_ms: i64, lease_until_ms: i64) -> Result<Option<Event>, sqlx::Error> {
+        const NEXT: &str =
+            "SELECT i.id FROM inbox i WHERE ((i.state = 'new' AND i.lease_until_ms <= $1) OR (i.state = 'taken' AND i.lease_until_ms < $1))
+            AND (i.lane = 'express' OR (NOT $4 AND NOT EXISTS (SELECT 1 FROM inbox j WHERE j.thread_key = i.thread_key AND j.lane = 'queue'
+                AND j.state IN ('new', 'taken') AND (j.id < i.id OR (j.id <> i.id AND j.state = 'taken' AND j.lease_until_ms >= $1)))))
             ORDER BY i.id LIMIT 1";
         const TAKE: &str =
             "UPDATE inbox SET state = 'taken', lease_owner = $2, lease_until_ms = $3, attempts = attempts + 1, fence = fence + 1";
@@ -95,11 +96,23 @@ impl Store {
             Db::Sqlite(pool) => {
                 let _turn = self.turn.lock().await;
                 let sql = format!("{TAKE} WHERE id = ({NEXT}) RETURNING {COLUMNS}");
-                sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(now_ms).bind(owner).bind(lease_until_ms).fetch_optional(pool).await?
+                sqlx::query_as(sqlx::AssertSqlSafe(sql))
+                    .bind(now_ms)
+                    .bind(owner)
+                    .bind(lease_until_ms)
+                    .bind(express_only)
+                    .fetch_optional(pool)
+                    .await?
             }
             Db::Pg(pool) => {
                 let sql = format!("{TAKE} WHERE id = ({NEXT} FOR UPDATE OF i SKIP LOCKED) RETURNING {COLUMNS}");
-                sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(now_ms).bind(owner).bind(lease_until_ms).fetch_optional(pool).await?
+                sqlx::query_as(sqlx::AssertSqlSafe(sql))
+                    .bind(now_ms)
+                    .bind(owner)
+                    .bind(lease_until_ms)
+                    .bind(express_only)
+                    .fetch_optional(pool)
+                    .await?
             }
         };
         Ok(row.map(event))
@@ -183,18 +196,27 @@ impl Store {
         on_write!(self, pool => sqlx::query(SET).bind(id).bind(fence).execute(pool).await.map(|_| ()))
     }
 
-    /// The first event that waits behind another one of its thread and has no sign of life yet;
-    /// it is marked, so that nobody else gives one.
+    /// The first event that waits behind another one of its thread and has no sign of life yet. It is
+    /// marked, so that nobody else gives one, and not served before [`Store::announced`] or this moment.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn take_unannounced(&self) -> Result<Option<Event>, sqlx::Error> {
-        const TAKE: &str = "UPDATE inbox SET announced = 1 WHERE announced = 0 AND id = (SELECT i.id FROM inbox i WHERE i.state = 'new' AND i.announced = 0 AND i.lane = 'queue'
+    pub async fn take_unannounced(&self, until_ms: i64) -> Result<Option<Event>, sqlx::Error> {
+        const TAKE: &str = "UPDATE inbox SET announced = 1, lease_until_ms = $1 WHERE announced = 0 AND id = (SELECT i.id FROM inbox i WHERE i.state = 'new' AND i.announced = 0 AND i.lane = 'queue'
             AND EXISTS (SELECT 1 FROM inbox j WHERE j.thread_key = i.thread_key AND j.lane = 'queue' AND j.state = 'taken' AND j.reply IS NOT NULL AND j.id < i.id)
             AND NOT EXISTS (SELECT 1 FROM inbox j WHERE j.thread_key = i.thread_key AND j.lane = 'queue' AND j.state = 'new' AND j.id < i.id)
             ORDER BY i.id LIMIT 1) RETURNING id, fence, attempts, event, reply";
-        let row: Option<Row> = on_write!(self, pool => sqlx::query_as(TAKE).fetch_optional(pool).await?);
+        let row: Option<Row> = on_write!(self, pool => sqlx::query_as(TAKE).bind(until_ms).fetch_optional(pool).await?);
         Ok(row.map(event))
+    }
+
+    /// A waiting event has its sign of life, or can have none: it may be served.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn announced(&self, id: i64) -> Result<(), sqlx::Error> {
+        const SET: &str = "UPDATE inbox SET lease_until_ms = 0 WHERE id = $1 AND state = 'new'";
+        on_write!(self, pool => sqlx::query(SET).bind(id).execute(pool).await.map(|_| ()))
     }
 
     /// The reply message of an event, as it is stored now.

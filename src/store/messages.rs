@@ -86,7 +86,7 @@ impl Store {
         on_write!(self, pool => {
             let mut sql = QueryBuilder::new(ADD);
             sql.push_values(messages.iter().zip(1i64..), |mut row, (m, n)| {
-                row.push_bind(&m.id).push_bind(session).push_bind(m.role.as_str()).push_bind(&m.content).push_bind(&m.name);
+                row.push_bind(&m.id).push_bind(session).push_bind(m.role.as_str()).push_bind(&m.content).push_bind(m.name);
                 row.push_bind(database_time(now)).push_bind(Json(m.metadata(session, now)));
                 row.push(LAST).push_bind_unseparated(session).push_unseparated(") + ").push_bind_unseparated(n);
             });

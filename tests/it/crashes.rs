@@ -1,8 +1,10 @@
 //! kill -9 at bad moments: the real binary dies and comes back; nothing is lost, nothing is done twice.
 
 use crate::world::{Folder, far_side, folder, install_tls};
+use futures_util::future::join_all;
 use sandbox::fault::Kind;
 use sandbox::{azure, slack, smartsheet};
+use std::collections::BTreeMap;
 use std::process::Stdio;
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -53,13 +55,18 @@ impl Place {
 
     async fn until(&self, words: &str) {
         let seen = |m: &[slack::Posted]| m.iter().any(|m| m.seen().contains(words));
-        for _ in 0..4 {
+        for _ in 0..8 {
             if self.slack.until(seen).await.is_ok() {
                 return;
             }
         }
         panic!("{words:?} was not seen; there is: {:?}", self.answers());
     }
+}
+
+/// Requests that change something.
+fn writes(world: &smartsheet::World) -> usize {
+    world.log.iter().filter(|l| l.method != "GET").count()
 }
 
 async fn kill(mut child: Child) {
@@ -86,28 +93,65 @@ async fn a_turn_that_was_killed_is_answered_once_in_the_same_message() {
     kill(child).await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_confirmed_change_that_was_killed_is_carried_out_once() {
+/// kill -9 while the answer to a write is awaited: `kind` says whether it was carried out. Returns
+/// what people read in the end.
+async fn killed_while_writing(kind: Kind, question: &str, undo: bool) -> (Place, String) {
     let place = Place::new().await;
     let child = place.serve().await;
     place.slack.slash("C1", "U1", "use Project Plan").await;
     place.slack.until(|m| m.iter().any(|m| m.seen().contains("This thread is now about"))).await.unwrap();
-    place.slack.say("C1", "U1", "<@UBOT> add a task \"Fire drill\" under Phase 4", None).await;
+    place.slack.say("C1", "U1", &format!("<@UBOT> {question}"), None).await;
     place.until("[Confirm]").await;
-    // The write is carried out, its answer never arrives: the journal says sent, nobody knows more.
-    place.sheets.faults().next_write(Kind::HangAfter);
-    place.slack.press("C1", "U1", "Confirm").await;
-    while !place.sheets.world().log.iter().any(|l| l.method == "POST") {
-        tokio::task::yield_now().await;
+    if undo {
+        place.slack.press("C1", "U1", "Confirm").await;
+        place.until("[Undo]").await;
     }
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    let sent = writes(&place.sheets.world());
+    let version = place.sheets.world().version("Project Plan");
+    place.sheets.faults().next_write(kind);
+    place.slack.press("C1", "U1", if undo { "Undo" } else { "Confirm" }).await;
+    let carried_out = kind == Kind::HangAfter;
+    place.sheets.until(|w| writes(w) > sent && (!carried_out || w.version("Project Plan") > version)).await.unwrap();
     kill(child).await;
     let child = place.serve().await;
-    place.until("Done: add 1 row").await;
-    let rows = place.sheets.world().rows("Project Plan");
-    assert_eq!(rows.iter().filter(|r| r["Task Name"] == "Fire drill").count(), 1, "the row is there once");
-    assert_eq!(place.answers().len(), 1, "one message from the preview to the outcome: {:?}", place.answers());
+    place.until(if undo { "Taken back" } else { "Done" }).await;
+    assert_eq!(place.answers().len(), 1, "one message from the preview to the end: {:?}", place.answers());
+    let said = place.answers().remove(0);
     kill(child).await;
+    (place, said)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whatever_was_being_written_when_the_process_was_killed_is_written_once() {
+    let set = "set Status to Blocked for all tasks owned by Lee that are Not Started";
+    let add = "add a task \"Fire drill\" under Phase 4";
+    let delete = "delete the rows marked Cancelled";
+    let count = |place: &Place, test: fn(&BTreeMap<String, String>) -> bool| {
+        place.sheets.world().rows("Project Plan").into_iter().filter(test).count()
+    };
+    let blocked = |place: &Place| {
+        count(place, |r| r.get("Assigned To").is_some_and(|a| a == "Lee Park") && r.get("Status").is_some_and(|s| s == "Blocked"))
+    };
+    let drills = |place: &Place| count(place, |r| r["Task Name"] == "Fire drill");
+    let cancelled = |place: &Place| count(place, |r| r.get("Status").is_some_and(|s| s == "Cancelled"));
+    let one = |kind, question, undo| async move { (kind, undo, killed_while_writing(kind, question, undo).await) };
+    let untouched = Place::new().await;
+    let kinds = [Kind::Hang, Kind::HangAfter];
+    let sets = join_all(kinds.iter().flat_map(|k| [one(*k, set, false), one(*k, set, true)]));
+    let adds = join_all(kinds.iter().flat_map(|k| [one(*k, add, false), one(*k, add, true)]));
+    let deletes = join_all(kinds.iter().flat_map(|k| [one(*k, delete, false), one(*k, delete, true)]));
+    let (sets, adds, deletes) = tokio::join!(sets, adds, deletes);
+    for (kind, undo, (place, said)) in sets {
+        let expected = if undo { blocked(&untouched) } else { blocked(&untouched) + 5 };
+        assert_eq!(blocked(&place), expected, "{kind:?}, undo {undo}: {said}");
+        assert!(said.contains("5 rows"), "{kind:?}, undo {undo}: {said}");
+    }
+    for (kind, undo, (place, said)) in adds {
+        assert_eq!(drills(&place), usize::from(!undo), "{kind:?}, undo {undo}: {said}");
+    }
+    for (kind, undo, (place, said)) in deletes {
+        assert_eq!(cancelled(&place), if undo { cancelled(&untouched) } else { 0 }, "{kind:?}, undo {undo}: {said}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,9 +1,11 @@
 //! The far side fails in every way it can: people get an answer or a clear word, never silence, never half a truth.
 
 use crate::world::{Setting, World};
-use sandbox::azure::{Mode, Reply};
+use sandbox::azure::{self, Mode, Reply};
 use sandbox::fault::Kind;
+use sandbox::{slack, smartsheet};
 use serde_json::json;
+use std::time::Duration;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn passing_faults_of_smartsheet_are_waited_out() {
@@ -37,7 +39,7 @@ async fn lasting_faults_are_told_in_plain_words() {
     world.sheets.faults().next(Kind::ServerError, 50);
     insta::assert_snapshot!(world.type_line("how many rows are there?").await, @"bot> Smartsheet does not answer at the moment. Please try again in a minute.");
     world.sheets.faults().clear();
-    tokio::time::sleep(std::time::Duration::from_millis(350)).await;
+    tokio::time::sleep(Duration::from_millis(350)).await;
     assert!(world.type_line("how many rows are there?").await.contains("There are 30 rows"), "and it recovers by itself");
     world.end().await;
 }
@@ -56,7 +58,7 @@ async fn a_write_whose_answer_is_lost_is_done_once() {
             Kind::Truncated => assert!(said.contains("Done: add 1 row") && now == rows + 1, "{kind:?}: {said}"),
             _ => assert!(now <= rows + 1 && (said.contains("Done") == (now == rows + 1)), "{kind:?}: {said}"),
         }
-        tokio::time::sleep(std::time::Duration::from_millis(320)).await;
+        tokio::time::sleep(Duration::from_millis(320)).await;
         world.type_line("delete \"Fire drill\"").await;
         world.type_line("confirm").await;
         world.type_line("mark \"Mail service\" as Blocked").await;
@@ -64,7 +66,7 @@ async fn a_write_whose_answer_is_lost_is_done_once() {
         let said = world.type_line("confirm").await;
         assert!(said.contains("Done: set Status in 1 row") && world.cell("Mail service", "Status") == "Blocked", "{kind:?}: {said}");
         world.type_line("undo").await;
-        tokio::time::sleep(std::time::Duration::from_millis(320)).await;
+        tokio::time::sleep(Duration::from_millis(320)).await;
     }
     world.end().await;
 }
@@ -155,14 +157,16 @@ async fn streams_of_every_shape_are_read() {
     };
     let crlf = format!(": hello\r\n\r\n\r\n{}\r\n\r\n{}\r\n\r\n", chunk("Grüße, ", "null"), chunk("日本", "\"stop\""));
     let broken = format!("{}\n\n", chunk("half", "null"));
+    let cut_letters = format!("{}\n\n{}\n\n", chunk("Grüße aus 東京 ", "null"), chunk("🗼", "\"stop\""));
     let world = World::with(Setting {
-        model: Some(Mode::Script(vec![Reply::Stream(crlf), Reply::Stream(broken), Reply::Say("whole".into())])),
+        model: Some(Mode::Script(vec![Reply::Stream(crlf), Reply::Stream(broken), Reply::Say("whole".into()), Reply::Pieces(cut_letters)])),
         ..Setting::default()
     })
     .await
     .unwrap();
     assert!(world.type_line("one").await.contains("Grüße, 日本"), "no [DONE] is needed when a reason was given");
     assert!(world.type_line("two").await.contains("whole"), "a stream that breaks off is asked for again");
+    assert!(world.type_line("three").await.contains("Grüße aus 東京 🗼"), "letters that arrive in pieces are put together");
     world.end().await;
 }
 
@@ -187,7 +191,7 @@ async fn a_change_that_meets_an_outage_ends_with_a_clear_word_and_can_be_undone(
          • Usability test: Smartsheet does not answer at the moment. Please try again in a minute.
     ");
     world.sheets.faults().clear();
-    tokio::time::sleep(std::time::Duration::from_millis(350)).await;
+    tokio::time::sleep(Duration::from_millis(350)).await;
     world.type_line("mark \"Usability test\" as complete").await;
     assert!(world.type_line("confirm").await.contains("Done: set Status in 1 row"));
     world.sheets.faults().next(Kind::ServerError, 30);
@@ -197,8 +201,150 @@ async fn a_change_that_meets_an_outage_ends_with_a_clear_word_and_can_be_undone(
          • Usability test: Smartsheet does not answer at the moment. Please try again in a minute.
     ");
     world.sheets.faults().clear();
-    tokio::time::sleep(std::time::Duration::from_millis(350)).await;
+    tokio::time::sleep(Duration::from_millis(350)).await;
     assert!(world.type_line("undo").await.contains("Taken back"), "an undo that came to nothing may be asked for again");
     assert_eq!(world.cell("Usability test", "Status"), "Not Started");
     world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_write_that_is_carried_out_late_is_found_and_not_repeated() {
+    let world = World::start().await;
+    for (phrase, done) in [
+        ("add a task \"Fire drill\" under Phase 4", "Done: add 1 row"),
+        ("mark \"Mail service\" as Blocked", "Done: set Status in 1 row"),
+        ("add a checkbox column Signed", "Done: add column Signed"),
+        ("comment on \"Mail service\": ask the provider", "Done"),
+        ("delete \"Fire drill\"", "Done: delete 1 row"),
+    ] {
+        world.type_line(phrase).await;
+        world.sheets.faults().next_write(Kind::Late);
+        let said = world.type_line("confirm").await;
+        assert!(said.contains(done), "{phrase}: {said}");
+    }
+    let posts = world.writes().iter().filter(|w| w.starts_with("POST")).count();
+    assert_eq!(posts, 3, "what is not safe to repeat was sent once: {:?}", world.writes());
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_threads_that_write_to_one_sheet_take_turns() {
+    let slow = smartsheet::Options { write_latency: Duration::from_millis(150), ..smartsheet::Options::default() };
+    let world = World::with(Setting { smartsheet: Some(slow), ..Setting::default() }).await.unwrap();
+    world.slack.slash("C1", "U1", "use Project Plan").await;
+    world.slack.until(|m| m.iter().any(|m| m.seen().contains("now about"))).await.unwrap();
+    world.type_line("set Status to Complete for all tasks owned by Lee that are Not Started").await;
+    world.slack.say("C1", "U1", "<@UBOT> set Status to Blocked for all tasks owned by Lee that are Not Started", None).await;
+    world.slack.until(|m| m.iter().any(|m| m.seen().contains("[Confirm]"))).await.unwrap();
+    world.send_line("confirm").await;
+    world.slack.press("C1", "U1", "Confirm").await;
+    world.app.bot.until_idle().await;
+    let puts = world.writes().iter().filter(|w| w.starts_with("PUT")).count();
+    assert_eq!(puts, 1, "the second one sees what the first one wrote, and writes nothing over it: {:?}", world.writes());
+    let rows = world.sheets.world().rows("Project Plan");
+    let states: Vec<&str> =
+        rows.iter().filter(|r| r.get("Assigned To").is_some_and(|a| a == "Lee Park")).map(|r| r["Status"].as_str()).collect();
+    assert!(!(states.contains(&"Complete") && states.iter().filter(|s| **s == "Blocked").count() > 3), "no mixture: {states:?}");
+    let told = format!("{}{}", world.seen(), world.slack.messages().iter().map(slack::Posted::seen).collect::<String>());
+    assert!(told.contains("it was changed by somebody else meanwhile"), "{told}");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sheet_that_somebody_else_is_saving_is_waited_for() {
+    let slow = smartsheet::Options { write_latency: Duration::from_millis(120), ..smartsheet::Options::default() };
+    let world = World::with(Setting { smartsheet: Some(slow), ..Setting::default() }).await.unwrap();
+    world.type_line("mark \"Mail service\" as Blocked").await;
+    let id = world.sheets.world().sheet_id("Project Plan").unwrap();
+    let http = crate::smartsheet_api::http();
+    let url = format!("{}/sheets/{id}", world.sheets.base_url());
+    let other = http.put(url).bearer_auth(smartsheet::TOKEN).json(&json!({ "name": "Project Plan" })).send();
+    let (other, said) = tokio::join!(other, world.type_line("confirm"));
+    assert!(other.unwrap().status().is_success());
+    assert!(said.contains("Done: set Status in 1 row"), "{said}");
+    world.type_line("mark \"Mail service\" as Complete").await;
+    world.sheets.faults().next_write(Kind::RateLimited);
+    assert!(world.type_line("confirm").await.contains("Done: set Status in 1 row"));
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sheet_is_read_once_per_version_however_many_ask() {
+    let world = World::start().await;
+    let full = |world: &World| {
+        let log = world.sheets.world().log.clone();
+        let sheet = log.iter().filter(|l| l.method == "GET" && l.path.contains("/sheets/") && l.path.contains("level=2"));
+        (sheet.clone().filter(|l| !l.path.contains("ifVersionAfter")).count(), sheet.filter(|l| l.path.contains("ifVersionAfter")).count())
+    };
+    let questions = (0..8).map(|n| {
+        let people = world.slack.clone();
+        let id = world.sheets.world().sheet_id("Project Plan").unwrap();
+        async move { people.slash(&format!("C{n}"), "U1", &format!("use {id}")).await }
+    });
+    futures_util::future::join_all(questions).await;
+    world.app.bot.until_idle().await;
+    assert_eq!(full(&world).0, 1, "eight threads at once cause one reading");
+    tokio::time::sleep(Duration::from_millis(1_100)).await;
+    world.type_line("how many tasks are blocked?").await;
+    assert_eq!(full(&world), (1, 1), "later the version is asked for, and nothing else");
+    world.sheets.world().edit("Project Plan", "Mail service", "Status", json!("Blocked"));
+    tokio::time::sleep(Duration::from_millis(1_100)).await;
+    assert!(world.type_line("how many tasks are blocked?").await.contains("There are 3 rows"));
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn parameters_that_a_server_does_not_know_are_left_out_from_then_on() {
+    let unsupported = |parameter: &str| Reply::Http {
+        status: 400,
+        headers: Default::default(),
+        body: json!({ "error": { "message": format!("Unrecognized request argument supplied: {parameter}"), "type": "invalid_request_error",
+            "param": parameter, "code": "unsupported_parameter" } }),
+    };
+    let world = World::scripted(vec![
+        unsupported("stream_options"),
+        unsupported("parallel_tool_calls"),
+        Reply::Say("first".into()),
+        Reply::Say("second".into()),
+        Reply::Http {
+            status: 429,
+            headers: [("retry-after".to_owned(), "86400".to_owned())].into(),
+            body: json!({ "error": { "code": "429", "message": "quota" } }),
+        },
+    ])
+    .await;
+    assert!(world.type_line("one").await.contains("first"));
+    assert!(world.type_line("two").await.contains("second"));
+    let requests = world.azure.requests();
+    assert_eq!(requests.len(), 4, "what was learned is not asked again");
+    let last = requests.last().unwrap();
+    assert!(last.get("stream_options").is_none() && last.get("parallel_tool_calls").is_none() && last["stream"] == true);
+    insta::assert_snapshot!(world.type_line("three").await, @"bot> The model's rate limit is used up at the moment. Please try again in 24 hours.");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_model_is_reached_by_every_kind_of_address() {
+    let unset = |names: &[&'static str]| names.iter().map(|n| (*n, String::new())).collect::<Vec<_>>();
+    let azure = ["AZURE_OPENAI_API_BASE", "AZURE_OPENAI_API_KEY", "AZURE_OPENAI_API_VERSION", "AZURE_OPENAI_DEPLOYMENT"];
+    let far_side = azure::Azure::start(azure::Options::default()).await.unwrap();
+    let compatible = [
+        unset(&azure),
+        vec![
+            ("OPENAI_BASE_URL", format!("{}/v1", far_side.base_url())),
+            ("OPENAI_API_KEY", azure::API_KEY.into()),
+            ("OPENAI_MODEL", azure::DEPLOYMENT.into()),
+        ],
+    ];
+    for settings in [
+        vec![("AZURE_OPENAI_API_VERSION", "v1".to_owned())],
+        vec![("AZURE_OPENAI_AUTH", "bearer".to_owned())],
+        vec![("AZURE_OPENAI_API_VERSION", "v1".to_owned()), ("AZURE_OPENAI_AUTH", "bearer".to_owned())],
+        compatible.concat(),
+    ] {
+        let world = World::with(Setting { settings: settings.clone(), ..Setting::default() }).await.unwrap();
+        let said = world.type_line("how many tasks are blocked?").await;
+        assert!(said.contains("There are 2 rows"), "{settings:?}: {said}");
+        world.end().await;
+    }
 }

@@ -1,6 +1,7 @@
 //! The same in Slack: threads, mentions twice delivered, buttons, other people, forged requests.
 
-use crate::world::{World, readable};
+use crate::world::{Setting, World, readable};
+use sandbox::azure::{Mode, Reply};
 use sandbox::slack;
 
 const LEE: &str = "U1";
@@ -60,10 +61,21 @@ async fn a_question_a_confirmed_change_and_an_undo() {
     assert_eq!(world.slack.press("C1", LEE, "Confirm").await.statuses, [200]);
     world.app.bot.until_idle().await;
     assert_eq!(world.cell("Page templates", "Status"), "Blocked");
+    let asked = |w: &World| thread(w, &root).lines().skip_while(|l| !l.contains("Lee: set")).collect::<Vec<_>>().join("\n");
+    insta::assert_snapshot!(asked(&world), @r#"
+    Lee: set Status to Blocked for "Page templates"
+    bot: ✅ Done: set Status in 1 row in Project Plan.
+    Rows: Page templates
+    [Undo]
+    You can take this back for 24 hours.
+    "#);
     world.slack.press("C1", LEE, "Undo").await;
     world.app.bot.until_idle().await;
     assert_eq!(world.cell("Page templates", "Status"), "In Progress");
-    insta::assert_snapshot!(thread(&world, &root).lines().skip(11).collect::<Vec<_>>().join("\n"), @"Rows: Page templates");
+    insta::assert_snapshot!(asked(&world), @"");
+    let answer = world.slack.messages().into_iter().find(|m| m.seen().contains("5 rows match")).unwrap();
+    let row = world.sheets.world().row_id("Project Plan", "Page templates").unwrap();
+    assert!(serde_json::to_string(&answer.blocks).unwrap().contains(&format!("?rowId={row}")), "each row is a link to itself");
     world.end().await;
 }
 
@@ -301,5 +313,58 @@ async fn the_slash_command_undoes_and_stops_what_one_did_in_the_channel() {
     world.app.bot.until_idle().await;
     let seen: Vec<String> = world.slack.messages().into_iter().rev().take(2).map(|m| m.seen()).collect();
     assert!(seen.iter().any(|s| s.contains("nothing to stop")) && seen.iter().any(|s| s.contains("My rights there")), "{seen:?}");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn growing_words_stay_within_the_rates_of_slack() {
+    let words = "The plan is on time but for five tasks, which I list below with their owners. ".repeat(20);
+    let replies = (0..6).map(|_| Reply::Grow(words.clone())).collect();
+    let strict = slack::Options { enforce_rates: true, ..slack::Options::default() };
+    let setting = Setting { model: Some(Mode::Script(replies)), slack: Some(strict), ..Setting::default() };
+    let world = World::with(setting).await.unwrap();
+    for n in 0..6 {
+        world.slack.slash(&format!("C{n}"), LEE, "use Project Plan").await;
+    }
+    world.app.bot.until_idle().await;
+    for n in 0..6 {
+        world.slack.say(&format!("C{n}"), LEE, "<@UBOT> how are we doing?", None).await;
+    }
+    world.app.bot.until_idle().await;
+    let answers =
+        world.slack.messages().into_iter().filter(|m| m.user == "UBOT" && m.seen().contains("with their owners")).collect::<Vec<_>>();
+    assert_eq!(answers.len(), 6);
+    assert!(answers.iter().all(|m| m.edits >= 2), "the words grew before people's eyes");
+    assert_eq!(world.slack.refused_for_rate(), 0);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn help_and_buttons_are_answered_while_a_turn_runs() {
+    let world = world().await;
+    let root = ask(&world, "mark \"Usability test\" as complete").await;
+    world.azure.faults().next(sandbox::fault::Kind::Slow, 1);
+    world.slack.say("C1", LEE, "how many tasks are blocked?", Some(&root)).await;
+    world.slack.until(|m| m.iter().any(|m| m.seen().contains("Looking at"))).await.unwrap();
+    world.slack.say("C1", LEE, "help", Some(&root)).await;
+    world.slack.press("C1", LEE, "Confirm").await;
+    world.slack.until(|m| m.iter().any(|m| m.seen().contains("Done: set Status in 1 row"))).await.unwrap();
+    world.slack.until(|m| m.iter().any(|m| m.seen().contains("I answer questions about"))).await.unwrap();
+    assert!(!thread(&world, &root).contains("There are 2 rows"), "the turn is still running");
+    world.app.bot.until_idle().await;
+    assert!(thread(&world, &root).contains("There are 2 rows"));
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_slash_command_that_takes_long_says_so() {
+    let world = world().await;
+    tokio::time::sleep(std::time::Duration::from_millis(1_050)).await;
+    world.sheets.faults().next(sandbox::fault::Kind::Slow, 2);
+    world.slack.slash("C1", LEE, "status").await;
+    world.app.bot.until_idle().await;
+    let seen: Vec<String> = world.slack.messages().into_iter().filter(|m| m.only_for.is_some()).map(|m| m.seen()).collect();
+    let [.., moment, status] = seen.as_slice() else { panic!("{seen:?}") };
+    assert!(moment.contains("One moment") && status.contains("My rights there"), "{seen:?}");
     world.end().await;
 }

@@ -6,6 +6,7 @@ mod changing;
 mod command_line;
 mod crashes;
 mod faults;
+mod functions;
 mod in_slack;
 mod queries;
 mod safety;

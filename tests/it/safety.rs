@@ -59,6 +59,29 @@ async fn images_and_foreign_links_do_not_leave() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn links_of_the_sheet_and_of_allowed_hosts_stay_and_nobody_is_called() {
+    let words = "See [the specification](https://docs.example.org/spec), [the wiki](https://wiki.example.com/x), [else](https://evil.test/y) <!channel> <@U2> @everyone";
+    let setting = Setting {
+        model: Some(Mode::Script(vec![Reply::Say(words.into())])),
+        settings: vec![("LINK_HOSTS", "wiki.example.com".into())],
+        ..Setting::default()
+    };
+    let world = World::with(setting).await.unwrap();
+    world.sheets.world().edit("Project Plan", "Order service", "Notes", "https://docs.example.org/spec".into());
+    world.slack.slash("C1", "U1", "use Project Plan").await;
+    world.slack.say("C1", "U1", "<@UBOT> where is it written?", None).await;
+    world.app.bot.until_idle().await;
+    let sent = world.slack.messages().into_iter().find(|m| m.seen().contains("specification")).unwrap();
+    let raw = serde_json::to_string(&sent.blocks).unwrap();
+    assert!(raw.contains("https://docs.example.org/spec") && raw.contains("https://wiki.example.com/x"), "{raw}");
+    assert!(!raw.contains("evil.test"), "{raw}");
+    for calling in ["<!channel>", "<@U2>", "\"type\":\"broadcast\"", "\"type\":\"user\""] {
+        assert!(!raw.contains(calling) && !sent.text.contains(calling), "{calling}: {raw}");
+    }
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sql_that_does_more_than_read_is_refused_with_a_reason() {
     let attempts = [
         "DELETE FROM sheet",

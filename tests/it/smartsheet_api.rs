@@ -9,11 +9,16 @@ struct Api {
     http: reqwest::Client,
 }
 
+/// A client that adds nothing.
+#[expect(clippy::disallowed_methods, reason = "a plain client, to look at the wire")]
+pub fn http() -> reqwest::Client {
+    install_tls();
+    reqwest::Client::new()
+}
+
 impl Api {
-    #[expect(clippy::disallowed_methods, reason = "a plain client, to look at the wire")]
     async fn start(options: Options) -> Self {
-        install_tls();
-        Self { sheets: Smartsheet::start(options).await.unwrap(), http: reqwest::Client::new() }
+        Self { sheets: Smartsheet::start(options).await.unwrap(), http: http() }
     }
 
     async fn call(&self, method: &str, path: &str, body: Value) -> (u16, Value) {

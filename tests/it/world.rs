@@ -24,6 +24,7 @@ pub struct Setting {
     pub reasoning: bool,
     pub settings: Vec<(&'static str, String)>,
     pub smartsheet: Option<smartsheet::Options>,
+    pub slack: Option<slack::Options>,
     pub unbound: bool,
     pub postgres: bool,
 }
@@ -121,7 +122,7 @@ impl World {
         let sheets = smartsheet::Smartsheet::start(setting.smartsheet.unwrap_or_default()).await.unwrap();
         let mode = setting.model.unwrap_or(azure::Mode::Demo);
         let azure = azure::Azure::start(azure::Options { mode, reasoning: setting.reasoning, ..azure::Options::default() }).await.unwrap();
-        let slack = slack::Slack::start(slack::Options::default()).await.unwrap();
+        let slack = slack::Slack::start(setting.slack.unwrap_or_default()).await.unwrap();
         let mut settings: Vec<(&str, String)> = far_side(&sheets, &azure, &slack);
         settings.push(("LISTEN", "127.0.0.1:0".into()));
         settings.extend(setting.settings);

@@ -1,6 +1,7 @@
 //! Plain-text helpers that every renderer needs: cleaning, shortening, splitting, aligned tables.
 
 use crate::{Align, TableBlock};
+use std::time::Duration;
 
 /// Removes what could hide or disguise text: control characters (but line breaks and tabs), bidi
 /// overrides, zero-width and tag characters.
@@ -23,6 +24,17 @@ pub fn shorten(text: &str, max_chars: usize) -> String {
     }
     let kept: String = text.chars().take(max_chars.saturating_sub(1)).collect();
     format!("{}…", kept.trim_end())
+}
+
+/// A length of time in words, rounded up: "40 seconds", "2 minutes", "24 hours".
+pub fn duration(length: Duration) -> String {
+    let seconds = (length.as_secs() + u64::from(length.subsec_nanos() > 0)).max(1);
+    let (n, unit) = match seconds {
+        0..=90 => (seconds, "second"),
+        91..=5_400 => (seconds.div_ceil(60), "minute"),
+        _ => (seconds.div_ceil(3_600), "hour"),
+    };
+    format!("{n} {unit}{}", if n == 1 { "" } else { "s" })
 }
 
 /// Cuts text into pieces of at most `max_chars` characters, at line breaks where there are any,
@@ -83,6 +95,15 @@ mod tests {
     #[test]
     fn hidden_characters_are_removed() {
         assert_eq!(clean("a\u{202E}b\u{200B}c\u{7}d\ne"), "abcd\ne");
+    }
+
+    #[test]
+    fn lengths_of_time_are_told_in_the_unit_that_people_would_use() {
+        let told = |seconds: f64| duration(Duration::from_secs_f64(seconds));
+        assert_eq!(
+            [0.0, 0.2, 59.5, 90.0, 91.0, 5_400.0, 86_400.0].map(told),
+            ["1 second", "1 second", "60 seconds", "90 seconds", "2 minutes", "90 minutes", "24 hours"]
+        );
     }
 
     proptest! {

@@ -9,10 +9,12 @@ pub use render::{Part, render};
 pub use route::router;
 
 use chat::ChatError;
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::connect::HttpConnector;
 use slack_morphism::prelude::*;
 use slack_morphism::signature_verifier::SlackEventSignatureVerifier;
+use std::num::NonZeroU32;
 
 type Connector = SlackClientHyperConnector<HttpsConnector<HttpConnector>>;
 
@@ -32,7 +34,12 @@ pub struct Slack {
     client: SlackClient<Connector>,
     token: SlackApiToken,
     verifier: SlackEventSignatureVerifier,
+    partial_edits: DefaultDirectRateLimiter,
 }
+
+/// Edits a minute that show growing words, of the 50 or so that Slack grants a workspace: the rest is
+/// left for the words that must go out.
+const PARTIAL_EDITS: Quota = Quota::per_minute(NonZeroU32::new(30).unwrap()).allow_burst(NonZeroU32::new(10).unwrap());
 
 /// Why the adapter could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -66,6 +73,7 @@ impl Slack {
             client: SlackClient::new(connector),
             token: SlackApiToken::new(settings.bot_token.into()),
             verifier: SlackEventSignatureVerifier::new(&settings.signing_secret.into()),
+            partial_edits: RateLimiter::direct(PARTIAL_EDITS),
         })
     }
 

@@ -5,6 +5,7 @@ use crate::event::{Place, message_ref};
 use crate::render::{Part, render, text_only};
 use async_trait::async_trait;
 use chat::{Anchor, Chat, ChatError, File, Limits, Message, MessageRef, Platform, Profile};
+use governor::clock::{Clock, DefaultClock};
 use hyper_util::client::legacy;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -50,6 +51,9 @@ impl Chat for Slack {
 
     async fn edit(&self, at: &MessageRef, message: &Message) -> Result<(), ChatError> {
         let (channel, ts) = at.place.split_once(':').ok_or_else(|| ChatError::Gone("the address is not one of Slack".into()))?;
+        if let (true, Err(early)) = (message.partial, self.partial_edits.check()) {
+            return Err(ChatError::RateLimited(early.wait_time_from(DefaultClock::default().now())));
+        }
         let mut parts = render(message).into_iter();
         let first = parts.next().unwrap_or_default();
         match self.update_part(channel, ts, &first).await {

@@ -10,6 +10,8 @@ use std::collections::BTreeMap;
 pub enum Reply {
     /// Words.
     Say(String),
+    /// Words that grow, a few every 50 ms.
+    Grow(String),
     /// One call of a function.
     Call {
         /// Name of the function.
@@ -47,6 +49,8 @@ pub enum Reply {
     },
     /// A stream of exactly these bytes, status 200.
     Stream(String),
+    /// The same in pieces of three bytes, which cut letters and lines in the middle.
+    Pieces(String),
 }
 
 impl Reply {

@@ -2,10 +2,15 @@
 
 use super::script::Reply;
 use axum::Json;
+use axum::body::Body;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use futures_util::{StreamExt, stream};
 use serde_json::{Value, json};
+use std::convert::Infallible;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 pub(super) struct Failure {
     pub status: u16,
@@ -43,6 +48,11 @@ pub(super) fn render(reply: &Reply, streaming: bool, usage: bool) -> Response {
             return response;
         }
         Reply::Stream(text) => return event_stream(text.clone()),
+        Reply::Grow(text) => return event_stream(grow(stream_text(text, &[], "stop", usage))),
+        Reply::Pieces(text) => {
+            let pieces: Vec<_> = text.as_bytes().chunks(3).map(|p| Ok::<_, Infallible>(Bytes::copy_from_slice(p))).collect();
+            return event_stream(Body::from_stream(stream::iter(pieces)));
+        }
         Reply::Say(text) => (text.clone(), Vec::new(), "stop"),
         Reply::Cut { text, finish_reason } => (text.clone(), Vec::new(), finish_reason.as_str()),
         Reply::Call { name, arguments } => (String::new(), vec![(name.clone(), arguments.to_string())], "tool_calls"),
@@ -51,7 +61,7 @@ pub(super) fn render(reply: &Reply, streaming: bool, usage: bool) -> Response {
             (String::new(), vec![(name.clone(), arguments.clone())], finish_reason.as_str())
         }
     };
-    let response = if streaming { stream(&content, &calls, finish, usage) } else { whole(&content, &calls, finish) };
+    let response = if streaming { event_stream(stream_text(&content, &calls, finish, usage)) } else { whole(&content, &calls, finish) };
     let mut response = response;
     for (name, value) in [("x-ratelimit-remaining-requests", "99"), ("x-ratelimit-remaining-tokens", "99000")] {
         response.headers_mut().insert(name, header::HeaderValue::from_static(value));
@@ -75,7 +85,7 @@ fn whole(content: &str, calls: &[(String, String)], finish: &str) -> Response {
     .into_response()
 }
 
-fn stream(content: &str, calls: &[(String, String)], finish: &str, usage: bool) -> Response {
+fn stream_text(content: &str, calls: &[(String, String)], finish: &str, usage: bool) -> String {
     let chunk = |delta: Value, finish: Value| {
         json!({
             "choices": [{ "content_filter_results": {}, "delta": delta, "finish_reason": finish, "index": 0, "logprobs": null }],
@@ -104,11 +114,20 @@ fn stream(content: &str, calls: &[(String, String)], finish: &str, usage: bool) 
     }
     let mut text: String = chunks.iter().map(|c| format!("data: {c}\n\n")).collect();
     text.push_str("data: [DONE]\n\n");
-    event_stream(text)
+    text
 }
 
-fn event_stream(text: String) -> Response {
-    ([(header::CONTENT_TYPE, "text/event-stream; charset=utf-8")], text).into_response()
+/// The events of a stream, one every 50 ms.
+fn grow(text: String) -> Body {
+    let events: Vec<Bytes> = text.split_inclusive("\n\n").map(|e| Bytes::copy_from_slice(e.as_bytes())).collect();
+    Body::from_stream(stream::iter(events).then(|event| async move {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        Ok::<_, Infallible>(event)
+    }))
+}
+
+fn event_stream(body: impl Into<Body>) -> Response {
+    ([(header::CONTENT_TYPE, "text/event-stream; charset=utf-8")], body.into()).into_response()
 }
 
 fn pieces(text: &str, chars: usize) -> Vec<String> {

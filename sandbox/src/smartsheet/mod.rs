@@ -29,6 +29,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
+use tokio::sync::Notify;
 use tower_http::compression::CompressionLayer;
 
 /// How to start the stand-in.
@@ -76,6 +77,7 @@ pub(crate) struct Service {
     faults: Faults,
     writing: Mutex<BTreeSet<i64>>,
     recent: Mutex<VecDeque<Instant>>,
+    happened: Notify,
     options: Options,
     pub(crate) webhooks: webhooks::Queue,
 }
@@ -94,6 +96,7 @@ impl Smartsheet {
             faults: Faults::default(),
             writing: Mutex::default(),
             recent: Mutex::default(),
+            happened: Notify::new(),
             webhooks: webhooks::Queue::default(),
             options,
         });
@@ -114,6 +117,28 @@ impl Smartsheet {
     /// The sheets and everything else that is there, to look at or to change behind the bot's back.
     pub fn world(&self) -> MutexGuard<'_, World> {
         self.service.world()
+    }
+
+    /// Returns when the world is like this, which is looked at whenever a request came in or was carried out.
+    ///
+    /// # Errors
+    /// When that does not happen within ten seconds.
+    pub async fn until(&self, condition: impl Fn(&World) -> bool) -> anyhow::Result<()> {
+        let wait = async {
+            loop {
+                let happened = self.service.happened.notified();
+                tokio::pin!(happened);
+                happened.as_mut().enable();
+                if condition(&self.world()) {
+                    return;
+                }
+                happened.await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), wait).await.map_err(|_| {
+            let last = self.world().log.last().map(|l| format!("{} {}", l.method, l.path));
+            anyhow::anyhow!("not so after ten seconds; the last request was {last:?}")
+        })
     }
 
     /// Waits until the stand-in ends, which it does only when it fails.
@@ -189,13 +214,13 @@ async fn gate(State(service): State<Arc<Service>>, request: Request, next: Next)
     let (request, entry) = logged(request).await;
     let change = entry.method != "GET";
     let fault = if change { service.faults.draw_write() } else { service.faults.draw() };
+    service.world().log.push(Logged { fault, ..entry });
+    service.happened.notify_waiters();
     if let Some(kind) = fault
         && let Some(response) = fault::before(kind).await
     {
-        service.world().log.push(Logged { fault: Some(kind), ..entry });
         return response;
     }
-    service.world().log.push(Logged { fault, ..entry });
     let token = request.headers().get(header::AUTHORIZATION).and_then(|v| v.to_str().ok());
     let failure = match token {
         None => Some(Failure::new(1001, "An Access Token is required.")),
@@ -211,7 +236,11 @@ async fn gate(State(service): State<Arc<Service>>, request: Request, next: Next)
     if let Some(failure) = failure {
         return failure.into_response();
     }
+    if fault == Some(Kind::Late) {
+        return fault::late(next.run(request));
+    }
     let response = next.run(request).await;
+    service.happened.notify_waiters();
     if change {
         webhooks::notify(&service);
     }

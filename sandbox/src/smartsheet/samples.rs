@@ -90,8 +90,13 @@ pub(super) fn plant(world: &mut World, seed: Seed, today: Date) {
                 "State:PICKLIST=Open,Mitigating,Closed",
                 "Review Date:DATE",
                 "Mitigation",
+                "Topics:MULTI_PICKLIST=Legal,Supplier,Data,People",
+                "Informed:MULTI_CONTACT_LIST",
+                "Exposure:COLUMN_FORMULA",
+                "Last Change:MODIFIED_DATE",
+                "Signed Off:LOCKED",
             ];
-            sheet_of(world, "Risk Register", &risks, &lines(RISKS), today);
+            sheet_of(world, "Risk Register", &risks, &risk_rows(), today);
             let trials = [
                 "Trial",
                 "Title",
@@ -159,13 +164,20 @@ fn sheet_of(world: &mut World, name: &str, columns: &[&str], lines: &[String], t
 fn column_of<'a>(world: &mut World, text: &'a str, primary: bool) -> (Column, &'a str) {
     let (head, options) = text.split_once('=').unwrap_or((text, ""));
     let (title, kind) = head.split_once(':').unwrap_or((head, "TEXT_NUMBER"));
+    let (shown_kind, extra) = match kind {
+        "MONEY" | "PERCENT" => ("TEXT_NUMBER", json!({})),
+        "COLUMN_FORMULA" => ("TEXT_NUMBER", json!({ "formula": "=Likelihood@row * IF(Severity@row = \"High\", 300, 100)" })),
+        "MODIFIED_DATE" => ("DATETIME", json!({ "systemColumnType": "MODIFIED_DATE" })),
+        "LOCKED" => ("CHECKBOX", json!({ "locked": true })),
+        other => (other, json!({})),
+    };
     let column = Column {
         id: world.new_id(),
         title: title.into(),
-        kind: if matches!(kind, "MONEY" | "PERCENT") { "TEXT_NUMBER" } else { kind }.into(),
+        kind: shown_kind.into(),
         primary,
         options: options.split(',').filter(|o| !o.is_empty()).map(str::to_owned).collect(),
-        extra: Map::new(),
+        extra: extra.as_object().cloned().unwrap_or_default(),
     };
     (column, kind)
 }
@@ -179,7 +191,22 @@ fn cell_of(column: &Column, kind: &str, text: &str, today: Date) -> Option<(i64,
         ("DATE", Some(days)) => json!({ "value": today.saturating_add((days as i32).days()).to_string() }),
         ("MONEY", Some(n)) => json!({ "value": n, "displayValue": cells::money(n) }),
         ("PERCENT", Some(n)) => json!({ "value": n / 100.0, "displayValue": format!("{n}%") }),
-        ("CHECKBOX", _) => json!({ "value": text == "yes" }),
+        ("MODIFIED_DATE", Some(days)) => {
+            json!({ "value": format!("{}T09:30:00Z", today.saturating_add((days as i32).days())) })
+        }
+        ("COLUMN_FORMULA", Some(n)) => json!({ "value": n, "displayValue": text, "formula": column.extra["formula"] }),
+        ("CHECKBOX" | "LOCKED", _) => json!({ "value": text == "yes" }),
+        ("MULTI_PICKLIST", _) => {
+            let values: Vec<&str> = text.split(", ").collect();
+            json!({ "value": text, "displayValue": text, "objectValue": { "objectType": "MULTI_PICKLIST", "values": values } })
+        }
+        ("MULTI_CONTACT_LIST", _) => {
+            let contact = |name: &str| {
+                PEOPLE.iter().find(|(n, _)| *n == name).map(|(n, e)| json!({ "objectType": "CONTACT", "name": n, "email": e }))
+            };
+            let values: Vec<Value> = text.split(", ").filter_map(contact).collect();
+            json!({ "value": text, "displayValue": text, "objectValue": { "objectType": "MULTI_CONTACT", "values": values } })
+        }
         ("CONTACT_LIST", _) => {
             let (name, email) = PEOPLE.iter().find(|(n, _)| *n == text)?;
             json!({ "value": email, "displayValue": name })
@@ -206,6 +233,19 @@ fn roll_up_budget(world: &mut World) {
             *sums.entry(parent).or_default() += own;
         }
     }
+}
+
+/// With several topics and people in a cell, and cells that nobody may fill by hand.
+fn risk_rows() -> Vec<String> {
+    let topics = ["Supplier, Legal", "People", "Data", "Legal", "Data, People", ""];
+    let line = |(i, line): (usize, &str)| {
+        let likelihood: f64 = line.split('|').nth(2).and_then(|l| l.parse().ok()).unwrap_or(0.0);
+        let informed = if i % 3 == 0 { format!("{}, {}", PEOPLE[i % 6].0, PEOPLE[(i + 1) % 6].0) } else { String::new() };
+        let exposure = likelihood * if line.contains("|High|") { 3.0 } else { 1.0 };
+        let signed = if i % 2 == 0 { "yes" } else { "" };
+        format!("{line}|{}|{informed}|{exposure}|{}|{signed}", pick(&topics, i), -(i as i64))
+    };
+    lines(RISKS).iter().map(String::as_str).enumerate().map(line).collect()
 }
 
 fn pick<'a>(list: &[&'a str], seed: usize) -> &'a str {

@@ -136,6 +136,13 @@ impl World {
         self.sheets.values().find(|s| s.name == name).map(|s| s.version)
     }
 
+    /// The id of the row that is called so by its primary cell.
+    pub fn row_id(&self, sheet: &str, row: &str) -> Option<i64> {
+        let sheet = self.sheets.values().find(|s| s.name == sheet)?;
+        let primary = sheet.columns.iter().find(|c| c.primary)?.id;
+        sheet.rows.iter().find(|r| r.cells.get(&primary).is_some_and(|c| shown(c) == row)).map(|r| r.id)
+    }
+
     /// The columns of a sheet, by title.
     pub fn column_titles(&self, sheet: &str) -> Vec<String> {
         let of = |s: &Sheet| s.columns.iter().map(|c| c.title.clone()).collect();
