@@ -72,7 +72,11 @@ async fn a_question_a_confirmed_change_and_an_undo() {
     world.slack.press("C1", LEE, "Undo").await;
     world.app.bot.until_idle().await;
     assert_eq!(world.cell("Page templates", "Status"), "In Progress");
-    insta::assert_snapshot!(asked(&world), @"");
+    insta::assert_snapshot!(asked(&world), @r#"
+    Lee: set Status to Blocked for "Page templates"
+    bot: ↩️ Taken back in Project Plan: set Status in 1 row.
+    Rows: Page templates
+    "#);
     let answer = world.slack.messages().into_iter().find(|m| m.seen().contains("5 rows match")).unwrap();
     let row = world.sheets.world().row_id("Project Plan", "Page templates").unwrap();
     assert!(serde_json::to_string(&answer.blocks).unwrap().contains(&format!("?rowId={row}")), "each row is a link to itself");
