@@ -25,14 +25,25 @@ pub(super) struct Pace {
     writers: Mutex<HashMap<i64, Arc<AsyncMutex<()>>>>,
 }
 
+fn quota() -> Quota {
+    let spread = NonZeroU32::new(PER_MINUTE - BURST).unwrap_or(NonZeroU32::MIN);
+    let burst = NonZeroU32::new(BURST).unwrap_or(NonZeroU32::MIN);
+    Quota::per_minute(spread).allow_burst(burst)
+}
+
+/// What a request takes from the budget: attachments and cell history count ten times.
+pub(super) fn cost(path: &str) -> NonZeroU32 {
+    let path = path.split('?').next().unwrap_or(path);
+    let tenfold = path.split('/').any(|part| matches!(part, "attachments" | "history"));
+    if tenfold { NonZeroU32::MIN.saturating_add(9) } else { NonZeroU32::MIN }
+}
+
 impl Pace {
     pub fn new() -> Self {
-        let spread = NonZeroU32::new(PER_MINUTE - BURST).unwrap_or(NonZeroU32::MIN);
-        let burst = NonZeroU32::new(BURST).unwrap_or(NonZeroU32::MIN);
-        Self { budget: RateLimiter::keyed(Quota::per_minute(spread).allow_burst(burst)), writers: Mutex::default() }
+        Self { budget: RateLimiter::keyed(quota()), writers: Mutex::default() }
     }
 
-    /// Waits until the identity's budget allows a request of this cost (cell history and attachments cost ten).
+    /// Waits until the identity's budget allows a request of this cost.
     pub async fn wait(&self, identity: &Identity, cost: NonZeroU32) {
         // Fails only when the cost exceeds the burst, which no endpoint does.
         let _ = self.budget.until_key_n_ready(identity, cost).await;
@@ -41,5 +52,41 @@ impl Pace {
     pub async fn writer(&self, sheet: i64) -> SheetWriter {
         let lock = self.writers.lock().unwrap_or_else(std::sync::PoisonError::into_inner).entry(sheet).or_default().clone();
         SheetWriter { sheet, _turn: lock.lock_owned().await }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use governor::clock::FakeRelativeClock;
+    use std::collections::VecDeque;
+    use std::time::Duration;
+
+    #[test]
+    fn no_minute_exceeds_the_grant_however_greedy_the_callers() {
+        let clock = FakeRelativeClock::default();
+        let budget = RateLimiter::direct_with_clock(quota(), clock.clone());
+        let mut last_minute: VecDeque<u64> = VecDeque::new();
+        let mut most = 0;
+        for tick in 0..20_000u64 {
+            while last_minute.front().is_some_and(|t| tick - t >= 6_000) {
+                last_minute.pop_front();
+            }
+            while budget.check().is_ok() {
+                last_minute.push_back(tick);
+            }
+            most = most.max(last_minute.len());
+            clock.advance(Duration::from_millis(10));
+        }
+        assert!((290..=300).contains(&most), "{most} requests in a minute: within the grant, and making use of it");
+    }
+
+    #[test]
+    fn expensive_endpoints_are_counted_tenfold() {
+        let of = |path: &str| cost(path).get();
+        assert_eq!(
+            [of("sheets/1?include=attachments"), of("sheets/1/rows/2/attachments"), of("sheets/1/rows/2/columns/3/history")],
+            [1, 10, 10]
+        );
     }
 }

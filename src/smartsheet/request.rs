@@ -3,6 +3,7 @@
 use super::Identity;
 use super::client::Client;
 use super::error::{Attempt, Error, classify};
+use super::pace::cost;
 use backon::{BackoffBuilder, ExponentialBuilder};
 use bytes::Bytes;
 use reqwest::Method;
@@ -29,13 +30,13 @@ pub(super) struct Call {
 
 impl Call {
     pub fn get(path: &str) -> Self {
-        Self { method: Method::GET, path: path.to_owned(), body: None, repeatable: true, cost: NonZeroU32::MIN }
+        Self { method: Method::GET, cost: cost(path), path: path.to_owned(), body: None, repeatable: true }
     }
 
     pub fn write(method: Method, path: String, body: Option<&impl Serialize>) -> Result<Self, Error> {
         let body = body.map(serde_json::to_vec).transpose().map_err(|e| Error::Malformed(e.to_string()))?;
         let repeatable = method != Method::POST;
-        Ok(Self { method, path, body: body.map(Bytes::from), repeatable, cost: NonZeroU32::MIN })
+        Ok(Self { method, cost: cost(&path), path, body: body.map(Bytes::from), repeatable })
     }
 }
 

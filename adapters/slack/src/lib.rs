@@ -5,7 +5,7 @@ mod render;
 mod route;
 mod web;
 
-pub use render::{Part, render};
+pub use render::{Part, render, text_only};
 pub use route::router;
 
 use chat::ChatError;

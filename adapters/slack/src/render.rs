@@ -53,8 +53,7 @@ pub fn render(message: &Message) -> Vec<Part> {
             }
         }
     }
-    let summary = text::shorten(&escape(&message.plain()), TEXT_CHARS);
-    let summary = if summary.trim().is_empty() { "…".to_owned() } else { summary };
+    let summary = text_pieces(message).swap_remove(0);
     if blocks.is_empty() {
         return vec![Part { blocks, text: summary }];
     }
@@ -62,10 +61,28 @@ pub fn render(message: &Message) -> Vec<Part> {
 }
 
 /// The message as plain text, for when Slack refuses the blocks.
-pub(crate) fn text_only(message: &Message) -> Vec<Part> {
-    let plain = escape(&message.plain());
-    let pieces = text::split(if plain.trim().is_empty() { "…" } else { &plain }, TEXT_CHARS);
-    pieces.into_iter().map(|text| Part { blocks: Vec::new(), text }).collect()
+pub fn text_only(message: &Message) -> Vec<Part> {
+    text_pieces(message).into_iter().map(|text| Part { blocks: Vec::new(), text }).collect()
+}
+
+/// The words alone; at least one piece.
+fn text_pieces(message: &Message) -> Vec<String> {
+    let pieces = escaped_pieces(message.plain().trim(), TEXT_CHARS);
+    if pieces.is_empty() { vec!["…".to_owned()] } else { pieces }
+}
+
+/// Pieces that are short enough after escaping; none is cut inside an escape.
+fn escaped_pieces(plain: &str, chars: usize) -> Vec<String> {
+    let mut pieces = Vec::new();
+    for piece in text::split(plain, chars) {
+        let escaped = escape(&piece);
+        if escaped.chars().count() <= TEXT_CHARS {
+            pieces.push(escaped);
+        } else {
+            pieces.extend(escaped_pieces(&piece, chars / 2));
+        }
+    }
+    pieces
 }
 
 fn markup(text: &str) -> Value {

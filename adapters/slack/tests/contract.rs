@@ -3,10 +3,10 @@
 
 use async_trait::async_trait;
 use chat::contract::{Remembering, Rig, run};
-use chat::{Align, Block, Button, ButtonStyle, Chat, Column, Markdown, Message, Progress, TableBlock, TableCell};
+use chat::{Align, Block, Button, ButtonStyle, Chat, Column, LinkPolicy, Markdown, Message, Progress, TableBlock, TableCell};
 use proptest::prelude::*;
 use sandbox::slack as sandbox_slack;
-use slack_chat::{Settings, Slack, render, router};
+use slack_chat::{Settings, Slack, render, router, text_only};
 use std::sync::{Arc, Mutex};
 
 struct SlackRig {
@@ -155,19 +155,61 @@ fn any_block() -> impl Strategy<Value = Block> {
     prop_oneof![
         text.prop_map(|t| Block::Markdown(Markdown::ours(&t))),
         text.prop_map(|t| Block::Note(Markdown::ours(&t))),
+        markup().prop_map(|t| Block::Markdown(Markdown::untrusted(
+            &t,
+            &LinkPolicy { hosts: ["a.test".to_owned()].into(), ..LinkPolicy::default() }
+        ))),
+        "\\PC{0,300}".prop_map(|alt| Block::Image { url: "https://charts.test/1.png".parse().unwrap(), alt }),
         table,
         prop::collection::vec(button, 1..60).prop_map(Block::Buttons),
         ("\\PC{0,500}", 0u64..50, 0u64..40).prop_map(|(label, done, total)| Block::Progress(Progress { label, done, total })),
     ]
 }
 
+/// Text as a model or an attacker may write it: pieces of markup in any order.
+fn markup() -> impl Strategy<Value = String> {
+    let piece = prop::sample::select(vec![
+        "**",
+        "_",
+        "`",
+        "```\n",
+        "# ",
+        "- ",
+        "1. ",
+        "> ",
+        "[x](https://a.test/b)",
+        "[x](https://b.test)",
+        "![i](https://a.test/i.png)",
+        "<!channel>",
+        "<@U1>",
+        "<https://b.test|go>",
+        "&amp;",
+        "&",
+        "<",
+        ">",
+        "\n\n",
+        "| a | b |\n|---|---|\n| 1 | 2 |\n",
+        "@here",
+        "wort ",
+        "🗼",
+    ]);
+    prop::collection::vec(piece, 0..1200).prop_map(|pieces| pieces.concat())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(16))]
     #[test]
-    fn no_message_goes_over_slacks_limits(blocks in prop::collection::vec(any_block(), 0..7)) {
-        for part in render(&Message::new(blocks)) {
+    fn no_message_goes_over_slacks_limits_or_calls_somebody(blocks in prop::collection::vec(any_block(), 0..7)) {
+        let message = Message::new(blocks);
+        for part in render(&message).into_iter().chain(text_only(&message)) {
             prop_assert_eq!(sandbox_slack::block_fault(&part.blocks), None);
             prop_assert!(!part.text.is_empty() && part.text.chars().count() <= 4_000);
+            let sent = format!("{} {}", part.text, serde_json::to_string(&part.blocks).unwrap());
+            for harmful in ["<!channel>", "<@U1>", "<https://b.test", "\"type\":\"broadcast\"", "\"type\":\"user\"", "\"image_url\":\"https://a.test"] {
+                prop_assert!(!sent.contains(harmful), "{} in {}", harmful, sent);
+            }
+            let ends = ["&", "&a", "&am", "&amp", "&l", "&lt", "&g", "&gt"];
+            prop_assert!(!ends.iter().any(|e| part.text.ends_with(e)), "cut inside an escape: {}", part.text);
         }
     }
 }

@@ -221,11 +221,12 @@ async fn gate(State(service): State<Arc<Service>>, request: Request, next: Next)
     {
         return response;
     }
+    let cost = if request.uri().path().split('/').any(|p| matches!(p, "attachments" | "history")) { 10 } else { 1 };
     let token = request.headers().get(header::AUTHORIZATION).and_then(|v| v.to_str().ok());
     let failure = match token {
         None => Some(Failure::new(1001, "An Access Token is required.")),
         Some(t) if t != format!("Bearer {TOKEN}") => Some(Failure::new(1002, "Your Access Token is invalid.")),
-        Some(_) if fault == Some(Kind::RateLimited) || service.over_rate(1) => Some(Failure::rate_limited()),
+        Some(_) if fault == Some(Kind::RateLimited) || service.over_rate(cost) => Some(Failure::rate_limited()),
         Some(_) if fault == Some(Kind::ServerError) => Some(if change {
             Failure::new(4002, "Server timeout exceeded.")
         } else {
