@@ -40,7 +40,7 @@ pub(super) fn parse(text: &str) -> Option<Command> {
     let text = text.trim();
     let bare = text.trim_end_matches(['.', '!', '?']).trim().to_lowercase();
     let fixed = match bare.as_str() {
-        "" | "help" | "what can you do" | "how does this work" | "commands" => Some(Command::Help),
+        "" | "help" | "help me" | "what can you do" | "how does this work" | "commands" => Some(Command::Help),
         "status" | "what is going on" | "which sheet is this" | "which sheet" => Some(Command::Status),
         "stop" | "abort" | "stop it" | "halt" => Some(Command::Stop),
         "undo"

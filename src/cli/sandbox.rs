@@ -75,6 +75,13 @@ fn set(faults: &Faults, wanted: &[(Kind, f64)]) {
     }
 }
 
+/// As lines for a `.env` file.
+fn print(settings: &[(&str, String)]) {
+    for (name, value) in settings {
+        println!("{name}={value}");
+    }
+}
+
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     match arguments.service {
         Service::Smartsheet { common, seed, write_latency_ms, requests_per_minute } => {
@@ -88,7 +95,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             };
             let running = smartsheet::Smartsheet::start(options).await?;
             set(running.faults(), &common.fault);
-            println!("SMARTSHEET_API_BASE_URL={}\nSMARTSHEET_ACCESS_TOKEN={}", running.base_url(), smartsheet::TOKEN);
+            print(&running.settings());
             running.wait().await;
         }
         Service::Azure { common, mode, reasoning } => {
@@ -103,12 +110,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             let running =
                 azure::Azure::start(azure::Options { listen: common.listen, mode, reasoning, ..azure::Options::default() }).await?;
             set(running.faults(), &common.fault);
-            println!(
-                "AZURE_OPENAI_API_BASE={}\nAZURE_OPENAI_API_KEY={}\nAZURE_OPENAI_DEPLOYMENT={}",
-                running.base_url(),
-                azure::API_KEY,
-                azure::DEPLOYMENT
-            );
+            print(&running.settings());
             running.wait().await;
         }
         Service::Slack { common, events } => {
@@ -117,12 +119,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             if let Some(url) = events {
                 running.send_events_to(&url);
             }
-            println!(
-                "SLACK_API_BASE_URL={}\nSLACK_BOT_TOKEN={}\nSLACK_SIGNING_SECRET={}",
-                running.base_url(),
-                slack::BOT_TOKEN,
-                slack::SIGNING_SECRET
-            );
+            print(&running.settings());
             println!("# Write as a person: curl -d 'channel=C1&user=U1&text=<@{}> help' {}/sandbox/say", slack::BOT_USER, running.origin());
             running.wait().await;
         }

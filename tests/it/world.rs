@@ -193,17 +193,7 @@ impl World {
 
 /// The settings that lead to the sandbox.
 pub fn far_side(sheets: &smartsheet::Smartsheet, azure: &azure::Azure, slack: &slack::Slack) -> Vec<(&'static str, String)> {
-    vec![
-        ("SMARTSHEET_API_BASE_URL", sheets.base_url()),
-        ("SMARTSHEET_ACCESS_TOKEN", smartsheet::TOKEN.into()),
-        ("AZURE_OPENAI_API_BASE", azure.base_url()),
-        ("AZURE_OPENAI_API_KEY", azure::API_KEY.into()),
-        ("AZURE_OPENAI_API_VERSION", "2024-10-21".into()),
-        ("AZURE_OPENAI_DEPLOYMENT", azure::DEPLOYMENT.into()),
-        ("SLACK_API_BASE_URL", slack.base_url()),
-        ("SLACK_BOT_TOKEN", slack::BOT_TOKEN.into()),
-        ("SLACK_SIGNING_SECRET", slack::SIGNING_SECRET.into()),
-    ]
+    [sheets.settings(), azure.settings(), slack.settings()].concat()
 }
 
 /// Waits between tries are real in stories, so they are short.

@@ -92,6 +92,16 @@ impl Azure {
         self.running.origin()
     }
 
+    /// The settings that lead the bot here.
+    pub fn settings(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("AZURE_OPENAI_API_BASE", self.base_url()),
+            ("AZURE_OPENAI_API_KEY", API_KEY.to_owned()),
+            ("AZURE_OPENAI_API_VERSION", "2024-10-21".to_owned()),
+            ("AZURE_OPENAI_DEPLOYMENT", DEPLOYMENT.to_owned()),
+        ]
+    }
+
     /// Faults on demand.
     pub fn faults(&self) -> &Faults {
         &self.service.faults

@@ -137,6 +137,15 @@ impl Slack {
         self.running.origin()
     }
 
+    /// The settings that lead the bot here.
+    pub fn settings(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("SLACK_API_BASE_URL", self.base_url()),
+            ("SLACK_BOT_TOKEN", BOT_TOKEN.to_owned()),
+            ("SLACK_SIGNING_SECRET", SIGNING_SECRET.to_owned()),
+        ]
+    }
+
     /// Faults on demand.
     pub fn faults(&self) -> &Faults {
         &self.service.faults

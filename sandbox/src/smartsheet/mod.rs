@@ -109,6 +109,11 @@ impl Smartsheet {
         format!("{}/2.0", self.running.origin())
     }
 
+    /// The settings that lead the bot here.
+    pub fn settings(&self) -> Vec<(&'static str, String)> {
+        vec![("SMARTSHEET_API_BASE_URL", self.base_url()), ("SMARTSHEET_ACCESS_TOKEN", TOKEN.to_owned())]
+    }
+
     /// Faults on demand.
     pub fn faults(&self) -> &Faults {
         &self.service.faults

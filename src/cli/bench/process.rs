@@ -1,7 +1,6 @@
 //! A child process to be measured: this same program, with settings, and what /proc says of it.
 
 use anyhow::Context;
-use sandbox::{azure, slack, smartsheet};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -67,28 +66,14 @@ impl Drop for Folder {
     }
 }
 
-/// Settings that lead a `serve` to these stand-ins.
-pub(super) fn settings(
-    folder: &Folder,
-    port: u16,
-    smartsheet_url: &str,
-    azure: &azure::Azure,
-    slack: &slack::Slack,
-) -> Vec<(&'static str, String)> {
-    vec![
+/// Settings of a `serve` in this folder on this port, beside those of the stand-ins.
+pub(super) fn settings(folder: &Folder, port: u16, far_side: [Vec<(&'static str, String)>; 3]) -> Vec<(&'static str, String)> {
+    let own = vec![
         ("DATABASE_URL", format!("sqlite://{}", folder.0.join("bench.db").display())),
         ("LISTEN", format!("127.0.0.1:{port}")),
-        ("SMARTSHEET_API_BASE_URL", smartsheet_url.to_owned()),
-        ("SMARTSHEET_ACCESS_TOKEN", smartsheet::TOKEN.into()),
-        ("AZURE_OPENAI_API_BASE", azure.base_url()),
-        ("AZURE_OPENAI_API_KEY", azure::API_KEY.into()),
-        ("AZURE_OPENAI_API_VERSION", "2024-10-21".into()),
-        ("AZURE_OPENAI_DEPLOYMENT", azure::DEPLOYMENT.into()),
-        ("SLACK_API_BASE_URL", slack.base_url()),
-        ("SLACK_BOT_TOKEN", slack::BOT_TOKEN.into()),
-        ("SLACK_SIGNING_SECRET", slack::SIGNING_SECRET.into()),
         ("RUST_LOG", "error".into()),
-    ]
+    ];
+    far_side.into_iter().flatten().chain(own).collect()
 }
 
 /// A port that was free a moment ago.

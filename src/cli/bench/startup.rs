@@ -16,7 +16,7 @@ pub(super) async fn measure() -> anyhow::Result<Vec<Figure>> {
     let mut idle = 0.0;
     for n in 0..STARTS {
         let port = free_port().await?;
-        let settings = settings(&folder, port, &sheets.base_url(), &azure, &slack);
+        let settings = settings(&folder, port, [sheets.settings(), azure.settings(), slack.settings()]);
         let started = Instant::now();
         let measured = Measured::start(&["serve"], &settings, &folder.0, 0).await?;
         until_ready(port).await?;

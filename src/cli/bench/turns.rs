@@ -25,7 +25,7 @@ pub(super) async fn measure() -> anyhow::Result<Vec<Figure>> {
     let script = (0..TURNS + 20).flat_map(|_| [Reply::call("query_sheet", query.clone()), Reply::Say("Here it is.".into())]).collect();
     let azure = azure::Azure::start(azure::Options { mode: Mode::Script(script), ..azure::Options::default() }).await?;
     let slack = slack::Slack::start(slack::Options::default()).await?;
-    let settings = settings(&folder, 0, &sheets.base_url(), &azure, &slack);
+    let settings = settings(&folder, 0, [sheets.settings(), azure.settings(), slack.settings()]);
     let config = Config::read(&|name| settings.iter().find(|(k, _)| *k == name).map(|(_, v)| v.clone()));
     let config = config.map_err(|f| anyhow::anyhow!("{}", f.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")))?;
     let console = Arc::new(Console::new("bench", false, Box::new(std::io::sink())));

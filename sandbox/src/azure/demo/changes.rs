@@ -15,9 +15,20 @@ pub(super) fn read(text: &str, schema: &Schema) -> Option<Intent> {
 
 fn polite(text: &str) -> &str {
     let mut text = text.trim();
-    for opening in
-        ["please", "can you", "could you", "would you", "i want to", "i'd like to", "i want you to", "go ahead and", "now", "then"]
-    {
+    for opening in [
+        "please",
+        "can you",
+        "could you",
+        "would you",
+        "i want to",
+        "i'd like to",
+        "i want you to",
+        "i need a",
+        "we need a",
+        "go ahead and",
+        "now",
+        "then",
+    ] {
         if text.to_lowercase().starts_with(opening) {
             text = text[opening.len()..].trim_start_matches([',', ' ']);
         }
@@ -49,7 +60,7 @@ fn column(text: &str, schema: &Schema) -> Option<Intent> {
             json!({ "sheet": null, "action": action, "column": column, "new_title": new_title, "type": kind, "options": options }),
         )
     };
-    if let Some(rest) = starts(text, &["rename column", "rename the column", "rename"]) {
+    if let Some(rest) = starts(text, &["rename column", "rename the column", "rename", "change the name of", "change the title of"]) {
         let (from, to) = words::around(rest, &["to", "into", "as"])?;
         let from = words::bare(from.trim_end_matches(" column"));
         return Some(arguments("update", &from, json!(words::bare(to)), Value::Null, Value::Null));
@@ -68,7 +79,7 @@ fn column(text: &str, schema: &Schema) -> Option<Intent> {
         return Some(arguments("delete", &named(rest)?, Value::Null, Value::Null, Value::Null));
     }
     let rest = starts(text, &["add", "create", "insert", "make", "new", "append"])?;
-    if words::any(rest, &["option", "options"]) {
+    if words::any(rest, &["option", "options"]) && !words::any(rest, &["column", "field"]) {
         let (new, target) = words::around(rest, &["to"])?;
         let target = schema.column(target)?;
         let value = words::quoted(new).unwrap_or_else(|| words::bare(words::around(new, &["option", "options"]).map_or(new, |(_, v)| v)));
@@ -113,7 +124,7 @@ fn split_list(text: &str) -> Vec<String> {
 }
 
 fn add(text: &str, schema: &Schema) -> Option<Intent> {
-    let rest = starts(text, &["add", "create", "insert", "new", "append"])?;
+    let rest = starts(text, &["add", "create", "insert", "new", "append", "put"])?;
     let nouns = ["task", "row", "item", "entry", "line", "risk", "deal", "trial", "record", "subtask", "milestone"];
     let noun = nouns.iter().filter_map(|n| words::find(rest, n)).filter(|(at, _)| *at < 20).min();
     let title = words::quoted(rest);

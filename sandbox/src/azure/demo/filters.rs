@@ -25,6 +25,7 @@ pub(super) fn read(text: &str, schema: &Schema) -> Filter {
     under(&mut rest, schema, &mut filter);
     overdue(&mut rest, schema, &mut filter);
     values(&mut rest, schema, &mut filter);
+    phase(&mut rest, schema, &mut filter);
     people(&mut rest, schema, &mut filter);
     empty_cells(&mut rest, schema, &mut filter);
     dates(&mut rest, schema, &mut filter);
@@ -65,14 +66,30 @@ fn under(text: &mut String, schema: &Schema, filter: &mut Filter) {
     if name.is_empty() {
         return;
     }
-    let primary = &schema.primary().sql;
-    filter.conditions.push(format!(
-        "row_id IN (WITH RECURSIVE t(id) AS (SELECT row_id FROM sheet WHERE {primary} LIKE {} AND is_parent = 1 UNION SELECT s.row_id FROM sheet s JOIN t ON s.parent_id = t.id) SELECT id FROM t)",
-        words::quote(&format!("{name}%"))
-    ));
+    filter.conditions.push(family(schema, &name));
     if let Some(span) = words::find(text, &name) {
         blank(text, span);
     }
+}
+
+/// “Phase 3” without a word before it, where no column has that value.
+fn phase(text: &mut String, schema: &Schema, filter: &mut Filter) {
+    let Some((at, end)) = words::find(text, "phase") else { return };
+    let number: String = text[end..].trim_start().chars().take_while(char::is_ascii_digit).collect();
+    if number.is_empty() {
+        return;
+    }
+    filter.conditions.push(family(schema, &format!("Phase {number}")));
+    let behind = text[end..].find(&number).map_or(end, |i| end + i + number.len());
+    blank(text, (at, behind));
+}
+
+/// A row whose name begins so, and everything below it.
+fn family(schema: &Schema, name: &str) -> String {
+    let (primary, name) = (&schema.primary().sql, words::quote(&format!("{name}%")));
+    format!(
+        "row_id IN (WITH RECURSIVE t(id) AS (SELECT row_id FROM sheet WHERE {primary} LIKE {name} AND is_parent = 1 UNION SELECT s.row_id FROM sheet s JOIN t ON s.parent_id = t.id) SELECT id FROM t)"
+    )
 }
 
 fn overdue(text: &mut String, schema: &Schema, filter: &mut Filter) {
