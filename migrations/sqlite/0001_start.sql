@@ -98,8 +98,7 @@ CREATE TABLE changes (
     state          TEXT NOT NULL CHECK (state IN ('applying', 'applied', 'failed')),
     created_at_ms  INTEGER NOT NULL,
     applied_at_ms  INTEGER,
-    fence          INTEGER NOT NULL DEFAULT 0,
-    noted_at_ms    INTEGER NOT NULL DEFAULT 0
+    fence          INTEGER NOT NULL DEFAULT 0
 );
 CREATE INDEX changes_thread ON changes (thread_key, created_at_ms);
 

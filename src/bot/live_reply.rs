@@ -3,13 +3,8 @@
 use crate::store::{Event, Store};
 use chat::{Anchor, Chat, ChatError, Message, MessageRef, ThreadKey};
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-
-/// The final text waits this long in all for a platform that asks for patience.
-const PATIENCE: Duration = Duration::from_secs(90);
-const TRIES: usize = 5;
 
 /// The reply to one event.
 pub(super) struct LiveReply {
@@ -28,13 +23,28 @@ impl LiveReply {
 
     /// Shows a partial message; a platform that asks to wait is not waited for.
     pub async fn show(&mut self, message: &Message) -> Result<(), ChatError> {
-        if self.at.is_none() {
-            // The placeholder may have been posted meanwhile, while the event waited.
-            self.at = self.store.reply_of(self.event).await.ok().flatten();
-        }
+        self.find().await;
         match &self.at {
             Some(at) => self.chat.edit(at, message).await,
-            None => self.post(message).await,
+            None => {
+                self.at = Some(self.chat.post(&self.anchor, message).await?);
+                self.remember().await;
+                Ok(())
+            }
+        }
+    }
+
+    /// The placeholder may have been posted meanwhile, while the event waited.
+    async fn find(&mut self) {
+        if self.at.is_none() {
+            self.at = self.store.reply_of(self.event).await.ok().flatten();
+        }
+    }
+
+    async fn remember(&self) {
+        let Some(at) = &self.at else { return };
+        if let Err(error) = self.store.set_reply(self.event, at).await {
+            tracing::warn!(%error, event = self.event, "the place of a reply could not be remembered");
         }
     }
 
@@ -48,40 +58,15 @@ impl LiveReply {
         self.at.as_ref().and_then(|m| m.opens.as_ref())
     }
 
-    async fn post(&mut self, message: &Message) -> Result<(), ChatError> {
-        let at = self.chat.post(&self.anchor, message).await?;
-        if let Err(error) = self.store.set_reply(self.event, &at).await {
-            tracing::warn!(%error, event = self.event, "the place of a reply could not be remembered");
-        }
-        self.at = Some(at);
-        Ok(())
-    }
-
     /// Shows the last state. It goes out even when the platform asks for patience.
     pub async fn finish(&mut self, message: &Message) -> Result<(), ChatError> {
-        let mut waited = Duration::ZERO;
-        let mut tries = 0;
-        loop {
-            let error = match self.show(message).await {
-                Ok(()) => return Ok(()),
-                Err(error) => error,
-            };
-            tries += 1;
-            let wait = match &error {
-                ChatError::RateLimited(wait) => *wait,
-                ChatError::Gone(_) if self.at.take().is_some() => Duration::ZERO,
-                ChatError::Unreachable(_) => Duration::from_millis(500 << tries.min(6)),
-                // Edits are safe to repeat; a post that may be there is not.
-                ChatError::MayHaveLanded(_) if self.at.is_some() => Duration::from_millis(500),
-                ChatError::MayHaveLanded(_) => return Ok(()),
-                ChatError::Gone(_) | ChatError::Forbidden(_) | ChatError::Rejected(_) => return Err(error),
-            };
-            waited += wait;
-            if tries >= TRIES || waited > PATIENCE {
-                return Err(error);
-            }
-            tokio::time::sleep(wait).await;
+        self.find().await;
+        let before = self.at.clone();
+        chat::insist(self.chat.as_ref(), &self.anchor, &mut self.at, message).await?;
+        if self.at != before {
+            self.remember().await;
         }
+        Ok(())
     }
 
     /// Starts to show growing words, no faster than the platform allows. The newest words win.

@@ -168,8 +168,9 @@ impl Bot {
             self.take_followers(&mut event, now).await?;
             // After a pause or a jump of the clock the lease would run out at once.
             let later = self.parts.clock.now_ms();
-            if later - now > HEARTBEAT.as_millis() as i64 {
-                self.parts.store.prolong(event.id, event.fence, later + LEASE.as_millis() as i64).await?;
+            let slow = later - now > HEARTBEAT.as_millis() as i64;
+            if slow && !self.parts.store.prolong(event.id, event.fence, later + LEASE.as_millis() as i64).await? {
+                return Ok(None);
             }
             Ok::<_, sqlx::Error>(Some(event))
         };

@@ -23,7 +23,7 @@ impl Bot {
         let result = if event.attempts > MAX_ATTEMPTS { self.give_up(&event).await } else { self.handle(&mut event, &token).await };
         let failed = match result {
             Ok(()) => false,
-            Err(Trouble::Logged(error)) if event.attempts <= MAX_ATTEMPTS && self.causes_change(&event).await => {
+            Err(Trouble::Logged(error)) if self.causes_change(&event).await => {
                 tracing::error!(event = event.id, "{error:#}; the change is taken up again when the lease has run out");
                 self.in_hand().remove(&event.id);
                 return;
@@ -39,9 +39,9 @@ impl Bot {
         self.in_hand().remove(&event.id);
     }
 
-    /// Whether a change of this event is under way.
+    /// Whether a change of this event is under way, or may be: what cannot be looked up is not given up.
     async fn causes_change(&self, event: &Event) -> bool {
-        matches!(self.parts.store.change(&uuid_of(event)).await, Ok(Some(change)) if change.applying)
+        self.parts.store.change(&uuid_of(event)).await.map_or(true, |change| change.is_some_and(|c| c.applying))
     }
 
     /// After too many tries: a change that is under way is closed, and the person is told.

@@ -5,10 +5,10 @@ use super::Changes;
 use super::plan::Plan;
 use crate::error::{Result, Trouble};
 use crate::sheet::{Snapshot, smartsheet_trouble};
-use crate::smartsheet::{Error, Identity};
+use crate::smartsheet::{Error, Identity, LONGEST_WAIT};
 use crate::store::{Change, ChangeRow, RowState};
+use backon::BackoffBuilder;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -49,7 +49,6 @@ pub(super) struct Run<'a> {
     pub identity: Identity,
     pub progress: &'a watch::Sender<Progress>,
     fence: i64,
-    noted_at_ms: AtomicI64,
 }
 
 impl Changes {
@@ -59,9 +58,10 @@ impl Changes {
     /// When the store fails, or the plan cannot be read. Faults of Smartsheet are part of the outcome.
     pub async fn apply(&self, change: &Change, progress: &watch::Sender<Progress>) -> Result<Outcome> {
         let plan: Plan = serde_json::from_value(change.plan.clone())?;
+        // Taken up before anything is read: what is noted after this is noted by us.
+        let run = if change.applying { Some(Run::take_up(self, change, progress).await?) } else { None };
         let mut rows = self.store.change_rows(&change.id).await?;
-        if change.applying {
-            let run = Run::take_up(self, change, progress).await?;
+        if let Some(run) = run {
             let ran = match &plan {
                 Plan::Update { rows: edits } => run.update(edits, &mut rows).await,
                 Plan::Add { location, rows: new } => run.add(location, new, &mut rows).await,
@@ -69,11 +69,15 @@ impl Changes {
                 Plan::Restore { rows: back } => run.restore(back, &mut rows).await,
                 other => run.single(other, &mut rows).await,
             };
-            // What Smartsheet did not let us do is part of the outcome; a fault of ours is tried again later.
-            if let Err(Trouble::Told(words)) = ran {
-                run.fail_open(&mut rows, &words.0).await?;
-            } else {
-                ran?;
+            match ran {
+                Ok(()) => {}
+                // What Smartsheet did not let us do is part of the outcome.
+                Err(Trouble::Told(words)) if rows.iter().all(|r| r.state != RowState::Sent) => run.fail_open(&mut rows, &words.0).await?,
+                // What was sent, and cannot be looked for, is looked for again later; a fault of ours is tried again later, too.
+                Err(Trouble::Told(words)) => {
+                    return Err(Trouble::Logged(anyhow::anyhow!("it is not known yet what was carried out: {}", words.0)));
+                }
+                Err(error) => return Err(error),
             }
             run.close(&rows).await?;
         }
@@ -82,27 +86,32 @@ impl Changes {
 }
 
 impl Changes {
-    /// Closes a change that could not be carried out in several tries; what is open has failed.
+    /// Closes a change that could not be carried out in several tries. What was not sent has failed;
+    /// what was sent stays marked so, with the reason, and may be taken back where it stands.
     ///
     /// # Errors
     /// When the store fails.
     pub async fn abandon(&self, change: &Change, reason: &str) -> Result<()> {
-        let mut rows = self.store.change_rows(&change.id).await?;
-        let (progress, _) = watch::channel((0, rows.len()));
+        let (progress, _) = watch::channel((0, 0));
         let run = Run::take_up(self, change, &progress).await?;
-        run.fail_open(&mut rows, reason).await?;
+        let mut rows = self.store.change_rows(&change.id).await?;
+        for row in rows.iter_mut().filter(|r| open(r)) {
+            row.state = if row.state == RowState::Sent { RowState::Sent } else { RowState::Failed };
+            row.reason = Some(reason.to_owned());
+        }
+        run.note(&rows, &rows).await?;
         run.close(&rows).await
     }
 }
 
 impl<'a> Run<'a> {
     async fn take_up(changes: &'a Changes, change: &'a Change, progress: &'a watch::Sender<Progress>) -> Result<Self> {
-        let (fence, noted_at_ms) = changes.store.take_change(&change.id).await?;
-        Ok(Self { changes, change, identity: Identity::Service, progress, fence, noted_at_ms: noted_at_ms.into() })
+        let fence = changes.store.take_change(&change.id).await?;
+        Ok(Self { changes, change, identity: Identity::Service, progress, fence })
     }
 
     async fn close(&self, rows: &[ChangeRow]) -> Result<()> {
-        let nothing = rows.iter().all(|r| r.state != RowState::Done);
+        let nothing = rows.iter().all(|r| !matches!(r.state, RowState::Done | RowState::Sent));
         let now_ms = self.changes.clock.now_ms();
         if self.changes.store.finish_change(&self.change.id, self.fence, nothing, now_ms).await? { Ok(()) } else { Err(taken_over()) }
     }
@@ -112,11 +121,15 @@ impl<'a> Run<'a> {
         self.changes.sheets.current(&self.identity, self.change.sheet).await
     }
 
-    /// How long to look for what was sent: a request whose answer was lost may still be carried out.
+    /// How long to look for what was sent: a request whose answer was just lost, or whose sender just
+    /// lost its lease, may still be carried out.
     pub fn looks(&self) -> Looks {
-        let since_ms = self.changes.clock.now_ms() - self.noted_at_ms.load(Ordering::Relaxed);
-        let passed = Duration::from_millis(u64::try_from(since_ms).unwrap_or(0));
-        Looks { until: Instant::now() + self.changes.rules.in_doubt.saturating_sub(passed), pause: FIRST_LOOK }
+        Looks { until: Instant::now() + self.changes.rules.in_doubt, pause: FIRST_LOOK }
+    }
+
+    /// The waits between tries of one write.
+    pub fn waits(&self) -> Waits {
+        Waits(self.changes.sheets.client().backoff().build())
     }
 
     /// The sheet once everything that was sent shows up in it, or had the time to.
@@ -132,11 +145,9 @@ impl<'a> Run<'a> {
 
     /// Writes where entries stand, and tells how far the whole is.
     pub async fn note(&self, all: &[ChangeRow], touched: &[ChangeRow]) -> Result<()> {
-        let now_ms = self.changes.clock.now_ms();
-        if !self.changes.store.set_change_rows(&self.change.id, self.fence, touched, now_ms).await? {
+        if !self.changes.store.set_change_rows(&self.change.id, self.fence, touched).await? {
             return Err(taken_over());
         }
-        self.noted_at_ms.store(now_ms, Ordering::Relaxed);
         let settled = all.iter().filter(|r| !matches!(r.state, RowState::Pending | RowState::Sent)).count();
         self.progress.send_replace((settled, all.len()));
         Ok(())
@@ -170,6 +181,27 @@ impl<'a> Run<'a> {
     pub async fn fail_open(&self, all: &mut [ChangeRow], reason: &str) -> Result<()> {
         let entries: Vec<usize> = (0..all.len()).collect();
         self.fail(all, &entries, reason).await
+    }
+}
+
+/// Waits between tries of one write. Between two tries the sheet is compared anew.
+pub(super) struct Waits(backon::ExponentialBackoff);
+
+impl Waits {
+    /// Waits until a write may be tried again that was not carried out, or may not have been.
+    ///
+    /// # Errors
+    /// The error, when trying again would not help.
+    pub async fn after(&mut self, error: Error) -> Result<(), Error> {
+        let passing = matches!(error, Error::RateLimited(_) | Error::Busy(_) | Error::Unreachable(_) | Error::MayHaveLanded(_));
+        let Some(next) = self.0.next().filter(|_| passing) else { return Err(error) };
+        let wait = if let Error::RateLimited(Some(asked)) = error { asked } else { next };
+        if wait > LONGEST_WAIT {
+            return Err(error);
+        }
+        tracing::info!(%error, wait_ms = wait.as_millis() as u64, "a write is compared and tried anew");
+        tokio::time::sleep(wait).await;
+        Ok(())
     }
 }
 
@@ -213,6 +245,7 @@ fn outcome(plan: &Plan, rows: &[ChangeRow]) -> Outcome {
         match row.state {
             RowState::Done => {
                 outcome.done += 1;
+                outcome.failed.extend(row.reason.is_some().then(entry));
                 outcome.rows.extend(match plan {
                     Plan::Update { rows } => rows.get(seq).map(|r| r.row_id),
                     Plan::Comment { row_id, .. } => Some(*row_id),

@@ -1,7 +1,7 @@
 //! Carries out changes of columns and comments: one entry each.
 
-use super::apply::{Run, mark};
-use super::apply_rows::new_cell;
+use super::apply::{Run, mark, open};
+use super::apply_rows::{CHUNK, new_cell};
 use super::plan::Plan;
 use super::turn::Turn;
 use crate::error::Result;
@@ -9,43 +9,70 @@ use crate::sheet::{Cell, Snapshot};
 use crate::smartsheet::{ColumnSpec, Error, RowChange};
 use crate::store::{ChangeRow, RowState};
 use serde_json::{Value, json};
+use std::collections::HashSet;
 
 impl Run<'_> {
     pub async fn single(&self, plan: &Plan, all: &mut [ChangeRow]) -> Result<()> {
-        let Some(entry) = all.first().cloned().filter(|r| matches!(r.state, RowState::Pending | RowState::Sent)) else { return Ok(()) };
         let turn = self.changes.turn(self.change.sheet).await?;
-        let landed = if entry.state == RowState::Sent { self.look_for(plan, &entry).await? } else { None };
+        let mut waits = self.waits();
+        while open(&all[0]) {
+            let landed = if all[0].state == RowState::Sent { self.look_for(plan, &all[0]).await? } else { None };
+            let sent = match landed {
+                Some(made) => Ok(made),
+                None => match self.send_once(&turn, plan, all).await? {
+                    Some(sent) => sent,
+                    None => return Ok(()),
+                },
+            };
+            match sent {
+                Ok(made) => return self.made(&turn, plan, made, all).await,
+                // A comment or column that may be there is not made again; the rest is the same twice as once.
+                Err(error @ Error::MayHaveLanded(_)) if makes_something(plan) => return self.give_up(all, &[0], error).await,
+                Err(error) => {
+                    if let Err(error) = waits.after(error).await {
+                        return self.give_up(all, &[0], error).await;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends the request if the sheet is still as planned; `None` when it is not. What may have been
+    /// carried out is looked for.
+    async fn send_once(&self, turn: &Turn, plan: &Plan, all: &mut [ChangeRow]) -> Result<Option<Result<Value, Error>>> {
         let snapshot = self.current().await?;
-        if let (None, Some(reason)) = (&landed, not_as_planned(plan, &snapshot)) {
+        if let Some(reason) = not_as_planned(plan, &snapshot) {
             mark(&mut all[0], RowState::Skipped, reason);
             let touched = all.to_vec();
-            return self.note(all, &touched).await;
+            self.note(all, &touched).await?;
+            return Ok(None);
         }
-        if landed.is_none() {
-            all[0].made = Some(json!({ "twins": self.comments_like(plan).await? }));
-        }
+        all[0].made = Some(json!({ "twins": self.comments_like(plan).await? }));
         mark(&mut all[0], RowState::Sent, None);
         let touched = all.to_vec();
         self.note(all, &touched).await?;
-        let sent = match landed {
-            Some(made) => Ok(made),
-            None => match self.send(&turn, plan).await {
-                Err(Error::MayHaveLanded(why)) => self.look_for(plan, &all[0]).await?.ok_or(Error::MayHaveLanded(why)),
-                other => other,
-            },
-        };
-        match sent {
-            Ok(made) => {
-                all[0].made = Some(made.clone());
-                if let (Plan::RestoreColumn { cells, .. }, Some(column)) = (plan, made.as_i64()) {
-                    self.fill(&turn, column, cells).await?;
-                }
-                mark(&mut all[0], RowState::Done, None);
-                let touched = all.to_vec();
-                self.note(all, &touched).await
+        Ok(Some(match self.send(turn, plan).await {
+            Err(Error::MayHaveLanded(why)) => self.look_for(plan, &all[0]).await?.ok_or(Error::MayHaveLanded(why)),
+            Err(error) => {
+                mark(&mut all[0], RowState::Pending, None);
+                Err(error)
             }
-            Err(error) => self.give_up(all, &[0], error).await,
+            made => made,
+        }))
+    }
+
+    /// Notes what was made; a column that comes back gets its cells first.
+    async fn made(&self, turn: &Turn, plan: &Plan, made: Value, all: &mut [ChangeRow]) -> Result<()> {
+        let mut lost = 0;
+        if let (Plan::RestoreColumn { cells, .. }, Some(column)) = (plan, made.as_i64()) {
+            lost = self.fill(turn, column, cells).await?;
         }
+        all[0].made = Some(made);
+        mark(&mut all[0], RowState::Done, None);
+        all[0].reason = (lost > 0).then(|| format!("{lost} of its cells could not be brought back"));
+        let touched = all.to_vec();
+        self.note(all, &touched).await
     }
 
     async fn send(&self, turn: &Turn, plan: &Plan) -> Result<Value, Error> {
@@ -70,6 +97,10 @@ impl Run<'_> {
 
     /// Looks whether a request whose answer was lost is carried out; what it made, if so.
     async fn look_for(&self, plan: &Plan, entry: &ChangeRow) -> Result<Option<Value>> {
+        if matches!(plan, Plan::DeleteComment { .. }) {
+            // Nothing shows whether it is gone; a deletion may simply be sent again.
+            return Ok(None);
+        }
         let mut looks = self.looks();
         loop {
             let seen = match self.current().await {
@@ -109,21 +140,41 @@ impl Run<'_> {
         Ok(discussions.iter().flat_map(|d| &d.comments).filter(|c| c.text == *text).map(|c| c.id).collect())
     }
 
-    /// Puts the cells of a restored column back, in rows that are still there.
-    async fn fill(&self, turn: &Turn, column: i64, cells: &[(i64, Value)]) -> Result<()> {
-        let snapshot = self.current().await?;
-        let there: Vec<RowChange> = cells
-            .iter()
-            .filter(|(row, _)| snapshot.row(*row).is_some())
-            .map(|(row, value)| RowChange { id: *row, cells: vec![new_cell(&snapshot, column, value)] })
-            .collect();
-        for chunk in there.chunks(500) {
-            if let Err(error) = self.changes.sheets.client().update_rows(&turn.writer, &self.identity, chunk).await {
-                return Err(crate::sheet::smartsheet_trouble(error));
+    /// Puts the cells of a restored column back, in rows that are still there and where nobody has
+    /// written meanwhile. Returns how many were refused; when Smartsheet does not answer, this is tried again later.
+    async fn fill(&self, turn: &Turn, column: i64, cells: &[(i64, Value)]) -> Result<usize> {
+        let mut waits = self.waits();
+        let (mut sent, mut refused) = (HashSet::new(), 0);
+        loop {
+            let snapshot = self.current().await?;
+            let position = snapshot.column_by_id(column).map(|(i, _)| i);
+            let empty = |row: &i64| match (snapshot.row(*row), position) {
+                (Some(row), Some(i)) => Cell::same(&row.cells[i].to_json(), &Value::Null),
+                _ => false,
+            };
+            let missing: Vec<RowChange> = cells
+                .iter()
+                .filter(|(row, value)| !sent.contains(row) && !Cell::same(value, &Value::Null) && empty(row))
+                .take(CHUNK)
+                .map(|(row, value)| RowChange { id: *row, cells: vec![new_cell(&snapshot, column, value)] })
+                .collect();
+            if missing.is_empty() {
+                return Ok(refused);
+            }
+            match self.changes.sheets.client().update_rows(&turn.writer, &self.identity, &missing).await {
+                Ok(bulk) => {
+                    refused += bulk.failed.len();
+                    sent.extend(missing.iter().map(|m| m.id));
+                }
+                Err(error) => waits.after(error).await.map_err(anyhow::Error::from)?,
             }
         }
-        Ok(())
     }
+}
+
+/// Whether carrying it out twice would make two of it.
+fn makes_something(plan: &Plan) -> bool {
+    matches!(plan, Plan::AddColumn { .. } | Plan::RestoreColumn { .. } | Plan::Comment { .. })
 }
 
 fn same_column(now: &ColumnSpec, wanted: &ColumnSpec) -> bool {

@@ -1,17 +1,17 @@
-//! Carries out changes of rows: only where the old values still stand, in chunks, journal first.
+//! Carries out changes of rows that exist: only where the old values still stand, in chunks, journal first.
 
 use super::apply::{Run, mark, open};
-use super::plan::{CellEdit, DeletedRow, Location, NewRowPlan, RowEdit};
+use super::plan::{CellEdit, DeletedRow, RowEdit};
 use super::turn::Turn;
 use crate::error::Result;
 use crate::sheet::{Cell, Snapshot, SnapshotRow};
-use crate::smartsheet::{Bulk, Error, NewCell, NewRow, RowChange};
+use crate::smartsheet::{Bulk, Error, NewCell, RowChange};
 use crate::store::{ChangeRow, RowState};
 use serde_json::{Value, json};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 /// Rows of one request.
-const CHUNK: usize = 500;
+pub(super) const CHUNK: usize = 500;
 const CHANGED: &str = "it was changed by somebody else meanwhile";
 const GONE: &str = "the row is gone";
 
@@ -19,258 +19,168 @@ impl Run<'_> {
     pub async fn update(&self, edits: &[RowEdit], all: &mut [ChangeRow]) -> Result<()> {
         for start in (0..edits.len()).step_by(CHUNK) {
             let range = start..(start + CHUNK).min(edits.len());
-            if all[range.clone()].iter().all(|r| !open(r)) {
-                continue;
-            }
-            let turn = self.changes.turn(self.change.sheet).await?;
-            let snapshot = self.current().await?;
-            let mut batch = Vec::new();
-            let waiting: Vec<usize> = range.clone().filter(|i| open(&all[*i])).collect();
-            for i in waiting {
-                let in_doubt = all[i].state == RowState::Sent;
-                match compare(&snapshot, &edits[i]) {
-                    Standing::Gone => mark(&mut all[i], RowState::Skipped, GONE),
-                    Standing::After if in_doubt => mark(&mut all[i], RowState::Done, None),
-                    Standing::After => mark(&mut all[i], RowState::Skipped, "it has this value already"),
-                    Standing::Other => mark(&mut all[i], RowState::Skipped, CHANGED),
-                    Standing::Before => {
-                        mark(&mut all[i], RowState::Sent, None);
-                        batch.push(i);
-                    }
+            let mut waits = self.waits();
+            while all[range.clone()].iter().any(open) {
+                let turn = self.changes.turn(self.change.sheet).await?;
+                let Err((error, batch)) = self.update_chunk(&turn, edits, all, range.clone()).await? else { continue };
+                drop(turn);
+                if let Err(error) = waits.after(error).await {
+                    // Nothing else would get through either.
+                    let rest: Vec<usize> = if refused(&error) { batch } else { (start..all.len()).collect() };
+                    self.give_up(all, &rest, error).await?;
                 }
             }
-            let touched = all[range.clone()].to_vec();
-            self.note(all, &touched).await?;
-            if batch.is_empty() {
-                continue;
-            }
-            let changes: Vec<RowChange> = batch
-                .iter()
-                .map(|i| RowChange {
-                    id: edits[*i].row_id,
-                    cells: edits[*i].cells.iter().map(|c| cell_of(&snapshot, c, &c.after)).collect(),
-                })
-                .collect();
-            match self.changes.sheets.client().update_rows(&turn.writer, &self.identity, &changes).await {
-                Ok(bulk) => settle(all, &batch, &bulk),
-                Err(error) => self.after_lost_update(edits, all, &batch, error).await?,
-            }
-            let touched = all[range].to_vec();
-            self.note(all, &touched).await?;
-            if touched.iter().any(|r| r.state == RowState::Failed && r.reason.as_deref() == Some(STOPPED)) {
-                return self.fail_open(all, STOPPED).await;
-            }
         }
         Ok(())
     }
 
-    /// The request failed as a whole: refused rows fail; where the answer was lost the rows are read back.
-    async fn after_lost_update(&self, edits: &[RowEdit], all: &mut [ChangeRow], batch: &[usize], error: Error) -> Result<()> {
-        if matches!(error, Error::Refused { .. } | Error::Forbidden { .. } | Error::NotFound(_) | Error::Unauthorized { .. }) {
-            return self.give_up(all, batch, error).await;
-        }
-        tracing::warn!(rows = batch.len(), %error, "the answer to an update was lost; the rows are read back");
-        let written = |s: &Snapshot| batch.iter().all(|i| matches!(compare(s, &edits[*i]), Standing::After));
-        let Ok(snapshot) = self.look_back(written).await else { return self.give_up(all, batch, error).await };
-        for i in batch {
-            match compare(&snapshot, &edits[*i]) {
-                Standing::After => mark(&mut all[*i], RowState::Done, None),
-                _ => mark(&mut all[*i], RowState::Failed, STOPPED),
-            }
-        }
-        Ok(())
-    }
-
-    pub async fn add(&self, location: &Location, new: &[NewRowPlan], all: &mut [ChangeRow]) -> Result<()> {
-        let turn = self.changes.turn(self.change.sheet).await?;
-        let snapshot = self.current().await?;
-        let rows: Vec<Wanted<'_>> = new.iter().enumerate().map(|(at, r)| Wanted { at, cells: &r.cells, value: |c| &c.after }).collect();
-        let mut location = location.clone();
-        for chunk in rows.chunks(CHUNK) {
-            let made = self.add_block(&turn, &snapshot, &location, chunk, all).await?;
-            if let Some(last) = made.last() {
-                location = Location { after: Some(*last), ..Location::default() };
-            }
-        }
-        Ok(())
-    }
-
-    /// Adds rows that stand one behind the other. What is in doubt is looked for by its values.
-    async fn add_block(
+    /// One request for the open rows of a range that still have their old values. When it did not get
+    /// through: why, and which rows it was about.
+    async fn update_chunk(
         &self,
         turn: &Turn,
-        snapshot: &Snapshot,
-        location: &Location,
-        rows: &[Wanted<'_>],
+        edits: &[RowEdit],
         all: &mut [ChangeRow],
-    ) -> Result<Vec<i64>> {
-        let doubtful: Vec<Wanted<'_>> = rows.iter().filter(|w| all[w.at].state == RowState::Sent).copied().collect();
-        if !doubtful.is_empty() {
-            self.look_for_added(&doubtful, all).await?;
-        }
-        let batch: Vec<Wanted<'_>> = rows.iter().filter(|w| open(&all[w.at])).copied().collect();
-        for wanted in &batch {
-            all[wanted.at].made = Some(json!({ "twins": twins(snapshot, wanted) }));
-            mark(&mut all[wanted.at], RowState::Sent, None);
-        }
-        let entries: Vec<usize> = batch.iter().map(|w| w.at).collect();
-        let touched = |all: &[ChangeRow]| rows.iter().map(|w| all[w.at].clone()).collect::<Vec<_>>();
-        self.note(all, &touched(all)).await?;
-        if !batch.is_empty() {
-            let requests: Vec<NewRow> = batch.iter().map(|w| new_row(snapshot, location, w)).collect();
-            match self.changes.sheets.client().add_rows(&turn.writer, &self.identity, &requests).await {
-                Ok(bulk) => {
-                    settle(all, &entries, &bulk);
-                    let mut ids = bulk.rows.iter().map(|r| r.id);
-                    for i in entries.iter().filter(|i| all[**i].state == RowState::Done).copied().collect::<Vec<_>>() {
-                        all[i].made = ids.next().map(|id| json!(id));
-                    }
+        range: std::ops::Range<usize>,
+    ) -> Result<Result<(), (Error, Vec<usize>)>> {
+        let snapshot = self.current().await?;
+        let mut batch = Vec::new();
+        for i in range.clone() {
+            let in_doubt = all[i].state == RowState::Sent;
+            match compare(&snapshot, &edits[i]) {
+                _ if !open(&all[i]) => {}
+                Standing::Gone => mark(&mut all[i], RowState::Skipped, GONE),
+                Standing::After if in_doubt => mark(&mut all[i], RowState::Done, None),
+                Standing::After => mark(&mut all[i], RowState::Skipped, "it has this value already"),
+                Standing::Other => mark(&mut all[i], RowState::Skipped, CHANGED),
+                Standing::Before => {
+                    mark(&mut all[i], RowState::Sent, None);
+                    batch.push(i);
                 }
-                Err(error @ Error::MayHaveLanded(_)) => match self.look_for_added(&batch, all).await {
-                    Ok(()) => {
-                        for i in entries.iter().filter(|i| open(&all[**i])).copied().collect::<Vec<_>>() {
-                            all[i].made = None;
-                            mark(&mut all[i], RowState::Failed, STOPPED);
-                        }
-                    }
-                    Err(_) => self.give_up(all, &entries, error).await?,
-                },
-                Err(error) => self.give_up(all, &entries, error).await?,
             }
-            self.note(all, &touched(all)).await?;
         }
-        Ok(rows.iter().filter_map(|w| all[w.at].made.as_ref().and_then(Value::as_i64)).collect())
-    }
-
-    /// Looks whether rows whose answer was lost are there; what does not show up in time stays open.
-    async fn look_for_added(&self, batch: &[Wanted<'_>], all: &mut [ChangeRow]) -> Result<()> {
-        let ours: HashSet<i64> = all.iter().filter_map(|r| r.made.as_ref().and_then(Value::as_i64)).collect();
-        let find = |snapshot: &Snapshot| -> Vec<Option<i64>> {
-            let mut taken = ours.clone();
-            let one = |w: &Wanted<'_>| {
-                let made = all[w.at].made.as_ref();
-                let before: HashSet<i64> =
-                    made.and_then(|m| m["twins"].as_array()).into_iter().flatten().filter_map(Value::as_i64).collect();
-                twins(snapshot, w).into_iter().find(|t| !before.contains(t) && taken.insert(*t))
-            };
-            batch.iter().map(one).collect()
+        let touched = all[range.clone()].to_vec();
+        self.note(all, &touched).await?;
+        if batch.is_empty() {
+            return Ok(Ok(()));
+        }
+        let change = |i: &usize| RowChange {
+            id: edits[*i].row_id,
+            cells: edits[*i].cells.iter().map(|c| cell_of(&snapshot, c, &c.after)).collect(),
         };
-        let snapshot = self.look_back(|s| find(s).iter().all(Option::is_some)).await?;
-        for (wanted, id) in batch.iter().zip(find(&snapshot)) {
-            if let Some(id) = id {
-                all[wanted.at].made = Some(json!(id));
-                mark(&mut all[wanted.at], RowState::Done, None);
+        let changes: Vec<RowChange> = batch.iter().map(change).collect();
+        let sent = self.changes.sheets.client().update_rows(&turn.writer, &self.identity, &changes).await;
+        let result = match sent {
+            Ok(bulk) => {
+                settle(all, &batch, &bulk);
+                Ok(())
             }
-        }
-        Ok(())
+            Err(error @ Error::MayHaveLanded(_)) => {
+                tracing::warn!(rows = batch.len(), %error, "the answer to an update was lost; the rows are read back");
+                let written = |s: &Snapshot, i: &usize| matches!(compare(s, &edits[*i]), Standing::After);
+                let snapshot = self.look_back(|s| batch.iter().all(|i| written(s, i))).await?;
+                for i in batch.iter().filter(|i| written(&snapshot, i)) {
+                    mark(&mut all[*i], RowState::Done, None);
+                }
+                // The others stay in doubt; they are compared before they are sent again.
+                if batch.iter().any(|i| open(&all[*i])) { Err((error, batch)) } else { Ok(()) }
+            }
+            Err(error) => {
+                batch.iter().for_each(|i| mark(&mut all[*i], RowState::Pending, None));
+                Err((error, batch))
+            }
+        };
+        let touched = all[range].to_vec();
+        self.note(all, &touched).await?;
+        Ok(result)
     }
 
     pub async fn delete(&self, gone: &[DeletedRow], all: &mut [ChangeRow]) -> Result<()> {
-        let turn = self.changes.turn(self.change.sheet).await?;
+        let mut waits = self.waits();
+        while all.iter().any(open) {
+            let turn = self.changes.turn(self.change.sheet).await?;
+            let Err((error, batch)) = self.delete_once(&turn, gone, all).await? else { continue };
+            drop(turn);
+            if let Err(error) = waits.after(error).await {
+                self.give_up(all, &batch, error).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// One deletion of the open rows that are as they were. When it did not get through: why, and which rows it was about.
+    async fn delete_once(&self, turn: &Turn, gone: &[DeletedRow], all: &mut [ChangeRow]) -> Result<Result<(), (Error, Vec<usize>)>> {
         let snapshot = self.current().await?;
-        let planned: HashSet<i64> = gone.iter().map(|r| r.row_id).collect();
-        let mut kept: HashSet<i64> =
-            gone.iter().zip(all.iter()).filter(|(_, r)| r.state == RowState::Skipped).map(|(g, _)| g.row_id).collect();
-        for (i, row) in gone.iter().enumerate().rev().filter(|(i, _)| open(&all[*i])).map(|(i, r)| (i, r.clone())).collect::<Vec<_>>() {
-            let in_doubt = all[i].state == RowState::Sent;
-            let Some(now) = snapshot.row(row.row_id) else {
-                mark(
-                    &mut all[i],
-                    if in_doubt { RowState::Done } else { RowState::Skipped },
-                    if in_doubt { None } else { Some("it is gone already") },
-                );
-                continue;
-            };
-            let below = snapshot.descendants(row.row_id);
-            let reason = if !holds(&snapshot, now, &row.cells, |c| &c.before) || has_more(&snapshot, now, &row.cells) {
-                Some(CHANGED)
-            } else if below.iter().any(|id| !planned.contains(id)) {
-                Some("it has new rows below it")
-            } else if below.iter().any(|id| kept.contains(id)) {
-                Some("a row below it was changed meanwhile")
-            } else {
-                None
-            };
-            match reason {
-                Some(reason) => {
-                    kept.insert(row.row_id);
-                    mark(&mut all[i], RowState::Skipped, reason);
-                }
-                None => mark(&mut all[i], RowState::Sent, None),
-            }
-        }
-        // Rows that would only go with a parent stay with it.
-        for (i, row) in gone.iter().enumerate().filter(|(_, r)| r.as_child) {
-            if all[i].state == RowState::Sent && row.parent.is_some_and(|p| kept.contains(&p)) {
-                kept.insert(row.row_id);
-                mark(&mut all[i], RowState::Skipped, "the row above it is left alone");
-            }
-        }
+        deletable(&snapshot, gone, all);
         let touched = all.to_vec();
         self.note(all, &touched).await?;
         let batch: Vec<usize> = (0..gone.len()).filter(|i| all[*i].state == RowState::Sent).collect();
         let ids: Vec<i64> = batch.iter().map(|i| gone[*i].row_id).collect();
         if ids.is_empty() {
-            return Ok(());
+            return Ok(Ok(()));
         }
-        if let Err(error) = self.changes.sheets.client().delete_rows(&turn.writer, &self.identity, &ids).await {
-            let all_gone = |s: &Snapshot| ids.iter().all(|id| s.row(*id).is_none());
-            let Ok(snapshot) = self.look_back(all_gone).await else { return self.give_up(all, &batch, error).await };
-            for i in &batch {
-                let there = snapshot.row(gone[*i].row_id).is_some();
-                mark(&mut all[*i], if there { RowState::Failed } else { RowState::Done }, there.then_some(STOPPED));
+        let result = match self.changes.sheets.client().delete_rows(&turn.writer, &self.identity, &ids).await {
+            Ok(_) => {
+                batch.iter().for_each(|i| mark(&mut all[*i], RowState::Done, None));
+                Ok(())
             }
-        } else {
-            batch.iter().for_each(|i| mark(&mut all[*i], RowState::Done, None));
-        }
+            Err(error @ Error::MayHaveLanded(_)) => {
+                let snapshot = self.look_back(|s| ids.iter().all(|id| s.row(*id).is_none())).await?;
+                for i in batch.iter().filter(|i| snapshot.row(gone[**i].row_id).is_none()) {
+                    mark(&mut all[*i], RowState::Done, None);
+                }
+                if batch.iter().any(|i| open(&all[*i])) { Err((error, batch)) } else { Ok(()) }
+            }
+            Err(error) => {
+                batch.iter().for_each(|i| mark(&mut all[*i], RowState::Pending, None));
+                Err((error, batch))
+            }
+        };
         let touched = all.to_vec();
-        self.note(all, &touched).await
-    }
-
-    /// Brings deleted rows back where they stood: runs of neighbours in one request each.
-    pub async fn restore(&self, back: &[DeletedRow], all: &mut [ChangeRow]) -> Result<()> {
-        let turn = self.changes.turn(self.change.sheet).await?;
-        let snapshot = self.current().await?;
-        let mut new_ids: HashMap<i64, i64> = HashMap::new();
-        let mut start = 0;
-        while start < back.len() {
-            let first = &back[start];
-            let mut run = vec![start];
-            for (i, row) in back.iter().enumerate().skip(start + 1) {
-                let neighbour =
-                    row.parent == first.parent && row.above == Some(back[run[run.len() - 1]].row_id) && i == run[run.len() - 1] + 1;
-                if !neighbour || run.len() == CHUNK {
-                    break;
-                }
-                run.push(i);
-            }
-            let there = |id: i64| new_ids.get(&id).copied().or_else(|| snapshot.row(id).map(|_| id));
-            let parent = first.parent.and_then(there);
-            let location = match first.above.and_then(there) {
-                Some(above) => Location { after: Some(above), ..Location::default() },
-                None => Location { parent, top: true, ..Location::default() },
-            };
-            let rows: Vec<Wanted<'_>> = run.iter().map(|at| Wanted { at: *at, cells: &back[*at].cells, value: |c| &c.before }).collect();
-            self.add_block(&turn, &snapshot, &location, &rows, all).await?;
-            for i in &run {
-                if let Some(id) = all[*i].made.as_ref().and_then(Value::as_i64) {
-                    new_ids.insert(back[*i].row_id, id);
-                }
-            }
-            start += run.len();
-        }
-        Ok(())
+        self.note(all, &touched).await?;
+        Ok(result)
     }
 }
 
-const STOPPED: &str = "Smartsheet did not answer, so this was not written";
-
-/// A row to be made: which entry it is, and its values.
-#[derive(Clone, Copy)]
-struct Wanted<'a> {
-    at: usize,
-    cells: &'a [CellEdit],
-    value: fn(&CellEdit) -> &Value,
+/// Marks the open rows of a deletion: those that are as they were as sent, the others as left alone or gone.
+fn deletable(snapshot: &Snapshot, gone: &[DeletedRow], all: &mut [ChangeRow]) {
+    let planned: HashSet<i64> = gone.iter().map(|r| r.row_id).collect();
+    let mut kept: HashSet<i64> = gone.iter().zip(all.iter()).filter(|(_, r)| r.state == RowState::Skipped).map(|(g, _)| g.row_id).collect();
+    for (i, row) in gone.iter().enumerate().rev().filter(|(i, _)| open(&all[*i])).map(|(i, r)| (i, r.clone())).collect::<Vec<_>>() {
+        let in_doubt = all[i].state == RowState::Sent;
+        let Some(now) = snapshot.row(row.row_id) else {
+            mark(
+                &mut all[i],
+                if in_doubt { RowState::Done } else { RowState::Skipped },
+                if in_doubt { None } else { Some("it is gone already") },
+            );
+            continue;
+        };
+        let below = snapshot.descendants(row.row_id);
+        let reason = if !holds(snapshot, now, &row.cells, |c| &c.before) || has_more(snapshot, now, &row.cells) {
+            Some(CHANGED)
+        } else if below.iter().any(|id| !planned.contains(id)) {
+            Some("it has new rows below it")
+        } else if below.iter().any(|id| kept.contains(id)) {
+            Some("a row below it was changed meanwhile")
+        } else {
+            None
+        };
+        match reason {
+            Some(reason) => {
+                kept.insert(row.row_id);
+                mark(&mut all[i], RowState::Skipped, reason);
+            }
+            None => mark(&mut all[i], RowState::Sent, None),
+        }
+    }
+    // Rows that would only go with a parent stay with it.
+    for (i, row) in gone.iter().enumerate().filter(|(_, r)| r.as_child) {
+        if all[i].state == RowState::Sent && row.parent.is_some_and(|p| kept.contains(&p)) {
+            kept.insert(row.row_id);
+            mark(&mut all[i], RowState::Skipped, "the row above it is left alone");
+        }
+    }
 }
 
 enum Standing {
@@ -292,7 +202,7 @@ fn compare(snapshot: &Snapshot, edit: &RowEdit) -> Standing {
 }
 
 /// Whether the row has these values; columns that are gone count as changed.
-fn holds(snapshot: &Snapshot, row: &SnapshotRow, cells: &[CellEdit], value: fn(&CellEdit) -> &Value) -> bool {
+pub(super) fn holds(snapshot: &Snapshot, row: &SnapshotRow, cells: &[CellEdit], value: fn(&CellEdit) -> &Value) -> bool {
     cells.iter().all(|c| snapshot.column_by_id(c.column_id).is_some_and(|(i, _)| Cell::same(&row.cells[i].to_json(), value(c))))
 }
 
@@ -303,11 +213,6 @@ fn has_more(snapshot: &Snapshot, row: &SnapshotRow, cells: &[CellEdit]) -> bool 
         let made = column.read_only.is_some() || row.formulas.contains(&(i as u16));
         !planned && !made && !Cell::same(&row.cells[i].to_json(), &Value::Null)
     })
-}
-
-/// Rows that have all of these values.
-fn twins(snapshot: &Snapshot, wanted: &Wanted<'_>) -> Vec<i64> {
-    snapshot.rows.iter().filter(|r| holds(snapshot, r, wanted.cells, wanted.value)).map(|r| r.id).collect()
 }
 
 pub(super) fn cell_of(snapshot: &Snapshot, edit: &CellEdit, value: &Value) -> NewCell {
@@ -337,18 +242,13 @@ pub(super) fn new_cell(snapshot: &Snapshot, column_id: i64, value: &Value) -> Ne
     }
 }
 
-fn new_row(snapshot: &Snapshot, location: &Location, wanted: &Wanted<'_>) -> NewRow {
-    let cells = wanted.cells.iter().map(|c| cell_of(snapshot, c, (wanted.value)(c))).collect();
-    match (location.after, location.parent) {
-        (Some(after), _) => NewRow { cells, sibling_id: Some(after), ..NewRow::default() },
-        (None, Some(parent)) => NewRow { cells, parent_id: Some(parent), to_bottom: (!location.top).then_some(true), ..NewRow::default() },
-        (None, None) if location.top => NewRow { cells, to_top: Some(true), ..NewRow::default() },
-        (None, None) => NewRow { cells, to_bottom: Some(true), ..NewRow::default() },
-    }
+/// Whether Smartsheet looked at a request and said no: asking for something else may work.
+fn refused(error: &Error) -> bool {
+    matches!(error, Error::Refused { .. } | Error::Forbidden { .. } | Error::NotFound(_) | Error::Unauthorized { .. })
 }
 
 /// Notes the answer to a bulk request: the failed items by their position, all others done.
-fn settle(all: &mut [ChangeRow], batch: &[usize], bulk: &Bulk) {
+pub(super) fn settle(all: &mut [ChangeRow], batch: &[usize], bulk: &Bulk) {
     for i in batch {
         mark(&mut all[*i], RowState::Done, None);
     }

@@ -2,6 +2,7 @@
 //! Smartsheet is asked, and all of it can be taken back.
 
 mod apply;
+mod apply_added;
 mod apply_columns;
 mod apply_rows;
 mod plan;

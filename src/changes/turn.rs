@@ -4,9 +4,10 @@ use super::Changes;
 use crate::clock::Clock;
 use crate::error::Result;
 use crate::sheet::SheetId;
-use crate::smartsheet::SheetWriter;
+use crate::smartsheet::{Hold, SheetWriter};
 use crate::store::{HEARTBEAT, LEASE, Store};
 use std::time::Duration;
+use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
 /// How often a sheet that another process writes to is asked for.
@@ -25,13 +26,14 @@ struct Lease {
     clock: Clock,
     sheet: SheetId,
     owner: String,
+    hold: Hold,
 }
 
 impl Changes {
     pub(super) async fn turn(&self, sheet: SheetId) -> Result<Turn> {
         let writer = self.sheets.client().writer(sheet.0).await;
         let owner = uuid::Uuid::new_v4().simple().to_string();
-        let lease = Lease { store: self.store.clone(), clock: self.clock.clone(), sheet, owner };
+        let lease = Lease { store: self.store.clone(), clock: self.clock.clone(), sheet, owner, hold: writer.until() };
         while !lease.take().await? {
             tokio::time::sleep(ASK_AGAIN).await;
         }
@@ -39,8 +41,10 @@ impl Changes {
         let heartbeat = tokio::spawn(async move {
             loop {
                 tokio::time::sleep(HEARTBEAT).await;
-                if let Err(error) = kept.take().await {
-                    tracing::warn!(sheet = %kept.sheet, %error, "the lease of a sheet could not be prolonged");
+                match kept.take().await {
+                    Ok(true) => {}
+                    Ok(false) => tracing::warn!(sheet = %kept.sheet, "the lease of a sheet was lost; nothing more is sent under it"),
+                    Err(error) => tracing::warn!(sheet = %kept.sheet, %error, "the lease of a sheet could not be prolonged"),
                 }
             }
         });
@@ -50,8 +54,10 @@ impl Changes {
 
 impl Lease {
     async fn take(&self) -> Result<bool, sqlx::Error> {
-        let now_ms = self.clock.now_ms();
-        self.store.take_sheet(self.sheet, &self.owner, now_ms, now_ms + LEASE.as_millis() as i64).await
+        let (asked, now_ms) = (Instant::now(), self.clock.now_ms());
+        let taken = self.store.take_sheet(self.sheet, &self.owner, now_ms, now_ms + LEASE.as_millis() as i64).await?;
+        self.hold.set(if taken { asked + LEASE } else { asked });
+        Ok(taken)
     }
 }
 

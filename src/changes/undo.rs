@@ -54,7 +54,8 @@ impl Changes {
 
 /// The plan that leads back, for what was written.
 fn reverse(plan: &Plan, rows: &[ChangeRow]) -> Plan {
-    let done = |seq: usize| rows.get(seq).filter(|r| r.state == RowState::Done);
+    // What is still in doubt is taken back too: only where it stands.
+    let done = |seq: usize| rows.get(seq).filter(|r| matches!(r.state, RowState::Done | RowState::Sent));
     let made = |seq: usize| done(seq).and_then(|r| r.made.as_ref()).and_then(Value::as_i64);
     match plan {
         Plan::Update { rows: edits } => {

@@ -2,6 +2,10 @@
 
 use crate::error::{Trouble, told};
 use crate::smartsheet::Error;
+use std::time::Duration;
+
+/// Smartsheet counts requests by the minute.
+const WINDOW: Duration = Duration::from_secs(60);
 
 /// Decides which errors of Smartsheet a person can do something about, and says what.
 pub fn smartsheet_trouble(error: Error) -> Trouble {
@@ -16,9 +20,10 @@ pub fn smartsheet_trouble(error: Error) -> Trouble {
             "Smartsheet does not let me do that: {message} Ask an owner of the sheet for more rights for the account I run under."
         )),
         Error::Refused { message, code, .. } => told(format!("Smartsheet refused this ({code}): {message}")),
-        Error::RateLimited(wait) => {
-            told(format!("Smartsheet's rate limit is used up at the moment. Please try again in {}.", chat::text::duration(wait)))
-        }
+        Error::RateLimited(wait) => told(format!(
+            "Smartsheet's rate limit is used up at the moment. Please try again in {}.",
+            chat::text::duration(wait.unwrap_or(WINDOW))
+        )),
         Error::Busy(_) => {
             told("Somebody else is saving this sheet right now, and it did not become free in time. Please try again in a moment.")
         }

@@ -34,9 +34,9 @@ pub enum Error {
         /// The row of a bulk request that was at fault.
         row_id: Option<i64>,
     },
-    /// Still too many requests after waiting: try again later.
-    #[error("smartsheet's rate limit is used up; retry after {0:?}")]
-    RateLimited(Duration),
+    /// Too many requests: try again after this time, if one was given.
+    #[error("smartsheet's rate limit is used up")]
+    RateLimited(Option<Duration>),
     /// Somebody else is saving the sheet, still after several tries: try again later.
     #[error("the sheet is being saved by another request: {0}")]
     Busy(String),
@@ -84,9 +84,9 @@ pub(super) fn classify(status: u16, body: &[u8], retry_after: Option<Duration>) 
     let (code, message) = (parsed.error_code, parsed.message.clone());
     let transient = |error| Attempt::Transient { error, wait: retry_after };
     match (code, status) {
-        (4003, _) | (0, 429) => transient(Error::RateLimited(retry_after.unwrap_or(Duration::from_secs(60)))),
+        (4003, _) | (0, 429) => transient(Error::RateLimited(retry_after)),
         (4004, _) => transient(Error::Busy(message)),
-        (4001, _) | (0, 503) => transient(Error::Unreachable(if message.is_empty() { format!("HTTP {status}") } else { message })),
+        (4001, _) => transient(Error::Unreachable(message)),
         (4002, _) => Attempt::Doubtful(message),
         (0, 500..=599) => Attempt::Doubtful(format!("HTTP {status}")),
         (1001..=1003, _) => Attempt::Final(Error::Unauthorized { code, message }),
@@ -113,7 +113,7 @@ mod tests {
     #[test]
     fn the_error_code_decides_what_is_tried_again() {
         let of = |status, code: u32| name(&classify(status, format!(r#"{{"errorCode":{code},"message":"m"}}"#).as_bytes(), None));
-        insta::assert_snapshot!(of(429, 4003), @"again: smartsheet's rate limit is used up; retry after 60s");
+        insta::assert_snapshot!(of(429, 4003), @"again: smartsheet's rate limit is used up");
         insta::assert_snapshot!(of(500, 4004), @"again: the sheet is being saved by another request: m");
         insta::assert_snapshot!(of(503, 4001), @"again: smartsheet cannot be reached: m");
         insta::assert_snapshot!(of(500, 4002), @"doubtful: m");
@@ -123,5 +123,6 @@ mod tests {
         insta::assert_snapshot!(of(403, 1004), @"final: not allowed (code 1004): m");
         insta::assert_snapshot!(of(400, 1042), @"final: smartsheet refused the request (code 1042): m");
         insta::assert_snapshot!(name(&classify(502, b"<html>", None)), @"doubtful: HTTP 502");
+        insta::assert_snapshot!(name(&classify(503, b"upstream reset before headers", None)), @"doubtful: HTTP 503");
     }
 }

@@ -15,8 +15,9 @@ pub use client::{Client, Settings};
 pub use error::Error;
 pub use listing::{Hit, SheetEntry, User, Workspace};
 pub use model::{Cell, Column, ColumnSpec, Comment, Contact, Discussion, NewCell, NewRow, Row, RowChange, Scalar, SheetHeader};
-pub use pace::SheetWriter;
+pub use pace::{Hold, SheetWriter};
 pub use reader::{Read, read_sheet};
+pub(crate) use request::LONGEST_WAIT;
 pub use writes::{Bulk, FailedItem};
 
 /// On whose behalf Smartsheet is asked.

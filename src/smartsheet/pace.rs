@@ -5,7 +5,9 @@ use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use std::collections::HashMap;
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
+use tokio::time::Instant;
 
 /// Requests a minute and token that Smartsheet grants.
 const PER_MINUTE: u32 = 300;
@@ -13,11 +15,38 @@ const PER_MINUTE: u32 = 300;
 const BURST: u32 = PER_MINUTE / 5;
 
 /// The right to write to a sheet: as long as it lives nobody else of this process writes to it, so
-/// that what was compared just before still stands.
+/// that what was compared just before still stands. Among processes it holds until a moment that is
+/// moved on by whoever keeps it; nothing is sent after that, even by a process that slept meanwhile.
 #[derive(Debug)]
 pub struct SheetWriter {
     pub(super) sheet: i64,
+    until: Hold,
     _turn: OwnedMutexGuard<()>,
+}
+
+/// Until when a right to write holds.
+#[derive(Clone, Debug)]
+pub struct Hold(Arc<Mutex<Instant>>);
+
+/// A request that is sent in the last moments could arrive after them.
+const MARGIN: Duration = Duration::from_secs(2);
+
+impl Hold {
+    /// Moves the moment.
+    pub fn set(&self, until: Instant) {
+        *self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = until;
+    }
+
+    pub(super) fn holds(&self) -> bool {
+        Instant::now() + MARGIN < *self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+impl SheetWriter {
+    /// Until when it holds; whoever has it moves this on.
+    pub fn until(&self) -> Hold {
+        self.until.clone()
+    }
 }
 
 pub(super) struct Pace {
@@ -51,7 +80,7 @@ impl Pace {
 
     pub async fn writer(&self, sheet: i64) -> SheetWriter {
         let lock = self.writers.lock().unwrap_or_else(std::sync::PoisonError::into_inner).entry(sheet).or_default().clone();
-        SheetWriter { sheet, _turn: lock.lock_owned().await }
+        SheetWriter { sheet, until: Hold(Arc::new(Mutex::new(Instant::now()))), _turn: lock.lock_owned().await }
     }
 }
 

@@ -3,7 +3,7 @@
 use super::Identity;
 use super::client::Client;
 use super::error::{Attempt, Error, classify};
-use super::pace::cost;
+use super::pace::{Hold, SheetWriter, cost};
 use backon::{BackoffBuilder, ExponentialBuilder};
 use bytes::Bytes;
 use reqwest::Method;
@@ -17,26 +17,27 @@ use std::time::Duration;
 pub(crate) const CHANGE_AGENT: &str = "chatsheet";
 
 /// Waits that Smartsheet asks for are obeyed up to this.
-const LONGEST_WAIT: Duration = Duration::from_secs(60);
+pub(crate) const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 pub(super) struct Call {
     pub method: Method,
     pub path: String,
     pub body: Option<Bytes>,
-    /// Whether carrying it out twice is the same as once.
-    pub repeatable: bool,
+    /// For a write: how long it may be sent.
+    pub hold: Option<Hold>,
     pub cost: NonZeroU32,
 }
 
 impl Call {
     pub fn get(path: &str) -> Self {
-        Self { method: Method::GET, cost: cost(path), path: path.to_owned(), body: None, repeatable: true }
+        Self { method: Method::GET, cost: cost(path), path: path.to_owned(), body: None, hold: None }
     }
 
-    pub fn write(method: Method, path: String, body: Option<&impl Serialize>) -> Result<Self, Error> {
+    /// A write. It is sent once: whoever wants to repeat it compares again first, as others may have
+    /// written meanwhile.
+    pub fn write(writer: &SheetWriter, method: Method, path: String, body: Option<&impl Serialize>) -> Result<Self, Error> {
         let body = body.map(serde_json::to_vec).transpose().map_err(|e| Error::Malformed(e.to_string()))?;
-        let repeatable = method != Method::POST;
-        Ok(Self { method, cost: cost(&path), path, body: body.map(Bytes::from), repeatable })
+        Ok(Self { method, cost: cost(&path), path, body: body.map(Bytes::from), hold: Some(writer.until()) })
     }
 }
 
@@ -47,8 +48,14 @@ impl Client {
         loop {
             let response = self.send(identity, call).await?;
             match response.bytes().await {
-                Ok(bytes) => return serde_json::from_slice(&bytes).map_err(|e| Error::Malformed(e.to_string())),
-                Err(e) if !call.repeatable => return Err(Error::MayHaveLanded(e.to_string())),
+                Ok(bytes) => {
+                    let unreadable = |e: serde_json::Error| match call.hold {
+                        Some(_) => Error::MayHaveLanded(e.to_string()),
+                        None => Error::Malformed(e.to_string()),
+                    };
+                    return serde_json::from_slice(&bytes).map_err(unreadable);
+                }
+                Err(e) if call.hold.is_some() => return Err(Error::MayHaveLanded(e.to_string())),
                 Err(e) => match backoff.next() {
                     Some(wait) => tokio::time::sleep(wait).await,
                     None => return Err(Error::Unreachable(e.to_string())),
@@ -57,7 +64,7 @@ impl Client {
         }
     }
 
-    /// Sends a call until it is answered well, refused for good, or out of tries.
+    /// Sends a call until it is answered well, refused for good, or out of tries; a write only once.
     pub(super) async fn send(&self, identity: &Identity, call: &Call) -> Result<reqwest::Response, Error> {
         let mut backoff = self.backoff().build();
         loop {
@@ -70,9 +77,10 @@ impl Client {
             };
             let (error, wait) = match attempt {
                 Attempt::Final(error) => return Err(error),
+                Attempt::Transient { error, .. } if call.hold.is_some() => return Err(error),
+                Attempt::Doubtful(why) if call.hold.is_some() => return Err(Error::MayHaveLanded(why)),
                 Attempt::Transient { error, wait } => (error, wait),
-                Attempt::Doubtful(why) if call.repeatable => (Error::Unreachable(why), None),
-                Attempt::Doubtful(why) => return Err(Error::MayHaveLanded(why)),
+                Attempt::Doubtful(why) => (Error::Unreachable(why), None),
             };
             let Some(next) = backoff.next() else { return Err(error) };
             let wait = wait.unwrap_or(next);
@@ -84,7 +92,8 @@ impl Client {
         }
     }
 
-    fn backoff(&self) -> ExponentialBuilder {
+    /// The waits between tries.
+    pub(crate) fn backoff(&self) -> ExponentialBuilder {
         ExponentialBuilder::default()
             .with_min_delay(self.settings.retry_delay)
             .with_max_delay(LONGEST_WAIT)
@@ -94,6 +103,9 @@ impl Client {
 
     async fn attempt(&self, identity: &Identity, call: &Call) -> Result<reqwest::Response, Attempt> {
         self.pace.wait(identity, call.cost).await;
+        if call.hold.as_ref().is_some_and(|h| !h.holds()) {
+            return Err(Attempt::Transient { error: Error::Busy("the right to write to it has run out".into()), wait: None });
+        }
         let token = match identity {
             Identity::Service => &self.settings.token,
         };

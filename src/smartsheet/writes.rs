@@ -72,7 +72,7 @@ impl Client {
         self.bulk(writer, identity, Method::POST, rows).await
     }
 
-    /// Changes cells of up to `ROWS_PER_CALL` rows in one request. Safe to repeat.
+    /// Changes cells of up to `ROWS_PER_CALL` rows in one request.
     ///
     /// # Errors
     /// See [`Error`].
@@ -82,7 +82,7 @@ impl Client {
 
     async fn bulk(&self, writer: &SheetWriter, identity: &Identity, method: Method, rows: &[impl serde::Serialize]) -> Result<Bulk, Error> {
         debug_assert!(rows.len() <= ROWS_PER_CALL);
-        let call = Call::write(method, format!("sheets/{}/rows?allowPartialSuccess=true", writer.sheet), Some(&rows))?;
+        let call = Call::write(writer, method, format!("sheets/{}/rows?allowPartialSuccess=true", writer.sheet), Some(&rows))?;
         let answer: Answer<Vec<Row>> = self.call(identity, &call).await?;
         let failed = answer.failed_items.into_iter().map(|i| FailedItem {
             index: i.index,
@@ -96,14 +96,20 @@ impl Client {
     /// Deletes rows and all their children; rows that are gone already are no error. Returns every deleted id.
     ///
     /// # Errors
-    /// See [`Error`]. Requests that went through before the failing one stay done.
+    /// See [`Error`]. Requests that went through before the failing one stay done, so an error is [`Error::MayHaveLanded`]
+    /// unless it was the first one.
     pub async fn delete_rows(&self, writer: &SheetWriter, identity: &Identity, ids: &[i64]) -> Result<Vec<i64>, Error> {
         let mut deleted = Vec::with_capacity(ids.len());
         for chunk in ids.chunks(IDS_PER_URL) {
             let list: Vec<String> = chunk.iter().map(i64::to_string).collect();
             let path = format!("sheets/{}/rows?ignoreRowsNotFound=true&ids={}", writer.sheet, list.join(","));
-            let answer: Answer<Vec<i64>> = self.call(identity, &Call::write(Method::DELETE, path, None::<&()>)?).await?;
-            deleted.extend(answer.result);
+            let call = Call::write(writer, Method::DELETE, path, None::<&()>)?;
+            let answer: Result<Answer<Vec<i64>>, Error> = self.call(identity, &call).await;
+            match answer {
+                Ok(answer) => deleted.extend(answer.result),
+                Err(error) if deleted.is_empty() => return Err(error),
+                Err(error) => return Err(Error::MayHaveLanded(error.to_string())),
+            }
         }
         Ok(deleted)
     }
@@ -113,17 +119,17 @@ impl Client {
     /// # Errors
     /// See [`Error`]; [`Error::MayHaveLanded`] when the answer was lost.
     pub async fn add_column(&self, writer: &SheetWriter, identity: &Identity, column: &ColumnSpec) -> Result<Column, Error> {
-        let call = Call::write(Method::POST, format!("sheets/{}/columns", writer.sheet), Some(&[column]))?;
+        let call = Call::write(writer, Method::POST, format!("sheets/{}/columns", writer.sheet), Some(&[column]))?;
         let answer: Answer<Vec<Column>> = self.call(identity, &call).await?;
-        answer.result.into_iter().next().ok_or_else(|| Error::Malformed("no column in the answer".into()))
+        answer.result.into_iter().next().ok_or_else(|| Error::MayHaveLanded("no column in the answer".into()))
     }
 
-    /// Changes a column. Safe to repeat.
+    /// Changes a column.
     ///
     /// # Errors
     /// See [`Error`].
     pub async fn update_column(&self, writer: &SheetWriter, identity: &Identity, id: i64, column: &ColumnSpec) -> Result<Column, Error> {
-        let call = Call::write(Method::PUT, format!("sheets/{}/columns/{id}", writer.sheet), Some(column))?;
+        let call = Call::write(writer, Method::PUT, format!("sheets/{}/columns/{id}", writer.sheet), Some(column))?;
         let answer: Answer<Column> = self.call(identity, &call).await?;
         Ok(answer.result)
     }
@@ -133,7 +139,7 @@ impl Client {
     /// # Errors
     /// See [`Error`].
     pub async fn delete_column(&self, writer: &SheetWriter, identity: &Identity, id: i64) -> Result<(), Error> {
-        let call = Call::write(Method::DELETE, format!("sheets/{}/columns/{id}", writer.sheet), None::<&()>)?;
+        let call = Call::write(writer, Method::DELETE, format!("sheets/{}/columns/{id}", writer.sheet), None::<&()>)?;
         self.gone(identity, &call).await
     }
 
@@ -143,7 +149,7 @@ impl Client {
     /// See [`Error`]; [`Error::MayHaveLanded`] when the answer was lost.
     pub async fn add_comment(&self, writer: &SheetWriter, identity: &Identity, row: i64, text: &str) -> Result<Discussion, Error> {
         let body = serde_json::json!({ "comment": { "text": text } });
-        let call = Call::write(Method::POST, format!("sheets/{}/rows/{row}/discussions", writer.sheet), Some(&body))?;
+        let call = Call::write(writer, Method::POST, format!("sheets/{}/rows/{row}/discussions", writer.sheet), Some(&body))?;
         let answer: Answer<Discussion> = self.call(identity, &call).await?;
         Ok(answer.result)
     }
@@ -153,7 +159,7 @@ impl Client {
     /// # Errors
     /// See [`Error`].
     pub async fn delete_comment(&self, writer: &SheetWriter, identity: &Identity, id: i64) -> Result<(), Error> {
-        let call = Call::write(Method::DELETE, format!("sheets/{}/comments/{id}", writer.sheet), None::<&()>)?;
+        let call = Call::write(writer, Method::DELETE, format!("sheets/{}/comments/{id}", writer.sheet), None::<&()>)?;
         self.gone(identity, &call).await
     }
 

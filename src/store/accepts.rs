@@ -23,19 +23,38 @@ struct Pending {
     done: oneshot::Sender<Result<Accepted, sqlx::Error>>,
 }
 
+/// What is handed to the task that commits.
+enum Handed {
+    Event(Pending),
+    /// Somebody who wants to know when everything before this is stored.
+    Settled(oneshot::Sender<()>),
+}
+
 /// Where events wait for their commit.
 #[derive(Clone, Debug)]
-pub(super) struct Accepts(mpsc::Sender<Pending>);
+pub(super) struct Accepts(mpsc::Sender<Handed>);
 
 impl Accepts {
     /// Starts the task that commits; it ends with the last handle.
     pub fn start(durable: Db, turn: Arc<Mutex<()>>) -> Self {
         let (sender, mut waiting) = mpsc::channel(WAITING);
         tokio::spawn(async move {
-            let mut group = Vec::with_capacity(GROUP);
-            while waiting.recv_many(&mut group, GROUP).await > 0 {
-                let _turn = turn.lock().await;
-                store(&durable, std::mem::take(&mut group)).await;
+            let mut handed = Vec::with_capacity(GROUP);
+            while waiting.recv_many(&mut handed, GROUP).await > 0 {
+                let (mut group, mut curious) = (Vec::with_capacity(handed.len()), Vec::new());
+                for one in handed.drain(..) {
+                    match one {
+                        Handed::Event(pending) => group.push(pending),
+                        Handed::Settled(tell) => curious.push(tell),
+                    }
+                }
+                if !group.is_empty() {
+                    let _turn = turn.lock().await;
+                    store(&durable, group).await;
+                }
+                for tell in curious {
+                    let _ = tell.send(());
+                }
             }
         });
         Self(sender)
@@ -48,8 +67,15 @@ impl Accepts {
         let (done, stored) = oneshot::channel();
         let pending =
             Pending { key: incoming.dedupe_key(), thread, lane: lane.as_str(), event, received_at_ms: incoming.received_at_ms, done };
-        self.0.send(pending).await.map_err(|_| sqlx::Error::WorkerCrashed)?;
+        self.0.send(Handed::Event(pending)).await.map_err(|_| sqlx::Error::WorkerCrashed)?;
         stored.await.unwrap_or(Err(sqlx::Error::WorkerCrashed))
+    }
+
+    /// Returns when every event that was handed in before is stored, or refused.
+    pub async fn settled(&self) -> Result<(), sqlx::Error> {
+        let (tell, told) = oneshot::channel();
+        self.0.send(Handed::Settled(tell)).await.map_err(|_| sqlx::Error::WorkerCrashed)?;
+        told.await.map_err(|_| sqlx::Error::WorkerCrashed)
     }
 }
 

@@ -268,26 +268,27 @@ impl Store {
     }
 
     /// Takes a change up, for the first time or after whoever carried it out before was interrupted:
-    /// from here on nothing is noted any more on behalf of the others. Returns the fence and when
-    /// the last note was made, epoch milliseconds.
+    /// from here on nothing is noted any more on behalf of the others. Returns the fence.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn take_change(&self, change: &str) -> Result<(i64, i64), sqlx::Error> {
-        const TAKE: &str = "UPDATE changes SET fence = fence + 1 WHERE id = $1 RETURNING fence, noted_at_ms";
-        on_durable!(self, pool => sqlx::query_as(TAKE).bind(change).fetch_one(pool).await)
+    pub async fn take_change(&self, change: &str) -> Result<i64, sqlx::Error> {
+        const TAKE: &str = "UPDATE changes SET fence = fence + 1 WHERE id = $1 RETURNING fence";
+        let (fence,): (i64,) = on_durable!(self, pool => sqlx::query_as(TAKE).bind(change).fetch_one(pool).await?);
+        Ok(fence)
     }
 
     /// Writes where these rows of a change stand, all or none; `false` when somebody else has taken the change up.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn set_change_rows(&self, change: &str, fence: i64, rows: &[ChangeRow], now_ms: i64) -> Result<bool, sqlx::Error> {
-        const NOTE: &str = "UPDATE changes SET noted_at_ms = $3 WHERE id = $1 AND fence = $2";
+    pub async fn set_change_rows(&self, change: &str, fence: i64, rows: &[ChangeRow]) -> Result<bool, sqlx::Error> {
+        /// Holds the change until the commit, if it is still ours.
+        const HOLD: &str = "UPDATE changes SET fence = fence WHERE id = $1 AND fence = $2";
         const SET: &str = "UPDATE change_rows SET state = $3, made = $4, reason = $5 WHERE change_id = $1 AND seq = $2";
         on_durable!(self, pool => {
             let mut tx = pool.begin().await?;
-            if sqlx::query(NOTE).bind(change).bind(fence).bind(now_ms).execute(&mut *tx).await?.rows_affected() == 0 {
+            if sqlx::query(HOLD).bind(change).bind(fence).execute(&mut *tx).await?.rows_affected() == 0 {
                 return Ok(false);
             }
             for row in rows {

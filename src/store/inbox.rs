@@ -57,7 +57,11 @@ impl Store {
     pub async fn accept(&self, incoming: &Incoming, lane: Lane) -> Result<Accepted, sqlx::Error> {
         let thread = incoming.thread.storage_key();
         if incoming.addressed == Addressed::FollowUp && !self.takes_part(&thread).await? {
-            return Ok(Accepted::Ignored);
+            // The mention that opens the thread may still wait for its commit.
+            self.accepts.settled().await?;
+            if !self.takes_part(&thread).await? {
+                return Ok(Accepted::Ignored);
+            }
         }
         self.accepts.accept(incoming, thread, lane).await
     }
@@ -119,7 +123,8 @@ impl Store {
     }
 
     /// Takes the texts that wait directly behind a text, from the same person and as long as they are
-    /// `wanted`, into its event, so that they are answered together. All or nothing.
+    /// `wanted`, into its event, so that they are answered together. All or nothing, and only when the
+    /// text is taken for the first time: later something may have come of it already.
     ///
     /// # Errors
     /// When the database fails.
@@ -128,10 +133,14 @@ impl Store {
             WHERE thread_key = $1 AND lane = 'queue' AND state = 'new' AND id > $2 ORDER BY id LIMIT 20";
         const TAKE: &str = "UPDATE inbox SET state = 'done', done_at_ms = $2 WHERE id = $1 AND state = 'new'";
         const SET: &str = "UPDATE inbox SET event = $3 WHERE id = $1 AND fence = $2";
+        if head.fence > 1 {
+            return Ok(());
+        }
         let thread = head.incoming.thread.storage_key();
         let rows: Vec<Row> = on!(self, pool => sqlx::query_as(WAITING).bind(&thread).bind(head.id).fetch_all(pool).await?);
         let sender = head.incoming.sender.id.clone();
-        let What::Text { text } = &mut head.incoming.what else { return Ok(()) };
+        let mut together = head.incoming.clone();
+        let What::Text { text } = &mut together.what else { return Ok(()) };
         let followers: Vec<(i64, String)> = rows
             .into_iter()
             .map(event)
@@ -147,14 +156,23 @@ impl Store {
             text.push('\n');
             text.push_str(more);
         }
-        on_durable!(self, pool => {
+        let taken = on_durable!(self, pool => {
             let mut tx = pool.begin().await?;
-            sqlx::query(SET).bind(head.id).bind(head.fence).bind(Json(&head.incoming)).execute(&mut *tx).await?;
+            let mut changed = sqlx::query(SET).bind(head.id).bind(head.fence).bind(Json(&together)).execute(&mut *tx).await?.rows_affected();
             for (id, _) in &followers {
-                sqlx::query(TAKE).bind(id).bind(now_ms).execute(&mut *tx).await?;
+                changed += sqlx::query(TAKE).bind(id).bind(now_ms).execute(&mut *tx).await?.rows_affected();
             }
-            tx.commit().await
-        })
+            // Somebody else may have taken the text, or dropped one that waits: then each is served alone.
+            let taken = changed == 1 + followers.len() as u64;
+            if taken {
+                tx.commit().await?;
+            }
+            taken
+        });
+        if taken {
+            head.incoming = together;
+        }
+        Ok(())
     }
 
     /// Prolongs a lease; `false` when it was lost.

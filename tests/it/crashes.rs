@@ -155,6 +155,37 @@ async fn whatever_was_being_written_when_the_process_was_killed_is_written_once(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_process_that_slept_through_its_lease_changes_nothing() {
+    let signal = |child: &Child, name: &str| {
+        let pid = child.id().unwrap().to_string();
+        assert!(std::process::Command::new("kill").args([name, &pid]).status().unwrap().success());
+    };
+    let place = Place::new().await;
+    let sleeper = place.serve().await;
+    place.slack.slash("C1", "U1", "use Project Plan").await;
+    place.slack.until(|m| m.iter().any(|m| m.seen().contains("This thread is now about"))).await.unwrap();
+    place.slack.say("C1", "U1", "<@UBOT> add a task \"Fire drill\" under Phase 4", None).await;
+    place.until("[Confirm]").await;
+    // The first try is refused for the rate; before the second one the process falls asleep.
+    place.sheets.faults().next_write(Kind::RateLimited);
+    place.slack.press("C1", "U1", "Confirm").await;
+    place.sheets.until(|w| w.log.iter().any(|l| l.method == "POST")).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    signal(&sleeper, "-STOP");
+    let other = place.serve().await;
+    place.until("Done: add 1 row").await;
+    signal(&sleeper, "-CONT");
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let rows = place.sheets.world().rows("Project Plan");
+    assert_eq!(rows.iter().filter(|r| r["Task Name"] == "Fire drill").count(), 1, "the row is there once");
+    let posts = place.sheets.world().log.iter().filter(|l| l.method == "POST").count();
+    assert_eq!(posts, 2, "the one that was refused, and that of the process that took over");
+    assert_eq!(place.answers().len(), 1, "{:?}", place.answers());
+    kill(other).await;
+    kill(sleeper).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_polite_stop_hands_back_what_runs() {
     let place = Place::new().await;
     let mut child = place.serve().await;

@@ -214,6 +214,7 @@ async fn a_write_that_is_carried_out_late_is_found_and_not_repeated() {
         ("add a task \"Fire drill\" under Phase 4", "Done: add 1 row"),
         ("mark \"Mail service\" as Blocked", "Done: set Status in 1 row"),
         ("add a checkbox column Signed", "Done: add column Signed"),
+        ("delete the Signed column", "Done: delete column Signed"),
         ("comment on \"Mail service\": ask the provider", "Done"),
         ("delete \"Fire drill\"", "Done: delete 1 row"),
     ] {
@@ -347,4 +348,19 @@ async fn the_model_is_reached_by_every_kind_of_address() {
         assert!(said.contains("There are 2 rows"), "{settings:?}: {said}");
         world.end().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_write_that_has_to_wait_is_compared_again_before_it_is_sent() {
+    let world = World::start().await;
+    world.type_line("set Status to Blocked for all tasks owned by Lee that are Not Started").await;
+    world.sheets.faults().next_write(Kind::RateLimited);
+    let meddling = async {
+        world.sheets.until(|w| w.log.iter().any(|l| l.method == "PUT")).await.unwrap();
+        world.sheets.world().edit("Project Plan", "Mail service", "Status", json!("Complete"));
+    };
+    let (said, ()) = tokio::join!(world.type_line("confirm"), meddling);
+    assert!(said.contains("Done for 4 of 5 rows") && said.contains("Mail service: it was changed by somebody else meanwhile"), "{said}");
+    assert_eq!(world.cell("Mail service", "Status"), "Complete", "what somebody else saved meanwhile stays");
+    world.end().await;
 }

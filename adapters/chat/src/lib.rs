@@ -7,6 +7,7 @@
 pub mod contract;
 mod inbox;
 mod incoming;
+mod insist;
 mod markdown;
 mod message;
 mod outgoing;
@@ -14,6 +15,7 @@ pub mod text;
 
 pub use inbox::{Accepted, Inbox, InboxError};
 pub use incoming::{Addressed, Anchor, Incoming, MessageRef, Platform, Sender, ThreadKey, What};
+pub use insist::insist;
 pub use markdown::{LinkPolicy, Markdown, Node, Span, escape};
 pub use message::{Align, Block, Button, ButtonStyle, Column, Message, Progress, TableBlock, TableCell};
 pub use outgoing::{Chat, ChatError, File, Limits, Profile};

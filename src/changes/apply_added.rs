@@ -1,0 +1,175 @@
+//! Carries out changes that make rows: new ones, and deleted ones that come back. What is in doubt is looked for by its values.
+
+use super::apply::{Run, mark, open};
+use super::apply_rows::{CHUNK, cell_of, holds, settle};
+use super::plan::{CellEdit, DeletedRow, Location, NewRowPlan};
+use super::turn::Turn;
+use crate::error::Result;
+use crate::sheet::Snapshot;
+use crate::smartsheet::{Error, NewRow};
+use crate::store::{ChangeRow, RowState};
+use serde_json::{Value, json};
+use std::collections::{HashMap, HashSet};
+
+const STOPPED: &str = "Smartsheet did not answer, so this was not written";
+
+/// A row to be made: which entry it is, and its values.
+#[derive(Clone, Copy)]
+struct Wanted<'a> {
+    at: usize,
+    cells: &'a [CellEdit],
+    value: fn(&CellEdit) -> &Value,
+}
+
+impl Run<'_> {
+    pub async fn add(&self, location: &Location, new: &[NewRowPlan], all: &mut [ChangeRow]) -> Result<()> {
+        let turn = self.changes.turn(self.change.sheet).await?;
+        let snapshot = self.current().await?;
+        let rows: Vec<Wanted<'_>> = new.iter().enumerate().map(|(at, r)| Wanted { at, cells: &r.cells, value: |c| &c.after }).collect();
+        let mut location = location.clone();
+        for chunk in rows.chunks(CHUNK) {
+            let made = self.add_block(&turn, &snapshot, &location, chunk, all).await?;
+            if let Some(last) = made.last() {
+                location = Location { after: Some(*last), ..Location::default() };
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds rows that stand one behind the other.
+    async fn add_block(
+        &self,
+        turn: &Turn,
+        snapshot: &Snapshot,
+        location: &Location,
+        rows: &[Wanted<'_>],
+        all: &mut [ChangeRow],
+    ) -> Result<Vec<i64>> {
+        let doubtful: Vec<Wanted<'_>> = rows.iter().filter(|w| all[w.at].state == RowState::Sent).copied().collect();
+        if !doubtful.is_empty() {
+            self.look_for_added(&doubtful, all).await?;
+        }
+        let mut waits = self.waits();
+        let touched = |all: &[ChangeRow]| rows.iter().map(|w| all[w.at].clone()).collect::<Vec<_>>();
+        while rows.iter().any(|w| open(&all[w.at])) {
+            let batch: Vec<Wanted<'_>> = rows.iter().filter(|w| open(&all[w.at])).copied().collect();
+            let entries: Vec<usize> = batch.iter().map(|w| w.at).collect();
+            for wanted in &batch {
+                all[wanted.at].made = Some(json!({ "twins": twins(snapshot, wanted) }));
+                mark(&mut all[wanted.at], RowState::Sent, None);
+            }
+            self.note(all, &touched(all)).await?;
+            let requests: Vec<NewRow> = batch.iter().map(|w| new_row(snapshot, location, w)).collect();
+            match self.changes.sheets.client().add_rows(&turn.writer, &self.identity, &requests).await {
+                Ok(bulk) => {
+                    settle(all, &entries, &bulk);
+                    let mut ids = bulk.rows.iter().map(|r| r.id);
+                    for i in entries.iter().filter(|i| all[**i].state == RowState::Done).copied().collect::<Vec<_>>() {
+                        all[i].made = ids.next().map(|id| json!(id));
+                    }
+                }
+                Err(Error::MayHaveLanded(_)) => {
+                    self.look_for_added(&batch, all).await?;
+                    for i in entries.iter().filter(|i| open(&all[**i])).copied().collect::<Vec<_>>() {
+                        all[i].made = None;
+                        mark(&mut all[i], RowState::Failed, STOPPED);
+                    }
+                }
+                Err(error) => {
+                    entries.iter().for_each(|i| mark(&mut all[*i], RowState::Pending, None));
+                    self.note(all, &touched(all)).await?;
+                    if let Err(error) = waits.after(error).await {
+                        self.give_up(all, &entries, error).await?;
+                    }
+                }
+            }
+            self.note(all, &touched(all)).await?;
+        }
+        Ok(rows.iter().filter_map(|w| all[w.at].made.as_ref().and_then(Value::as_i64)).collect())
+    }
+
+    /// Looks whether rows whose answer was lost are there; what does not show up in time stays open.
+    async fn look_for_added(&self, batch: &[Wanted<'_>], all: &mut [ChangeRow]) -> Result<()> {
+        let ours: HashSet<i64> = all.iter().filter_map(|r| r.made.as_ref().and_then(Value::as_i64)).collect();
+        let find = |snapshot: &Snapshot| -> Vec<Option<i64>> {
+            let mut taken = ours.clone();
+            let one = |w: &Wanted<'_>| {
+                let made = all[w.at].made.as_ref();
+                let before: HashSet<i64> =
+                    made.and_then(|m| m["twins"].as_array()).into_iter().flatten().filter_map(Value::as_i64).collect();
+                twins(snapshot, w).into_iter().find(|t| !before.contains(t) && taken.insert(*t))
+            };
+            batch.iter().map(one).collect()
+        };
+        let snapshot = self.look_back(|s| find(s).iter().all(Option::is_some)).await?;
+        for (wanted, id) in batch.iter().zip(find(&snapshot)) {
+            if let Some(id) = id {
+                all[wanted.at].made = Some(json!(id));
+                mark(&mut all[wanted.at], RowState::Done, None);
+            }
+        }
+        Ok(())
+    }
+
+    /// Brings deleted rows back where they stood: runs of neighbours in one request each.
+    pub async fn restore(&self, back: &[DeletedRow], all: &mut [ChangeRow]) -> Result<()> {
+        let turn = self.changes.turn(self.change.sheet).await?;
+        let snapshot = self.current().await?;
+        let mut new_ids: HashMap<i64, i64> = HashMap::new();
+        let mut start = 0;
+        while start < back.len() {
+            let first = &back[start];
+            let mut run = vec![start];
+            for (i, row) in back.iter().enumerate().skip(start + 1) {
+                let neighbour =
+                    row.parent == first.parent && row.above == Some(back[run[run.len() - 1]].row_id) && i == run[run.len() - 1] + 1;
+                if !neighbour || run.len() == CHUNK {
+                    break;
+                }
+                run.push(i);
+            }
+            start += run.len();
+            for i in run.iter().copied().filter(|i| snapshot.row(back[*i].row_id).is_some()) {
+                // It was in doubt whether it had gone.
+                mark(&mut all[i], RowState::Skipped, "it is still there");
+            }
+            let there = |id: i64| new_ids.get(&id).copied().or_else(|| snapshot.row(id).map(|_| id));
+            let parent = first.parent.and_then(there);
+            if first.parent.is_some() && parent.is_none() {
+                for i in run.iter().copied().filter(|i| open(&all[*i])).collect::<Vec<_>>() {
+                    mark(&mut all[i], RowState::Skipped, "the row above it is not there");
+                }
+                let touched: Vec<ChangeRow> = run.iter().map(|i| all[*i].clone()).collect();
+                self.note(all, &touched).await?;
+                continue;
+            }
+            let location = match first.above.and_then(there) {
+                Some(above) => Location { after: Some(above), ..Location::default() },
+                None => Location { parent, top: true, ..Location::default() },
+            };
+            let rows: Vec<Wanted<'_>> = run.iter().map(|at| Wanted { at: *at, cells: &back[*at].cells, value: |c| &c.before }).collect();
+            self.add_block(&turn, &snapshot, &location, &rows, all).await?;
+            for i in &run {
+                if let Some(id) = all[*i].made.as_ref().and_then(Value::as_i64) {
+                    new_ids.insert(back[*i].row_id, id);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Rows that have all of these values.
+fn twins(snapshot: &Snapshot, wanted: &Wanted<'_>) -> Vec<i64> {
+    snapshot.rows.iter().filter(|r| holds(snapshot, r, wanted.cells, wanted.value)).map(|r| r.id).collect()
+}
+
+fn new_row(snapshot: &Snapshot, location: &Location, wanted: &Wanted<'_>) -> NewRow {
+    let cells = wanted.cells.iter().map(|c| cell_of(snapshot, c, (wanted.value)(c))).collect();
+    match (location.after, location.parent) {
+        (Some(after), _) => NewRow { cells, sibling_id: Some(after), ..NewRow::default() },
+        (None, Some(parent)) => NewRow { cells, parent_id: Some(parent), to_bottom: (!location.top).then_some(true), ..NewRow::default() },
+        (None, None) if location.top => NewRow { cells, to_top: Some(true), ..NewRow::default() },
+        (None, None) => NewRow { cells, to_bottom: Some(true), ..NewRow::default() },
+    }
+}
