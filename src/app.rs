@@ -1,9 +1,10 @@
 //! The one place where parts are built and wired together, and the only one that names the adapters.
 
-use crate::bot::{Bot, Chats, Door, Parts};
+use crate::bot::{Bot, Door, Parts};
 use crate::changes::Changes;
 use crate::clock::Clock;
 use crate::config::{Config, Slack};
+use crate::jobs::{self, Jobs};
 use crate::llm::Model;
 use crate::server;
 use crate::sheet::Sheets;
@@ -11,7 +12,7 @@ use crate::smartsheet::Client;
 use crate::store::Store;
 use anyhow::Context;
 use axum::Router;
-use chat::{Chat, Platform};
+use chat::{Chat, Chats, Platform};
 use secrecy::ExposeSecret;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,6 +29,8 @@ const HOUSEKEEPING: Duration = Duration::from_secs(3600);
 pub struct App {
     /// The conversation.
     pub bot: Arc<Bot>,
+    /// Long work.
+    pub jobs: Arc<Jobs>,
     /// Where events come in.
     pub door: Arc<Door>,
     /// What is remembered.
@@ -72,8 +75,24 @@ impl App {
             webhooks.push(("slack", slack_chat::router(adapter.clone(), door.clone())));
             chats.insert(Platform::Slack, adapter);
         }
-        let parts =
-            Parts { store: store.clone(), sheets, changes, model, chats, clock: clock.clone(), link_hosts: config.link_hosts.clone() };
+        let jobs = Jobs::new(jobs::Parts {
+            store: store.clone(),
+            changes: changes.clone(),
+            model: model.clone(),
+            chats: chats.clone(),
+            clock: clock.clone(),
+            settings: config.jobs.clone(),
+        });
+        let parts = Parts {
+            store: store.clone(),
+            sheets,
+            changes,
+            jobs: jobs.clone(),
+            model,
+            chats,
+            clock: clock.clone(),
+            link_hosts: config.link_hosts.clone(),
+        };
         let bot = Bot::new(parts, wake);
         let listener = TcpListener::bind(config.listen).await.with_context(|| format!("LISTEN: cannot listen on {}", config.listen))?;
         let address = listener.local_addr()?;
@@ -81,9 +100,10 @@ impl App {
         let tasks = vec![
             tokio::spawn(server::serve(listener, server::router(store.clone(), webhooks), stop.clone())),
             tokio::spawn(bot.clone().run(stop.clone())),
+            tokio::spawn(jobs.clone().run(stop.clone())),
             tokio::spawn(housekeeping(store.clone(), clock, stop.clone())),
         ];
-        Ok(Self { bot, door, store, address, stop, tasks })
+        Ok(Self { bot, jobs, door, store, address, stop, tasks })
     }
 
     /// Stops accepting, lets running work end or hands it back, closes the database.

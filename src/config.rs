@@ -31,6 +31,8 @@ pub struct Config {
     pub slack: Option<Slack>,
     /// Rules for writing: `CONFIRM_*`, `UNDO_HOURS`.
     pub writes: Writes,
+    /// Long work: `JOB_CONCURRENCY`, `MODEL_PRICE_*`, `ALIGNMENT_CRITERIA`.
+    pub jobs: JobSettings,
     /// `LINK_HOSTS`: comma-separated hosts whose links may stay in answers, beside Smartsheet's own. Unset: none.
     pub link_hosts: Vec<String>,
     /// `SNAPSHOT_CACHE_MB`: memory for sheets. Unset: 128.
@@ -63,6 +65,17 @@ pub struct Writes {
     pub undo_window: Duration,
     /// How long a request whose answer was lost may still be carried out: 20 seconds.
     pub in_doubt: Duration,
+}
+
+/// Settings of jobs.
+#[derive(Clone, Debug)]
+pub struct JobSettings {
+    /// `JOB_CONCURRENCY`: model calls of jobs at the same time. Unset: 8.
+    pub concurrency: usize,
+    /// `MODEL_PRICE_PER_1K_INPUT` and `MODEL_PRICE_PER_1K_OUTPUT`: prices of 1,000 tokens, for estimates. Unset: none are shown.
+    pub prices: Option<(f64, f64)>,
+    /// `ALIGNMENT_CRITERIA`: what SCORE_ALIGNMENT scores by when the person names no criteria. Unset: nothing in particular.
+    pub criteria: Option<String>,
 }
 
 /// Logging.
@@ -139,6 +152,10 @@ pub const VARIABLES: &[(&str, &str, &str)] = &[
     ),
     ("CONFIRM_LIMIT_ROWS", "200", "From this many rows on the number of rows is asked for in a second step."),
     ("UNDO_HOURS", "24", "How long a change can be taken back."),
+    ("JOB_CONCURRENCY", "8", "Model calls of background jobs at the same time."),
+    ("MODEL_PRICE_PER_1K_INPUT", "", "Price of 1,000 tokens that the model reads, for estimates of jobs. Unset: no cost is shown."),
+    ("MODEL_PRICE_PER_1K_OUTPUT", "", "Price of 1,000 tokens that the model writes; set both or none."),
+    ("ALIGNMENT_CRITERIA", "", "What rows are scored by when the person names no criteria."),
     ("LINK_HOSTS", "", "Comma-separated hosts whose links may stay in answers, beside Smartsheet's own and links from the sheet."),
     ("SNAPSHOT_CACHE_MB", "128", "Memory for sheets that were read."),
     ("LOG_FORMAT", "pretty", "pretty or json."),
@@ -186,6 +203,7 @@ impl Config {
             smartsheet_webhook_secret: r.secret("SMARTSHEET_WEBHOOK_SECRET"),
             slack: slack(r),
             writes: writes(r),
+            jobs: jobs(r),
             link_hosts: r
                 .text("LINK_HOSTS")
                 .unwrap_or_default()
@@ -312,6 +330,19 @@ fn slack(r: &mut Reader<'_>) -> Option<Slack> {
             None
         }
         (None, None) => None,
+    }
+}
+
+fn jobs(r: &mut Reader<'_>) -> JobSettings {
+    let mut price = |name: &str| r.text(name).map(|_| r.number(name, 0.0, 1_000.0));
+    let prices = (price("MODEL_PRICE_PER_1K_INPUT"), price("MODEL_PRICE_PER_1K_OUTPUT"));
+    if prices.0.is_some() != prices.1.is_some() {
+        r.fault("MODEL_PRICE_PER_1K_INPUT", "set both prices or none");
+    }
+    JobSettings {
+        concurrency: r.number("JOB_CONCURRENCY", 1.0, 256.0) as usize,
+        prices: prices.0.zip(prices.1),
+        criteria: r.text("ALIGNMENT_CRITERIA"),
     }
 }
 

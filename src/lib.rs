@@ -1,7 +1,7 @@
 //! ChatSheetAI: work with Smartsheet sheets from the chat thread you are already in.
 //!
 //! Reading order: an event comes in through an adapter and [`bot`] takes it; [`llm`] picks functions,
-//! [`tools`] carry them out on a [`sheet`] or prepare [`changes`]; [`smartsheet`] is the far side and
+//! [`tools`] carry them out on a [`sheet`] or prepare [`changes`] and [`jobs`]; [`smartsheet`] is the far side and
 //! [`store`] what is remembered. [`app`] wires it all together.
 
 pub mod app;
@@ -11,6 +11,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod error;
+pub mod jobs;
 pub mod llm;
 pub mod server;
 pub mod sheet;

@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 const MAX_LINES: usize = 500;
 
 /// The floors, top to bottom: a room may use what stands below it.
-const FLOORS: [(&str, u32); 14] = [
+const FLOORS: [(&str, u32); 15] = [
     ("cli", 13),
     ("app", 12),
     ("server", 11),
     ("bot", 10),
     ("tools", 9),
+    ("jobs", 8),
     ("changes", 7),
     ("sheet", 6),
     ("store", 6),

@@ -22,6 +22,9 @@ pub(super) enum Command {
     Undo,
     Use(String),
     Sheets,
+    Jobs,
+    CancelJob(String),
+    RetryJob(String),
     /// A bare number: the second step of a large change, if one waits for it.
     Count(i64),
     /// Typed instead of pressed.
@@ -32,7 +35,7 @@ pub(super) enum Command {
 
 /// Whether a text is served at once, beside a running turn.
 pub(super) fn is_express(text: &str) -> bool {
-    matches!(parse(text), Some(Command::Stop | Command::Help))
+    matches!(parse(text), Some(Command::Stop | Command::Help | Command::Jobs | Command::CancelJob(_) | Command::RetryJob(_)))
 }
 
 /// The command that a text is, if it is one.
@@ -53,6 +56,7 @@ pub(super) fn parse(text: &str) -> Option<Command> {
         | "revert that"
         | "take that back" => Some(Command::Undo),
         "sheets" | "list sheets" | "my sheets" => Some(Command::Sheets),
+        "jobs" | "my jobs" | "list jobs" => Some(Command::Jobs),
         "use" | "use sheet" => Some(Command::Use(String::new())),
         "confirm" | "yes" | "approve" => Some(Command::Confirm),
         "cancel" | "no" => Some(Command::Cancel),
@@ -63,6 +67,17 @@ pub(super) fn parse(text: &str) -> Option<Command> {
     }
     if let Ok(n) = bare.replace([',', ' '], "").trim_end_matches("rows").parse() {
         return Some(Command::Count(n));
+    }
+    let job = |verb: &str| {
+        let rest = bare.strip_prefix(verb)?.trim();
+        let id = rest.strip_prefix("job").unwrap_or(rest).trim().trim_matches('`');
+        (id.len() == 6 && id.bytes().all(|b| b.is_ascii_hexdigit())).then(|| id.to_owned())
+    };
+    if let Some(id) = job("cancel ") {
+        return Some(Command::CancelJob(id));
+    }
+    if let Some(id) = job("retry ") {
+        return Some(Command::RetryJob(id));
     }
     for opening in [
         "use the sheet ",
@@ -95,6 +110,18 @@ impl Bot {
             Command::Sheets => {
                 let sheets = self.all_sheets().await?;
                 self.answer(event, words::sheets(&sheets)).await
+            }
+            Command::Jobs => {
+                let jobs = self.parts.store.jobs_of(&thread, &event.incoming.sender.id, 10).await?;
+                self.answer(event, words::jobs(&jobs)).await
+            }
+            Command::CancelJob(id) => {
+                self.parts.jobs.cancel(&id, &event.incoming.sender.id).await?;
+                self.answer(event, Message::text("The job stops. Its message says what was done.")).await
+            }
+            Command::RetryJob(id) => {
+                let job = self.parts.jobs.retry(&id, &event.incoming.sender.id).await?;
+                self.answer(event, words::job_queued(&job)).await
             }
             Command::Use(name) => self.use_sheet(event, &name).await,
             Command::Stop => self.stop(event, &thread).await,

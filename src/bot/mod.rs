@@ -15,10 +15,11 @@ pub use inbox::Door;
 
 use crate::changes::Changes;
 use crate::clock::Clock;
+use crate::jobs::Jobs;
 use crate::llm::Model;
 use crate::sheet::Sheets;
 use crate::store::{Event, HEARTBEAT, LEASE, Store};
-use chat::{Chat, Platform, What};
+use chat::{Chat, Chats, Platform, What};
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -35,9 +36,6 @@ const POLL: Duration = Duration::from_secs(1);
 /// How long running turns may take to end when the process stops.
 const DRAIN: Duration = Duration::from_secs(5);
 
-/// The chats by platform.
-pub type Chats = HashMap<Platform, Arc<dyn Chat>>;
-
 /// What the conversation needs.
 pub struct Parts {
     /// What is remembered.
@@ -46,6 +44,8 @@ pub struct Parts {
     pub sheets: Arc<Sheets>,
     /// Proposals and their application.
     pub changes: Changes,
+    /// Long work.
+    pub jobs: Arc<Jobs>,
     /// The model.
     pub model: Arc<Model>,
     /// The chats by platform.

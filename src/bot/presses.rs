@@ -3,8 +3,9 @@
 use super::commands::uuid_of;
 use super::live_reply::LiveReply;
 use super::{Bot, preview, words};
-use crate::changes::{Outcome, Plan};
+use crate::changes::{Outcome, Plan, Stop};
 use crate::error::{Result, told};
+use crate::jobs::{Jobs, LARGE};
 use crate::store::{Change, Event, NewMessage, Proposal, ProposalState, Role};
 use chat::{Chat, ChatError, Message, MessageRef, What};
 use std::sync::Arc;
@@ -23,6 +24,9 @@ impl Bot {
             "cancel" => self.cancel(event, id).await,
             "undo" => self.undo(event, id, message).await,
             "use" => self.sheet_pressed(event, id, message).await,
+            "jobcancel" => self.parts.jobs.cancel(id, &event.incoming.sender.id).await,
+            "jobundo" => self.parts.jobs.undo(id, &event.incoming.sender.id).await.map(drop),
+            "jobretry" => self.parts.jobs.retry(id, &event.incoming.sender.id).await.map(drop),
             _ => Err(told(words::unknown_button())),
         }
     }
@@ -65,9 +69,20 @@ impl Bot {
     pub(super) async fn carry_out(&self, event: &Event, proposal: &Proposal) -> Result<()> {
         let now = self.parts.clock.now_ms();
         let plan = plan_of(proposal)?;
+        if let Plan::Job { .. } = plan {
+            self.replace(event, proposal.message.clone(), &words::starting(&plan)).await?;
+            if !self.parts.store.start_job(proposal, now).await? {
+                return Err(told(words::already_decided()));
+            }
+            tracing::info!(job = %proposal.id, asker = %proposal.asker, sheet = %proposal.sheet, rows = proposal.row_count, "a job was approved");
+            self.parts.jobs.wake();
+            return Ok(());
+        }
+        let large = matches!(&plan, Plan::Update { rows } if rows.len() > LARGE);
         let change = Change {
             id: uuid_of(event),
             undo_of: None,
+            job_id: large.then(|| proposal.id.clone()),
             session_id: proposal.session_id.clone(),
             thread_key: proposal.thread_key.clone(),
             asker: proposal.asker.clone(),
@@ -78,15 +93,28 @@ impl Bot {
             applying: true,
             created_at_ms: now,
         };
-        if !self.parts.store.confirm_proposal(proposal, &change, plan.units() as i64, &proposal.asker, now).await? {
+        let job =
+            large.then(|| Jobs::of_change(&change, &words::what(&plan), &event.incoming.anchor, plan.units(), proposal.message.clone()));
+        if large {
+            self.replace(event, proposal.message.clone(), &words::starting(&plan)).await?;
+        }
+        if !self.parts.store.confirm_proposal(proposal, &change, plan.units() as i64, job.as_ref(), now).await? {
             return Err(told(words::already_decided()));
         }
         tracing::info!(change = %change.id, proposal = %proposal.id, asker = %proposal.asker, sheet = %proposal.sheet, rows = proposal.row_count, "a change was approved");
+        if large {
+            self.parts.jobs.wake();
+            return Ok(());
+        }
         self.run_change(event, &change, &plan, proposal.message.clone()).await
     }
 
     /// Goes on with the change that this event has caused before it was interrupted.
     pub(super) async fn go_on(&self, event: &Event, change: &Change) -> Result<()> {
+        if change.job_id.is_some() {
+            self.parts.jobs.wake();
+            return Ok(());
+        }
         tracing::info!(change = %change.id, "a change is taken up again");
         let pressed = match &event.incoming.what {
             What::Press { message, .. } => message.clone(),
@@ -115,6 +143,10 @@ impl Bot {
         if change.asker != event.incoming.sender.id {
             return Err(told(words::only_the_asker_undoes()));
         }
+        if let Some(job) = &change.job_id {
+            let undo = self.parts.jobs.undo(job, &event.incoming.sender.id).await?;
+            return self.answer(event, words::job_queued(&undo)).await;
+        }
         let undo = self.parts.changes.begin_undo(uuid_of(event), &change, &event.incoming.sender.id).await?;
         let plan: Plan = serde_json::from_value(undo.plan.clone())?;
         self.run_change(event, &undo, &plan, message).await
@@ -127,7 +159,7 @@ impl Bot {
         let (progress, seen) = watch::channel((0, plan.units()));
         let bar = tokio::spawn(show_progress(chat, message.clone(), seen, words::doing(plan)));
         self.writing().insert(event.id);
-        let outcome = self.parts.changes.apply(change, &progress).await;
+        let outcome = self.parts.changes.apply(change, &progress, &Stop::default()).await;
         self.writing().remove(&event.id);
         drop(progress);
         let _ = bar.await;

@@ -2,7 +2,7 @@
 
 use super::turn::Gathered;
 use super::words::{self, capital, count, md, note};
-use crate::changes::{CellEdit, Outcome, OutcomeRow, Plan};
+use crate::changes::{CellEdit, Outcome, OutcomeRow, Plan, Sample};
 use crate::sheet::Snapshot;
 use crate::smartsheet::ColumnSpec;
 use crate::store::{Change, Proposal};
@@ -157,6 +157,17 @@ fn details(plan: &Plan, snapshot: Option<&Snapshot>) -> Vec<Block> {
             let renamed = after.title.is_some() && after.title != before.title;
             let said = |spec: &ColumnSpec| spec_in_words(&ColumnSpec { title: spec.title.clone().filter(|_| renamed), ..spec.clone() });
             vec![md(&format!("- from {}\n- to {}", said(before), said(after)))]
+        }
+        Plan::Job { samples, estimate, .. } => {
+            let cells = |s: &Sample| {
+                vec![
+                    TableCell { text: chat::text::clean(&s.label), link: link(s.row_id) },
+                    TableCell::plain(chat::text::shorten(&s.shown, 300)),
+                ]
+            };
+            let columns = ["Row", "Result"].map(|t| Column { title: t.into(), align: Align::Left });
+            let table = TableBlock { columns: columns.into(), rows: samples.iter().map(cells).collect(), total: samples.len() };
+            vec![Block::Table(table), note(&format!("The first results, kept for the job. {}.", escape(estimate)))]
         }
         Plan::DeleteColumn { .. } | Plan::DeleteComment { .. } => Vec::new(),
         Plan::Comment { text, .. } => vec![md(&format!("“{}”", escape(text)))],

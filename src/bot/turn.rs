@@ -104,6 +104,8 @@ impl Bot {
         let context = Context {
             sheets: self.parts.sheets.clone(),
             changes: self.parts.changes.clone(),
+            jobs: self.parts.jobs.clone(),
+            anchor: event.incoming.anchor.clone(),
             identity: Identity::Service,
             session: session.clone(),
             thread_key: event.incoming.thread.storage_key(),
@@ -241,6 +243,6 @@ fn model_trouble(error: ModelError) -> Trouble {
             tracing::error!(%error, "the model cannot be used; run `chatsheet check`");
             told(words::model_misconfigured())
         }
-        error @ ModelError::Refused(_) => Trouble::Logged(error.into()),
+        error @ (ModelError::Refused(_) | ModelError::Nonsense(_)) => Trouble::Logged(error.into()),
     }
 }

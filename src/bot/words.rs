@@ -1,9 +1,10 @@
 //! Every sentence the bot says. Functions take data and return text, so that tone and form are seen together.
 
 use crate::changes::Plan;
+use crate::jobs::{in_a_line, short};
 use crate::sheet::Snapshot;
 use crate::smartsheet::SheetEntry;
-use crate::store::Session;
+use crate::store::{Job, Session};
 use chat::{Block, Button, ButtonStyle, Markdown, Message, Progress, escape};
 use std::time::Duration;
 
@@ -16,6 +17,25 @@ pub(super) fn working(sheet: &str) -> String {
 
 pub(super) fn one_moment() -> &'static str {
     "⏳ One moment …"
+}
+
+pub(super) fn starting(plan: &Plan) -> Message {
+    Message::text(&format!("⏳ Queued: {}. It begins as soon as a place is free; `jobs` tells how far it is.", what(plan)))
+}
+
+pub(super) fn jobs(jobs: &[Job]) -> Message {
+    if jobs.is_empty() {
+        return Message::text("There are no jobs in this thread, and none of yours elsewhere.");
+    }
+    let lines: String = jobs.iter().map(|j| format!("- {}\n", in_a_line(j))).collect();
+    Message::new(vec![
+        md(&format!("**Jobs**, newest first\n{lines}")),
+        note("`cancel <job>` stops one, `retry <job>` does again what failed."),
+    ])
+}
+
+pub(super) fn job_queued(job: &Job) -> Message {
+    Message::text(&format!("⏳ Queued as job `{}`.", short(&job.id)))
 }
 
 pub(super) fn queued() -> &'static str {
@@ -57,7 +77,8 @@ pub(super) fn help(session: Option<&Session>, model: &str) -> Message {
             - set Status to \"In Progress\" for everything assigned to Dana that is Not Started\n\
             - add a task \"Security review\" under Phase 3, owner Omar, start 2026-12-07\n\
             - delete the rows marked Cancelled\n- add a picklist column Risk with Low, Medium, High\n\n\
-            **Words**: `help`, `status`, `sheets`, `use <sheet>`, `undo`, `stop`"
+            **Long work** (runs in the background, with a bar in the thread)\n- summarize Notes into Summary\n\n\
+            **Words**: `help`, `status`, `sheets`, `use <sheet>`, `undo`, `stop`, `jobs`, `cancel <job>`, `retry <job>`"
         )),
         note(&format!("Answers come from {}. Figures are computed by SQL over the sheet.", escape(model))),
     ])
@@ -279,6 +300,7 @@ pub(super) fn what(plan: &Plan) -> String {
         }
         Plan::DeleteColumn { spec, .. } => format!("delete column {}", title(spec)),
         Plan::RestoreColumn { spec, .. } => format!("bring back column {}", title(spec)),
+        Plan::Job { what, rows, .. } => format!("{} for {}", escape(what), count(*rows, "row")),
         Plan::Comment { label, .. } => format!("comment on “{}”", escape(label)),
         Plan::DeleteComment { label, .. } => format!("delete the comment on “{}”", escape(label)),
     }

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 /// What became of a change.
 #[derive(Clone, Debug, Default)]
@@ -42,24 +43,34 @@ pub type Progress = (usize, usize);
 const FIRST_LOOK: Duration = Duration::from_millis(250);
 const LONGEST_LOOK: Duration = Duration::from_secs(2);
 
+/// How a change is stopped between two requests.
+#[derive(Clone, Debug, Default)]
+pub struct Stop {
+    /// A person does not want the rest.
+    pub cancel: CancellationToken,
+    /// This process stops: the rest is for whoever comes next.
+    pub pause: CancellationToken,
+}
+
 /// What a change is carried out with.
 pub(super) struct Run<'a> {
     pub changes: &'a Changes,
     pub change: &'a Change,
     pub identity: Identity,
     pub progress: &'a watch::Sender<Progress>,
+    stop: &'a Stop,
     fence: i64,
 }
 
 impl Changes {
-    /// Carries out a change, or what is left of it.
+    /// Carries out a change, or what is left of it. Between two requests it can be stopped.
     ///
     /// # Errors
     /// When the store fails, or the plan cannot be read. Faults of Smartsheet are part of the outcome.
-    pub async fn apply(&self, change: &Change, progress: &watch::Sender<Progress>) -> Result<Outcome> {
+    pub async fn apply(&self, change: &Change, progress: &watch::Sender<Progress>, stop: &Stop) -> Result<Outcome> {
         let plan: Plan = serde_json::from_value(change.plan.clone())?;
         // Taken up before anything is read: what is noted after this is noted by us.
-        let run = if change.applying { Some(Run::take_up(self, change, progress).await?) } else { None };
+        let run = if change.applying { Some(Run::take_up(self, change, progress, stop).await?) } else { None };
         let mut rows = self.store.change_rows(&change.id).await?;
         if let Some(run) = run {
             let ran = match &plan {
@@ -93,7 +104,8 @@ impl Changes {
     /// When the store fails.
     pub async fn abandon(&self, change: &Change, reason: &str) -> Result<()> {
         let (progress, _) = watch::channel((0, 0));
-        let run = Run::take_up(self, change, &progress).await?;
+        let stop = Stop::default();
+        let run = Run::take_up(self, change, &progress, &stop).await?;
         let mut rows = self.store.change_rows(&change.id).await?;
         for row in rows.iter_mut().filter(|r| open(r)) {
             row.state = if row.state == RowState::Sent { RowState::Sent } else { RowState::Failed };
@@ -105,9 +117,25 @@ impl Changes {
 }
 
 impl<'a> Run<'a> {
-    async fn take_up(changes: &'a Changes, change: &'a Change, progress: &'a watch::Sender<Progress>) -> Result<Self> {
+    async fn take_up(changes: &'a Changes, change: &'a Change, progress: &'a watch::Sender<Progress>, stop: &'a Stop) -> Result<Self> {
         let fence = changes.store.take_change(&change.id).await?;
-        Ok(Self { changes, change, identity: Identity::Service, progress, fence })
+        Ok(Self { changes, change, identity: Identity::Service, progress, stop, fence })
+    }
+
+    /// Between two requests: an error when the change is to be left for whoever comes next. When it was
+    /// cancelled, everything that was not sent is left alone.
+    pub async fn between(&self, all: &mut [ChangeRow]) -> Result<()> {
+        if self.stop.pause.is_cancelled() {
+            return Err(Trouble::Logged(anyhow::anyhow!("this process stops; somebody else goes on with the change")));
+        }
+        if self.stop.cancel.is_cancelled() && all.iter().any(|r| r.state == RowState::Pending) {
+            for row in all.iter_mut().filter(|r| r.state == RowState::Pending) {
+                mark(row, RowState::Skipped, "it was cancelled before this was written");
+            }
+            let touched = all.to_vec();
+            self.note(all, &touched).await?;
+        }
+        Ok(())
     }
 
     async fn close(&self, rows: &[ChangeRow]) -> Result<()> {

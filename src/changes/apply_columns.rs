@@ -89,7 +89,7 @@ impl Run<'_> {
                 client.add_comment(writer, identity, *row_id, text).await.map(|d| json!(d.comments.first().map(|c| c.id)))
             }
             Plan::DeleteComment { comment_id, .. } => client.delete_comment(writer, identity, *comment_id).await.map(|()| Value::Null),
-            Plan::Update { .. } | Plan::Add { .. } | Plan::Delete { .. } | Plan::Restore { .. } => {
+            Plan::Update { .. } | Plan::Add { .. } | Plan::Delete { .. } | Plan::Restore { .. } | Plan::Job { .. } => {
                 Err(Error::Malformed("not a change of a single entry".into()))
             }
         }

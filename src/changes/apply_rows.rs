@@ -20,6 +20,7 @@ impl Run<'_> {
         for start in (0..edits.len()).step_by(CHUNK) {
             let range = start..(start + CHUNK).min(edits.len());
             let mut waits = self.waits();
+            self.between(all).await?;
             while all[range.clone()].iter().any(open) {
                 let turn = self.changes.turn(self.change.sheet).await?;
                 let Err((error, batch)) = self.update_chunk(&turn, edits, all, range.clone()).await? else { continue };

@@ -10,8 +10,8 @@ pub mod propose;
 mod turn;
 mod undo;
 
-pub use apply::{Outcome, OutcomeRow};
-pub use plan::{CellEdit, DeletedRow, Location, NewRowPlan, Plan, RowEdit};
+pub use apply::{Outcome, OutcomeRow, Stop};
+pub use plan::{CellEdit, DeletedRow, Location, NewRowPlan, Plan, RowEdit, Sample};
 pub use propose::{ColumnAction, ColumnRequest, Draft, NewRowRequest, SetRequest};
 
 use crate::clock::Clock;

@@ -69,6 +69,17 @@ pub enum Plan {
         /// The words.
         text: String,
     },
+    /// Work of the model on rows, which a job carries out.
+    Job {
+        /// What is done, such as “summarize Protocol into AI Summary”.
+        what: String,
+        /// On how many rows.
+        rows: usize,
+        /// The results of the first rows.
+        samples: Vec<Sample>,
+        /// What it may take.
+        estimate: String,
+    },
     /// A comment of ours that goes.
     DeleteComment {
         /// The comment.
@@ -76,6 +87,17 @@ pub enum Plan {
         /// What the row is called.
         label: String,
     },
+}
+
+/// The result of a row that a job would work on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Sample {
+    /// The row.
+    pub row_id: i64,
+    /// What it is called.
+    pub label: String,
+    /// The result, or why there is none.
+    pub shown: String,
 }
 
 /// Cells of one row.
@@ -158,6 +180,7 @@ impl Plan {
             | Self::RestoreColumn { .. }
             | Self::Comment { .. }
             | Self::DeleteComment { .. } => 1,
+            Self::Job { rows, .. } => *rows,
         }
     }
 
@@ -184,6 +207,7 @@ impl Plan {
             Self::AddColumn { spec } | Self::DeleteColumn { spec, .. } | Self::RestoreColumn { spec, .. } => Some(column(spec)),
             Self::UpdateColumn { before, .. } => Some(column(before)),
             Self::Comment { label, .. } | Self::DeleteComment { label, .. } => Some(label.clone()),
+            Self::Job { .. } => None,
         }
         .unwrap_or_default()
     }

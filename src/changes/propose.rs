@@ -377,10 +377,10 @@ fn deleted(snapshot: &Snapshot, row: &SnapshotRow, above: Option<i64>, as_child:
     DeletedRow { row_id: row.id, label: snapshot.label(row), parent: row.parent, above, cells, as_child }
 }
 
-type Found = Vec<(i64, Vec<Value>)>;
+pub(crate) type Found = Vec<(i64, Vec<Value>)>;
 
 /// Ids of the rows that match, with the values of the expressions for each.
-async fn matching(snapshot: &Arc<Snapshot>, condition: &str, expressions: &[&str]) -> Result<(Option<String>, Found)> {
+pub(crate) async fn matching(snapshot: &Arc<Snapshot>, condition: &str, expressions: &[&str]) -> Result<(Option<String>, Found)> {
     let condition = condition.trim().trim_end_matches(';');
     let all = condition.is_empty() || matches!(condition.replace(' ', "").to_lowercase().as_str(), "1=1" | "true" | "1");
     let mut sql = String::from("SELECT row_id");

@@ -3,9 +3,10 @@
 use super::Changes;
 use crate::clock::Clock;
 use crate::error::Result;
-use crate::sheet::SheetId;
+use crate::sheet::{SheetId, Sheets};
 use crate::smartsheet::{Hold, SheetWriter};
 use crate::store::{HEARTBEAT, LEASE, Store};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
@@ -17,6 +18,7 @@ const ASK_AGAIN: Duration = Duration::from_millis(200);
 pub(super) struct Turn {
     pub writer: SheetWriter,
     lease: Lease,
+    sheets: Arc<Sheets>,
     _heartbeat: AbortOnDropHandle<()>,
 }
 
@@ -48,7 +50,7 @@ impl Changes {
                 }
             }
         });
-        Ok(Turn { writer, lease, _heartbeat: AbortOnDropHandle::new(heartbeat) })
+        Ok(Turn { writer, lease, sheets: self.sheets.clone(), _heartbeat: AbortOnDropHandle::new(heartbeat) })
     }
 }
 
@@ -63,6 +65,7 @@ impl Lease {
 
 impl Drop for Turn {
     fn drop(&mut self) {
+        self.sheets.written(self.lease.sheet);
         let lease = self.lease.clone();
         tokio::spawn(async move {
             if let Err(error) = lease.store.leave_sheet(lease.sheet, &lease.owner).await {

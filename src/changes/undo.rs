@@ -39,13 +39,14 @@ impl Changes {
         let undo = Change {
             id,
             undo_of: Some(change.id.clone()),
+            job_id: None,
             asker: asker.to_owned(),
             plan: serde_json::to_value(&back)?,
             applying: true,
             created_at_ms: self.clock.now_ms(),
             ..change.clone()
         };
-        if !self.store.begin_undo(&undo, back.units() as i64).await? {
+        if !self.store.begin_change(&undo, back.units() as i64).await? {
             return Err(told("That change is being taken back already."));
         }
         Ok(undo)
@@ -95,7 +96,7 @@ fn reverse(plan: &Plan, rows: &[ChangeRow]) -> Plan {
             Some(comment_id) => Plan::DeleteComment { comment_id, label: label.clone() },
             None => Plan::Delete { rows: Vec::new() },
         },
-        Plan::DeleteComment { .. } => Plan::Delete { rows: Vec::new() },
+        Plan::DeleteComment { .. } | Plan::Job { .. } => Plan::Delete { rows: Vec::new() },
     }
 }
 

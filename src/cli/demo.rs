@@ -70,6 +70,7 @@ async fn converse(app: &App, console: &Console, clock: &Clock, terminal: bool) -
                 app.door.accept(console.line(typed, clock.now_ms())).await?;
                 if !terminal {
                     app.bot.until_idle().await;
+                    app.jobs.until_idle().await?;
                 }
             }
         }

@@ -21,6 +21,9 @@ pub enum Error {
     /// There is no such deployment or URL: the operator must act.
     #[error("the deployment was not found: {0}")]
     NotFound(String),
+    /// The answer is not the JSON that was asked for.
+    #[error("the model's answer is not what was asked for: {0}")]
+    Nonsense(String),
     /// The model asks to wait longer than a person would: try again after that.
     #[error("the model's rate limit is used up, retry after {0:?}")]
     RateLimited(Duration),

@@ -3,7 +3,7 @@
 use super::capabilities::Capabilities;
 use super::endpoint::Endpoint;
 use super::error::{Error, HttpFailure, Verdict};
-use super::stream::{Answer, Assembler};
+use super::stream::{Answer, Assembler, Usage};
 use async_openai::Client;
 use async_openai::error::OpenAIError;
 use async_openai::middleware::HttpRequestFactory;
@@ -88,7 +88,28 @@ impl Model {
     /// # Errors
     /// See [`Error`].
     pub async fn ask(&self, messages: &[Value], tools: &[Value], words: &watch::Sender<String>) -> Result<Answer, Error> {
-        let request = self.request(messages, tools);
+        self.send(self.request(messages, tools), words).await
+    }
+
+    /// Asks for one JSON object that follows a schema; no functions are offered. A server that knows no
+    /// schemas is asked without: what comes back is checked by the caller in any case.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn ask_json(&self, messages: &[Value], name: &str, schema: &Value) -> Result<(Value, Usage), Error> {
+        let mut request = self.request(messages, &[]);
+        request["response_format"] = json!({ "type": "json_schema", "json_schema": { "name": name, "strict": true, "schema": schema } });
+        let (words, _) = watch::channel(String::new());
+        let answer = self.send(request, &words).await?;
+        if answer.cut_off {
+            return Err(Error::CutOff);
+        }
+        let text = answer.text.trim().trim_start_matches("```json").trim_matches('`').trim();
+        let value = serde_json::from_str(text).map_err(|_| Error::Nonsense(text.chars().take(200).collect()))?;
+        Ok((value, answer.usage))
+    }
+
+    async fn send(&self, request: Value, words: &watch::Sender<String>) -> Result<Answer, Error> {
         let backoff = ExponentialBuilder::default().with_min_delay(self.settings.retry_delay).with_max_times(RETRIES).with_jitter();
         let mut backoff = backoff.build();
         loop {

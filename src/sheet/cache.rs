@@ -8,7 +8,7 @@ use crate::clock::Clock;
 use crate::error::{Result, Trouble};
 use crate::smartsheet::{Client, Identity};
 use moka::future::Cache;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::{Mutex as AsyncMutex, Semaphore};
@@ -27,6 +27,7 @@ pub struct Sheets {
     clock: Clock,
     cache: Cache<Key, Entry>,
     loading: Mutex<HashMap<Key, Arc<AsyncMutex<()>>>>,
+    written: Mutex<HashSet<i64>>,
     reading: Semaphore,
 }
 
@@ -41,7 +42,7 @@ impl Sheets {
     pub fn new(client: Arc<Client>, clock: Clock, max_bytes: u64) -> Self {
         let weigh = |_: &Key, entry: &Entry| u32::try_from(entry.snapshot.size_bytes).unwrap_or(u32::MAX);
         let cache = Cache::builder().weigher(weigh).max_capacity(max_bytes).time_to_idle(Duration::from_secs(3600)).build();
-        Self { client, clock, cache, loading: Mutex::default(), reading: Semaphore::new(READ_AT_ONCE) }
+        Self { client, clock, cache, loading: Mutex::default(), written: Mutex::default(), reading: Semaphore::new(READ_AT_ONCE) }
     }
 
     /// The client that the snapshots come through.
@@ -65,12 +66,18 @@ impl Sheets {
         self.load(identity, sheet, Duration::ZERO).await
     }
 
+    /// We have written to a sheet: what is known of it is checked before it is used again.
+    pub fn written(&self, sheet: SheetId) {
+        self.written.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(sheet.0);
+    }
+
     async fn load(&self, identity: &Identity, sheet: SheetId, fresh: Duration) -> Result<Arc<Snapshot>> {
         let key = (identity.clone(), sheet.0);
         let lock = self.loading.lock().unwrap_or_else(std::sync::PoisonError::into_inner).entry(key.clone()).or_default().clone();
         let _one_at_a_time = lock.lock().await;
         let known = self.cache.get(&key).await;
-        if let Some(entry) = known.as_ref().filter(|e| e.checked_at.elapsed() < fresh) {
+        let written = self.written.lock().unwrap_or_else(std::sync::PoisonError::into_inner).remove(&sheet.0);
+        if let Some(entry) = known.as_ref().filter(|e| !written && e.checked_at.elapsed() < fresh) {
             return Ok(entry.snapshot.clone());
         }
         let version = known.as_ref().map(|e| e.snapshot.version);

@@ -1,5 +1,6 @@
 //! The journal: approved writes with what became of each row, written before anything is sent.
 
+use super::jobs::{Job, insert_job};
 use super::proposals::Proposal;
 use super::{Store, on, on_durable};
 use crate::sheet::SheetId;
@@ -13,6 +14,8 @@ pub struct Change {
     pub id: String,
     /// The change that this one takes back.
     pub undo_of: Option<String>,
+    /// The job that it is a part of.
+    pub job_id: Option<String>,
     /// The session it belongs to.
     pub session_id: String,
     /// The thread it belongs to.
@@ -87,6 +90,7 @@ impl RowState {
 struct Row {
     id: String,
     undo_of: Option<String>,
+    job_id: Option<String>,
     session_id: String,
     thread_key: String,
     asker: String,
@@ -100,9 +104,9 @@ struct Row {
 
 type RowRecord = (i64, String, Option<Json<Value>>, Option<String>);
 
-const COLUMNS: &str = "id, undo_of, session_id, thread_key, asker, identity, sheet_id, sheet_version, plan, state, created_at_ms";
-const ADD: &str = "INSERT INTO changes (id, proposal_id, undo_of, session_id, thread_key, asker, identity, sheet_id, sheet_version, plan, state, created_at_ms)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'applying', $11) ON CONFLICT DO NOTHING";
+const COLUMNS: &str = "id, undo_of, job_id, session_id, thread_key, asker, identity, sheet_id, sheet_version, plan, state, created_at_ms";
+const ADD: &str = "INSERT INTO changes (id, proposal_id, undo_of, session_id, thread_key, asker, identity, sheet_id, sheet_version, plan, state, created_at_ms, job_id)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'applying', $11, $12) ON CONFLICT DO NOTHING";
 /// Rows that one INSERT carries.
 const ROWS_PER_INSERT: i64 = 1000;
 
@@ -112,6 +116,7 @@ fn change(row: Row) -> Option<Change> {
         applying: row.state == "applying",
         id: row.id,
         undo_of: row.undo_of,
+        job_id: row.job_id,
         session_id: row.session_id,
         thread_key: row.thread_key,
         asker: row.asker,
@@ -137,6 +142,7 @@ macro_rules! insert_change {
             .bind($c.sheet_version)
             .bind(Json(&$c.plan))
             .bind($c.created_at_ms)
+            .bind(&$c.job_id)
             .execute(&mut *$tx)
             .await?
             .rows_affected();
@@ -154,18 +160,28 @@ macro_rules! insert_change {
 }
 
 impl Store {
-    /// Turns a proposal into a change, if it still waits: decision and journal in one transaction.
-    /// `false` when it was decided before.
+    /// Turns a proposal into a change, if it still waits: decision, journal, and the job that carries
+    /// it out if there is one, in one transaction. `false` when it was decided before.
     ///
     /// # Errors
     /// When the database fails; nothing was decided.
-    pub async fn confirm_proposal(&self, p: &Proposal, change: &Change, rows: i64, by: &str, now_ms: i64) -> Result<bool, sqlx::Error> {
+    pub async fn confirm_proposal(
+        &self,
+        p: &Proposal,
+        change: &Change,
+        rows: i64,
+        job: Option<&Job>,
+        now_ms: i64,
+    ) -> Result<bool, sqlx::Error> {
         const DECIDE: &str = "UPDATE proposals SET state = 'confirmed', decided_by = $3, decided_at_ms = $4 WHERE id = $1 AND state = $2 AND expires_at_ms > $4";
         on_durable!(self, pool => {
             let mut tx = pool.begin().await?;
-            let decided = sqlx::query(DECIDE).bind(&p.id).bind(p.state.as_str()).bind(by).bind(now_ms).execute(&mut *tx).await?.rows_affected();
+            let decided = sqlx::query(DECIDE).bind(&p.id).bind(p.state.as_str()).bind(&p.asker).bind(now_ms).execute(&mut *tx).await?.rows_affected();
             if decided == 0 {
                 return Ok(false);
+            }
+            if let Some(job) = job {
+                insert_job!(tx, job);
             }
             if !insert_change!(tx, change, Some(&p.id), rows) {
                 return Ok(false);
@@ -175,11 +191,12 @@ impl Store {
         })
     }
 
-    /// Begins a change that takes another one back. `false` when that was begun before.
+    /// Begins a change that needs no proposal: one that takes another one back, or a part of a job.
+    /// `false` when that was begun before.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn begin_undo(&self, change: &Change, rows: i64) -> Result<bool, sqlx::Error> {
+    pub async fn begin_change(&self, change: &Change, rows: i64) -> Result<bool, sqlx::Error> {
         on_durable!(self, pool => {
             let mut tx = pool.begin().await?;
             let added = insert_change!(tx, change, None::<&String>, rows);
@@ -246,6 +263,18 @@ impl Store {
     pub async fn last_undoable(&self, session: &str) -> Result<Option<Change>, sqlx::Error> {
         let condition = "session_id = $1 AND undo_of IS NULL AND state = 'applied' AND NOT EXISTS (SELECT 1 FROM changes u WHERE u.undo_of = changes.id) ORDER BY created_at_ms DESC, id DESC LIMIT 1";
         self.one_change(condition, session).await
+    }
+
+    /// The changes that a job has made, in order; those that take others back are left out.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn job_changes(&self, job: &str) -> Result<Vec<Change>, sqlx::Error> {
+        let sql = || {
+            sqlx::AssertSqlSafe(format!("SELECT {COLUMNS} FROM changes WHERE job_id = $1 AND undo_of IS NULL ORDER BY created_at_ms, id"))
+        };
+        let rows: Vec<Row> = on!(self, pool => sqlx::query_as(sql()).bind(job).fetch_all(pool).await?);
+        Ok(rows.into_iter().filter_map(change).collect())
     }
 
     async fn one_change(&self, condition: &str, argument: &str) -> Result<Option<Change>, sqlx::Error> {

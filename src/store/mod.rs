@@ -6,6 +6,7 @@
 mod accepts;
 mod changes;
 mod inbox;
+mod jobs;
 mod messages;
 mod proposals;
 mod sessions;
@@ -13,6 +14,7 @@ mod writers;
 
 pub use changes::{Change, ChangeRow, RowState};
 pub use inbox::{Event, Lane};
+pub use jobs::{Job, JobRow, JobRowState, JobStatus};
 pub use messages::{MessageRecord, NewMessage, Role};
 pub use proposals::{Proposal, ProposalState};
 pub use sessions::{Session, Thread};

@@ -8,16 +8,19 @@ mod get_row;
 mod propose_column;
 mod propose_comment;
 mod propose_delete;
+mod propose_job;
 mod propose_rows;
 mod propose_update;
 mod query_sheet;
 
 use crate::changes::{Changes, Draft};
 use crate::error::{Result, Trouble};
+use crate::jobs::Jobs;
 use crate::llm::ToolCall;
 use crate::sheet::{Checked, QueryResult, SheetId, Sheets, Snapshot};
 use crate::smartsheet::Identity;
 use crate::store::{Proposal, Session};
+use chat::Anchor;
 use futures_util::future::BoxFuture;
 use jiff::civil::Date;
 use serde::de::DeserializeOwned;
@@ -27,7 +30,7 @@ use std::sync::Arc;
 pub use find_sheets::{Match, resolve};
 
 /// All functions, in the order in which the model sees them.
-const TOOLS: [Tool; 9] = [
+const TOOLS: [Tool; 10] = [
     find_sheets::TOOL,
     describe_sheet::TOOL,
     query_sheet::TOOL,
@@ -37,6 +40,7 @@ const TOOLS: [Tool; 9] = [
     propose_delete::TOOL,
     propose_column::TOOL,
     propose_comment::TOOL,
+    propose_job::TOOL,
 ];
 
 /// Characters of a result that go back to the model, about 4,000 tokens.
@@ -56,6 +60,10 @@ pub struct Context {
     pub sheets: Arc<Sheets>,
     /// Proposals.
     pub changes: Changes,
+    /// Long work.
+    pub jobs: Arc<Jobs>,
+    /// Where to post.
+    pub anchor: Anchor,
     /// On whose behalf.
     pub identity: Identity,
     /// The conversation and its sheet.

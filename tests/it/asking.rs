@@ -177,6 +177,7 @@ async fn what_it_does_not_understand_it_says_with_examples() {
          • add a task "Security review" under Phase 3, owner Omar
          • delete the rows marked Cancelled
          • add a picklist column Risk with Low, Medium, High
+         • summarize Notes into Summary
     "#);
     world.end().await;
 }
@@ -196,7 +197,9 @@ async fn help_status_and_sheets_need_no_model() {
          • add a task "Security review" under Phase 3, owner Omar, start 2026-12-07
          • delete the rows marked Cancelled
          • add a picklist column Risk with Low, Medium, High
-         Words: help, status, sheets, use <sheet>, undo, stop
+         Long work (runs in the background, with a bar in the thread)
+         • summarize Notes into Summary
+         Words: help, status, sheets, use <sheet>, undo, stop, jobs, cancel <job>, retry <job>
            Answers come from Azure OpenAI deployment sandbox. Figures are computed by SQL over the sheet.
     "#);
     insta::assert_snapshot!(world.type_line("status").await, @"

@@ -278,11 +278,14 @@ async fn large_changes_go_in_chunks() {
     let before = world.sheets.world().rows("Large");
     world.type_line("set Group 1 to North for all rows").await;
     assert!(world.type_line("confirm").await.contains("type"), "a large change asks for its number");
-    let said = world.type_line("900").await;
-    assert!(said.contains("Done: set Group 1 in 900 rows"), "{said}");
+    world.type_line("900").await;
+    world.app.jobs.until_idle().await.unwrap();
+    let said = world.seen();
+    assert!(said.contains("Done: set Group 1 in 900 rows"), "it is carried out by a job: {said}");
     assert_eq!(world.writes().len(), 2, "500 rows a call");
     assert!(world.sheets.world().rows("Large").iter().all(|r| r["Group 1"] == "North"));
     world.type_line("undo").await;
+    world.app.jobs.until_idle().await.unwrap();
     assert_eq!(world.sheets.world().rows("Large"), before);
     world.type_line("delete all tasks that are South").await;
     world.type_line("confirm").await;

@@ -1,6 +1,6 @@
 //! kill -9 at bad moments: the real binary dies and comes back; nothing is lost, nothing is done twice.
 
-use crate::world::{Folder, far_side, folder, install_tls};
+use crate::world::{Folder, far_side, folder, install_tls, postgres_schema};
 use futures_util::future::join_all;
 use sandbox::fault::Kind;
 use sandbox::{azure, slack, smartsheet};
@@ -15,6 +15,8 @@ struct Place {
     slack: slack::Slack,
     azure: azure::Azure,
     folder: Folder,
+    /// Settings beside the usual ones.
+    settings: Vec<(&'static str, String)>,
 }
 
 impl Place {
@@ -25,6 +27,7 @@ impl Place {
             slack: slack::Slack::start(slack::Options::default()).await.unwrap(),
             azure: azure::Azure::start(azure::Options::default()).await.unwrap(),
             folder: folder(),
+            settings: Vec::new(),
         }
     }
 
@@ -34,6 +37,7 @@ impl Place {
         command.arg("serve").envs(far_side(&self.sheets, &self.azure, &self.slack)).current_dir(&self.folder.0);
         command.env("DATABASE_URL", format!("sqlite://{}", self.folder.0.join("crash.db").display()));
         command.env("LISTEN", "127.0.0.1:0").env("LOG_FORMAT", "json").env("RUST_LOG", "info");
+        command.envs(self.settings.clone());
         let mut child = command.stderr(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let address = loop {
@@ -183,6 +187,59 @@ async fn a_process_that_slept_through_its_lease_changes_nothing() {
     assert_eq!(place.answers().len(), 1, "{:?}", place.answers());
     kill(other).await;
     kill(sleeper).await;
+}
+
+/// Questions about single rows that the model got.
+fn rows_asked(place: &Place) -> usize {
+    place.azure.requests().iter().filter(|r| r["response_format"].is_object()).count()
+}
+
+/// A job over 60 rows is killed while the model answers, and again while its answers are being written.
+async fn a_job_is_killed_twice(mut place: Place) {
+    const AT_ONCE: usize = 4;
+    place.settings.push(("JOB_CONCURRENCY", AT_ONCE.to_string()));
+    place.azure = azure::Azure::start(azure::Options { latency: Duration::from_millis(60), ..azure::Options::default() }).await.unwrap();
+    let child = place.serve().await;
+    place.slack.slash("C1", "U1", "use Clinical Trials").await;
+    place.slack.until(|m| m.iter().any(|m| m.seen().contains("This thread is now about"))).await.unwrap();
+    place.slack.say("C1", "U1", "<@UBOT> summarize Protocol into AI Summary", None).await;
+    place.until("[Confirm]").await;
+    place.slack.press("C1", "U1", "Confirm").await;
+    while rows_asked(&place) < 25 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    kill(child).await;
+    place.sheets.faults().next_write(Kind::HangAfter);
+    let version = place.sheets.world().version("Clinical Trials");
+    let child = place.serve().await;
+    for _ in 0..5 {
+        if place.sheets.until(|w| w.version("Clinical Trials") > version).await.is_ok() {
+            break;
+        }
+    }
+    kill(child).await;
+    let child = place.serve().await;
+    place.until("Done: summarize").await;
+    let summaries =
+        place.sheets.world().rows("Clinical Trials").iter().filter(|r| r.get("AI Summary").is_some_and(|s| !s.is_empty())).count();
+    assert_eq!(summaries, 60, "no row is lost");
+    assert_eq!(place.sheets.world().version("Clinical Trials"), version.map(|v| v + 1), "and none is written twice");
+    assert!(rows_asked(&place) <= 60 + AT_ONCE, "an answer that was stored is never asked for again: {}", rows_asked(&place));
+    assert_eq!(place.answers().len(), 1, "one message from the preview to the end: {:?}", place.answers());
+    kill(child).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_job_that_is_killed_goes_on_where_it_stood() {
+    a_job_is_killed_twice(Place::new().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_job_that_is_killed_goes_on_where_it_stood_on_postgresql() {
+    let Some((url, schema)) = postgres_schema().await else { return };
+    let mut place = Place::new().await;
+    place.settings.push(("DATABASE_URL", format!("{url}?options[search_path]={schema}")));
+    a_job_is_killed_twice(place).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

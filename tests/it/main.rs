@@ -8,6 +8,7 @@ mod crashes;
 mod faults;
 mod functions;
 mod in_slack;
+mod jobs;
 mod queries;
 mod safety;
 mod smartsheet_api;

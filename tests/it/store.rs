@@ -3,7 +3,7 @@
 use crate::world::{folder, postgres};
 use chat::{Accepted, Addressed, Anchor, Incoming, Platform, Sender, ThreadKey, What};
 use chatsheet::sheet::SheetId;
-use chatsheet::store::{Change, Lane, NewMessage, Proposal, ProposalState, Role, RowState, Store};
+use chatsheet::store::{Change, Job, JobRow, JobRowState, JobStatus, Lane, NewMessage, Proposal, ProposalState, Role, RowState, Store};
 use serde_json::json;
 
 macro_rules! on_both {
@@ -36,6 +36,7 @@ on_both!(
     sessions_and_messages_stay,
     proposals_are_decided_once,
     the_journal_keeps_every_row,
+    jobs_are_leased_fenced_and_fair,
     migrations_run_again_on_filled_tables
 );
 
@@ -210,6 +211,72 @@ async fn sessions_and_messages_stay(store: &Store) {
     assert_eq!(store.thread(&thread).await.unwrap().unwrap().question, Some(e));
 }
 
+async fn jobs_are_leased_fenced_and_fair(store: &Store) {
+    let session = session(store).await;
+    let job = |id: &str, asker: &str, created_at_ms: i64| Job {
+        id: id.into(),
+        kind: "SUMMARIZE".into(),
+        parameters: json!({ "x": 1 }),
+        status: JobStatus::Queued,
+        progress: 0,
+        total: 2,
+        error: None,
+        result: None,
+        session_id: session.clone(),
+        thread_key: "t".into(),
+        anchor: Anchor("{}".into()),
+        asker: asker.into(),
+        identity: "service".into(),
+        sheet: SheetId(5),
+        message: None,
+        cancel_requested: false,
+        attempts: 0,
+        fence: 0,
+        created_at_ms,
+        started_at_ms: None,
+    };
+    let row = |seq: i64| JobRow {
+        seq,
+        row_id: 10 + seq,
+        label: format!("row {seq}"),
+        before: json!(null),
+        state: JobRowState::Pending,
+        answer: None,
+        reason: None,
+    };
+    for (id, asker, at) in [("a1", "a", 1), ("a2", "a", 2), ("b1", "b", 3)] {
+        assert!(store.add_job(&job(id, asker, at), &[row(0), row(1)]).await.unwrap());
+    }
+    assert!(!store.add_job(&job("a1", "a", 1), &[]).await.unwrap(), "the same job is queued once");
+    let first = store.claim_job("x", 1, 10, 100).await.unwrap().unwrap();
+    let second = store.claim_job("x", 1, 10, 100).await.unwrap().unwrap();
+    assert_eq!((first.id.as_str(), second.id.as_str()), ("a1", "b1"), "nobody has two while others wait");
+    assert!(store.claim_job("x", 1, 10, 100).await.unwrap().is_none());
+    let again = store.claim_job("y", 1, 101, 200).await.unwrap().unwrap();
+    assert_eq!((again.id.as_str(), again.attempts), ("a1", 2), "a lease that ran out is taken over");
+    let written = JobRow { state: JobRowState::Written, answer: Some(json!({ "value": 1 })), ..row(0) };
+    assert!(!store.set_job_rows("a1", first.fence, std::slice::from_ref(&written)).await.unwrap(), "who was taken for dead notes nothing");
+    assert!(store.set_job_rows("a1", again.fence, std::slice::from_ref(&written)).await.unwrap());
+    assert_eq!(store.job_rows("a1").await.unwrap(), [written, row(1)]);
+    assert_eq!(store.prolong_job("a1", first.fence, 300).await.unwrap(), None);
+    assert_eq!(store.prolong_job("a1", again.fence, 300).await.unwrap(), Some(false));
+    assert!(store.cancel_job("a1", 120).await.unwrap());
+    assert_eq!(store.prolong_job("a1", again.fence, 300).await.unwrap(), Some(true), "the wish to stop is seen with the next heartbeat");
+    assert!(!store.finish_job("a1", first.fence, JobStatus::Failed, None, &json!(null), 130).await.unwrap());
+    assert!(store.finish_job("a1", again.fence, JobStatus::Cancelled, None, &json!({ "processedRows": 1 }), 130).await.unwrap());
+    assert!(!store.cancel_job("a1", 140).await.unwrap(), "it has ended");
+    let ended = store.job("a1").await.unwrap().unwrap();
+    assert_eq!((ended.status, ended.progress, ended.attempts), (JobStatus::Cancelled, 1, 0), "a job that gets on is not given up");
+    assert!(store.cancel_job("a2", 150).await.unwrap());
+    assert_eq!(store.job("a2").await.unwrap().unwrap().status, JobStatus::Cancelled, "what has not begun ends at once");
+    store.release_job("b1", second.fence, 500).await.unwrap();
+    assert!(store.claim_job("x", 1, 499, 600).await.unwrap().is_none(), "not before its time");
+    assert_eq!(store.claim_job("x", 1, 500, 600).await.unwrap().unwrap().id, "b1");
+    assert_eq!(store.unfinished_jobs().await.unwrap(), 1);
+    let listed: Vec<String> = store.jobs_of("t", "nobody", 2).await.unwrap().into_iter().map(|j| j.id).collect();
+    assert_eq!(listed, ["b1", "a2"]);
+}
+
 fn proposal(session: &str) -> Proposal {
     Proposal {
         id: "p1".into(),
@@ -232,6 +299,7 @@ fn change(p: &Proposal) -> Change {
     Change {
         id: "c1".into(),
         undo_of: None,
+        job_id: None,
         session_id: p.session_id.clone(),
         thread_key: p.thread_key.clone(),
         asker: p.asker.clone(),
@@ -248,10 +316,10 @@ async fn proposals_are_decided_once(store: &Store) {
     let p = proposal(&session(store).await);
     store.add_proposal(&p).await.unwrap();
     assert_eq!(store.waiting_proposals(&p.thread_key).await.unwrap().len(), 1);
-    assert!(!store.confirm_proposal(&p, &change(&p), 3, "U1", 200).await.unwrap(), "too late");
+    assert!(!store.confirm_proposal(&p, &change(&p), 3, None, 200).await.unwrap(), "too late");
     assert!(store.change("c1").await.unwrap().is_none(), "and nothing was journalled");
     let (a, b) = (change(&p), Change { id: "c2".into(), ..change(&p) });
-    let (first, second) = tokio::join!(store.confirm_proposal(&p, &a, 3, "U1", 150), store.confirm_proposal(&p, &b, 3, "U1", 150));
+    let (first, second) = tokio::join!(store.confirm_proposal(&p, &a, 3, None, 150), store.confirm_proposal(&p, &b, 3, None, 150));
     assert!(first.unwrap() ^ second.unwrap(), "exactly one press counts");
     assert!(!store.move_proposal("p1", ProposalState::Open, ProposalState::Cancelled, "U1", 160).await.unwrap());
     assert_eq!(store.proposal("p1").await.unwrap().unwrap().state, ProposalState::Confirmed);
@@ -260,7 +328,7 @@ async fn proposals_are_decided_once(store: &Store) {
 async fn the_journal_keeps_every_row(store: &Store) {
     let p = proposal(&session(store).await);
     store.add_proposal(&p).await.unwrap();
-    assert!(store.confirm_proposal(&p, &change(&p), 2500, "U1", 150).await.unwrap());
+    assert!(store.confirm_proposal(&p, &change(&p), 2500, None, 150).await.unwrap());
     let mut rows = store.change_rows("c1").await.unwrap();
     assert_eq!(rows.len(), 2500);
     assert!(rows.iter().all(|r| r.state == RowState::Pending));
@@ -277,8 +345,8 @@ async fn the_journal_keeps_every_row(store: &Store) {
     assert!(store.finish_change("c1", fence, false, 300).await.unwrap());
     assert_eq!(store.last_undoable(&p.session_id).await.unwrap().unwrap().id, "c1");
     let undo = Change { id: "u1".into(), undo_of: Some("c1".into()), ..change(&p) };
-    assert!(store.begin_undo(&undo, 1).await.unwrap());
-    assert!(!store.begin_undo(&Change { id: "u2".into(), ..undo }, 1).await.unwrap(), "taken back once");
+    assert!(store.begin_change(&undo, 1).await.unwrap());
+    assert!(!store.begin_change(&Change { id: "u2".into(), ..undo }, 1).await.unwrap(), "taken back once");
     assert!(store.last_undoable(&p.session_id).await.unwrap().is_none());
     let fence = store.take_change("u1").await.unwrap();
     assert!(store.finish_change("u1", fence, true, 400).await.unwrap());

@@ -13,6 +13,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, Once};
+use std::time::Duration;
 
 /// A Sunday, so that “this week” has passed.
 pub const NOW: &str = "2026-11-22T10:30:00Z";
@@ -26,6 +27,8 @@ pub struct Setting {
     pub smartsheet: Option<smartsheet::Options>,
     pub slack: Option<slack::Options>,
     pub unbound: bool,
+    /// The model may be slow without being asked anew.
+    pub patient: bool,
     pub postgres: bool,
 }
 
@@ -77,6 +80,13 @@ pub fn folder() -> Folder {
 
 /// A store of its own on PostgreSQL; `None` when there is none to test with, which CI does not allow.
 pub async fn postgres() -> Option<Store> {
+    let (url, schema) = postgres_schema().await?;
+    let options = PgConnectOptions::from_str(&url).unwrap().options([("search_path", schema.as_str())]);
+    Some(Store::connect_pg(options).await.unwrap())
+}
+
+/// The URL of the test database, and a schema of its own there.
+pub async fn postgres_schema() -> Option<(String, String)> {
     let Some(url) = test_database() else {
         assert!(!in_ci(), "TEST_DATABASE_URL must be set in CI");
         return None;
@@ -85,8 +95,7 @@ pub async fn postgres() -> Option<Store> {
     let pool = sqlx::PgPool::connect(&url).await.expect("TEST_DATABASE_URL can be reached");
     sqlx::query(sqlx::AssertSqlSafe(format!("CREATE SCHEMA {schema}"))).execute(&pool).await.unwrap();
     pool.close().await;
-    let options = PgConnectOptions::from_str(&url).unwrap().options([("search_path", schema.as_str())]);
-    Some(Store::connect_pg(options).await.unwrap())
+    Some((url, schema))
 }
 
 #[expect(clippy::disallowed_methods, reason = "tests are told by the environment what they may use")]
@@ -128,6 +137,9 @@ impl World {
         settings.extend(setting.settings);
         let mut config = Config::read(&|name| settings.iter().rev().find(|(k, _)| *k == name).map(|(_, v)| v.clone())).unwrap();
         hurry(&mut config);
+        if setting.patient {
+            config.model_settings.timeout = Duration::from_secs(20);
+        }
         let clock = Clock::manual(NOW.parse().unwrap());
         let screen = Screen::default();
         let console = Arc::new(Console::new("lee", false, Box::new(screen.clone())));
@@ -198,7 +210,6 @@ pub fn far_side(sheets: &smartsheet::Smartsheet, azure: &azure::Azure, slack: &s
 
 /// Waits between tries are real in stories, so they are short.
 fn hurry(config: &mut Config) {
-    use std::time::Duration;
     let smartsheet = config.smartsheet.as_mut().unwrap();
     smartsheet.retry_delay = Duration::from_millis(20);
     smartsheet.timeout = Duration::from_millis(700);

@@ -18,4 +18,4 @@ pub use incoming::{Addressed, Anchor, Incoming, MessageRef, Platform, Sender, Th
 pub use insist::insist;
 pub use markdown::{LinkPolicy, Markdown, Node, Span, escape};
 pub use message::{Align, Block, Button, ButtonStyle, Column, Message, Progress, TableBlock, TableCell};
-pub use outgoing::{Chat, ChatError, File, Limits, Profile};
+pub use outgoing::{Chat, ChatError, Chats, File, Limits, Profile};

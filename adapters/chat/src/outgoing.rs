@@ -3,7 +3,12 @@
 
 use crate::{Anchor, Message, MessageRef, Platform};
 use async_trait::async_trait;
+use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
+
+/// The platforms that are connected.
+pub type Chats = HashMap<Platform, Arc<dyn Chat>>;
 
 /// What a platform can carry. The core plans with these; the adapter keeps to them.
 #[derive(Clone, Debug, PartialEq)]

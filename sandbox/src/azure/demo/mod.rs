@@ -4,6 +4,7 @@
 mod asks;
 mod changes;
 mod filters;
+mod jobs;
 mod schema;
 mod words;
 
@@ -19,7 +20,8 @@ const LOST: &str = "I did not understand that. I am the built-in demo model and 
     - set Status to \"In Progress\" for everything assigned to Dana that is Not Started\n\
     - add a task \"Security review\" under Phase 3, owner Omar\n\
     - delete the rows marked Cancelled\n\
-    - add a picklist column Risk with Low, Medium, High";
+    - add a picklist column Risk with Low, Medium, High\n\
+    - summarize Notes into Summary";
 
 /// What a request comes down to.
 pub(super) enum Intent {
@@ -28,6 +30,7 @@ pub(super) enum Intent {
     Add { title: String, parent: Option<String>, cells: Vec<(String, Value)> },
     Delete { filter: String },
     Column(Value),
+    Job(Value),
     Comment { row: String, text: String },
     Say(String),
 }
@@ -47,6 +50,9 @@ impl Turn<'_> {
 
 pub(super) fn reply(request: &Value) -> Reply {
     let messages: &[Value] = request["messages"].as_array().map(Vec::as_slice).unwrap_or_default();
+    if let Some(answer) = jobs::row(request) {
+        return Reply::Say(answer.to_string());
+    }
     let turn = turn_of(messages);
     if let Some(text) = small_talk(&turn.text) {
         return Reply::Say(text);
@@ -68,7 +74,7 @@ pub(super) fn reply(request: &Value) -> Reply {
 }
 
 fn intent(text: &str, schema: &Schema) -> Option<Intent> {
-    changes::read(text, schema).or_else(|| asks::read(text, schema))
+    jobs::read(text, schema).or_else(|| changes::read(text, schema)).or_else(|| asks::read(text, schema))
 }
 
 fn act(intent: Intent, turn: &Turn<'_>, schema: &Schema) -> Reply {
@@ -84,6 +90,7 @@ fn act(intent: Intent, turn: &Turn<'_>, schema: &Schema) -> Reply {
             Reply::call("propose_update", json!({ "sheet": null, "where_sql": filter, "set": set }))
         }
         Intent::Delete { filter } => Reply::call("propose_delete", json!({ "sheet": null, "where_sql": filter })),
+        Intent::Job(arguments) => Reply::call("propose_job", arguments),
         Intent::Column(arguments) => Reply::call("propose_column", arguments),
         Intent::Add { title, parent, cells } => {
             let parent_id = match named_row(parent.as_deref(), turn, schema) {

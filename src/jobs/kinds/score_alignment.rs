@@ -1,0 +1,34 @@
+//! `SCORE_ALIGNMENT`: how well a row fits criteria, as a whole number; the reason is kept with the answer.
+
+use super::{Kind, Parameters};
+use serde_json::{Value, json};
+
+pub(super) const KIND: Kind = Kind {
+    name: "SCORE_ALIGNMENT",
+    verb: "score",
+    task: |p| {
+        format!(
+            "Score how well a row of a sheet fits the criteria, as a whole number from 0 (not at all) to {} (completely), with the reason in one sentence.",
+            highest(p)
+        )
+    },
+    schema: || {
+        json!({ "type": "object", "properties": { "score": { "type": "integer" }, "reason": { "type": "string" } },
+            "required": ["score", "reason"], "additionalProperties": false })
+    },
+    check: |p, _, answer| {
+        let score = answer["score"].as_f64().ok_or("the model gave no score")?;
+        if score.fract() != 0.0 {
+            return Err(format!("the score {score} is not a whole number"));
+        }
+        if !(0.0..=f64::from(highest(p))).contains(&score) {
+            return Err(format!("the score {score} is not between 0 and {}", highest(p)));
+        }
+        Ok(Value::from(score as i64))
+    },
+};
+
+/// The highest score, unless the person said otherwise.
+fn highest(parameters: &Parameters) -> u32 {
+    parameters.limit.unwrap_or(100).max(1)
+}

@@ -1,0 +1,197 @@
+//! Prepares a job on rows: which rows, what it may cost, and the results of the first few, which are
+//! kept and not asked for again.
+
+use super::fill::{Asked, source_of};
+use super::{Jobs, Kind, Parameters};
+use crate::changes::propose::matching;
+use crate::changes::{Draft, Plan, Sample};
+use crate::error::{Result, told};
+use crate::llm::Usage;
+use crate::sheet::{Cell, Snapshot};
+use crate::store::{Job, JobRow, JobRowState, JobStatus, Proposal};
+use chat::Anchor;
+use futures_util::future::join_all;
+use serde_json::Value;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// Rows whose results are shown before anything is decided.
+const SAMPLES: usize = 3;
+/// Characters of a token, about.
+const CHARS_PER_TOKEN: usize = 4;
+
+/// A job that waits for a person.
+pub struct Proposed {
+    /// What they are shown.
+    pub draft: Draft,
+    rows: Vec<JobRow>,
+    parameters: Parameters,
+    kind: &'static Kind,
+}
+
+impl Jobs {
+    /// Prepares a job of this kind.
+    ///
+    /// # Errors
+    /// A sentence that says what to change.
+    pub async fn propose(&self, snapshot: &Arc<Snapshot>, kind: &'static Kind, mut parameters: Parameters) -> Result<Proposed> {
+        if parameters.source_columns.is_empty() {
+            return Err(told("name at least one column to read"));
+        }
+        for title in &mut parameters.source_columns {
+            let (_, column) =
+                snapshot.column(title).ok_or_else(|| told(format!("there is no column called {title}; use describe_sheet")))?;
+            title.clone_from(&column.title);
+        }
+        let target = match snapshot.column(&parameters.target_column) {
+            Some((_, column)) if column.primary => {
+                return Err(told(format!("{} names the rows and is not overwritten; choose another column", column.title)));
+            }
+            Some((_, column)) if column.kind != "TEXT_NUMBER" => {
+                return Err(told(format!("{} is a column of type {}; choose a text column, or a new one", column.title, column.kind)));
+            }
+            Some((_, column)) => match &column.read_only {
+                Some(why) => return Err(told(format!("{} cannot be written: {why}", column.title))),
+                None => Some(column.title.clone()),
+            },
+            None => None,
+        };
+        if parameters.source_columns.contains(&parameters.target_column) {
+            return Err(told("the column that is written cannot be one that is read"));
+        }
+        let new_column = target.is_none();
+        parameters.target_column = target.unwrap_or_else(|| parameters.target_column.trim().to_owned());
+        if kind.name == "SCORE_ALIGNMENT" && parameters.instructions.is_none() {
+            parameters.instructions.clone_from(&self.parts.settings.criteria);
+        }
+        let condition = parameters.filter.clone().unwrap_or_default();
+        let (filter, found) = matching(snapshot, &condition, &[]).await?;
+        let mut rows = Vec::new();
+        let (mut empty, mut overwritten, mut chars) = (0, 0, 0);
+        for row in found.iter().filter_map(|(id, _)| snapshot.row(*id)) {
+            let source = source_of(snapshot, row, &parameters.source_columns);
+            if source.is_empty() {
+                empty += 1;
+                continue;
+            }
+            chars += source.len();
+            let before = snapshot.column(&parameters.target_column).map_or(Value::Null, |(i, _)| row.cells[i].to_json());
+            overwritten += usize::from(!Cell::same(&before, &Value::Null));
+            rows.push(JobRow {
+                seq: rows.len() as i64,
+                row_id: row.id,
+                label: snapshot.label(row),
+                before,
+                state: JobRowState::Pending,
+                answer: None,
+                reason: None,
+            });
+        }
+        if rows.is_empty() {
+            return Err(told("no row matches that has something to read in these columns"));
+        }
+        let started = Instant::now();
+        let (samples, usage) = self.samples(snapshot, kind, &parameters, &mut rows).await?;
+        let plan = Plan::Job {
+            what: kind.what(&parameters),
+            rows: rows.len(),
+            samples,
+            estimate: self.estimate(rows.len(), chars, usage, started.elapsed()),
+        };
+        let mut warnings = Vec::new();
+        if new_column {
+            warnings.push(format!("The column {} will be made.", parameters.target_column));
+        }
+        if overwritten > 0 {
+            warnings.push(format!("{overwritten} of these cells hold something already; it will be replaced."));
+        }
+        if empty > 0 {
+            warnings.push(format!("{empty} matching rows have nothing to read and are left out."));
+        }
+        Ok(Proposed { draft: Draft { plan, filter, warnings }, rows, parameters, kind })
+    }
+
+    /// Keeps a job until its proposal is decided.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn keep(&self, proposed: &Proposed, proposal: &Proposal, anchor: &Anchor) -> Result<()> {
+        let job = Job {
+            id: proposal.id.clone(),
+            kind: proposed.kind.name.into(),
+            parameters: serde_json::to_value(&proposed.parameters)?,
+            status: JobStatus::Created,
+            progress: 0,
+            total: proposed.rows.len() as i64,
+            error: None,
+            result: None,
+            session_id: proposal.session_id.clone(),
+            thread_key: proposal.thread_key.clone(),
+            anchor: anchor.clone(),
+            asker: proposal.asker.clone(),
+            identity: proposal.identity.clone(),
+            sheet: proposal.sheet,
+            message: None,
+            cancel_requested: false,
+            attempts: 0,
+            fence: 0,
+            created_at_ms: proposal.created_at_ms,
+            started_at_ms: None,
+        };
+        self.parts.store.add_job(&job, &proposed.rows).await?;
+        Ok(())
+    }
+
+    /// Asks for the first rows, so that the person sees what they will get.
+    async fn samples(
+        &self,
+        snapshot: &Snapshot,
+        kind: &Kind,
+        parameters: &Parameters,
+        rows: &mut [JobRow],
+    ) -> Result<(Vec<Sample>, Usage)> {
+        let count = SAMPLES.min(rows.len());
+        let first = &mut rows[..count];
+        let sources: Vec<String> =
+            first.iter().filter_map(|r| snapshot.row(r.row_id)).map(|r| source_of(snapshot, r, &parameters.source_columns)).collect();
+        let answers = join_all(sources.iter().map(|source| self.ask(kind, parameters, source))).await;
+        let (mut samples, mut spent) = (Vec::new(), Usage::default());
+        for (row, asked) in first.iter_mut().zip(answers) {
+            let shown = match asked {
+                Asked::Answered { kept, usage } => {
+                    spent.prompt_tokens += usage.prompt_tokens;
+                    spent.completion_tokens += usage.completion_tokens;
+                    let shown = kept.shown();
+                    (row.state, row.answer) = (JobRowState::Answered, Some(serde_json::to_value(kept)?));
+                    shown
+                }
+                Asked::Unusable(why) => format!("⚠️ {why}"),
+                Asked::Later(error) | Asked::Never(error) => return Err(told(format!("the model does not answer: {error}"))),
+            };
+            samples.push(Sample { row_id: row.row_id, label: row.label.clone(), shown });
+        }
+        Ok((samples, spent))
+    }
+
+    /// What it may take: calls, tokens, cost, time; measured by the samples.
+    fn estimate(&self, rows: usize, chars: usize, spent: Usage, took: Duration) -> String {
+        let asked = SAMPLES.min(rows);
+        let input =
+            if spent.prompt_tokens > 0 { spent.prompt_tokens as usize * rows / asked } else { (chars + rows * 600) / CHARS_PER_TOKEN };
+        let output = if spent.completion_tokens > 0 { spent.completion_tokens as usize * rows / asked } else { rows * 60 };
+        let rounds = (rows - asked).div_ceil(self.parts.settings.concurrency.min(rows)) as u32;
+        let cost = self
+            .parts
+            .settings
+            .prices
+            .map(|(i, o)| format!(" · about {:.2} in model cost", (input as f64 * i + output as f64 * o) / 1_000.0));
+        format!(
+            "About {} model calls, {} tokens{} · {}",
+            rows - asked,
+            input + output,
+            cost.unwrap_or_default(),
+            chat::text::duration(took * rounds + Duration::from_secs(1))
+        )
+    }
+}

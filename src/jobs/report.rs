@@ -1,0 +1,188 @@
+//! The one message of a job: a bar that moves, then what came of it.
+
+use super::runner::Ended;
+use super::{Jobs, Kind, Parameters, UNDO, short};
+use crate::smartsheet::Identity;
+use crate::store::{Job, JobStatus};
+use chat::{Block, Button, ButtonStyle, File, Markdown, Message, Progress, escape};
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+/// Shortest time between two edits of a job's message.
+const SHORTEST: Duration = Duration::from_secs(3);
+/// Problems that the message names; the rest goes into a file.
+const NAMED: usize = 5;
+
+/// How far a job is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct View {
+    /// Rows that are settled.
+    pub settled: usize,
+    /// Rows whose answer waits to be written.
+    pub answered: usize,
+    /// Rows that failed.
+    pub failed: usize,
+    /// Rows in all.
+    pub total: usize,
+}
+
+/// The message of a running job.
+pub(super) struct Shown {
+    jobs: Arc<Jobs>,
+    job: Job,
+    sheet: String,
+    started: Instant,
+}
+
+impl Shown {
+    /// The message of a job; the sheet is named and linked where it can be read.
+    pub async fn new(jobs: Arc<Jobs>, job: &Job) -> Self {
+        let snapshot = jobs.parts.changes.sheets.snapshot(&Identity::Service, job.sheet).await.ok();
+        let sheet = snapshot.map_or_else(|| "the sheet".to_owned(), |s| format!("[{}]({})", escape(&s.name), s.permalink));
+        Self { jobs, job: job.clone(), sheet, started: Instant::now() }
+    }
+
+    /// Shows how far the job is, no faster than the platform and the other jobs allow. Never returns.
+    pub async fn follow(&mut self, mut seen: watch::Receiver<View>) -> Infallible {
+        let began = *seen.borrow();
+        loop {
+            let view = *seen.borrow_and_update();
+            self.show(&self.running(view, began), false).await;
+            let running = u32::try_from(self.jobs.running().len()).unwrap_or(1).max(1);
+            let interval = self.chat().map_or(SHORTEST, |c| c.limits().edit_interval * running).max(SHORTEST);
+            tokio::time::sleep(interval).await;
+            if seen.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
+    fn chat(&self) -> Option<&Arc<dyn chat::Chat>> {
+        let platform = self.job.thread_key.split('|').next().unwrap_or_default();
+        self.jobs.parts.chats.iter().find(|(p, _)| p.to_string() == platform).map(|(_, c)| c)
+    }
+
+    async fn show(&mut self, message: &Message, at_last: bool) {
+        let Some(chat) = self.chat().cloned() else { return };
+        let before = self.job.message.clone();
+        let shown = match &before {
+            Some(at) if !at_last => chat.edit(at, message).await,
+            _ => chat::insist(chat.as_ref(), &self.job.anchor, &mut self.job.message, message).await,
+        };
+        match shown {
+            // It was deleted: the next state is posted anew.
+            Err(chat::ChatError::Gone(_)) => self.job.message = None,
+            Err(error) => tracing::warn!(%error, job = %self.job.id, "the message of a job was not shown"),
+            Ok(()) => {}
+        }
+        if let Some(at) = self.job.message.as_ref().filter(|at| before.as_ref() != Some(at))
+            && let Err(error) = self.jobs.parts.store.set_job_message(&self.job.id, at).await
+        {
+            tracing::warn!(%error, job = %self.job.id, "the place of a job's message could not be remembered");
+        }
+    }
+
+    fn running(&self, view: View, began: View) -> Message {
+        let elapsed = self.started.elapsed();
+        let (done, before) = (view.settled + view.answered, began.settled + began.answered);
+        let mut words = vec![format!("{} so far", chat::text::duration(elapsed))];
+        if done > before && elapsed > Duration::from_secs(2) {
+            let left = elapsed.mul_f64((view.total - done.min(view.total)) as f64 / (done - before) as f64);
+            words.push(format!("about {} left", chat::text::duration(left)));
+        }
+        if view.failed > 0 {
+            words.push(format!("{} failed", view.failed));
+        }
+        let progress = Progress { label: capital(&what(&self.job)), done: done as u64, total: view.total as u64 };
+        let cancel = Button { label: "Cancel".into(), action: format!("jobcancel:{}", self.job.id), style: ButtonStyle::Plain };
+        let note = format!("Job {} in {} · {}", short(&self.job.id), self.sheet, words.join(" · "));
+        let blocks = vec![Block::Progress(progress), Block::Note(Markdown::ours(&note)), Block::Buttons(vec![cancel])];
+        Message::new(blocks).partial()
+    }
+
+    /// Shows what came of the job.
+    pub async fn end(&mut self, status: JobStatus, error: Option<&str>, ended: Option<&Ended>) {
+        let message = self.ended(status, error, ended);
+        self.show(&message, true).await;
+        let problems = ended.map(|e| e.problems.as_slice()).unwrap_or_default();
+        if let (true, Some(chat)) = (problems.len() > NAMED, self.chat()) {
+            let quoted = |text: &String| format!("\"{}\"", text.replace('"', "\"\""));
+            let lines: String = problems.iter().map(|(row, why)| format!("{},{}\n", quoted(row), quoted(why))).collect();
+            let name = format!("job-{}-not-written.csv", short(&self.job.id));
+            let file = File { name, media_type: "text/csv".into(), bytes: format!("Row,Reason\n{lines}").into_bytes() };
+            if let Err(error) = chat.upload(&self.job.anchor, &file).await {
+                tracing::warn!(%error, job = %self.job.id, "the list of rows that were not written could not be shared");
+            }
+        }
+    }
+
+    fn ended(&self, status: JobStatus, error: Option<&str>, ended: Option<&Ended>) -> Message {
+        let (done, open, failed) = ended.map_or((0, 0, 0), |e| (e.done, e.open, e.failed));
+        let head = match status {
+            JobStatus::Cancelled => format!(
+                "⏹️ Cancelled: {} in {}. {done} of {} rows were written before that.",
+                escape(&what(&self.job)),
+                self.sheet,
+                done + open
+            ),
+            JobStatus::Failed => {
+                format!("⚠️ Not finished: {} in {}. {}", escape(&what(&self.job)), self.sheet, escape(error.unwrap_or_default()))
+            }
+            _ if self.job.kind == UNDO => {
+                let words = what(&self.job);
+                let of = words.strip_prefix("taking back: ").unwrap_or(&words);
+                format!("↩️ Taken back in {}: {} ({done} changes).", self.sheet, escape(of))
+            }
+            _ => format!("✅ Done: {} in {}, {done} rows written.", escape(&what(&self.job)), self.sheet),
+        };
+        let mut blocks = vec![Block::Markdown(Markdown::ours(&head))];
+        let problems = ended.map(|e| e.problems.as_slice()).unwrap_or_default();
+        if !problems.is_empty() {
+            let some =
+                problems.iter().take(NAMED).map(|(row, why)| format!("\n- {}: {}", escape(&chat::text::shorten(row, 80)), escape(why)));
+            let more = problems.len().saturating_sub(NAMED);
+            let more = if more > 0 { format!("\n- and {more} more, listed in the file below") } else { String::new() };
+            blocks.push(Block::Markdown(Markdown::ours(&format!("Not written ({}):{}{more}", problems.len(), some.collect::<String>()))));
+        }
+        let button =
+            |label: &str, verb: &str| Button { label: label.into(), action: format!("{verb}:{}", self.job.id), style: ButtonStyle::Plain };
+        let mut buttons = Vec::new();
+        if done > 0 && self.job.kind != UNDO {
+            buttons.push(button("Undo", "jobundo"));
+        }
+        if failed > 0 && Kind::named(&self.job.kind).is_some() {
+            buttons.push(button("Retry failed", "jobretry"));
+        }
+        if !buttons.is_empty() {
+            blocks.push(Block::Buttons(buttons));
+        }
+        blocks.push(Block::Note(Markdown::ours(&format!(
+            "Job {} · {}",
+            short(&self.job.id),
+            chat::text::duration(self.started.elapsed())
+        ))));
+        Message::new(blocks)
+    }
+}
+
+/// What a job does, in a few words.
+pub(super) fn what(job: &Job) -> String {
+    match (job.parameters["what"].as_str(), Kind::named(&job.kind), serde_json::from_value::<Parameters>(job.parameters.clone())) {
+        (Some(words), _, _) => words.to_owned(),
+        (None, Some(kind), Ok(p)) => kind.what(&p),
+        _ => job.kind.to_lowercase().replace('_', " "),
+    }
+}
+
+/// A job in one line, for lists.
+pub fn in_a_line(job: &Job) -> String {
+    format!("`{}` {}: {}, {} of {} rows", short(&job.id), escape(&what(job)), job.status.as_str(), job.progress, job.total)
+}
+
+fn capital(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map(|c| c.to_uppercase().chain(chars).collect()).unwrap_or_default()
+}

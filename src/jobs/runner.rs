@@ -1,0 +1,281 @@
+//! Runs jobs under leases: claims the next one, keeps the lease, tells how far it is, ends it.
+
+use super::report::{self, View};
+use super::{BULK_UPDATE, Jobs, Kind, UNDO};
+use crate::changes::{Outcome, Plan, Stop};
+use crate::error::{Result, Trouble, told};
+use crate::store::{Change, HEARTBEAT, Job, JobRow, JobRowState, JobStatus, LEASE};
+use serde_json::{Value, json};
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
+
+/// Jobs of one process, and of one person, that run at the same time.
+const AT_ONCE: usize = 16;
+const PER_PERSON: i64 = 3;
+/// How often the queue is looked at without being woken.
+const POLL: Duration = Duration::from_secs(1);
+/// How long running jobs get to reach a good place when the process stops.
+const DRAIN: Duration = Duration::from_secs(5);
+/// A job that is taken up this often without getting on is given up.
+const MAX_ATTEMPTS: i64 = 8;
+/// The longest wait before a job that met trouble is taken up again.
+const LONGEST_WAIT_MS: i64 = 60_000;
+
+/// What came of a job.
+pub(super) struct Ended {
+    /// Rows that were written.
+    pub done: usize,
+    /// Rows that were not looked at, because it was cancelled.
+    pub open: usize,
+    /// Rows that failed.
+    pub failed: usize,
+    /// Rows that failed or were left alone, with the reason.
+    pub problems: Vec<(String, String)>,
+    /// The seed's `result`.
+    pub result: Value,
+}
+
+/// A job under our lease.
+pub(super) struct Running<'a> {
+    pub jobs: &'a Jobs,
+    pub job: &'a Job,
+    pub stop: Stop,
+    pub view: watch::Sender<View>,
+}
+
+impl Jobs {
+    /// Runs jobs until told to stop; then lets them reach a good place and gives them back.
+    pub async fn run(self: Arc<Self>, stop: CancellationToken) {
+        let mut tasks = JoinSet::new();
+        loop {
+            while tasks.len() < AT_ONCE && !stop.is_cancelled() {
+                let Some(job) = self.next().await else { break };
+                let (jobs, pause) = (self.clone(), stop.clone());
+                tasks.spawn(async move {
+                    jobs.clone().carry_out(job, pause).await;
+                    jobs.settled.notify_waiters();
+                    jobs.wake();
+                });
+            }
+            tokio::select! {
+                () = self.wake.notified() => {}
+                () = tokio::time::sleep(POLL) => {}
+                Some(_) = tasks.join_next() => {}
+                () = stop.cancelled() => break,
+            }
+        }
+        if tokio::time::timeout(DRAIN, async { while tasks.join_next().await.is_some() {} }).await.is_err() {
+            tracing::warn!("jobs did not reach a good place in time; their leases run out by themselves");
+            tasks.shutdown().await;
+        }
+    }
+
+    /// Returns when no job is queued or running, and the last word of each was said.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn until_idle(&self) -> Result<(), sqlx::Error> {
+        loop {
+            let settled = self.settled.notified();
+            tokio::pin!(settled);
+            settled.as_mut().enable();
+            if self.parts.store.unfinished_jobs().await? == 0 && self.running().is_empty() {
+                return Ok(());
+            }
+            settled.await;
+        }
+    }
+
+    async fn next(&self) -> Option<Job> {
+        let now_ms = self.parts.clock.now_ms();
+        self.parts.store.claim_job(&self.owner, PER_PERSON, now_ms, now_ms + LEASE.as_millis() as i64).await.unwrap_or_else(|error| {
+            tracing::error!(%error, "the queue of jobs cannot be read");
+            None
+        })
+    }
+
+    async fn carry_out(self: Arc<Self>, job: Job, pause: CancellationToken) {
+        let (stop, lost) = (Stop { cancel: CancellationToken::new(), pause }, CancellationToken::new());
+        if job.cancel_requested {
+            stop.cancel.cancel();
+        }
+        self.running().insert(job.id.clone(), stop.cancel.clone());
+        let keep = self.clone().hold(job.clone(), stop.cancel.clone(), lost.clone());
+        let _heartbeat = AbortOnDropHandle::new(tokio::spawn(keep));
+        let (view, seen) =
+            watch::channel(View { settled: job.progress.max(0) as usize, total: job.total.max(0) as usize, ..View::default() });
+        let mut shown = report::Shown::new(self.clone(), &job).await;
+        let running = Running { jobs: &self, job: &job, stop: stop.clone(), view };
+        let ran = tokio::select! {
+            ran = running.go_on() => ran,
+            never = shown.follow(seen) => match never {},
+            () = lost.cancelled() => {
+                tracing::warn!(job = %job.id, "the lease of a job was lost; somebody else goes on with it");
+                self.running().remove(&job.id);
+                return;
+            }
+        };
+        if let Err(error) = self.end(&job, &stop, ran, &mut shown).await {
+            tracing::error!(job = %job.id, %error, "a job could not be ended; it is taken up again");
+        }
+        self.running().remove(&job.id);
+    }
+
+    /// Prolongs the lease until aborted; learns of a cancellation by another process.
+    async fn hold(self: Arc<Self>, job: Job, cancel: CancellationToken, lost: CancellationToken) {
+        loop {
+            tokio::time::sleep(HEARTBEAT).await;
+            match self.parts.store.prolong_job(&job.id, job.fence, self.parts.clock.now_ms() + LEASE.as_millis() as i64).await {
+                Ok(Some(false)) => {}
+                Ok(Some(true)) => cancel.cancel(),
+                Ok(None) => return lost.cancel(),
+                Err(error) => tracing::warn!(job = %job.id, %error, "the lease of a job could not be prolonged"),
+            }
+        }
+    }
+
+    async fn end(&self, job: &Job, stop: &Stop, ran: Result<Ended>, shown: &mut report::Shown) -> Result<(), sqlx::Error> {
+        let (store, now_ms) = (&self.parts.store, self.parts.clock.now_ms());
+        let (status, error, ended) = match ran {
+            Ok(ended) if stop.cancel.is_cancelled() && ended.open > 0 => (JobStatus::Cancelled, None, Some(ended)),
+            Ok(ended) => (JobStatus::Completed, None, Some(ended)),
+            Err(_) if stop.pause.is_cancelled() => return store.release_job(&job.id, job.fence, 0).await,
+            Err(Trouble::Told(words)) => (JobStatus::Failed, Some(words.0), None),
+            Err(Trouble::Logged(error)) if job.attempts < MAX_ATTEMPTS => {
+                let wait_ms = (1_000 << job.attempts.clamp(0, 10)).min(LONGEST_WAIT_MS);
+                tracing::warn!(job = %job.id, wait_ms, "{error:#}; the job is taken up again");
+                return store.release_job(&job.id, job.fence, now_ms + wait_ms).await;
+            }
+            Err(Trouble::Logged(error)) => {
+                let reference = Trouble::reference();
+                tracing::error!(%reference, job = %job.id, "{error:#}");
+                (JobStatus::Failed, Some(format!("It was tried {MAX_ATTEMPTS} times without getting on (reference {reference}).")), None)
+            }
+        };
+        let result = ended.as_ref().map_or(Value::Null, |e| e.result.clone());
+        if store.finish_job(&job.id, job.fence, status, error.as_deref(), &result, now_ms).await? {
+            shown.end(status, error.as_deref(), ended.as_ref()).await;
+        }
+        Ok(())
+    }
+}
+
+impl Running<'_> {
+    async fn go_on(&self) -> Result<Ended> {
+        match (self.job.kind.as_str(), Kind::named(&self.job.kind)) {
+            (_, Some(kind)) => self.fill(kind).await,
+            (BULK_UPDATE, _) => self.bulk_update().await,
+            (UNDO, _) => self.undo().await,
+            (other, _) => Err(told(format!("This version knows no jobs of kind {other}."))),
+        }
+    }
+
+    /// One large change.
+    async fn bulk_update(&self) -> Result<Ended> {
+        let id = self.job.parameters["change"].as_str().unwrap_or_default();
+        let change = self.jobs.parts.store.change(id).await?.ok_or_else(|| anyhow::anyhow!("the change of the job is gone"))?;
+        let outcome = self.apply(&change, 0).await?;
+        Ok(ended(&[outcome]))
+    }
+
+    /// Takes the changes of another job back, the last one first.
+    async fn undo(&self) -> Result<Ended> {
+        let of = self.job.parameters["job"].as_str().unwrap_or_default();
+        let mut outcomes = Vec::new();
+        for change in self.jobs.parts.store.job_changes(of).await?.iter().rev() {
+            let id = self.name(&format!("undo {}", change.id));
+            match self.jobs.parts.changes.begin_undo(id, change, &self.job.asker).await {
+                Ok(undo) => {
+                    let before = outcomes.iter().map(|o: &Outcome| o.done).sum();
+                    outcomes.push(self.apply(&undo, before).await?);
+                }
+                // Nothing of it was written, or it was taken back by itself before.
+                Err(Trouble::Told(words)) => tracing::info!(job = %self.job.id, change = %change.id, "{}", words.0),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(ended(&outcomes))
+    }
+
+    /// Carries a change out and tells how far it is.
+    async fn apply(&self, change: &Change, before: usize) -> Result<Outcome> {
+        let (progress, mut seen) = watch::channel((0, 0));
+        // Beside the change, never in its way: both may wait for the database.
+        let tell = async {
+            while seen.changed().await.is_ok() {
+                let settled = before + seen.borrow_and_update().0;
+                self.view.send_modify(|v| v.settled = settled);
+                if let Err(error) = self.jobs.parts.store.set_job_progress(&self.job.id, self.job.fence, settled).await {
+                    tracing::warn!(job = %self.job.id, %error, "how far a job is could not be noted");
+                }
+            }
+            std::future::pending::<Infallible>().await
+        };
+        tokio::select! {
+            outcome = self.jobs.parts.changes.apply(change, &progress, &self.stop) => outcome,
+            never = tell => match never {},
+        }
+    }
+
+    /// Begins a change of this job; the same name is begun once.
+    pub(super) async fn begin(&self, name: &str, plan: &Plan, sheet_version: i64) -> Result<Change> {
+        let store = &self.jobs.parts.store;
+        // Their order is that in which they are taken back, whatever the clock does.
+        let after = store.job_changes(&self.job.id).await?.last().map_or(0, |c| c.created_at_ms + 1);
+        let change = Change {
+            id: self.name(name),
+            undo_of: None,
+            job_id: Some(self.job.id.clone()),
+            session_id: self.job.session_id.clone(),
+            thread_key: self.job.thread_key.clone(),
+            asker: self.job.asker.clone(),
+            identity: self.job.identity.clone(),
+            sheet: self.job.sheet,
+            sheet_version,
+            plan: serde_json::to_value(plan)?,
+            applying: true,
+            created_at_ms: self.jobs.parts.clock.now_ms().max(after),
+        };
+        store.begin_change(&change, plan.units() as i64).await?;
+        Ok(store.change(&change.id).await?.unwrap_or(change))
+    }
+
+    fn name(&self, part: &str) -> String {
+        uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, format!("{}|{part}", self.job.id).as_bytes()).to_string()
+    }
+
+    /// Writes where rows stand; an error when somebody else has taken the job up.
+    pub(super) async fn note(&self, rows: &[JobRow]) -> Result<()> {
+        if self.jobs.parts.store.set_job_rows(&self.job.id, self.job.fence, rows).await? {
+            return Ok(());
+        }
+        Err(Trouble::Logged(anyhow::anyhow!("somebody else carries this job out now")))
+    }
+
+    /// Tells how far the rows are.
+    pub(super) fn tell(&self, rows: &[JobRow]) {
+        let count = |state| rows.iter().filter(|r| r.state == state).count();
+        let (failed, answered) = (count(JobRowState::Failed), count(JobRowState::Answered));
+        let settled = count(JobRowState::Written) + count(JobRowState::Skipped) + failed;
+        self.view.send_replace(View { settled, answered, failed, total: rows.len() });
+    }
+}
+
+fn ended(outcomes: &[Outcome]) -> Ended {
+    const CANCELLED: &str = "it was cancelled before this was written";
+    let all = || outcomes.iter().flat_map(|o| o.skipped.iter().chain(&o.failed));
+    let done = outcomes.iter().map(|o| o.done).sum();
+    let ids: Vec<String> = outcomes.iter().flat_map(|o| &o.rows).map(i64::to_string).collect();
+    Ended {
+        done,
+        open: all().filter(|r| r.reason == CANCELLED).count(),
+        failed: outcomes.iter().map(|o| o.failed.len()).sum(),
+        problems: all().filter(|r| r.reason != CANCELLED).map(|r| (r.label.clone(), r.reason.clone())).collect(),
+        result: json!({ "rowsAffected": done, "rowIds": ids }),
+    }
+}

@@ -1,0 +1,465 @@
+//! Jobs: the seed's table with leases and fences, and the rows that each works on.
+
+use super::{Db, Proposal, Store, on, on_durable, on_write};
+use crate::sheet::SheetId;
+use chat::{Anchor, MessageRef};
+use serde_json::Value;
+use sqlx::types::Json;
+
+/// Where a job stands, in the seed's words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JobStatus {
+    /// Proposed; a person decides.
+    Created,
+    /// Waits for a runner.
+    Queued,
+    /// Under way.
+    Processing,
+    /// Done, perhaps with rows that failed.
+    Completed,
+    /// Could not go on.
+    Failed,
+    /// Stopped by a person.
+    Cancelled,
+}
+
+impl JobStatus {
+    /// The word in the table.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Queued => "queued",
+            Self::Processing => "processing",
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    fn read(word: &str) -> Self {
+        match word {
+            "created" => Self::Created,
+            "queued" => Self::Queued,
+            "processing" => Self::Processing,
+            "completed" => Self::Completed,
+            "cancelled" => Self::Cancelled,
+            _ => Self::Failed,
+        }
+    }
+
+    /// Whether nothing more will happen.
+    pub fn ended(self) -> bool {
+        matches!(self, Self::Completed | Self::Failed | Self::Cancelled)
+    }
+}
+
+/// A job.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// Its id; that of the proposal it came from, where there was one.
+    pub id: String,
+    /// Its kind, such as `SUMMARIZE`.
+    pub kind: String,
+    /// What it was asked to do.
+    pub parameters: Value,
+    /// Where it stands.
+    pub status: JobStatus,
+    /// Rows that are settled.
+    pub progress: i64,
+    /// Rows in all.
+    pub total: i64,
+    /// Why it failed.
+    pub error: Option<String>,
+    /// What came of it, in the seed's shapes.
+    pub result: Option<Value>,
+    /// The session it belongs to.
+    pub session_id: String,
+    /// The thread it belongs to.
+    pub thread_key: String,
+    /// Where to post.
+    pub anchor: Anchor,
+    /// Who asked for it.
+    pub asker: String,
+    /// On whose behalf it writes.
+    pub identity: String,
+    /// The sheet.
+    pub sheet: SheetId,
+    /// The message that shows it.
+    pub message: Option<MessageRef>,
+    /// Whether somebody wants it stopped.
+    pub cancel_requested: bool,
+    /// How often it was taken up.
+    pub attempts: i64,
+    /// Grows whenever it is taken up; writes with an old one are refused.
+    pub fence: i64,
+    /// When it was proposed, epoch milliseconds.
+    pub created_at_ms: i64,
+    /// When it was first taken up.
+    pub started_at_ms: Option<i64>,
+}
+
+/// A row that a job works on.
+#[derive(Clone, Debug, PartialEq)]
+pub struct JobRow {
+    /// Its position.
+    pub seq: i64,
+    /// The row of the sheet.
+    pub row_id: i64,
+    /// What it is called.
+    pub label: String,
+    /// The value that the job will replace.
+    pub before: Value,
+    /// Where it stands.
+    pub state: JobRowState,
+    /// What the model answered.
+    pub answer: Option<Value>,
+    /// Why it was skipped or failed.
+    pub reason: Option<String>,
+}
+
+/// Where a row of a job stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JobRowState {
+    /// The model was not asked yet.
+    Pending,
+    /// The model's answer is kept.
+    Answered,
+    /// The answer stands in the sheet.
+    Written,
+    /// Left alone.
+    Skipped,
+    /// No usable answer, or it could not be written.
+    Failed,
+}
+
+impl JobRowState {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Answered => "answered",
+            Self::Written => "written",
+            Self::Skipped => "skipped",
+            Self::Failed => "failed",
+        }
+    }
+
+    fn read(word: &str) -> Self {
+        match word {
+            "pending" => Self::Pending,
+            "answered" => Self::Answered,
+            "written" => Self::Written,
+            "skipped" => Self::Skipped,
+            _ => Self::Failed,
+        }
+    }
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    id: String,
+    kind: String,
+    parameters: Option<Json<Value>>,
+    status: String,
+    progress: i32,
+    total: i32,
+    error: Option<String>,
+    result: Option<Json<Value>>,
+    session_id: Option<String>,
+    thread_key: String,
+    anchor: String,
+    asker: String,
+    identity: String,
+    sheet_id: String,
+    message: Option<Json<MessageRef>>,
+    cancel_requested: i64,
+    attempts: i64,
+    fence: i64,
+    created_at_ms: i64,
+    started_at_ms: Option<i64>,
+}
+
+type RowRecord = (i64, i64, String, Json<Value>, String, Option<Json<Value>>, Option<String>);
+
+const COLUMNS: &str = "id, kind, parameters, status, progress, total, error, result, session_id, thread_key, anchor, asker, identity, sheet_id, message, cancel_requested, attempts, fence, created_at_ms, started_at_ms";
+/// Rows that one INSERT carries.
+const ROWS_PER_INSERT: usize = 1000;
+
+fn job(row: Row) -> Option<Job> {
+    Some(Job {
+        sheet: SheetId::try_from(row.sheet_id).ok()?,
+        status: JobStatus::read(&row.status),
+        id: row.id,
+        kind: row.kind,
+        parameters: row.parameters.map(|Json(p)| p).unwrap_or_default(),
+        progress: row.progress.into(),
+        total: row.total.into(),
+        error: row.error,
+        result: row.result.map(|Json(r)| r),
+        session_id: row.session_id.unwrap_or_default(),
+        thread_key: row.thread_key,
+        anchor: Anchor(row.anchor),
+        asker: row.asker,
+        identity: row.identity,
+        message: row.message.map(|Json(m)| m),
+        cancel_requested: row.cancel_requested != 0,
+        attempts: row.attempts,
+        fence: row.fence,
+        created_at_ms: row.created_at_ms,
+        started_at_ms: row.started_at_ms,
+    })
+}
+
+/// Writes a job within a transaction.
+macro_rules! insert_job {
+    ($tx:expr, $j:expr) => {
+        sqlx::query(
+            "INSERT INTO jobs (id, kind, parameters, status, progress, total, session_id, thread_key, anchor, asker, identity, sheet_id, message, created_at_ms)
+            VALUES ($1, $2, $3, $4, 0, $5, $6, $7, $8, $9, $10, $11, $12, $13) ON CONFLICT (id) DO NOTHING",
+        )
+        .bind(&$j.id)
+        .bind(&$j.kind)
+        .bind(Json(&$j.parameters))
+        .bind($j.status.as_str())
+        .bind(i32::try_from($j.total).unwrap_or(i32::MAX))
+        .bind(&$j.session_id)
+        .bind(&$j.thread_key)
+        .bind(&$j.anchor.0)
+        .bind(&$j.asker)
+        .bind(&$j.identity)
+        .bind($j.sheet.to_string())
+        .bind($j.message.as_ref().map(Json))
+        .bind($j.created_at_ms)
+        .execute(&mut *$tx)
+        .await?
+        .rows_affected()
+    };
+}
+pub(super) use insert_job;
+
+impl Store {
+    /// Keeps a new job with its rows; `false` when it is there already.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn add_job(&self, job: &Job, rows: &[JobRow]) -> Result<bool, sqlx::Error> {
+        on_durable!(self, pool => {
+            let mut tx = pool.begin().await?;
+            if insert_job!(tx, job) == 0 {
+                return Ok(false);
+            }
+            for some in rows.chunks(ROWS_PER_INSERT) {
+                let mut insert = sqlx::QueryBuilder::new("INSERT INTO job_rows (job_id, seq, row_id, label, before, state, answer, reason) ");
+                insert.push_values(some, |mut row, r| {
+                    row.push_bind(&job.id).push_bind(r.seq).push_bind(r.row_id).push_bind(&r.label).push_bind(Json(&r.before));
+                    row.push_bind(r.state.as_str()).push_bind(r.answer.as_ref().map(Json)).push_bind(&r.reason);
+                });
+                insert.build().execute(&mut *tx).await?;
+            }
+            tx.commit().await?;
+            Ok(true)
+        })
+    }
+
+    /// Queues the job of a proposal that a person has confirmed: decision and queue in one transaction.
+    /// `false` when it was decided before.
+    ///
+    /// # Errors
+    /// When the database fails; nothing was decided.
+    pub async fn start_job(&self, p: &Proposal, now_ms: i64) -> Result<bool, sqlx::Error> {
+        const DECIDE: &str = "UPDATE proposals SET state = 'confirmed', decided_by = $3, decided_at_ms = $4 WHERE id = $1 AND state = $2 AND expires_at_ms > $4";
+        const QUEUE: &str = "UPDATE jobs SET status = 'queued', message = $2 WHERE id = $1 AND status = 'created'";
+        on_durable!(self, pool => {
+            let mut tx = pool.begin().await?;
+            let decided = sqlx::query(DECIDE).bind(&p.id).bind(p.state.as_str()).bind(&p.asker).bind(now_ms).execute(&mut *tx).await?.rows_affected();
+            if decided == 0 {
+                return Ok(false);
+            }
+            sqlx::query(QUEUE).bind(&p.id).bind(p.message.as_ref().map(Json)).execute(&mut *tx).await?;
+            tx.commit().await?;
+            Ok(true)
+        })
+    }
+
+    /// Takes the lease of the next job that may run: the oldest one of a person who has fewer than
+    /// `per_person` running.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn claim_job(&self, owner: &str, per_person: i64, now_ms: i64, lease_until_ms: i64) -> Result<Option<Job>, sqlx::Error> {
+        const NEXT: &str =
+            "SELECT j.id FROM jobs j WHERE j.status IN ('queued', 'processing') AND j.lease_until_ms < $1 AND j.run_at_ms <= $1
+            AND (SELECT count(*) FROM jobs o WHERE o.asker = j.asker AND o.status = 'processing' AND o.lease_until_ms >= $1) < $4
+            ORDER BY j.created_at_ms, j.id LIMIT 1";
+        const TAKE: &str =
+            "UPDATE jobs SET status = 'processing', lease_owner = $2, lease_until_ms = $3, attempts = attempts + 1, fence = fence + 1,
+            started_at_ms = coalesce(started_at_ms, $1)";
+        let row: Option<Row> = match &self.writes {
+            Db::Sqlite(pool) => {
+                let _turn = self.turn.lock().await;
+                let sql = format!("{TAKE} WHERE id = ({NEXT}) RETURNING {COLUMNS}");
+                sqlx::query_as(sqlx::AssertSqlSafe(sql))
+                    .bind(now_ms)
+                    .bind(owner)
+                    .bind(lease_until_ms)
+                    .bind(per_person)
+                    .fetch_optional(pool)
+                    .await?
+            }
+            Db::Pg(pool) => {
+                let sql = format!("{TAKE} WHERE id = ({NEXT} FOR UPDATE OF j SKIP LOCKED) RETURNING {COLUMNS}");
+                sqlx::query_as(sqlx::AssertSqlSafe(sql))
+                    .bind(now_ms)
+                    .bind(owner)
+                    .bind(lease_until_ms)
+                    .bind(per_person)
+                    .fetch_optional(pool)
+                    .await?
+            }
+        };
+        Ok(row.and_then(job))
+    }
+
+    /// Prolongs the lease of a job. `None` when it was lost, else whether somebody wants the job stopped.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn prolong_job(&self, id: &str, fence: i64, lease_until_ms: i64) -> Result<Option<bool>, sqlx::Error> {
+        const SET: &str =
+            "UPDATE jobs SET lease_until_ms = $3 WHERE id = $1 AND fence = $2 AND status = 'processing' RETURNING cancel_requested";
+        let row: Option<(i64,)> =
+            on_write!(self, pool => sqlx::query_as(SET).bind(id).bind(fence).bind(lease_until_ms).fetch_optional(pool).await?);
+        Ok(row.map(|(wanted,)| wanted != 0))
+    }
+
+    /// Gives a job back: whoever comes next goes on with it after `run_at_ms`.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn release_job(&self, id: &str, fence: i64, run_at_ms: i64) -> Result<(), sqlx::Error> {
+        const SET: &str = "UPDATE jobs SET lease_until_ms = 0, run_at_ms = $3 WHERE id = $1 AND fence = $2 AND status = 'processing'";
+        on_write!(self, pool => sqlx::query(SET).bind(id).bind(fence).bind(run_at_ms).execute(pool).await.map(|_| ()))
+    }
+
+    /// Asks for a job to be stopped; one that has not begun is stopped by this. `false` when it has ended.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn cancel_job(&self, id: &str, now_ms: i64) -> Result<bool, sqlx::Error> {
+        const SET: &str = "UPDATE jobs SET cancel_requested = 1, finished_at_ms = CASE WHEN status = 'processing' THEN NULL ELSE $2 END,
+            status = CASE WHEN status = 'processing' THEN status ELSE 'cancelled' END
+            WHERE id = $1 AND status IN ('created', 'queued', 'processing')";
+        let n = on_durable!(self, pool => sqlx::query(SET).bind(id).bind(now_ms).execute(pool).await?.rows_affected());
+        Ok(n > 0)
+    }
+
+    /// Ends a job; `false` when somebody else has taken it up.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn finish_job(
+        &self,
+        id: &str,
+        fence: i64,
+        status: JobStatus,
+        error: Option<&str>,
+        result: &Value,
+        now_ms: i64,
+    ) -> Result<bool, sqlx::Error> {
+        const SET: &str = "UPDATE jobs SET status = $3, error = $4, result = $5, finished_at_ms = $6, lease_until_ms = 0 WHERE id = $1 AND fence = $2 AND status = 'processing'";
+        let n = on_durable!(self, pool => sqlx::query(SET).bind(id).bind(fence).bind(status.as_str()).bind(error).bind(Json(result)).bind(now_ms).execute(pool).await?.rows_affected());
+        Ok(n > 0)
+    }
+
+    /// Notes how far a job is; a job that gets on is not given up.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn set_job_progress(&self, id: &str, fence: i64, progress: usize) -> Result<(), sqlx::Error> {
+        const SET: &str = "UPDATE jobs SET progress = $3, attempts = 0 WHERE id = $1 AND fence = $2";
+        on_write!(self, pool => sqlx::query(SET).bind(id).bind(fence).bind(i32::try_from(progress).unwrap_or(i32::MAX)).execute(pool).await.map(|_| ()))
+    }
+
+    /// Remembers the message that shows a job.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn set_job_message(&self, id: &str, message: &MessageRef) -> Result<(), sqlx::Error> {
+        const SET: &str = "UPDATE jobs SET message = $2 WHERE id = $1";
+        on_write!(self, pool => sqlx::query(SET).bind(id).bind(Json(message)).execute(pool).await.map(|_| ()))
+    }
+
+    /// A job.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn job(&self, id: &str) -> Result<Option<Job>, sqlx::Error> {
+        let sql = || sqlx::AssertSqlSafe(format!("SELECT {COLUMNS} FROM jobs WHERE id = $1"));
+        let row: Option<Row> = on!(self, pool => sqlx::query_as(sql()).bind(id).fetch_optional(pool).await?);
+        Ok(row.and_then(job))
+    }
+
+    /// The jobs of a thread and those of a person, newest first; those that nobody has confirmed are left out.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn jobs_of(&self, thread: &str, asker: &str, most: i64) -> Result<Vec<Job>, sqlx::Error> {
+        let sql = || {
+            sqlx::AssertSqlSafe(format!(
+                "SELECT {COLUMNS} FROM jobs WHERE status <> 'created' AND (thread_key = $1 OR asker = $2) ORDER BY created_at_ms DESC, id DESC LIMIT $3"
+            ))
+        };
+        let rows: Vec<Row> = on!(self, pool => sqlx::query_as(sql()).bind(thread).bind(asker).bind(most).fetch_all(pool).await?);
+        Ok(rows.into_iter().filter_map(job).collect())
+    }
+
+    /// How many jobs are queued or running.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn unfinished_jobs(&self) -> Result<i64, sqlx::Error> {
+        const COUNT: &str = "SELECT count(*) FROM jobs WHERE status IN ('queued', 'processing')";
+        let (n,): (i64,) = on!(self, pool => sqlx::query_as(COUNT).fetch_one(pool).await?);
+        Ok(n)
+    }
+
+    /// The rows of a job, in order.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn job_rows(&self, job: &str) -> Result<Vec<JobRow>, sqlx::Error> {
+        const GET: &str = "SELECT seq, row_id, label, before, state, answer, reason FROM job_rows WHERE job_id = $1 ORDER BY seq";
+        let rows: Vec<RowRecord> = on!(self, pool => sqlx::query_as(GET).bind(job).fetch_all(pool).await?);
+        let row = |(seq, row_id, label, Json(before), state, answer, reason): RowRecord| JobRow {
+            seq,
+            row_id,
+            label,
+            before,
+            state: JobRowState::read(&state),
+            answer: answer.map(|Json(a)| a),
+            reason,
+        };
+        Ok(rows.into_iter().map(row).collect())
+    }
+
+    /// Writes where rows of a job stand, all or none; `false` when somebody else has taken the job up.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn set_job_rows(&self, job: &str, fence: i64, rows: &[JobRow]) -> Result<bool, sqlx::Error> {
+        const HOLD: &str = "UPDATE jobs SET progress = progress + $3, attempts = 0 WHERE id = $1 AND fence = $2 AND status = 'processing'";
+        const SET: &str = "UPDATE job_rows SET state = $3, answer = $4, reason = $5 WHERE job_id = $1 AND seq = $2";
+        let settled = rows.iter().filter(|r| !matches!(r.state, JobRowState::Pending | JobRowState::Answered)).count();
+        on_durable!(self, pool => {
+            let mut tx = pool.begin().await?;
+            let held = sqlx::query(HOLD).bind(job).bind(fence).bind(i32::try_from(settled).unwrap_or(0)).execute(&mut *tx).await?.rows_affected();
+            if held == 0 {
+                return Ok(false);
+            }
+            for row in rows {
+                sqlx::query(SET).bind(job).bind(row.seq).bind(row.state.as_str()).bind(row.answer.as_ref().map(Json)).bind(&row.reason).execute(&mut *tx).await?;
+            }
+            tx.commit().await?;
+            Ok(true)
+        })
+    }
+}

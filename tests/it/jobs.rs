@@ -1,0 +1,187 @@
+//! Long work: proposed with its first results, started by a button, seen in one message, taken back.
+
+use crate::world::{Setting, World};
+use sandbox::azure::{Mode, Reply};
+use sandbox::fault::Kind;
+use sandbox::smartsheet;
+use serde_json::json;
+use std::time::Duration;
+
+async fn trials() -> World {
+    let world = World::start().await;
+    world.use_sheet("Clinical Trials").await;
+    world
+}
+
+/// Types a line and waits until no job is left.
+async fn type_and_wait(world: &World, line: &str) -> String {
+    world.send_line(line).await;
+    world.app.bot.until_idle().await;
+    world.app.jobs.until_idle().await.unwrap();
+    without_times(&world.seen())
+}
+
+/// Job ids and lengths of time differ from run to run.
+fn without_times(text: &str) -> String {
+    let word = |w: &str| {
+        let bare = w.trim_matches(['`', ':', ',', '(', ')', '.']);
+        let id = bare.len() == 6 && bare.bytes().all(|b| b.is_ascii_hexdigit()) && bare.bytes().any(|b| b.is_ascii_digit());
+        if id { w.replace(bare, "‹job›") } else { w.to_owned() }
+    };
+    let line = |l: &str| l.split(' ').map(word).collect::<Vec<_>>().join(" ");
+    text.lines().map(line).collect::<Vec<_>>().join("\n")
+}
+
+fn cells(world: &World, column: &str) -> Vec<String> {
+    world.sheets.world().rows("Clinical Trials").iter().map(|r| r.get(column).cloned().unwrap_or_default()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_column_is_summarized_and_taken_back() {
+    let world = trials().await;
+    insta::assert_snapshot!(without_times(&world.type_line("summarize Protocol into AI Summary for the phase 3 trials that are recruiting").await), @"
+    bot> Summarize Protocol into AI Summary for 6 rows of Clinical Trials (‹sheet›)?
+           Where Phase = 'Phase 3' AND Recruitment = 'Recruiting'
+         Row     Result                                                                                                Link
+         ──────  ────────────────────────────────────────  ────────────────────────────────────────
+         NCT-11  Randomised, double-blind study of trivaprost against placebo in adults over 60 with acute lymphobla…  ‹row›
+         NCT-19  Randomised, double-blind study of trivaprost against placebo in adults over 60 with cystic fibrosis.  ‹row›
+         NCT-31  Randomised, double-blind study of nadofen against placebo in adults over 60 with acute lymphoblasti…  ‹row›
+           The first results, kept for the job. About 3 model calls, 6302 tokens · 2 seconds.
+         [1] Confirm   [2] Cancel   (type the number or the words)
+           Nothing is written until you confirm. Only you can, for 10 minutes.
+    ");
+    let asked = world.azure.requests().len();
+    insta::assert_snapshot!(type_and_wait(&world, "confirm").await, @"
+    bot> ⏳ Queued: summarize Protocol into AI Summary for 6 rows. It begins as soon as a place is free; jobs tells how far it is.
+
+    bot> ✅ Done: summarize Protocol into AI Summary in Clinical Trials (‹sheet›), 6 rows written.
+         [1] Undo   (type the number or the words)
+           Job ‹job› · 1 second
+    ");
+    assert_eq!(world.azure.requests().len() - asked, 3, "what the preview has shown is not asked for again");
+    let written = cells(&world, "AI Summary").iter().filter(|c| !c.is_empty()).count();
+    assert_eq!(written, 6);
+    assert_eq!(world.writes(), ["PUT /sheets/ID/rows"], "one request");
+    insta::assert_snapshot!(without_times(&world.type_line("jobs").await), @"
+    bot> Jobs, newest first
+         • ‹job› summarize Protocol into AI Summary: completed, 6 of 6 rows
+           cancel <job> stops one, retry <job> does again what failed.
+    ");
+    insta::assert_snapshot!(type_and_wait(&world, "undo").await, @"
+    bot> ⏳ Queued as job ‹job›.
+
+    bot> ↩️ Taken back in Clinical Trials (‹sheet›): summarize Protocol into AI Summary (6 changes).
+           Job ‹job› · 1 second
+    ");
+    assert!(cells(&world, "AI Summary").iter().all(String::is_empty));
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn scores_and_terms_go_into_new_columns() {
+    let world = trials().await;
+    world.type_line("score how well each protocol fits children with asthma into Match").await;
+    type_and_wait(&world, "confirm").await;
+    let scores = cells(&world, "Match");
+    assert!(scores.iter().all(|s| s.parse::<u32>().is_ok_and(|n| n <= 100)), "{scores:?}");
+    world.type_line("extract the key terms of Protocol into Terms").await;
+    type_and_wait(&world, "confirm").await;
+    assert_eq!(cells(&world, "Terms").iter().filter(|t| !t.is_empty()).count(), 60);
+    assert_eq!(world.writes(), ["POST /sheets/ID/columns", "PUT /sheets/ID/rows", "POST /sheets/ID/columns", "PUT /sheets/ID/rows"]);
+    type_and_wait(&world, "undo").await;
+    assert!(!world.sheets.world().column_titles("Clinical Trials").contains(&"Terms".to_owned()), "the column that was made goes with it");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rows_without_a_usable_answer_are_named_and_can_be_tried_again() {
+    let call = json!({ "sheet": null, "kind": "SUMMARIZE", "source_columns": ["Protocol"], "target_column": "AI Summary",
+        "where_sql": "row_number <= 5", "instructions": null, "limit": null });
+    let good = || Reply::Say(json!({ "summary": "A short text." }).to_string());
+    let filtered = Reply::Http {
+        status: 400,
+        headers: Default::default(),
+        body: json!({ "error": { "code": "content_filter", "message": "filtered", "innererror": { "content_filter_result": { "violence": { "filtered": true } } } } }),
+    };
+    let script = vec![
+        Reply::call("propose_job", call),
+        good(),
+        good(),
+        good(),
+        filtered,
+        Reply::Say("no JSON".into()),
+        Reply::Say("{}".into()),
+        good(),
+        good(),
+    ];
+    let world =
+        World::with(Setting { model: Some(Mode::Script(script)), settings: vec![("JOB_CONCURRENCY", "1".into())], ..Setting::default() })
+            .await
+            .unwrap();
+    world.use_sheet("Clinical Trials").await;
+    world.type_line("summarize").await;
+    insta::assert_snapshot!(type_and_wait(&world, "confirm").await, @"
+    bot> ⏳ Queued: summarize Protocol into AI Summary for 5 rows. It begins as soon as a place is free; jobs tells how far it is.
+
+    bot> ✅ Done: summarize Protocol into AI Summary in Clinical Trials (‹sheet›), 3 rows written.
+         Not written (2):
+         • NCT-04: the content filter of the model refused this row
+         • NCT-05: the model gave no summary
+         [1] Undo   [2] Retry failed   (type the number or the words)
+           Job ‹job› · 1 second
+    ");
+    insta::assert_snapshot!(type_and_wait(&world, "Retry failed").await, @"
+    bot> ✅ Done: summarize Protocol into AI Summary in Clinical Trials (‹sheet›), 2 rows written.
+         [1] Undo   (type the number or the words)
+           Job ‹job› · 1 second
+    ");
+    assert_eq!(cells(&world, "AI Summary")[..6].iter().filter(|c| !c.is_empty()).count(), 5);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_large_change_is_a_job_that_can_be_cancelled_and_taken_back() {
+    let large = smartsheet::Options {
+        seed: smartsheet::Seed::Large { rows: 2_000, columns: 4 },
+        write_latency: Duration::from_millis(150),
+        ..smartsheet::Options::default()
+    };
+    let world = World::with(Setting { smartsheet: Some(large), unbound: true, ..Setting::default() }).await.unwrap();
+    world.use_sheet("Large").await;
+    let north = |world: &World| world.sheets.world().rows("Large").iter().filter(|r| r["Group 1"] == "North").count();
+    let before = north(&world);
+    world.type_line("set Group 1 to North for all rows").await;
+    world.type_line("confirm").await;
+    world.send_line("Yes, all 1,500 rows").await;
+    world.sheets.until(|w| w.log.iter().filter(|l| l.method == "PUT").count() == 1).await.unwrap();
+    let jobs = world.app.store.jobs_of("", "lee", 1).await.unwrap();
+    world.app.jobs.cancel(&jobs[0].id, "lee").await.unwrap();
+    world.app.bot.until_idle().await;
+    world.app.jobs.until_idle().await.unwrap();
+    let said = without_times(&world.seen());
+    let written = north(&world) - before;
+    assert!(written > 0 && written < 1_500 && written.is_multiple_of(500), "{written}");
+    assert!(
+        said.contains("Cancelled: set Group 1 in 1,500 rows") && said.contains(&format!("{written} of 1500 rows were written")),
+        "{said}"
+    );
+    type_and_wait(&world, "undo").await;
+    assert_eq!(north(&world), before);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_busy_model_and_a_failing_smartsheet_slow_a_job_and_do_not_end_it() {
+    let world = trials().await;
+    world.type_line("extract terms of Protocol into AI Summary").await;
+    world.azure.faults().rate(Kind::RateLimited, 0.05);
+    world.azure.faults().rate(Kind::ServerError, 0.05);
+    world.azure.faults().rate(Kind::Truncated, 0.02);
+    world.sheets.faults().rate(Kind::RateLimited, 0.1);
+    world.sheets.faults().rate(Kind::ServerError, 0.1);
+    let said = type_and_wait(&world, "confirm").await;
+    assert!(said.contains("Done"), "{said}");
+    assert_eq!(cells(&world, "AI Summary").iter().filter(|c| !c.is_empty()).count(), 60, "{said}");
+    world.end().await;
+}
