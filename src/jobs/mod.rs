@@ -47,6 +47,12 @@ pub struct Parts {
     pub settings: JobSettings,
 }
 
+/// A job that runs in this process.
+struct Hold {
+    fence: i64,
+    cancel: CancellationToken,
+}
+
 /// All jobs of this installation.
 pub struct Jobs {
     parts: Parts,
@@ -54,7 +60,7 @@ pub struct Jobs {
     wake: Notify,
     settled: Notify,
     model_slots: Semaphore,
-    running: Mutex<HashMap<String, CancellationToken>>,
+    running: Mutex<HashMap<String, Hold>>,
 }
 
 impl Jobs {
@@ -79,8 +85,8 @@ impl Jobs {
         if !self.parts.store.cancel_job(&job.id, self.parts.clock.now_ms()).await? {
             return Err(told("That job has ended already."));
         }
-        if let Some(token) = self.running().get(&job.id) {
-            token.cancel();
+        if let Some(hold) = self.running().get(&job.id) {
+            hold.cancel.cancel();
         }
         Ok(())
     }
@@ -183,7 +189,7 @@ impl Jobs {
         }
     }
 
-    fn running(&self) -> std::sync::MutexGuard<'_, HashMap<String, CancellationToken>> {
+    fn running(&self) -> std::sync::MutexGuard<'_, HashMap<String, Hold>> {
         self.running.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }

@@ -1,7 +1,7 @@
 //! Runs jobs under leases: claims the next one, keeps the lease, tells how far it is, ends it.
 
 use super::report::{self, View};
-use super::{BULK_UPDATE, Jobs, Kind, UNDO};
+use super::{BULK_UPDATE, Hold, Jobs, Kind, UNDO};
 use crate::changes::{Outcome, Plan, Stop};
 use crate::error::{Result, Trouble, told};
 use crate::store::{Change, HEARTBEAT, Job, JobRow, JobRowState, JobStatus, LEASE};
@@ -70,8 +70,14 @@ impl Jobs {
             }
         }
         if tokio::time::timeout(DRAIN, async { while tasks.join_next().await.is_some() {} }).await.is_err() {
-            tracing::warn!("jobs did not reach a good place in time; their leases run out by themselves");
             tasks.shutdown().await;
+            let left: Vec<(String, i64)> = self.running().drain().map(|(id, hold)| (id, hold.fence)).collect();
+            tracing::info!(jobs = left.len(), "jobs that did not reach a good place in time are given back as they stand");
+            for (id, fence) in left {
+                if let Err(error) = self.parts.store.release_job(&id, fence, 0).await {
+                    tracing::warn!(job = %id, %error, "a job could not be given back; its lease runs out by itself");
+                }
+            }
         }
     }
 
@@ -104,7 +110,7 @@ impl Jobs {
         if job.cancel_requested {
             stop.cancel.cancel();
         }
-        self.running().insert(job.id.clone(), stop.cancel.clone());
+        self.running().insert(job.id.clone(), Hold { fence: job.fence, cancel: stop.cancel.clone() });
         let keep = self.clone().hold(job.clone(), stop.cancel.clone(), lost.clone());
         let _heartbeat = AbortOnDropHandle::new(tokio::spawn(keep));
         let (view, seen) =

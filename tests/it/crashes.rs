@@ -194,9 +194,11 @@ fn rows_asked(place: &Place) -> usize {
     place.azure.requests().iter().filter(|r| r["response_format"].is_object()).count()
 }
 
-/// A job over 60 rows is killed while the model answers, and again while its answers are being written.
-async fn a_job_is_killed_twice(mut place: Place) {
-    const AT_ONCE: usize = 4;
+/// Questions that the model gets at the same time.
+const AT_ONCE: usize = 4;
+
+/// A job over 60 rows of which the model has been asked for 25.
+async fn a_job_under_way(place: &mut Place) -> Child {
     place.settings.push(("JOB_CONCURRENCY", AT_ONCE.to_string()));
     place.azure = azure::Azure::start(azure::Options { latency: Duration::from_millis(60), ..azure::Options::default() }).await.unwrap();
     let child = place.serve().await;
@@ -205,9 +207,15 @@ async fn a_job_is_killed_twice(mut place: Place) {
     place.slack.say("C1", "U1", "<@UBOT> summarize Protocol into AI Summary", None).await;
     place.until("[Confirm]").await;
     place.slack.press("C1", "U1", "Confirm").await;
-    while rows_asked(&place) < 25 {
+    while rows_asked(place) < 25 {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
+    child
+}
+
+/// A job is killed while the model answers, and again while its answers are being written.
+async fn a_job_is_killed_twice(mut place: Place) {
+    let child = a_job_under_way(&mut place).await;
     kill(child).await;
     place.sheets.faults().next_write(Kind::HangAfter);
     let version = place.sheets.world().version("Clinical Trials");
@@ -262,5 +270,25 @@ async fn a_polite_stop_hands_back_what_runs() {
         .until(|m| m.iter().any(|m| m.seen().contains("There are 2 rows")))
         .await
         .expect("taken up at once, without waiting for a lease");
+    kill(child).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_polite_stop_hands_a_job_back() {
+    let mut place = Place::new().await;
+    let mut child = a_job_under_way(&mut place).await;
+    let pid = child.id().unwrap().to_string();
+    std::process::Command::new("kill").args(["-TERM", &pid]).status().unwrap();
+    let status = tokio::time::timeout(Duration::from_secs(10), child.wait()).await.expect("it stops within ten seconds").unwrap();
+    assert!(status.success());
+    let asked = rows_asked(&place);
+    assert!(asked < 60, "it stopped before the end: {asked}");
+    let child = place.serve().await;
+    place
+        .slack
+        .until(|m| m.iter().any(|m| m.seen().contains("Done: summarize")))
+        .await
+        .expect("taken up at once, without waiting for a lease");
+    assert_eq!(rows_asked(&place), 60, "no question twice");
     kill(child).await;
 }
