@@ -1,4 +1,4 @@
-//! Two kinds of failure: what people are told, and what is logged under a reference number.
+//! Kinds of failure: what people are told, what may work later, and what is logged under a reference number.
 
 use std::fmt;
 
@@ -11,6 +11,8 @@ pub struct UserError(pub String);
 pub enum Trouble {
     /// Told to the person as it is.
     Told(UserError),
+    /// Told to the person as it is; the same may work in a while, so work that can wait tries again.
+    Later(UserError),
     /// Logged once with its chain; the person gets one neutral sentence with a reference number.
     Logged(anyhow::Error),
 }
@@ -33,7 +35,7 @@ impl Trouble {
 impl fmt::Display for Trouble {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Told(UserError(words)) => f.write_str(words),
+            Self::Told(UserError(words)) | Self::Later(UserError(words)) => f.write_str(words),
             Self::Logged(error) => write!(f, "{error:#}"),
         }
     }

@@ -76,7 +76,7 @@ impl Bot {
     /// Says what went wrong: in the reply if there is one, with a reference number if it is our fault.
     async fn report(&self, event: &Event, trouble: Trouble) {
         let told = match trouble {
-            Trouble::Told(words) => words.0,
+            Trouble::Told(words) | Trouble::Later(words) => words.0,
             Trouble::Logged(error) => {
                 let reference = Trouble::reference();
                 tracing::error!(%reference, event = event.id, thread = %event.incoming.thread.storage_key(), "{error:#}");

@@ -43,13 +43,15 @@ pub type Progress = (usize, usize);
 const FIRST_LOOK: Duration = Duration::from_millis(250);
 const LONGEST_LOOK: Duration = Duration::from_secs(2);
 
-/// How a change is stopped between two requests.
+/// How a change is stopped between two requests, and by what.
 #[derive(Clone, Debug, Default)]
 pub struct Stop {
     /// A person does not want the rest.
     pub cancel: CancellationToken,
     /// This process stops: the rest is for whoever comes next.
     pub pause: CancellationToken,
+    /// When Smartsheet does not answer the rest is left for later; otherwise it fails.
+    pub patient: bool,
 }
 
 /// What a change is carried out with.
@@ -82,10 +84,13 @@ impl Changes {
             };
             match ran {
                 Ok(()) => {}
+                Err(error @ Trouble::Later(_)) if stop.patient => return Err(error),
                 // What Smartsheet did not let us do is part of the outcome.
-                Err(Trouble::Told(words)) if rows.iter().all(|r| r.state != RowState::Sent) => run.fail_open(&mut rows, &words.0).await?,
+                Err(Trouble::Told(words) | Trouble::Later(words)) if rows.iter().all(|r| r.state != RowState::Sent) => {
+                    run.fail_open(&mut rows, &words.0).await?;
+                }
                 // What was sent, and cannot be looked for, is looked for again later; a fault of ours is tried again later, too.
-                Err(Trouble::Told(words)) => {
+                Err(Trouble::Told(words) | Trouble::Later(words)) => {
                     return Err(Trouble::Logged(anyhow::anyhow!("it is not known yet what was carried out: {}", words.0)));
                 }
                 Err(error) => return Err(error),
@@ -184,7 +189,8 @@ impl<'a> Run<'a> {
     /// Smartsheet did not answer, for good: those of these entries that are open fail with this reason.
     pub async fn give_up(&self, all: &mut [ChangeRow], entries: &[usize], error: Error) -> Result<()> {
         let reason = match smartsheet_trouble(error) {
-            Trouble::Told(words) => words.0,
+            error @ Trouble::Later(_) if self.stop.patient => return Err(error),
+            Trouble::Told(words) | Trouble::Later(words) => words.0,
             Trouble::Logged(error) => {
                 tracing::error!(change = %self.change.id, "{error:#}");
                 "Smartsheet's answer was lost; please look whether it was written".into()

@@ -13,6 +13,7 @@ mod undo;
 pub use apply::{Outcome, OutcomeRow, Stop};
 pub use plan::{CellEdit, DeletedRow, Location, NewRowPlan, Plan, RowEdit, Sample};
 pub use propose::{ColumnAction, ColumnRequest, Draft, NewRowRequest, SetRequest};
+pub use undo::{NOTHING_WRITTEN, TAKEN_BACK};
 
 use crate::clock::Clock;
 use crate::config::Writes;

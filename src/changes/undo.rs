@@ -7,6 +7,11 @@ use crate::smartsheet::ColumnSpec;
 use crate::store::{Change, ChangeRow, RowState};
 use serde_json::Value;
 
+/// Why there is nothing to take back.
+pub const TAKEN_BACK: &str = "That change was taken back already.";
+/// See [`TAKEN_BACK`].
+pub const NOTHING_WRITTEN: &str = "Nothing of that change was written, so there is nothing to take back.";
+
 impl Changes {
     /// Begins to take a change back; the returned change is then applied like any other. After a
     /// crash the same call, with the same id, brings the same change back.
@@ -15,7 +20,7 @@ impl Changes {
     /// A sentence when it is too late or there is nothing to take back.
     pub async fn begin_undo(&self, id: String, change: &Change, asker: &str) -> Result<Change> {
         if let Some(begun) = self.store.undo_of(&change.id).await? {
-            return if begun.id == id { Ok(begun) } else { Err(told("That change was taken back already.")) };
+            return if begun.id == id { Ok(begun) } else { Err(told(TAKEN_BACK)) };
         }
         if change.undo_of.is_some() {
             return Err(told("That was an undo itself. Ask for the change again instead."));
@@ -34,7 +39,7 @@ impl Changes {
         let rows = self.store.change_rows(&change.id).await?;
         let back = reverse(&plan, &rows);
         if back.units() == 0 {
-            return Err(told("Nothing of that change was written, so there is nothing to take back."));
+            return Err(told(NOTHING_WRITTEN));
         }
         let undo = Change {
             id,

@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 
 /// Rows that are written together; Smartsheet takes no more in a request.
 const GROUP: usize = 500;
@@ -129,36 +130,22 @@ impl Running<'_> {
         if self.stop.pause.is_cancelled() {
             return Err(Trouble::Logged(anyhow::anyhow!("this process stops; somebody else goes on with the job")));
         }
-        Ok(self.ended(&rows))
-    }
-
-    fn ended(&self, rows: &[JobRow]) -> Ended {
-        let count = |state| rows.iter().filter(|r| r.state == state).count();
-        let samples = rows.iter().filter(|r| r.state == JobRowState::Written).take(SAMPLE_RESULTS);
-        let samples: Vec<Value> =
-            samples.map(|r| json!({ "rowId": r.row_id.to_string(), "answer": r.answer.as_ref().map(|a| &a["answer"]) })).collect();
-        let (written, failed) = (count(JobRowState::Written), count(JobRowState::Failed));
-        let with_reason = rows.iter().filter(|r| matches!(r.state, JobRowState::Failed | JobRowState::Skipped));
-        Ended {
-            done: written,
-            open: count(JobRowState::Pending) + count(JobRowState::Answered),
-            problems: with_reason.map(|r| (r.label.clone(), r.reason.clone().unwrap_or_default())).collect(),
-            failed,
-            result: json!({ "processedRows": written, "failedRows": failed, "sampleResults": samples }),
-        }
+        Ok(standing(&rows))
     }
 
     /// Makes the target column when it is not there yet.
     async fn make_column(&self, parameters: &Parameters) -> Result<()> {
         let snapshot = self.sheet().await?;
-        if snapshot.column(&parameters.target_column).is_some() {
+        let begun = self.jobs.parts.store.change(&self.name("column")).await?;
+        if begun.is_none_or(|c| !c.applying) && snapshot.column(&parameters.target_column).is_some() {
             return Ok(());
         }
         let index = u32::try_from(snapshot.columns.len()).ok();
         let spec = ColumnSpec { title: Some(parameters.target_column.clone()), kind: Some("TEXT_NUMBER".into()), index, options: None };
         let change = self.begin("column", &Plan::AddColumn { spec }, snapshot.version).await?;
         let (progress, _) = tokio::sync::watch::channel((0, 1));
-        let outcome = self.jobs.parts.changes.apply(&change, &progress, &Stop::default()).await?;
+        let stop = Stop { patient: true, ..Stop::default() };
+        let outcome = self.jobs.parts.changes.apply(&change, &progress, &stop).await?;
         match outcome.failed.first() {
             Some(failed) => Err(told(format!("The column {} could not be made: {}", parameters.target_column, failed.reason))),
             None => Ok(()),
@@ -243,7 +230,7 @@ impl Running<'_> {
         }
         let (progress, _) = tokio::sync::watch::channel((0, edits.len()));
         // What was answered was paid for: it is written even when the job was cancelled meanwhile.
-        let stop = Stop { pause: self.stop.pause.clone(), ..Stop::default() };
+        let stop = Stop { cancel: CancellationToken::new(), ..self.stop.clone() };
         self.jobs.parts.changes.apply(change, &progress, &stop).await?;
         let written = self.jobs.parts.store.change_rows(&change.id).await?;
         let became: HashMap<i64, &ChangeRow> = edits.iter().map(|e| e.row_id).zip(&written).collect();
@@ -270,5 +257,22 @@ fn became_of(row: &ChangeRow) -> (JobRowState, Option<String>) {
         RowState::Skipped if row.reason.as_deref() == Some("it has this value already") => (JobRowState::Written, None),
         RowState::Skipped => (JobRowState::Skipped, row.reason.clone()),
         _ => (JobRowState::Failed, row.reason.clone()),
+    }
+}
+
+/// Where the rows of a job stand.
+pub(super) fn standing(rows: &[JobRow]) -> Ended {
+    let count = |state| rows.iter().filter(|r| r.state == state).count();
+    let samples = rows.iter().filter(|r| r.state == JobRowState::Written).take(SAMPLE_RESULTS);
+    let samples: Vec<Value> =
+        samples.map(|r| json!({ "rowId": r.row_id.to_string(), "answer": r.answer.as_ref().map(|a| &a["answer"]) })).collect();
+    let (written, failed) = (count(JobRowState::Written), count(JobRowState::Failed));
+    let with_reason = rows.iter().filter(|r| matches!(r.state, JobRowState::Failed | JobRowState::Skipped));
+    Ended {
+        done: written,
+        open: count(JobRowState::Pending) + count(JobRowState::Answered),
+        problems: with_reason.map(|r| (r.label.clone(), r.reason.clone().unwrap_or_default())).collect(),
+        failed,
+        result: json!({ "processedRows": written, "failedRows": failed, "sampleResults": samples }),
     }
 }

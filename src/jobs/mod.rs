@@ -91,7 +91,7 @@ impl Jobs {
         Ok(())
     }
 
-    /// Asks the rows of a job anew that failed: as a new job.
+    /// Does the rows of a job again that were not written: as a new job. Answers that were paid for are kept.
     ///
     /// # Errors
     /// A sentence when there is nothing to be done again.
@@ -100,12 +100,17 @@ impl Jobs {
         if !old.status.ended() {
             return Err(told("That job is still running."));
         }
-        let failed: Vec<JobRow> =
-            self.parts.store.job_rows(&old.id).await?.into_iter().filter(|r| r.state == JobRowState::Failed).collect();
+        let open = |r: &JobRow| !matches!(r.state, JobRowState::Written | JobRowState::Skipped);
+        let failed: Vec<JobRow> = self.parts.store.job_rows(&old.id).await?.into_iter().filter(open).collect();
         if failed.is_empty() {
             return Err(told("No row of that job failed, so there is nothing to do again."));
         }
-        let anew = |(seq, row): (usize, JobRow)| JobRow { seq: seq as i64, state: JobRowState::Pending, answer: None, reason: None, ..row };
+        let anew = |(seq, row): (usize, JobRow)| JobRow {
+            seq: seq as i64,
+            state: if row.answer.is_some() { JobRowState::Answered } else { JobRowState::Pending },
+            reason: None,
+            ..row
+        };
         let rows: Vec<JobRow> = failed.into_iter().enumerate().map(anew).collect();
         self.follow(&old, &format!("{}|retry", old.id), &old.kind, old.parameters.clone(), &rows).await
     }
@@ -137,30 +142,39 @@ impl Jobs {
         found.ok_or_else(|| told("I know no such job of yours; `jobs` lists them."))
     }
 
-    /// Queues a job that follows from another one. The same name is queued once.
+    /// Queues a job that follows from another one. The same name is queued once, and again when that came to nothing.
     async fn follow(&self, old: &Job, name: &str, kind: &str, parameters: Value, rows: &[JobRow]) -> Result<Job> {
-        let job = Job {
-            id: uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, name.as_bytes()).to_string(),
-            kind: kind.to_owned(),
-            parameters,
-            status: JobStatus::Queued,
-            progress: 0,
-            total: if rows.is_empty() { old.total } else { rows.len() as i64 },
-            error: None,
-            result: None,
-            message: None,
-            cancel_requested: false,
-            attempts: 0,
-            fence: 0,
-            created_at_ms: self.parts.clock.now_ms(),
-            started_at_ms: None,
-            ..old.clone()
-        };
-        if !self.parts.store.add_job(&job, rows).await? {
-            return Err(told("That was asked for already; `jobs` tells how far it is."));
+        for attempt in 1.. {
+            let id = uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, format!("{name}|{attempt}").as_bytes()).to_string();
+            match self.parts.store.job(&id).await?.map(|j| j.status) {
+                Some(JobStatus::Failed | JobStatus::Cancelled) => continue,
+                Some(_) => break,
+                None => {}
+            }
+            let job = Job {
+                id,
+                kind: kind.to_owned(),
+                parameters,
+                status: JobStatus::Queued,
+                progress: 0,
+                total: if rows.is_empty() { old.total } else { rows.len() as i64 },
+                error: None,
+                result: None,
+                message: None,
+                cancel_requested: false,
+                attempts: 0,
+                fence: 0,
+                created_at_ms: self.parts.clock.now_ms(),
+                started_at_ms: None,
+                ..old.clone()
+            };
+            if !self.parts.store.add_job(&job, rows).await? {
+                break;
+            }
+            self.wake();
+            return Ok(job);
         }
-        self.wake();
-        Ok(job)
+        Err(told("That was asked for already; `jobs` tells how far it is."))
     }
 
     /// The job as it is queued when a large change is confirmed.

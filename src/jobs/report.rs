@@ -5,11 +5,11 @@ use super::{Jobs, Kind, Parameters, UNDO, short};
 use crate::smartsheet::Identity;
 use crate::store::{Job, JobStatus};
 use chat::{Block, Button, ButtonStyle, File, Markdown, Message, Progress, escape};
-use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 /// Shortest time between two edits of a job's message.
 const SHORTEST: Duration = Duration::from_secs(3);
@@ -45,17 +45,21 @@ impl Shown {
         Self { jobs, job: job.clone(), sheet, started: Instant::now() }
     }
 
-    /// Shows how far the job is, no faster than the platform and the other jobs allow. Never returns.
-    pub async fn follow(&mut self, mut seen: watch::Receiver<View>) -> Infallible {
+    /// Shows how far the job is, no faster than the platform and the other jobs allow, until it is done.
+    pub async fn follow(&mut self, mut seen: watch::Receiver<View>, done: &CancellationToken) {
         let began = *seen.borrow();
         loop {
             let view = *seen.borrow_and_update();
             self.show(&self.running(view, began), false).await;
             let running = u32::try_from(self.jobs.running().len()).unwrap_or(1).max(1);
             let interval = self.chat().map_or(SHORTEST, |c| c.limits().edit_interval * running).max(SHORTEST);
-            tokio::time::sleep(interval).await;
-            if seen.changed().await.is_err() {
-                std::future::pending::<()>().await;
+            let due = async {
+                tokio::time::sleep(interval).await;
+                seen.changed().await
+            };
+            tokio::select! {
+                changed = due => if changed.is_err() { return },
+                () = done.cancelled() => return,
             }
         }
     }
@@ -104,10 +108,10 @@ impl Shown {
     }
 
     /// Shows what came of the job.
-    pub async fn end(&mut self, status: JobStatus, error: Option<&str>, ended: Option<&Ended>) {
+    pub async fn end(&mut self, status: JobStatus, error: Option<&str>, ended: &Ended) {
         let message = self.ended(status, error, ended);
         self.show(&message, true).await;
-        let problems = ended.map(|e| e.problems.as_slice()).unwrap_or_default();
+        let problems = &ended.problems;
         if let (true, Some(chat)) = (problems.len() > NAMED, self.chat()) {
             let quoted = |text: &String| format!("\"{}\"", text.replace('"', "\"\""));
             let lines: String = problems.iter().map(|(row, why)| format!("{},{}\n", quoted(row), quoted(why))).collect();
@@ -119,8 +123,8 @@ impl Shown {
         }
     }
 
-    fn ended(&self, status: JobStatus, error: Option<&str>, ended: Option<&Ended>) -> Message {
-        let (done, open, failed) = ended.map_or((0, 0, 0), |e| (e.done, e.open, e.failed));
+    fn ended(&self, status: JobStatus, error: Option<&str>, ended: &Ended) -> Message {
+        let Ended { done, open, failed, problems, .. } = ended;
         let head = match status {
             JobStatus::Cancelled => format!(
                 "⏹️ Cancelled: {} in {}. {done} of {} rows were written before that.",
@@ -139,7 +143,6 @@ impl Shown {
             _ => format!("✅ Done: {} in {}, {done} rows written.", escape(&what(&self.job)), self.sheet),
         };
         let mut blocks = vec![Block::Markdown(Markdown::ours(&head))];
-        let problems = ended.map(|e| e.problems.as_slice()).unwrap_or_default();
         if !problems.is_empty() {
             let some =
                 problems.iter().take(NAMED).map(|(row, why)| format!("\n- {}: {}", escape(&chat::text::shorten(row, 80)), escape(why)));
@@ -150,10 +153,10 @@ impl Shown {
         let button =
             |label: &str, verb: &str| Button { label: label.into(), action: format!("{verb}:{}", self.job.id), style: ButtonStyle::Plain };
         let mut buttons = Vec::new();
-        if done > 0 && self.job.kind != UNDO {
+        if *done > 0 && self.job.kind != UNDO {
             buttons.push(button("Undo", "jobundo"));
         }
-        if failed > 0 && Kind::named(&self.job.kind).is_some() {
+        if failed + open > 0 && Kind::named(&self.job.kind).is_some() {
             buttons.push(button("Retry failed", "jobretry"));
         }
         if !buttons.is_empty() {

@@ -1,8 +1,9 @@
 //! Runs jobs under leases: claims the next one, keeps the lease, tells how far it is, ends it.
 
+use super::fill::standing;
 use super::report::{self, View};
 use super::{BULK_UPDATE, Hold, Jobs, Kind, UNDO};
-use crate::changes::{Outcome, Plan, Stop};
+use crate::changes::{NOTHING_WRITTEN, Outcome, Plan, Stop, TAKEN_BACK};
 use crate::error::{Result, Trouble, told};
 use crate::store::{Change, HEARTBEAT, Job, JobRow, JobRowState, JobStatus, LEASE};
 use serde_json::{Value, json};
@@ -27,6 +28,7 @@ const MAX_ATTEMPTS: i64 = 8;
 const LONGEST_WAIT_MS: i64 = 60_000;
 
 /// What came of a job.
+#[derive(Default)]
 pub(super) struct Ended {
     /// Rows that were written.
     pub done: usize,
@@ -57,7 +59,7 @@ impl Jobs {
                 let Some(job) = self.next().await else { break };
                 let (jobs, pause) = (self.clone(), stop.clone());
                 tasks.spawn(async move {
-                    jobs.clone().carry_out(job, pause).await;
+                    Box::pin(jobs.clone().carry_out(job, pause)).await;
                     jobs.settled.notify_waiters();
                     jobs.wake();
                 });
@@ -106,7 +108,7 @@ impl Jobs {
     }
 
     async fn carry_out(self: Arc<Self>, job: Job, pause: CancellationToken) {
-        let (stop, lost) = (Stop { cancel: CancellationToken::new(), pause }, CancellationToken::new());
+        let (stop, lost) = (Stop { cancel: CancellationToken::new(), pause, patient: true }, CancellationToken::new());
         if job.cancel_requested {
             stop.cancel.cancel();
         }
@@ -117,9 +119,16 @@ impl Jobs {
             watch::channel(View { settled: job.progress.max(0) as usize, total: job.total.max(0) as usize, ..View::default() });
         let mut shown = report::Shown::new(self.clone(), &job).await;
         let running = Running { jobs: &self, job: &job, stop: stop.clone(), view };
+        // Both to their end: an edit that is on its way must not arrive after the last one.
+        let done = CancellationToken::new();
+        let work = async {
+            let ran = running.go_on().await;
+            done.cancel();
+            ran
+        };
+        let both = async { tokio::join!(work, shown.follow(seen, &done)).0 };
         let ran = tokio::select! {
-            ran = running.go_on() => ran,
-            never = shown.follow(seen) => match never {},
+            ran = both => ran,
             () = lost.cancelled() => {
                 tracing::warn!(job = %job.id, "the lease of a job was lost; somebody else goes on with it");
                 self.running().remove(&job.id);
@@ -152,22 +161,43 @@ impl Jobs {
             Ok(ended) => (JobStatus::Completed, None, Some(ended)),
             Err(_) if stop.pause.is_cancelled() => return store.release_job(&job.id, job.fence, 0).await,
             Err(Trouble::Told(words)) => (JobStatus::Failed, Some(words.0), None),
-            Err(Trouble::Logged(error)) if job.attempts < MAX_ATTEMPTS => {
+            Err(error) if job.attempts < MAX_ATTEMPTS => {
                 let wait_ms = (1_000 << job.attempts.clamp(0, 10)).min(LONGEST_WAIT_MS);
-                tracing::warn!(job = %job.id, wait_ms, "{error:#}; the job is taken up again");
+                tracing::warn!(job = %job.id, wait_ms, "{error}; the job is taken up again");
                 return store.release_job(&job.id, job.fence, now_ms + wait_ms).await;
             }
+            Err(Trouble::Later(words)) => (JobStatus::Failed, Some(words.0), None),
             Err(Trouble::Logged(error)) => {
                 let reference = Trouble::reference();
                 tracing::error!(%reference, job = %job.id, "{error:#}");
                 (JobStatus::Failed, Some(format!("It was tried {MAX_ATTEMPTS} times without getting on (reference {reference}).")), None)
             }
         };
-        let result = ended.as_ref().map_or(Value::Null, |e| e.result.clone());
-        if store.finish_job(&job.id, job.fence, status, error.as_deref(), &result, now_ms).await? {
-            shown.end(status, error.as_deref(), ended.as_ref()).await;
+        let ended = match ended {
+            Some(ended) => ended,
+            None => self.stand(job).await.unwrap_or_default(),
+        };
+        // The last word first: whoever is killed in between is followed by somebody who says it again in the same message.
+        if store.prolong_job(&job.id, job.fence, now_ms + LEASE.as_millis() as i64).await?.is_none() {
+            return Ok(());
         }
+        shown.end(status, error.as_deref(), &ended).await;
+        store.finish_job(&job.id, job.fence, status, error.as_deref(), &ended.result, self.parts.clock.now_ms()).await?;
         Ok(())
+    }
+
+    /// Where a job stands that is given up; its open changes are closed, so that they can be taken back.
+    async fn stand(&self, job: &Job) -> Result<Ended> {
+        let mut outcomes = Vec::new();
+        for change in self.parts.store.job_changes(&job.id).await? {
+            if change.applying {
+                self.parts.changes.abandon(&change, "the job was given up; please look whether it was written").await?;
+            }
+            let closed = Change { applying: false, ..change };
+            outcomes.push(self.parts.changes.apply(&closed, &watch::channel((0, 0)).0, &Stop::default()).await?);
+        }
+        let rows = self.parts.store.job_rows(&job.id).await?;
+        Ok(if rows.is_empty() { ended(&outcomes) } else { standing(&rows) })
     }
 }
 
@@ -200,8 +230,7 @@ impl Running<'_> {
                     let before = outcomes.iter().map(|o: &Outcome| o.done).sum();
                     outcomes.push(self.apply(&undo, before).await?);
                 }
-                // Nothing of it was written, or it was taken back by itself before.
-                Err(Trouble::Told(words)) => tracing::info!(job = %self.job.id, change = %change.id, "{}", words.0),
+                Err(Trouble::Told(words)) if words.0 == NOTHING_WRITTEN || words.0 == TAKEN_BACK => {}
                 Err(error) => return Err(error),
             }
         }
@@ -251,7 +280,8 @@ impl Running<'_> {
         Ok(store.change(&change.id).await?.unwrap_or(change))
     }
 
-    fn name(&self, part: &str) -> String {
+    /// The id of a part of this job.
+    pub(super) fn name(&self, part: &str) -> String {
         uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, format!("{}|{part}", self.job.id).as_bytes()).to_string()
     }
 

@@ -1,6 +1,6 @@
 //! Smartsheet's errors as what people are told, or what is logged.
 
-use crate::error::{Trouble, told};
+use crate::error::{Trouble, UserError, told};
 use crate::smartsheet::Error;
 use std::time::Duration;
 
@@ -25,9 +25,13 @@ pub fn smartsheet_trouble(error: Error) -> Trouble {
             chat::text::duration(wait.unwrap_or(WINDOW))
         )),
         Error::Busy(_) => {
-            told("Somebody else is saving this sheet right now, and it did not become free in time. Please try again in a moment.")
+            later("Somebody else is saving this sheet right now, and it did not become free in time. Please try again in a moment.")
         }
-        Error::Unreachable(_) => told("Smartsheet does not answer at the moment. Please try again in a minute."),
+        Error::Unreachable(_) => later("Smartsheet does not answer at the moment. Please try again in a minute."),
         error @ (Error::MayHaveLanded(_) | Error::Malformed(_)) => Trouble::Logged(error.into()),
     }
+}
+
+fn later(words: impl Into<String>) -> Trouble {
+    Trouble::Later(UserError(words.into()))
 }

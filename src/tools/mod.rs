@@ -138,7 +138,7 @@ pub async fn run(context: &Context, call: &ToolCall) -> Result<Output> {
     };
     match (tool.run)(context, arguments).await {
         Ok(output) => Ok(output),
-        Err(Trouble::Told(words)) => Ok(failed(words.0)),
+        Err(Trouble::Told(words) | Trouble::Later(words)) => Ok(failed(words.0)),
         Err(error) => Err(error),
     }
 }

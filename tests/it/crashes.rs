@@ -190,8 +190,12 @@ async fn a_process_that_slept_through_its_lease_changes_nothing() {
 }
 
 /// Questions about single rows that the model got.
+fn about_rows(requests: &[serde_json::Value]) -> usize {
+    requests.iter().filter(|r| r["response_format"].is_object()).count()
+}
+
 fn rows_asked(place: &Place) -> usize {
-    place.azure.requests().iter().filter(|r| r["response_format"].is_object()).count()
+    about_rows(&place.azure.requests())
 }
 
 /// Questions that the model gets at the same time.
@@ -207,9 +211,7 @@ async fn a_job_under_way(place: &mut Place) -> Child {
     place.slack.say("C1", "U1", "<@UBOT> summarize Protocol into AI Summary", None).await;
     place.until("[Confirm]").await;
     place.slack.press("C1", "U1", "Confirm").await;
-    while rows_asked(place) < 25 {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    place.azure.until(|asked| about_rows(asked) >= 25).await.unwrap();
     child
 }
 

@@ -163,6 +163,7 @@ async fn two_threads_are_served_at_the_same_time() {
     world.app.bot.until_idle().await;
     world.azure.faults().next(sandbox::fault::Kind::Slow, 1);
     let slow = world.slack.say("C1", LEE, "<@UBOT> how many tasks are blocked?", None).await.ts;
+    world.azure.until(|asked| !asked.is_empty()).await.unwrap();
     let fast = world.slack.say("C1", MIA, "<@UBOT> total budget", None).await.ts;
     world.slack.until(|m| m.iter().any(|m| m.thread_ts.as_deref() == Some(&fast) && m.seen().contains("Total Budget"))).await.unwrap();
     assert!(!thread(&world, &slow).contains("There are 2 rows"), "the second thread did not wait for the first");

@@ -180,7 +180,17 @@ async fn a_busy_model_and_a_failing_smartsheet_slow_a_job_and_do_not_end_it() {
     world.azure.faults().rate(Kind::Truncated, 0.02);
     world.sheets.faults().rate(Kind::RateLimited, 0.1);
     world.sheets.faults().rate(Kind::ServerError, 0.1);
-    let said = type_and_wait(&world, "confirm").await;
+    // A job that met trouble waits by the clock, so the clock goes on.
+    let ticking = async {
+        loop {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            world.clock.advance(Duration::from_millis(20));
+        }
+    };
+    let said = tokio::select! {
+        said = type_and_wait(&world, "confirm") => said,
+        () = ticking => unreachable!("it ticks for ever"),
+    };
     assert!(said.contains("Done"), "{said}");
     assert_eq!(cells(&world, "AI Summary").iter().filter(|c| !c.is_empty()).count(), 60, "{said}");
     world.end().await;

@@ -18,6 +18,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
+use tokio::sync::Notify;
 
 /// The API key that the stand-in knows.
 pub const API_KEY: &str = "sandbox-azure-key";
@@ -64,6 +65,7 @@ struct Service {
     faults: Faults,
     script: Mutex<VecDeque<Reply>>,
     requests: Mutex<Vec<Value>>,
+    asked: Notify,
 }
 
 impl Azure {
@@ -77,7 +79,13 @@ impl Azure {
             Mode::Script(replies) => replies.iter().cloned().collect(),
             Mode::Demo => VecDeque::new(),
         };
-        let service = Arc::new(Service { options, faults: Faults::default(), script: Mutex::new(script), requests: Mutex::default() });
+        let service = Arc::new(Service {
+            options,
+            faults: Faults::default(),
+            script: Mutex::new(script),
+            requests: Mutex::default(),
+            asked: Notify::new(),
+        });
         let router = Router::new()
             .route("/openai/deployments/{deployment}/chat/completions", post(dated))
             .route("/openai/v1/chat/completions", post(current))
@@ -115,6 +123,26 @@ impl Azure {
     /// Every request body so far, oldest first.
     pub fn requests(&self) -> Vec<Value> {
         lock(&self.service.requests).clone()
+    }
+
+    /// Returns when the requests so far fulfil a condition.
+    ///
+    /// # Errors
+    /// When they do not within ten seconds.
+    pub async fn until(&self, condition: impl Fn(&[Value]) -> bool) -> anyhow::Result<()> {
+        let wait = async {
+            loop {
+                let asked = self.service.asked.notified();
+                tokio::pin!(asked);
+                asked.as_mut().enable();
+                if condition(&lock(&self.service.requests)) {
+                    return;
+                }
+                asked.await;
+            }
+        };
+        let timed_out = |_| anyhow::anyhow!("not so after ten seconds and {} requests", lock(&self.service.requests).len());
+        tokio::time::timeout(Duration::from_secs(10), wait).await.map_err(timed_out)
     }
 
     /// Waits until the stand-in ends, which it does only when it fails.
@@ -165,6 +193,7 @@ async fn answer(service: &Service, deployment: &str, headers: &HeaderMap, body: 
         );
     }
     lock(&service.requests).push(body.clone());
+    service.asked.notify_waiters();
     let fault = service.faults.draw();
     if let Some(kind) = fault
         && let Some(response) = fault::before(kind).await
