@@ -135,6 +135,9 @@ async fn housekeeping(store: Store, clock: Clock, stop: CancellationToken) {
         if let Err(error) = store.forget_events(before).await {
             tracing::warn!(%error, "old events could not be removed");
         }
+        if let Err(error) = store.forget_unconfirmed_jobs(before).await {
+            tracing::warn!(%error, "jobs that nobody confirmed could not be removed");
+        }
         tokio::select! {
             () = tokio::time::sleep(HOUSEKEEPING) => {}
             () = stop.cancelled() => return,

@@ -203,6 +203,9 @@ impl Jobs {
 
 impl Running<'_> {
     async fn go_on(&self) -> Result<Ended> {
+        if self.job.attempts > MAX_ATTEMPTS {
+            return Err(told(format!("It was interrupted {MAX_ATTEMPTS} times without getting on, so it was given up.")));
+        }
         match (self.job.kind.as_str(), Kind::named(&self.job.kind)) {
             (_, Some(kind)) => self.fill(kind).await,
             (BULK_UPDATE, _) => self.bulk_update().await,

@@ -422,6 +422,15 @@ impl Store {
         Ok(n)
     }
 
+    /// Forgets jobs that were proposed before this moment and never confirmed, with the answers of their first rows.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn forget_unconfirmed_jobs(&self, before_ms: i64) -> Result<u64, sqlx::Error> {
+        const DELETE: &str = "DELETE FROM jobs WHERE status = 'created' AND created_at_ms < $1";
+        on_write!(self, pool => sqlx::query(DELETE).bind(before_ms).execute(pool).await.map(|r| r.rows_affected()))
+    }
+
     /// The rows of a job, in order.
     ///
     /// # Errors

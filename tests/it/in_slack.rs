@@ -27,8 +27,9 @@ async fn ask(world: &World, text: &str) -> String {
     said.ts
 }
 
+/// Channel C1 is about the project plan; a slow model is waited for.
 async fn world() -> World {
-    let world = World::start().await;
+    let world = World::with(Setting { patient: true, ..Setting::default() }).await.unwrap();
     world.slack.slash("C1", LEE, "use Project Plan").await;
     world.app.bot.until_idle().await;
     world
@@ -158,9 +159,7 @@ async fn messages_that_wait_get_a_sign_of_life_and_are_answered_together() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_threads_are_served_at_the_same_time() {
-    let world = World::with(Setting { patient: true, ..Setting::default() }).await.unwrap();
-    world.slack.slash("C1", LEE, "use Project Plan").await;
-    world.app.bot.until_idle().await;
+    let world = world().await;
     world.azure.faults().next(sandbox::fault::Kind::Slow, 1);
     let slow = world.slack.say("C1", LEE, "<@UBOT> how many tasks are blocked?", None).await.ts;
     world.azure.until(|asked| !asked.is_empty()).await.unwrap();

@@ -273,6 +273,11 @@ async fn jobs_are_leased_fenced_and_fair(store: &Store) {
     assert!(store.claim_job("x", 1, 499, 600).await.unwrap().is_none(), "not before its time");
     assert_eq!(store.claim_job("x", 1, 500, 600).await.unwrap().unwrap().id, "b1");
     assert_eq!(store.unfinished_jobs().await.unwrap(), 1);
+    let proposed = Job { status: JobStatus::Created, ..job("p1", "a", 50) };
+    store.add_job(&proposed, &[row(0)]).await.unwrap();
+    assert_eq!(store.forget_unconfirmed_jobs(50).await.unwrap(), 0);
+    assert_eq!(store.forget_unconfirmed_jobs(51).await.unwrap(), 1, "and nothing that was confirmed");
+    assert!(store.job_rows("p1").await.unwrap().is_empty(), "its rows go with it");
     let listed: Vec<String> = store.jobs_of("t", "nobody", 2).await.unwrap().into_iter().map(|j| j.id).collect();
     assert_eq!(listed, ["b1", "a2"]);
 }
