@@ -2,6 +2,7 @@
 
 mod events;
 mod figures;
+mod jobs;
 mod process;
 mod sheet;
 mod startup;
@@ -14,7 +15,7 @@ use std::process::ExitCode;
 /// What to measure.
 #[derive(Args)]
 pub(super) struct Arguments {
-    /// One group only: events, turns, startup or sheet.
+    /// One group only: events, turns, startup, sheet or jobs.
     name: Option<String>,
     /// Prints JSON lines instead of a table.
     #[arg(long)]
@@ -29,7 +30,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         events::receive().await?;
         return Ok(ExitCode::SUCCESS);
     }
-    let groups = ["events", "turns", "startup", "sheet"];
+    let groups = ["events", "turns", "startup", "sheet", "jobs"];
     if let Some(name) = arguments.name.as_ref().filter(|n| !groups.contains(&n.as_str())) {
         eprintln!("chatsheet: unknown measurement '{name}': use one of {}", groups.join(", "));
         return Ok(ExitCode::from(super::WRONG));
@@ -50,6 +51,9 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     }
     if wanted("sheet") {
         all.extend(sheet::measure().await?);
+    }
+    if wanted("jobs") {
+        all.extend(jobs::measure().await?);
     }
     figures::print(&all, arguments.json);
     Ok(ExitCode::SUCCESS)
