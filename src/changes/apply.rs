@@ -54,6 +54,11 @@ pub struct Stop {
     pub patient: bool,
 }
 
+/// Why an entry was left alone: a person did not want the rest.
+pub const CANCELLED: &str = "it was cancelled before this was written";
+/// Why an entry was left alone: there was nothing to do.
+pub const SAME_VALUE: &str = "it has this value already";
+
 /// What a change is carried out with.
 pub(super) struct Run<'a> {
     pub changes: &'a Changes,
@@ -135,7 +140,7 @@ impl<'a> Run<'a> {
         }
         if self.stop.cancel.is_cancelled() && all.iter().any(|r| r.state == RowState::Pending) {
             for row in all.iter_mut().filter(|r| r.state == RowState::Pending) {
-                mark(row, RowState::Skipped, "it was cancelled before this was written");
+                mark(row, RowState::Skipped, CANCELLED);
             }
             let touched = all.to_vec();
             self.note(all, &touched).await?;

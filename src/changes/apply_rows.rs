@@ -1,6 +1,6 @@
 //! Carries out changes of rows that exist: only where the old values still stand, in chunks, journal first.
 
-use super::apply::{Run, mark, open};
+use super::apply::{Run, SAME_VALUE, mark, open};
 use super::plan::{CellEdit, DeletedRow, RowEdit};
 use super::turn::Turn;
 use crate::error::Result;
@@ -52,7 +52,7 @@ impl Run<'_> {
                 _ if !open(&all[i]) => {}
                 Standing::Gone => mark(&mut all[i], RowState::Skipped, GONE),
                 Standing::After if in_doubt => mark(&mut all[i], RowState::Done, None),
-                Standing::After => mark(&mut all[i], RowState::Skipped, "it has this value already"),
+                Standing::After => mark(&mut all[i], RowState::Skipped, SAME_VALUE),
                 Standing::Other => mark(&mut all[i], RowState::Skipped, CHANGED),
                 Standing::Before => {
                     mark(&mut all[i], RowState::Sent, None);

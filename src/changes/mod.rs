@@ -10,7 +10,7 @@ pub mod propose;
 mod turn;
 mod undo;
 
-pub use apply::{Outcome, OutcomeRow, Stop};
+pub use apply::{CANCELLED, Outcome, OutcomeRow, SAME_VALUE, Stop};
 pub use plan::{CellEdit, DeletedRow, Location, NewRowPlan, Plan, RowEdit, Sample};
 pub use propose::{ColumnAction, ColumnRequest, Draft, NewRowRequest, SetRequest};
 pub use undo::{NOTHING_WRITTEN, TAKEN_BACK};

@@ -3,7 +3,7 @@
 
 use super::runner::{Ended, Running};
 use super::{Jobs, Kind, Parameters};
-use crate::changes::{CellEdit, Plan, RowEdit, Stop};
+use crate::changes::{CellEdit, Plan, RowEdit, SAME_VALUE, Stop};
 use crate::error::{Result, Trouble, told};
 use crate::llm::{Error as ModelError, Usage};
 use crate::sheet::{Cell, Snapshot, SnapshotRow};
@@ -254,7 +254,7 @@ impl Running<'_> {
 fn became_of(row: &ChangeRow) -> (JobRowState, Option<String>) {
     match row.state {
         RowState::Done => (JobRowState::Written, None),
-        RowState::Skipped if row.reason.as_deref() == Some("it has this value already") => (JobRowState::Written, None),
+        RowState::Skipped if row.reason.as_deref() == Some(SAME_VALUE) => (JobRowState::Written, None),
         RowState::Skipped => (JobRowState::Skipped, row.reason.clone()),
         _ => (JobRowState::Failed, row.reason.clone()),
     }

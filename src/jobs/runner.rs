@@ -3,7 +3,7 @@
 use super::fill::standing;
 use super::report::{self, View};
 use super::{BULK_UPDATE, Hold, Jobs, Kind, UNDO};
-use crate::changes::{NOTHING_WRITTEN, Outcome, Plan, Stop, TAKEN_BACK};
+use crate::changes::{CANCELLED, NOTHING_WRITTEN, Outcome, Plan, Stop, TAKEN_BACK};
 use crate::error::{Result, Trouble, told};
 use crate::store::{Change, HEARTBEAT, Job, JobRow, JobRowState, JobStatus, LEASE};
 use serde_json::{Value, json};
@@ -306,7 +306,6 @@ impl Running<'_> {
 }
 
 fn ended(outcomes: &[Outcome]) -> Ended {
-    const CANCELLED: &str = "it was cancelled before this was written";
     let all = || outcomes.iter().flat_map(|o| o.skipped.iter().chain(&o.failed));
     let done = outcomes.iter().map(|o| o.done).sum();
     let ids: Vec<String> = outcomes.iter().flat_map(|o| &o.rows).map(i64::to_string).collect();

@@ -3,7 +3,7 @@
 //! An event of the `queue` lane may be taken when no earlier event of its thread is unfinished: the
 //! head of the line is the lock. Events of the `express` lane (buttons, stop, help) wait for nobody.
 
-use super::{Db, Store, on, on_durable, on_write};
+use super::{Store, on, on_durable, on_write};
 use chat::{Accepted, Addressed, Incoming, MessageRef, What};
 use sqlx::types::Json;
 
@@ -96,29 +96,11 @@ impl Store {
             ORDER BY i.id LIMIT 1";
         const TAKE: &str =
             "UPDATE inbox SET state = 'taken', lease_owner = $2, lease_until_ms = $3, attempts = attempts + 1, fence = fence + 1";
-        let row: Option<Row> = match &self.writes {
-            Db::Sqlite(pool) => {
-                let _turn = self.turn.lock().await;
-                let sql = format!("{TAKE} WHERE id = ({NEXT}) RETURNING {COLUMNS}");
-                sqlx::query_as(sqlx::AssertSqlSafe(sql))
-                    .bind(now_ms)
-                    .bind(owner)
-                    .bind(lease_until_ms)
-                    .bind(express_only)
-                    .fetch_optional(pool)
-                    .await?
-            }
-            Db::Pg(pool) => {
-                let sql = format!("{TAKE} WHERE id = ({NEXT} FOR UPDATE OF i SKIP LOCKED) RETURNING {COLUMNS}");
-                sqlx::query_as(sqlx::AssertSqlSafe(sql))
-                    .bind(now_ms)
-                    .bind(owner)
-                    .bind(lease_until_ms)
-                    .bind(express_only)
-                    .fetch_optional(pool)
-                    .await?
-            }
-        };
+        let take = self.take_sql(TAKE, NEXT, "i", COLUMNS);
+        let row: Option<Row> = on_write!(self, pool => {
+            let take = sqlx::query_as(sqlx::AssertSqlSafe(take)).bind(now_ms).bind(owner).bind(lease_until_ms).bind(express_only);
+            take.fetch_optional(pool).await?
+        });
         Ok(row.map(event))
     }
 

@@ -1,6 +1,6 @@
 //! Jobs: the seed's table with leases and fences, and the rows that each works on.
 
-use super::{Db, Proposal, Store, on, on_durable, on_write};
+use super::{Proposal, Store, on, on_durable, on_write};
 use crate::sheet::SheetId;
 use chat::{Anchor, MessageRef};
 use serde_json::Value;
@@ -293,29 +293,11 @@ impl Store {
         const TAKE: &str =
             "UPDATE jobs SET status = 'processing', lease_owner = $2, lease_until_ms = $3, attempts = attempts + 1, fence = fence + 1,
             started_at_ms = coalesce(started_at_ms, $1)";
-        let row: Option<Row> = match &self.writes {
-            Db::Sqlite(pool) => {
-                let _turn = self.turn.lock().await;
-                let sql = format!("{TAKE} WHERE id = ({NEXT}) RETURNING {COLUMNS}");
-                sqlx::query_as(sqlx::AssertSqlSafe(sql))
-                    .bind(now_ms)
-                    .bind(owner)
-                    .bind(lease_until_ms)
-                    .bind(per_person)
-                    .fetch_optional(pool)
-                    .await?
-            }
-            Db::Pg(pool) => {
-                let sql = format!("{TAKE} WHERE id = ({NEXT} FOR UPDATE OF j SKIP LOCKED) RETURNING {COLUMNS}");
-                sqlx::query_as(sqlx::AssertSqlSafe(sql))
-                    .bind(now_ms)
-                    .bind(owner)
-                    .bind(lease_until_ms)
-                    .bind(per_person)
-                    .fetch_optional(pool)
-                    .await?
-            }
-        };
+        let take = self.take_sql(TAKE, NEXT, "j", COLUMNS);
+        let row: Option<Row> = on_write!(self, pool => {
+            let take = sqlx::query_as(sqlx::AssertSqlSafe(take)).bind(now_ms).bind(owner).bind(lease_until_ms).bind(per_person);
+            take.fetch_optional(pool).await?
+        });
         Ok(row.and_then(job))
     }
 

@@ -1,7 +1,7 @@
 //! What is remembered: sqlx over SQLite (default) or PostgreSQL, one file per table family.
 //!
 //! SQL text is shared; `on!` runs one statement on whichever pool is there. The few statements
-//! that differ (claiming an event) stand twice.
+//! that differ are made by one function each.
 
 mod accepts;
 mod changes;
@@ -177,6 +177,16 @@ impl Store {
     /// When it does not answer, or is not migrated.
     pub async fn ping(&self) -> Result<(), sqlx::Error> {
         on!(self, pool => sqlx::query("SELECT 1 FROM inbox LIMIT 1").fetch_optional(pool).await.map(|_| ()))
+    }
+
+    /// The statement that takes the next thing from a queue: where several processes can write at the
+    /// same time, they pass by what another one is just taking.
+    fn take_sql(&self, take: &str, next: &str, alias: &str, columns: &str) -> String {
+        let skip = match self.writes {
+            Db::Sqlite(_) => String::new(),
+            Db::Pg(_) => format!(" FOR UPDATE OF {alias} SKIP LOCKED"),
+        };
+        format!("{take} WHERE id = ({next}{skip}) RETURNING {columns}")
     }
 
     /// Closes all connections.
