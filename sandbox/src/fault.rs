@@ -29,6 +29,10 @@ pub enum Kind {
     Late,
     /// The answer takes two seconds longer.
     Slow,
+    /// Another request changes the same sheet just now (Smartsheet's 4004).
+    Busy,
+    /// The model answers something that has nothing to do with the question.
+    Nonsense,
 }
 
 impl FromStr for Kind {
@@ -43,8 +47,10 @@ impl FromStr for Kind {
             "truncated" => Self::Truncated,
             "late" => Self::Late,
             "slow" => Self::Slow,
+            "busy" => Self::Busy,
+            "nonsense" => Self::Nonsense,
             other => {
-                return Err(format!("unknown fault '{other}': use 429, 5xx, hang, reset, truncated, late or slow"));
+                return Err(format!("unknown fault '{other}': use 429, 5xx, hang, reset, truncated, late, slow, busy or nonsense"));
             }
         })
     }
@@ -62,6 +68,7 @@ struct State {
     queued_writes: VecDeque<Kind>,
     rates: Vec<(Kind, f64)>,
     random: u64,
+    dealt: Vec<Kind>,
 }
 
 impl Faults {
@@ -91,20 +98,25 @@ impl Faults {
     /// The fault for a request that changes something.
     pub(crate) fn draw_write(&self) -> Option<Kind> {
         let queued = self.lock().queued_writes.pop_front();
-        queued.or_else(|| self.draw())
+        if let Some(kind) = queued {
+            self.lock().dealt.push(kind);
+            return Some(kind);
+        }
+        self.draw()
+    }
+
+    /// How many requests have gone wrong this way.
+    pub fn dealt(&self, kind: Kind) -> usize {
+        self.lock().dealt.iter().filter(|k| **k == kind).count()
     }
 
     pub(crate) fn draw(&self) -> Option<Kind> {
         let mut state = self.lock();
-        if let Some(kind) = state.queued.pop_front() {
-            return Some(kind);
-        }
-        for (kind, share) in state.rates.clone() {
-            if state.uniform() < share {
-                return Some(kind);
-            }
-        }
-        None
+        let queued = state.queued.pop_front();
+        let by_rate = |state: &mut State| state.rates.clone().into_iter().find(|(_, share)| state.uniform() < *share).map(|(kind, _)| kind);
+        let kind = queued.or_else(|| by_rate(&mut state))?;
+        state.dealt.push(kind);
+        Some(kind)
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
@@ -135,7 +147,7 @@ pub(crate) async fn before(kind: Kind) -> Option<Response> {
             tokio::time::sleep(Duration::from_secs(2)).await;
             None
         }
-        Kind::RateLimited | Kind::ServerError | Kind::Truncated | Kind::HangAfter | Kind::Late => None,
+        Kind::RateLimited | Kind::ServerError | Kind::Truncated | Kind::HangAfter | Kind::Late | Kind::Busy | Kind::Nonsense => None,
     }
 }
 

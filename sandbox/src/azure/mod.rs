@@ -1,7 +1,9 @@
 //! Azure OpenAI chat completions over HTTP: scripted, faulty, or answered by the built-in demo model.
 
 mod demo;
+mod limit;
 mod script;
+mod text;
 mod wire;
 
 pub use script::Reply;
@@ -24,6 +26,8 @@ use tokio::sync::Notify;
 pub const API_KEY: &str = "sandbox-azure-key";
 /// The deployment that the stand-in has.
 pub const DEPLOYMENT: &str = "sandbox";
+/// The deployment that only continues texts.
+pub const TEXT_DEPLOYMENT: &str = "sandbox-text";
 
 /// Where the answers come from.
 #[derive(Clone, Debug)]
@@ -45,11 +49,22 @@ pub struct Options {
     pub reasoning: bool,
     /// Time to the first token.
     pub latency: Duration,
+    /// The same for questions about single rows, on top of it.
+    pub row_latency: Duration,
+    /// Requests that are granted in a window of this length, told in every answer; none for no limit.
+    pub limit: Option<(u64, Duration)>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { listen: SocketAddr::from(([127, 0, 0, 1], 0)), mode: Mode::Demo, reasoning: false, latency: Duration::ZERO }
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            mode: Mode::Demo,
+            reasoning: false,
+            latency: Duration::ZERO,
+            row_latency: Duration::ZERO,
+            limit: None,
+        }
     }
 }
 
@@ -66,6 +81,7 @@ struct Service {
     script: Mutex<VecDeque<Reply>>,
     requests: Mutex<Vec<Value>>,
     asked: Notify,
+    window: Mutex<limit::Window>,
 }
 
 impl Azure {
@@ -85,9 +101,12 @@ impl Azure {
             script: Mutex::new(script),
             requests: Mutex::default(),
             asked: Notify::new(),
+            window: Mutex::default(),
         });
         let router = Router::new()
             .route("/openai/deployments/{deployment}/chat/completions", post(dated))
+            .route("/openai/deployments/{deployment}/completions", post(text::dated))
+            .route("/openai/v1/completions", post(text::current))
             .route("/openai/v1/chat/completions", post(current))
             .route("/v1/chat/completions", post(current))
             .fallback(|| async { wire::error(404, "404", "Resource not found") })
@@ -175,53 +194,84 @@ async fn current(State(service): State<Arc<Service>>, headers: HeaderMap, Json(b
     answer(&service, &deployment, &headers, body).await
 }
 
-async fn answer(service: &Service, deployment: &str, headers: &HeaderMap, body: Value) -> Response {
-    let header = |name: &str| headers.get(name).and_then(|v| v.to_str().ok());
-    let bearer = header("authorization").and_then(|v| v.strip_prefix("Bearer "));
-    if header("api-key").or(bearer) != Some(API_KEY) {
-        return wire::error(
-            401,
-            "401",
-            "Access denied due to invalid subscription key or wrong API endpoint. Make sure to provide a valid key for an active subscription and use a correct regional API endpoint for your resource.",
-        );
+/// A request that is going to be answered.
+struct Received {
+    fault: Option<Kind>,
+    window: Option<limit::Left>,
+}
+
+/// What comes before every answer: key, deployment, log, faults, limit. The error is the answer then.
+async fn receive(service: &Service, deployment: &str, own: &str, headers: &HeaderMap, body: &Value) -> Result<Received, Response> {
+    if let Some(response) = refusal_at_the_door(service, deployment, own, headers, body) {
+        return Err(response);
     }
-    if deployment != DEPLOYMENT {
-        return wire::error(
-            404,
-            "DeploymentNotFound",
-            "The API deployment for this resource does not exist. If you created the deployment within the last 5 minutes, please wait a moment and try again.",
-        );
-    }
-    lock(&service.requests).push(body.clone());
-    service.asked.notify_waiters();
     let fault = service.faults.draw();
-    if let Some(kind) = fault
-        && let Some(response) = fault::before(kind).await
-    {
-        return response;
+    if let Some(response) = troubled(fault).await {
+        return Err(response);
     }
-    match fault {
-        Some(Kind::RateLimited) => return wire::throttled(),
-        Some(Kind::ServerError) => {
-            return wire::error(500, "InternalServerError", "The server had an error while processing your request.");
-        }
-        _ => {}
-    }
+    let Some((requests, length)) = service.options.limit else { return Ok(Received { fault, window: None }) };
+    let window = lock(&service.window).take(requests, length).map_err(wire::throttled)?;
+    Ok(Received { fault, window: Some(window) })
+}
+
+async fn answer(service: &Service, deployment: &str, headers: &HeaderMap, body: Value) -> Response {
+    let Received { fault, window } = match receive(service, deployment, DEPLOYMENT, headers, &body).await {
+        Ok(received) => received,
+        Err(response) => return response,
+    };
     if let Some(refusal) = refused(&body, service.options.reasoning) {
         return refusal;
     }
+    let of_row = if body["response_format"].is_object() { service.options.row_latency } else { Duration::ZERO };
     // A sleep of no time lasts until the next tick of the timer.
-    if !service.options.latency.is_zero() {
-        tokio::time::sleep(service.options.latency).await;
+    if !(service.options.latency + of_row).is_zero() {
+        tokio::time::sleep(service.options.latency + of_row).await;
     }
     let reply = match service.options.mode {
+        _ if fault == Some(Kind::Nonsense) => Reply::Say("As an admiral, I prefer the sea.".into()),
         Mode::Demo => demo::reply(&body),
         Mode::Script(_) => lock(&service.script).pop_front().unwrap_or_else(|| Reply::Say("(the script has ended)".into())),
     };
     let streaming = body["stream"] == json!(true);
     let usage = body["stream_options"]["include_usage"] == json!(true);
-    let response = wire::render(&reply, streaming, usage);
+    let mut response = wire::render(&reply, streaming, usage);
+    limit::tell(response.headers_mut(), window);
     fault::after(fault, response).await
+}
+
+/// Checks key and deployment, and keeps the request; an answer when it goes no further.
+fn refusal_at_the_door(service: &Service, deployment: &str, own: &str, headers: &HeaderMap, body: &Value) -> Option<Response> {
+    let header = |name: &str| headers.get(name).and_then(|v| v.to_str().ok());
+    let bearer = header("authorization").and_then(|v| v.strip_prefix("Bearer "));
+    if header("api-key").or(bearer) != Some(API_KEY) {
+        return Some(wire::error(
+            401,
+            "401",
+            "Access denied due to invalid subscription key or wrong API endpoint. Make sure to provide a valid key for an active subscription and use a correct regional API endpoint for your resource.",
+        ));
+    }
+    if deployment != own {
+        return Some(wire::error(
+            404,
+            "DeploymentNotFound",
+            "The API deployment for this resource does not exist. If you created the deployment within the last 5 minutes, please wait a moment and try again.",
+        ));
+    }
+    lock(&service.requests).push(body.clone());
+    service.asked.notify_waiters();
+    None
+}
+
+/// The answer of a fault that comes before anything else.
+async fn troubled(fault: Option<Kind>) -> Option<Response> {
+    if let Some(response) = fault::before(fault?).await {
+        return Some(response);
+    }
+    match fault? {
+        Kind::RateLimited => Some(wire::throttled(Duration::from_millis(200))),
+        Kind::ServerError => Some(wire::error(500, "InternalServerError", "The server had an error while processing your request.")),
+        _ => None,
+    }
 }
 
 /// What the service refuses before it thinks: unanswered tool calls, parameters of another model family.

@@ -29,10 +29,13 @@ pub(super) fn unsupported(field: &str, code: &str) -> Response {
     Failure { status: 400, headers: Vec::new(), body }.into_response()
 }
 
-pub(super) fn throttled() -> Response {
+pub(super) fn throttled(wait: Duration) -> Response {
     let message = "Requests to the ChatCompletions_Create Operation under Azure OpenAI API version 2024-10-21 have exceeded token rate limit of your current OpenAI S0 pricing tier. Please retry after 1 second.";
-    let headers =
-        vec![("retry-after-ms", "200".to_owned()), ("retry-after", "1".to_owned()), ("x-ratelimit-remaining-requests", "0".to_owned())];
+    let headers = vec![
+        ("retry-after-ms", wait.as_millis().to_string()),
+        ("retry-after", wait.as_secs().max(1).to_string()),
+        ("x-ratelimit-remaining-requests", "0".to_owned()),
+    ];
     Failure { status: 429, headers, body: json!({ "error": { "code": "429", "message": message } }) }.into_response()
 }
 

@@ -166,6 +166,14 @@ impl Slack {
         self.service.state().messages.clone()
     }
 
+    /// Somebody deletes the messages that say this. Returns how many there were.
+    pub fn delete(&self, words: &str) -> usize {
+        let mut state = self.service.state();
+        let before = state.messages.len();
+        state.messages.retain(|m| !m.seen().contains(words));
+        before - state.messages.len()
+    }
+
     /// What people see in a thread, oldest first: who, and the words.
     pub fn thread(&self, channel: &str, root: Option<&str>) -> Vec<(String, String)> {
         let inside =

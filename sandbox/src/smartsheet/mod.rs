@@ -232,6 +232,7 @@ async fn gate(State(service): State<Arc<Service>>, request: Request, next: Next)
         None => Some(Failure::new(1001, "An Access Token is required.")),
         Some(t) if t != format!("Bearer {TOKEN}") => Some(Failure::new(1002, "Your Access Token is invalid.")),
         Some(_) if fault == Some(Kind::RateLimited) || service.over_rate(cost) => Some(Failure::rate_limited()),
+        Some(_) if fault == Some(Kind::Busy) && change => Some(Failure::busy(0)),
         Some(_) if fault == Some(Kind::ServerError) => Some(if change {
             Failure::new(4002, "Server timeout exceeded.")
         } else {
@@ -245,12 +246,22 @@ async fn gate(State(service): State<Arc<Service>>, request: Request, next: Next)
     if fault == Some(Kind::Late) {
         return fault::late(next.run(request));
     }
-    let response = next.run(request).await;
-    service.happened.notify_waiters();
-    if change {
-        webhooks::notify(&service);
+    if !change {
+        let response = next.run(request).await;
+        service.happened.notify_waiters();
+        return fault::after(fault, response).await;
     }
-    fault::after(fault, response).await
+    // What changes something is carried out, whether or not somebody still waits for the answer.
+    let carried_out = tokio::spawn(async move {
+        let response = next.run(request).await;
+        service.happened.notify_waiters();
+        webhooks::notify(&service);
+        response
+    });
+    match carried_out.await {
+        Ok(response) => fault::after(fault, response).await,
+        Err(_) => Failure::new(4000, "An unexpected error has occurred.").into_response(),
+    }
 }
 
 async fn logged(request: Request) -> (Request, Logged) {

@@ -108,8 +108,8 @@ async fn change(
     let partial = params.get("allowPartialSuccess").is_some_and(|v| v == "true");
     service
         .write(sheet_id, |world| {
-            let before = world.sheet(sheet_id)?.clone();
-            if before.access_level == "VIEWER" {
+            let before = if partial { None } else { Some(world.sheet(sheet_id)?.clone()) };
+            if world.sheet(sheet_id)?.access_level == "VIEWER" {
                 return Err(Failure::new(1004, "You are not authorized to perform this action."));
             }
             let (mut done, mut failed) = (Vec::new(), Vec::new());
@@ -123,19 +123,19 @@ async fn change(
                     Err(failure) => failed.push((index, item.get("id").and_then(Value::as_i64), failure)),
                 }
             }
-            if let Some((index, row, failure)) = failed.first().cloned().filter(|_| !partial) {
+            if let (Some((index, row, failure)), Some(before)) = (failed.first().cloned(), before) {
                 world.sheets.insert(sheet_id, before);
                 world.changes.truncate(world.changes.len().saturating_sub(done.len()));
                 return Err(failure.at(index, row));
             }
+            for id in &done {
+                *world.written.entry(*id).or_default() += 1;
+            }
             let mut version = world.sheet(sheet_id)?.version;
             settle_version(world, sheet_id, &mut version, done.len());
             let sheet = world.sheet(sheet_id)?;
-            let rows: Vec<Value> = done
-                .iter()
-                .filter_map(|id| sheet.rows.iter().find(|r| r.id == *id))
-                .map(|r| row_json(sheet, r, false, false, None))
-                .collect();
+            let rows: Vec<Value> =
+                done.iter().filter_map(|id| sheet.rows.get(sheet.position(*id)?)).map(|r| row_json(sheet, r, false, false, None)).collect();
             let result = if single { rows.into_iter().next().unwrap_or(Value::Null) } else { Value::Array(rows) };
             let mut reply = json!({ "message": "SUCCESS", "resultCode": 0, "version": version, "result": result });
             if !failed.is_empty() {

@@ -156,8 +156,17 @@ fn sheet_of(world: &mut World, name: &str, columns: &[&str], lines: &[String], t
     }
     let now = world.timestamp();
     let columns = kinds.into_iter().map(|(c, _)| c).collect();
-    let sheet =
-        Sheet { id, name: name.into(), version: 1, columns, rows, created_at: now.clone(), modified_at: now, access_level: "OWNER" };
+    let sheet = Sheet {
+        id,
+        name: name.into(),
+        version: 1,
+        columns,
+        rows,
+        created_at: now.clone(),
+        modified_at: now,
+        access_level: "OWNER",
+        near: Default::default(),
+    };
     world.sheets.insert(id, sheet);
 }
 

@@ -161,6 +161,7 @@ fn sheet_without_rows(sheet: &Sheet) -> Sheet {
         created_at: String::new(),
         modified_at: String::new(),
         access_level: sheet.access_level,
+        near: Default::default(),
     }
 }
 
@@ -190,6 +191,7 @@ fn make_sheet(world: &mut World, body: &Value) -> Reply {
         created_at: now.clone(),
         modified_at: now,
         access_level: "OWNER",
+        near: Default::default(),
     };
     for column in columns {
         let fields = column.as_object().ok_or_else(|| Failure::new(1008, "Unable to parse request."))?;

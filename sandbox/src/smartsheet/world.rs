@@ -4,6 +4,7 @@ use super::error::Failure;
 use super::samples::{self, Seed};
 use crate::fault::Kind;
 use serde_json::{Map, Value, json};
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 /// Everything that the stand-in knows.
@@ -14,6 +15,7 @@ pub struct World {
     pub(crate) discussions: Vec<Discussion>,
     pub(crate) webhooks: BTreeMap<i64, Value>,
     pub(crate) changes: Vec<Value>,
+    pub(crate) written: BTreeMap<i64, usize>,
     /// Every request so far, oldest first.
     pub log: Vec<Logged>,
     ids: u64,
@@ -45,6 +47,8 @@ pub(crate) struct Sheet {
     pub created_at: String,
     pub modified_at: String,
     pub access_level: &'static str,
+    /// Where a row was found last.
+    pub near: Cell<usize>,
 }
 
 #[derive(Clone, Debug)]
@@ -115,7 +119,9 @@ impl World {
     /// A write happened: version + 1, and something to tell the webhooks.
     pub(crate) fn touched(&mut self, sheet_id: i64, event: Value) -> i64 {
         let now = self.timestamp();
-        self.changes.push(json!({ "sheetId": sheet_id, "event": event }));
+        if !self.webhooks.is_empty() {
+            self.changes.push(json!({ "sheetId": sheet_id, "event": event }));
+        }
         match self.sheets.get_mut(&sheet_id) {
             Some(sheet) => {
                 sheet.version += 1;
@@ -141,6 +147,11 @@ impl World {
         let sheet = self.sheets.values().find(|s| s.name == sheet)?;
         let primary = sheet.columns.iter().find(|c| c.primary)?.id;
         sheet.rows.iter().find(|r| r.cells.get(&primary).is_some_and(|c| shown(c) == row)).map(|r| r.id)
+    }
+
+    /// How often each row was added or changed by a request, by row id; rows that never were are missing.
+    pub fn times_written(&self) -> &BTreeMap<i64, usize> {
+        &self.written
     }
 
     /// The columns of a sheet, by title.
@@ -223,8 +234,13 @@ impl Sheet {
         self.columns.iter().find(|c| c.id == id)
     }
 
+    /// The index of a row. Rows are mostly asked for one after the other, so it is looked for from the last one on.
     pub fn position(&self, row: i64) -> Option<usize> {
-        self.rows.iter().position(|r| r.id == row)
+        let near = self.near.get().min(self.rows.len());
+        let here = |r: &Row| r.id == row;
+        let found = self.rows[near..].iter().position(here).map(|i| near + i).or_else(|| self.rows[..near].iter().position(here));
+        self.near.set(found.unwrap_or(0));
+        found
     }
 
     /// The index just behind the last descendant of the row at `index`.

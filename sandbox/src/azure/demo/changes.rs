@@ -261,7 +261,8 @@ fn set(text: &str, schema: &Schema) -> Option<Intent> {
     match schema.column(name).filter(|c| !c.primary || behind.is_some()) {
         Some(column) => {
             let typed = format!("{} {value_text}", column.title);
-            let value = value_in(&typed, column, schema).unwrap_or_else(|| json!(words::bare(value_text)));
+            let read = value_in(value_text, column, schema).or_else(|| value_in(&typed, column, schema));
+            let value = read.unwrap_or_else(|| json!(words::bare(value_text)));
             let target = behind.or(in_head.map(|(_, t)| t)).unwrap_or("");
             update(column, value, target, schema)
         }

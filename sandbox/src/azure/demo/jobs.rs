@@ -46,12 +46,38 @@ pub(super) fn read(text: &str, schema: &Schema) -> Option<Intent> {
     })))
 }
 
+/// What somebody wants to know who asks why a row has a result: its name, and perhaps the column.
+pub(super) fn why(text: &str, schema: &Schema) -> Option<Intent> {
+    let lower = text.to_lowercase();
+    let rest =
+        ["why does ", "why did ", "why has ", "why is ", "explain "].iter().find_map(|o| lower.starts_with(o).then(|| &text[o.len()..]))?;
+    let rest = rest.trim_end_matches(['?', '.', '!']).trim_start_matches("the ");
+    let row = match words::around(rest, &["of", "for"]) {
+        Some((_, row)) => row,
+        None => words::around(rest, &["score", "scored", "get", "have", "has", "so"]).map_or(rest, |(row, _)| row),
+    };
+    let column = schema.mentioned(text).into_iter().find(|c| c.title != schema.primary().title).map(|c| c.title.clone());
+    Some(Intent::Explain { row: words::bare(row.split(" so ").next().unwrap_or(row)), column })
+}
+
 /// The answer for one row, if a request is about one: made of the row's own words.
 pub(super) fn row(request: &Value) -> Option<Value> {
     let kind = request["response_format"]["json_schema"]["name"].as_str()?;
     let messages = request["messages"].as_array()?;
     let task = messages.first()?["content"].as_str().unwrap_or_default();
-    let content = messages.last()?["content"].as_str()?;
+    answer(kind, task, messages.last()?["content"].as_str()?)
+}
+
+/// The same for a text that is to be continued; what is wanted shows in the schema.
+pub(super) fn continuation(prompt: &str) -> Option<Value> {
+    let (task, rest) = prompt.split_once("\n\n<row>")?;
+    let (data, wanted) = rest.split_once("</row>")?;
+    let kinds = [("summary", "summarize"), ("score", "score_alignment"), ("terms", "extract_terms")];
+    let kind = kinds.iter().find(|(property, _)| wanted.contains(&format!("\"{property}\""))).map_or("custom", |(_, kind)| kind);
+    answer(kind, task, &format!("<row>{data}</row>"))
+}
+
+fn answer(kind: &str, task: &str, content: &str) -> Option<Value> {
     let data = content.trim().strip_prefix("<row>").and_then(|d| d.strip_suffix("</row>"))?.trim();
     let text: Vec<&str> = data.lines().map(|l| l.split_once(": ").map_or(l, |(_, v)| v)).collect();
     let text = text.join(" ");

@@ -32,6 +32,7 @@ pub(super) enum Intent {
     Column(Value),
     Job(Value),
     Comment { row: String, text: String },
+    Explain { row: String, column: Option<String> },
     Say(String),
 }
 
@@ -73,8 +74,16 @@ pub(super) fn reply(request: &Value) -> Reply {
     }
 }
 
+/// What a text model writes behind a prompt.
+pub(super) fn continuation(prompt: &str) -> String {
+    jobs::continuation(prompt).map_or_else(|| " I have nothing to add.".into(), |answer| format!(" {answer}\n\nThat is the answer."))
+}
+
 fn intent(text: &str, schema: &Schema) -> Option<Intent> {
-    jobs::read(text, schema).or_else(|| changes::read(text, schema)).or_else(|| asks::read(text, schema))
+    jobs::read(text, schema)
+        .or_else(|| jobs::why(text, schema))
+        .or_else(|| changes::read(text, schema))
+        .or_else(|| asks::read(text, schema))
 }
 
 fn act(intent: Intent, turn: &Turn<'_>, schema: &Schema) -> Reply {
@@ -104,6 +113,13 @@ fn act(intent: Intent, turn: &Turn<'_>, schema: &Schema) -> Reply {
                 json!({ "sheet": null, "rows": [{ "cells": all }], "parent_row_id": parent_id, "after_row_id": null, "position": "bottom" }),
             )
         }
+        Intent::Explain { row, column } => match named_row(Some(&row), turn, schema) {
+            Ok(id) => match turn.result("explain_result") {
+                None => Reply::call("explain_result", json!({ "sheet": null, "row_id": id, "column": column })),
+                Some(result) => Reply::Say(explained(&row, result)),
+            },
+            Err(reply) => reply,
+        },
         Intent::Comment { row, text } => match named_row(Some(&row), turn, schema) {
             Ok(id) => Reply::call("propose_comment", json!({ "sheet": null, "row_id": id, "text": text })),
             Err(reply) => reply,
@@ -126,6 +142,15 @@ fn named_row(name: Option<&str>, turn: &Turn<'_>, schema: &Schema) -> Result<Val
         Some(id) => Ok(json!(id)),
         None => Err(Reply::Say(format!("I found no row whose {} begins with “{name}”.", schema.primary().title))),
     }
+}
+
+/// The newest result of a row that has a reason.
+fn explained(row: &str, result: &Value) -> String {
+    let all = result["results"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let newest = all.iter().find(|r| r["answer"]["reason"].is_string()).or(all.first()).unwrap_or(&Value::Null);
+    let value = newest["value"].as_str().map_or_else(|| newest["value"].to_string(), str::to_owned);
+    let reason = newest["answer"]["reason"].as_str().unwrap_or("No reason was given.");
+    format!("{row} has {value} in {}: {reason}", newest["column"].as_str().unwrap_or("that column"))
 }
 
 fn sheets(turn: &Turn<'_>) -> Reply {
