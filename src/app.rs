@@ -4,12 +4,13 @@ use crate::bot::{Bot, Door, Parts};
 use crate::changes::Changes;
 use crate::clock::Clock;
 use crate::config::{Config, Slack};
+use crate::events::Events;
 use crate::jobs::{self, Jobs};
 use crate::llm::Model;
 use crate::server;
 use crate::sheet::Sheets;
 use crate::smartsheet::Client;
-use crate::store::Store;
+use crate::store::{HEARTBEAT, Store};
 use anyhow::Context;
 use axum::Router;
 use chat::{Chat, Chats, Platform};
@@ -35,6 +36,8 @@ pub struct App {
     pub door: Arc<Door>,
     /// What is remembered.
     pub store: Store,
+    /// What happens.
+    pub events: Events,
     /// Where the sidecar listens.
     pub address: std::net::SocketAddr,
     stop: CancellationToken,
@@ -57,14 +60,19 @@ impl App {
     /// As [`App::start`].
     pub async fn start_with_store(config: &Config, clock: Clock, extra: Vec<Arc<dyn Chat>>, store: Store) -> anyhow::Result<Self> {
         store.migrate().await.context("the database could not be brought up to date")?;
+        store.free_dead(clock.now_ms()).await.context("processes that died could not be told from those that live")?;
         let smartsheet = config
             .smartsheet
             .clone()
             .context("SMARTSHEET_ACCESS_TOKEN is not set: create one in Smartsheet under Personal Settings > API Access")?;
         let endpoint = config.model.clone().context("no model is set: fill in AZURE_OPENAI_API_BASE, AZURE_OPENAI_API_KEY and AZURE_OPENAI_DEPLOYMENT (or OPENAI_BASE_URL and OPENAI_MODEL)")?;
-        let client = Arc::new(Client::new(smartsheet)?);
-        let sheets = Arc::new(Sheets::new(client, clock.clone(), config.snapshot_cache_bytes));
+        let sheets = Sheets::new(Client::new(smartsheet)?, clock.clone(), config.snapshot_cache_bytes);
         let model = Arc::new(Model::new(endpoint, config.model_settings.clone())?);
+        let model_of_jobs = match config.text_model.clone() {
+            Some(endpoint) => Arc::new(Model::of_texts(endpoint, config.model_settings.clone())?),
+            None => model.clone(),
+        };
+        let events = Events::default();
         let changes = Changes { store: store.clone(), sheets: sheets.clone(), clock: clock.clone(), rules: config.writes.clone() };
         let wake = Arc::new(Notify::new());
         let door = Arc::new(Door::new(store.clone(), wake.clone()));
@@ -77,10 +85,11 @@ impl App {
         }
         let jobs = Jobs::new(jobs::Parts {
             store: store.clone(),
-            changes: changes.clone(),
-            model: model.clone(),
+            changes: Changes { sheets: sheets.for_jobs(), ..changes.clone() },
+            model: model_of_jobs,
             chats: chats.clone(),
             clock: clock.clone(),
+            events: events.clone(),
             settings: config.jobs.clone(),
         });
         let parts = Parts {
@@ -101,9 +110,10 @@ impl App {
             tokio::spawn(server::serve(listener, server::router(store.clone(), webhooks), stop.clone())),
             tokio::spawn(bot.clone().run(stop.clone())),
             tokio::spawn(jobs.clone().run(stop.clone())),
-            tokio::spawn(housekeeping(store.clone(), clock, stop.clone())),
+            tokio::spawn(free_dead(store.clone(), clock.clone(), stop.clone())),
+            tokio::spawn(housekeeping(store.clone(), clock, config.retention, stop.clone())),
         ];
-        Ok(Self { bot, jobs, door, store, address, stop, tasks })
+        Ok(Self { bot, jobs, door, store, events, address, stop, tasks })
     }
 
     /// Stops accepting, lets running work end or hands it back, closes the database.
@@ -129,7 +139,20 @@ pub fn slack_adapter(slack: &Slack) -> anyhow::Result<Arc<slack_chat::Slack>> {
     Ok(Arc::new(slack_chat::Slack::new(settings)?))
 }
 
-async fn housekeeping(store: Store, clock: Clock, stop: CancellationToken) {
+/// Keeps up the sign that this process is alive, and frees what others have taken that died.
+async fn free_dead(store: Store, clock: Clock, stop: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(HEARTBEAT) => {}
+            () = stop.cancelled() => return,
+        }
+        if let Err(error) = store.free_dead(clock.now_ms()).await {
+            tracing::warn!(error = format!("{error:#}"), "processes that died could not be told from those that live");
+        }
+    }
+}
+
+async fn housekeeping(store: Store, clock: Clock, retention: Duration, stop: CancellationToken) {
     loop {
         let before = clock.now_ms() - REMEMBER_EVENTS.as_millis() as i64;
         if let Err(error) = store.forget_events(before).await {
@@ -137,6 +160,11 @@ async fn housekeeping(store: Store, clock: Clock, stop: CancellationToken) {
         }
         if let Err(error) = store.forget_unconfirmed_jobs(before).await {
             tracing::warn!(%error, "jobs that nobody confirmed could not be removed");
+        }
+        match store.forget_finished(clock.now_ms() - retention.as_millis() as i64).await {
+            Ok(0) => {}
+            Ok(gone) => tracing::info!(gone, "jobs and changes that are older than RETENTION_DAYS were removed"),
+            Err(error) => tracing::warn!(%error, "old jobs and changes could not be removed"),
         }
         tokio::select! {
             () = tokio::time::sleep(HOUSEKEEPING) => {}

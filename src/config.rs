@@ -1,5 +1,9 @@
 //! Every setting, read once at start and validated together; the only file that knows the environment.
 
+mod variables;
+
+pub use variables::VARIABLES;
+
 use crate::llm::{Endpoint, ModelSettings};
 use crate::smartsheet;
 use secrecy::{ExposeSecret, SecretString};
@@ -21,6 +25,8 @@ pub struct Config {
     pub public_base_url: Option<Url>,
     /// The model; `None` when neither `AZURE_OPENAI_*` nor `OPENAI_BASE_URL` is set.
     pub model: Option<Endpoint>,
+    /// `AZURE_OPENAI_COMPLETIONS_DEPLOYMENT`: a deployment that only continues texts, for the work of jobs on rows. Unset: jobs use the model above.
+    pub text_model: Option<Endpoint>,
     /// How the model is asked: `MODEL_*`.
     pub model_settings: ModelSettings,
     /// Smartsheet; `None` when `SMARTSHEET_ACCESS_TOKEN` is not set.
@@ -33,6 +39,8 @@ pub struct Config {
     pub writes: Writes,
     /// Long work: `JOB_CONCURRENCY`, `MODEL_PRICE_*`, `ALIGNMENT_CRITERIA`.
     pub jobs: JobSettings,
+    /// `RETENTION_DAYS`: how long finished jobs and the journal of changes are kept. Unset: 90.
+    pub retention: Duration,
     /// `LINK_HOSTS`: comma-separated hosts whose links may stay in answers, beside Smartsheet's own. Unset: none.
     pub link_hosts: Vec<String>,
     /// `SNAPSHOT_CACHE_MB`: memory for sheets. Unset: 128.
@@ -114,54 +122,6 @@ impl fmt::Display for Fault {
     }
 }
 
-/// Every variable that is read, with its default and a line for `.env.example`.
-pub const VARIABLES: &[(&str, &str, &str)] = &[
-    (
-        "DATABASE_URL",
-        "sqlite://chatsheet.db",
-        "Database: sqlite://path, or postgres://user:password@host/database when one machine is not enough.",
-    ),
-    ("TEST_DATABASE_URL", "", "PostgreSQL for the tests. Unset: the tests run on SQLite only."),
-    ("LISTEN", "127.0.0.1:3000", "Address that the sidecar listens on."),
-    ("PUBLIC_BASE_URL", "", "Where the sidecar is reached from outside, such as https://bot.example.com. Unset: it is not."),
-    ("AZURE_OPENAI_API_BASE", "", "Endpoint of the Azure OpenAI resource, such as https://name.openai.azure.com."),
-    ("AZURE_OPENAI_API_KEY", "", "Its key, or an Entra token (see AZURE_OPENAI_AUTH). Secret."),
-    ("AZURE_OPENAI_API_VERSION", "2025-01-01-preview", "API version; v1 means the current URL shape without a version."),
-    ("AZURE_OPENAI_DEPLOYMENT", "", "Name of the deployment."),
-    ("AZURE_OPENAI_MODEL", "", "Name of the model behind the deployment, for people; the deployment decides."),
-    ("AZURE_OPENAI_AUTH", "api-key", "How to log in: api-key or bearer."),
-    ("OPENAI_BASE_URL", "", "An OpenAI-compatible server instead of Azure, such as http://127.0.0.1:11434/v1 (Ollama)."),
-    ("OPENAI_API_KEY", "", "Its key. Unset: none is needed. Secret."),
-    ("OPENAI_MODEL", "", "The model to ask there."),
-    ("MODEL_TEMPERATURE", "0.7", "Randomness of answers, 0 to 2."),
-    ("MODEL_MAX_TOKENS", "4000", "Longest answer, in tokens."),
-    ("MODEL_TOP_P", "1", "Nucleus sampling, 0 to 1."),
-    ("MODEL_FREQUENCY_PENALTY", "0", "-2 to 2."),
-    ("MODEL_PRESENCE_PENALTY", "0", "-2 to 2."),
-    ("SMARTSHEET_ACCESS_TOKEN", "", "Access token of the account that the bot works under. Secret."),
-    ("SMARTSHEET_REGION", "us", "Where the account lives: us, eu, au or gov."),
-    ("SMARTSHEET_API_BASE_URL", "", "Base URL of the API, instead of the region's."),
-    ("SMARTSHEET_WEBHOOK_SECRET", "", "Shared secret of webhooks that were made by hand. Unset: none were. Secret."),
-    ("SLACK_BOT_TOKEN", "", "Bot token of the Slack app (xoxb-…). Unset: no Slack. Secret."),
-    ("SLACK_SIGNING_SECRET", "", "Signing secret of the Slack app; required with the token. Secret."),
-    ("SLACK_API_BASE_URL", "https://slack.com/api", "Base URL of Slack's Web API."),
-    (
-        "CONFIRM_WRITES",
-        "always",
-        "always: every write waits for Confirm. bulk: a change of cells in one row is applied at once, with Undo.",
-    ),
-    ("CONFIRM_LIMIT_ROWS", "200", "From this many rows on the number of rows is asked for in a second step."),
-    ("UNDO_HOURS", "24", "How long a change can be taken back."),
-    ("JOB_CONCURRENCY", "8", "Model calls of background jobs at the same time."),
-    ("MODEL_PRICE_PER_1K_INPUT", "", "Price of 1,000 tokens that the model reads, for estimates of jobs. Unset: no cost is shown."),
-    ("MODEL_PRICE_PER_1K_OUTPUT", "", "Price of 1,000 tokens that the model writes; set both or none."),
-    ("ALIGNMENT_CRITERIA", "", "What rows are scored by when the person names no criteria."),
-    ("LINK_HOSTS", "", "Comma-separated hosts whose links may stay in answers, beside Smartsheet's own and links from the sheet."),
-    ("SNAPSHOT_CACHE_MB", "128", "Memory for sheets that were read."),
-    ("LOG_FORMAT", "pretty", "pretty or json."),
-    ("RUST_LOG", "info", "What is logged, as tracing directives."),
-];
-
 impl Config {
     /// Reads the process environment, and `.env` in the working directory for what is not set there.
     ///
@@ -198,12 +158,14 @@ impl Config {
             listen: r.parsed("LISTEN", "an address and a port, such as 127.0.0.1:3000").unwrap_or(SocketAddr::from(([127, 0, 0, 1], 3000))),
             public_base_url: r.url("PUBLIC_BASE_URL"),
             model: model(r),
+            text_model: text_model(r),
             model_settings: model_settings(r),
             smartsheet: smartsheet_settings(r),
             smartsheet_webhook_secret: r.secret("SMARTSHEET_WEBHOOK_SECRET"),
             slack: slack(r),
             writes: writes(r),
             jobs: jobs(r),
+            retention: retention(r),
             link_hosts: r
                 .text("LINK_HOSTS")
                 .unwrap_or_default()
@@ -242,6 +204,22 @@ impl Config {
             }
             _ => url.to_owned(),
         }
+    }
+}
+
+/// Begins the program anew with one arena of the system's allocator, unless the environment says how many there are.
+/// Each thread would keep for itself what it has freed of a large sheet: twice the memory for nothing. The allocator
+/// only asks the environment, and only before the program begins.
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+pub fn with_one_arena() {
+    const ARENAS: &str = "MALLOC_ARENA_MAX";
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    if std::env::var(ARENAS).is_err()
+        && let Ok(program) = std::env::current_exe()
+    {
+        use std::os::unix::process::CommandExt;
+        // Comes back only when it did not work; then it runs as it is.
+        let _ = std::process::Command::new(program).args(std::env::args_os().skip(1)).env(ARENAS, "1").exec();
     }
 }
 
@@ -285,6 +263,20 @@ fn model(r: &mut Reader<'_>) -> Option<Endpoint> {
         endpoint.label = format!("{} ({model})", endpoint.label);
     }
     Some(endpoint)
+}
+
+fn text_model(r: &mut Reader<'_>) -> Option<Endpoint> {
+    let deployment = r.text("AZURE_OPENAI_COMPLETIONS_DEPLOYMENT")?;
+    let (base, key) = (r.text("AZURE_OPENAI_API_BASE"), r.secret("AZURE_OPENAI_API_KEY"));
+    let (Some(base), Some(key)) = (base, key) else {
+        r.fault(
+            "AZURE_OPENAI_COMPLETIONS_DEPLOYMENT",
+            "is a deployment of AZURE_OPENAI_API_BASE; set that and AZURE_OPENAI_API_KEY as well",
+        );
+        return None;
+    };
+    let bearer = r.text_or_default("AZURE_OPENAI_AUTH").eq_ignore_ascii_case("bearer");
+    Some(Endpoint::azure(&base, &r.text_or_default("AZURE_OPENAI_API_VERSION"), &deployment, key, bearer))
 }
 
 fn model_settings(r: &mut Reader<'_>) -> ModelSettings {
@@ -344,6 +336,14 @@ fn jobs(r: &mut Reader<'_>) -> JobSettings {
         prices: prices.0.zip(prices.1),
         criteria: r.text("ALIGNMENT_CRITERIA"),
     }
+}
+
+fn retention(r: &mut Reader<'_>) -> Duration {
+    let (days, undo_hours) = (r.number("RETENTION_DAYS", 1.0, 36_500.0), r.text_or_default("UNDO_HOURS").parse().unwrap_or(0.0));
+    if days * 24.0 < undo_hours {
+        r.fault("RETENTION_DAYS", "is shorter than UNDO_HOURS: what is forgotten cannot be taken back");
+    }
+    Duration::from_secs((days * 86_400.0) as u64)
 }
 
 fn writes(r: &mut Reader<'_>) -> Writes {

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    chatsheet::config::with_one_arena();
     // One TLS implementation for everything, chosen before anything connects.
     if rustls::crypto::ring::default_provider().install_default().is_err() {
         eprintln!("chatsheet: the TLS provider was installed twice");

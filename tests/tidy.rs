@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 const MAX_LINES: usize = 500;
 
 /// The floors, top to bottom: a room may use what stands below it.
-const FLOORS: [(&str, u32); 15] = [
+const FLOORS: [(&str, u32); 16] = [
     ("cli", 13),
     ("app", 12),
     ("server", 11),
@@ -20,6 +20,7 @@ const FLOORS: [(&str, u32); 15] = [
     ("smartsheet", 5),
     ("config", 3),
     ("error", 1),
+    ("events", 1),
     ("clock", 1),
     ("main", 14),
 ];

@@ -23,6 +23,7 @@ pub(super) enum Command {
     Use(String),
     Sheets,
     Jobs,
+    JobStatus(String),
     CancelJob(String),
     RetryJob(String),
     /// A bare number: the second step of a large change, if one waits for it.
@@ -35,7 +36,10 @@ pub(super) enum Command {
 
 /// Whether a text is served at once, beside a running turn.
 pub(super) fn is_express(text: &str) -> bool {
-    matches!(parse(text), Some(Command::Stop | Command::Help | Command::Jobs | Command::CancelJob(_) | Command::RetryJob(_)))
+    matches!(
+        parse(text),
+        Some(Command::Stop | Command::Help | Command::Jobs | Command::JobStatus(_) | Command::CancelJob(_) | Command::RetryJob(_))
+    )
 }
 
 /// The command that a text is, if it is one.
@@ -73,6 +77,9 @@ pub(super) fn parse(text: &str) -> Option<Command> {
         let id = rest.strip_prefix("job").unwrap_or(rest).trim().trim_matches('`');
         (id.len() == 6 && id.bytes().all(|b| b.is_ascii_hexdigit())).then(|| id.to_owned())
     };
+    if let Some(id) = job("status ").or_else(|| job("job ")) {
+        return Some(Command::JobStatus(id));
+    }
     if let Some(id) = job("cancel ") {
         return Some(Command::CancelJob(id));
     }
@@ -112,8 +119,12 @@ impl Bot {
                 self.answer(event, words::sheets(&sheets)).await
             }
             Command::Jobs => {
-                let jobs = self.parts.store.jobs_of(&thread, &event.incoming.sender.id, 10).await?;
+                let jobs = self.parts.jobs.list(&thread, &event.incoming.sender.id, 10).await?;
                 self.answer(event, words::jobs(&jobs)).await
+            }
+            Command::JobStatus(id) => {
+                let job = self.parts.jobs.read(&id, &event.incoming.sender.id).await?;
+                self.answer(event, words::job_status(&job, self.parts.clock.now_ms())).await
             }
             Command::CancelJob(id) => {
                 self.parts.jobs.cancel(&id, &event.incoming.sender.id).await?;
@@ -171,7 +182,9 @@ impl Bot {
         let now = self.parts.clock.now_ms();
         let open = waiting.iter().filter(|p| p.expires_at_ms > now).count();
         let last = self.parts.store.last_undoable(&session.id).await?;
-        self.answer(event, words::status(&snapshot, open, last.is_some(), self.parts.model.label())).await
+        let jobs = self.parts.jobs.list(thread, "", 20).await?;
+        let running: Vec<_> = jobs.into_iter().filter(|j| !j.status.ended()).collect();
+        self.answer(event, words::status(&snapshot, open, last.is_some(), self.parts.model.label(), &running)).await
     }
 
     /// Shows that the text was heard, before anything that may take time. As long as what is returned
@@ -250,6 +263,7 @@ mod tests {
             parse("switch to https://app.smartsheet.com/sheets/abc"),
             Some(Command::Use("https://app.smartsheet.com/sheets/abc".into()))
         );
+        assert_eq!(parse("status a1b2c3"), Some(Command::JobStatus("a1b2c3".into())));
         assert_eq!(parse("1,240 rows"), Some(Command::Count(1240)));
         assert_eq!(parse("which tasks are overdue?"), None);
         assert!(is_express("stop") && !is_express("use x"));

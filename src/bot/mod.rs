@@ -41,7 +41,7 @@ pub struct Parts {
     /// What is remembered.
     pub store: Store,
     /// Sheets, and through them Smartsheet.
-    pub sheets: Arc<Sheets>,
+    pub sheets: Sheets,
     /// Proposals and their application.
     pub changes: Changes,
     /// Long work.
@@ -65,7 +65,6 @@ struct Running {
 /// The conversation.
 pub struct Bot {
     parts: Parts,
-    owner: String,
     wake: Arc<Notify>,
     settled: Notify,
     running: Mutex<HashMap<String, Running>>,
@@ -78,10 +77,8 @@ pub struct Bot {
 impl Bot {
     /// A bot over these parts; `wake` is rung by the [`Door`] when something came in.
     pub fn new(parts: Parts, wake: Arc<Notify>) -> Arc<Self> {
-        let owner = format!("{}-{}", std::process::id(), uuid::Uuid::new_v4().simple());
         Arc::new(Self {
             parts,
-            owner,
             wake,
             settled: Notify::new(),
             running: Mutex::default(),
@@ -162,7 +159,9 @@ impl Bot {
         };
         let now = self.parts.clock.now_ms();
         let claimed = async {
-            let Some(mut event) = self.parts.store.claim(&self.owner, express_only, now, now + LEASE.as_millis() as i64).await? else {
+            let Some(mut event) =
+                self.parts.store.claim(self.parts.store.owner(), express_only, now, now + LEASE.as_millis() as i64).await?
+            else {
                 return Ok(None);
             };
             self.take_followers(&mut event, now).await?;

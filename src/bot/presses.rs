@@ -6,7 +6,7 @@ use super::{Bot, preview, words};
 use crate::changes::{Outcome, Plan, Stop};
 use crate::error::{Result, told};
 use crate::jobs::{Jobs, LARGE};
-use crate::store::{Change, Event, NewMessage, Proposal, ProposalState, Role};
+use crate::store::{Change, Event, Job, NewMessage, Place, Proposal, ProposalState, Role};
 use chat::{Chat, ChatError, Message, MessageRef, What};
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,7 +33,9 @@ impl Bot {
 
     /// The proposal that this person may decide here, or why not.
     async fn decidable(&self, event: &Event, id: &str) -> Result<Proposal> {
-        let proposal = self.parts.store.proposal(id).await?.ok_or_else(|| told(words::proposal_gone()))?;
+        let mut proposal = self.parts.store.proposal(id).await?.ok_or_else(|| told(words::proposal_gone()))?;
+        // Who is quick presses before the place of the message is stored.
+        proposal.message = proposal.message.or_else(|| pressed(event));
         if proposal.thread_key != event.incoming.thread.storage_key() {
             return Err(told(words::proposal_gone()));
         }
@@ -70,7 +72,7 @@ impl Bot {
         let now = self.parts.clock.now_ms();
         let plan = plan_of(proposal)?;
         if let Plan::Job { .. } = plan {
-            self.replace(event, proposal.message.clone(), &words::starting(&plan)).await?;
+            self.replace(event, proposal.message.clone(), &self.starting(proposal, &plan).await?).await?;
             if !self.parts.store.start_job(proposal, now).await? {
                 return Err(told(words::already_decided()));
             }
@@ -78,7 +80,7 @@ impl Bot {
             self.parts.jobs.wake();
             return Ok(());
         }
-        let large = matches!(&plan, Plan::Update { rows } if rows.len() > LARGE);
+        let large = plan.units() > LARGE;
         let change = Change {
             id: uuid_of(event),
             undo_of: None,
@@ -93,10 +95,20 @@ impl Bot {
             applying: true,
             created_at_ms: now,
         };
-        let job =
-            large.then(|| Jobs::of_change(&change, &words::what(&plan), &event.incoming.anchor, plan.units(), proposal.message.clone()));
+        let place = Place {
+            session_id: proposal.session_id.clone(),
+            thread_key: proposal.thread_key.clone(),
+            anchor: event.incoming.anchor.clone(),
+            asker: proposal.asker.clone(),
+            identity: proposal.identity.clone(),
+            sheet: proposal.sheet,
+        };
+        let job = large.then(|| Job {
+            message: proposal.message.clone(),
+            ..Jobs::of_change(&change, &plan, &words::what(&plan), proposal.filter.as_deref(), &place)
+        });
         if large {
-            self.replace(event, proposal.message.clone(), &words::starting(&plan)).await?;
+            self.replace(event, proposal.message.clone(), &self.starting(proposal, &plan).await?).await?;
         }
         if !self.parts.store.confirm_proposal(proposal, &change, plan.units() as i64, job.as_ref(), now).await? {
             return Err(told(words::already_decided()));
@@ -109,6 +121,11 @@ impl Bot {
         self.run_change(event, &change, &plan, proposal.message.clone()).await
     }
 
+    /// What is shown between the confirmation of a job and its beginning.
+    async fn starting(&self, proposal: &Proposal, plan: &Plan) -> Result<Message> {
+        Ok(words::starting(plan, self.parts.jobs.waits_for(&proposal.asker).await?))
+    }
+
     /// Goes on with the change that this event has caused before it was interrupted.
     pub(super) async fn go_on(&self, event: &Event, change: &Change) -> Result<()> {
         if change.job_id.is_some() {
@@ -116,12 +133,8 @@ impl Bot {
             return Ok(());
         }
         tracing::info!(change = %change.id, "a change is taken up again");
-        let pressed = match &event.incoming.what {
-            What::Press { message, .. } => message.clone(),
-            _ => None,
-        };
-        let message = pressed.or(self.parts.store.message_of_change(&change.id).await?);
-        let plan: Plan = serde_json::from_value(change.plan.clone())?;
+        let message = pressed(event).or(self.parts.store.message_of_change(&change.id).await?);
+        let plan = Plan::read(&change.plan)?;
         self.run_change(event, change, &plan, message).await
     }
 
@@ -148,7 +161,7 @@ impl Bot {
             return self.answer(event, words::job_queued(&undo)).await;
         }
         let undo = self.parts.changes.begin_undo(uuid_of(event), &change, &event.incoming.sender.id).await?;
-        let plan: Plan = serde_json::from_value(undo.plan.clone())?;
+        let plan = Plan::read(&undo.plan)?;
         self.run_change(event, &undo, &plan, message).await
     }
 
@@ -185,8 +198,16 @@ impl Bot {
     }
 }
 
+/// The message whose button was pressed.
+fn pressed(event: &Event) -> Option<MessageRef> {
+    match &event.incoming.what {
+        What::Press { message, .. } => message.clone(),
+        _ => None,
+    }
+}
+
 fn plan_of(proposal: &Proposal) -> Result<Plan> {
-    Ok(serde_json::from_value(proposal.plan.clone())?)
+    Ok(Plan::read(&proposal.plan)?)
 }
 
 /// Edits the message while the change is carried out; ends when the sender of progress is dropped.

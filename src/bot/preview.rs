@@ -102,6 +102,9 @@ fn proposal(made: &Made, lifetime: Duration) -> Vec<Block> {
         blocks.push(note(&format!("Where {}", escape(filter))));
     }
     blocks.extend(details(plan, Some(&made.snapshot)));
+    if let Some(requests) = crate::jobs::requests_of(plan) {
+        blocks.push(note(&words::in_the_background(requests)));
+    }
     blocks.extend(made.draft.warnings.iter().map(|w| note(&format!("⚠️ {}", escape(w)))));
     blocks.push(Block::Buttons(vec![
         button(

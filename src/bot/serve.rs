@@ -3,6 +3,7 @@
 use super::commands::uuid_of;
 use super::live_reply::LiveReply;
 use super::{Bot, commands, words};
+use crate::changes::Stop;
 use crate::clock::Clock;
 use crate::error::{Result, Trouble, told};
 use crate::store::{Event, HEARTBEAT, LEASE, NewMessage, Role, Store};
@@ -47,7 +48,10 @@ impl Bot {
     /// After too many tries: a change that is under way is closed, and the person is told.
     async fn give_up(&self, event: &Event) -> Result<()> {
         if let Some(change) = self.parts.store.change(&uuid_of(event)).await?.filter(|c| c.applying) {
-            self.parts.changes.abandon(&change, "it was interrupted several times; please look whether it was written").await?;
+            self.parts
+                .changes
+                .abandon(&change, "it was interrupted several times; please look whether it was written", &Stop::default())
+                .await?;
         }
         Err(told(words::gave_up()))
     }

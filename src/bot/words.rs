@@ -1,7 +1,7 @@
 //! Every sentence the bot says. Functions take data and return text, so that tone and form are seen together.
 
 use crate::changes::Plan;
-use crate::jobs::{in_a_line, short};
+use crate::jobs::{WaitsFor, in_a_line, in_detail, short};
 use crate::sheet::Snapshot;
 use crate::smartsheet::SheetEntry;
 use crate::store::{Job, Session};
@@ -19,8 +19,22 @@ pub(super) fn one_moment() -> &'static str {
     "⏳ One moment …"
 }
 
-pub(super) fn starting(plan: &Plan) -> Message {
-    Message::text(&format!("⏳ Queued: {}. It begins as soon as a place is free; `jobs` tells how far it is.", what(plan)))
+pub(super) fn starting(plan: &Plan, waits_for: WaitsFor) -> Message {
+    let when = match waits_for {
+        WaitsFor::Nothing => "It begins at once.".to_owned(),
+        WaitsFor::OwnJobs(n) => {
+            format!(
+                "{} of yours {} running already; it begins when one of them has ended.",
+                count(n, "job"),
+                if n == 1 { "is" } else { "are" }
+            )
+        }
+        WaitsFor::OtherJobs(n) => format!(
+            "{} running at the moment; it begins when one of them has ended.",
+            if n == 1 { "1 job is".into() } else { format!("{n} jobs are") }
+        ),
+    };
+    Message::text(&format!("⏳ Queued: {}. {when} `jobs` tells how far it is.", what(plan)))
 }
 
 pub(super) fn jobs(jobs: &[Job]) -> Message {
@@ -30,8 +44,21 @@ pub(super) fn jobs(jobs: &[Job]) -> Message {
     let lines: String = jobs.iter().map(|j| format!("- {}\n", in_a_line(j))).collect();
     Message::new(vec![
         md(&format!("**Jobs**, newest first\n{lines}")),
-        note("`cancel <job>` stops one, `retry <job>` does again what failed."),
+        note("`status <job>` says more about one, `cancel <job>` stops it, `retry <job>` does again what failed."),
     ])
+}
+
+/// What a large change takes; a request writes 500 rows in one to three seconds.
+pub(super) fn in_the_background(requests: usize) -> String {
+    let time = chat::text::duration(Duration::from_secs(2 * requests as u64));
+    format!(
+        "Runs in the background with about {} to Smartsheet, no model calls · about {time}. One message shows how far it is.",
+        count(requests, "request")
+    )
+}
+
+pub(super) fn job_status(job: &Job, now_ms: i64) -> Message {
+    Message::text(&in_detail(job, now_ms))
 }
 
 pub(super) fn job_queued(job: &Job) -> Message {
@@ -84,7 +111,7 @@ pub(super) fn help(session: Option<&Session>, model: &str) -> Message {
     ])
 }
 
-pub(super) fn status(snapshot: &Snapshot, waiting: usize, undoable: bool, model: &str) -> Message {
+pub(super) fn status(snapshot: &Snapshot, waiting: usize, undoable: bool, model: &str, running: &[Job]) -> Message {
     let mut lines = vec![
         format!(
             "Sheet: [{}]({}), {}, version {}",
@@ -104,6 +131,7 @@ pub(super) fn status(snapshot: &Snapshot, waiting: usize, undoable: bool, model:
     if undoable {
         lines.push("The last change can be taken back with `undo`.".into());
     }
+    lines.extend(running.iter().map(|j| format!("Job {}", in_a_line(j))));
     Message::text(&lines.iter().map(|l| format!("- {l}\n")).collect::<String>())
 }
 

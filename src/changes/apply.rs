@@ -42,6 +42,8 @@ pub type Progress = (usize, usize);
 /// How soon, and at most how seldom, what is in doubt is looked for.
 const FIRST_LOOK: Duration = Duration::from_millis(250);
 const LONGEST_LOOK: Duration = Duration::from_secs(2);
+/// How long a request that may be repeated has to show up before it is.
+const SAME_TWICE: Duration = Duration::from_secs(3);
 
 /// How a change is stopped between two requests, and by what.
 #[derive(Clone, Debug, Default)]
@@ -52,6 +54,8 @@ pub struct Stop {
     pub pause: CancellationToken,
     /// When Smartsheet does not answer the rest is left for later; otherwise it fails.
     pub patient: bool,
+    /// The job that the change is a part of, and our fence of it: who has lost the job takes nothing up.
+    pub lease: Option<(String, i64)>,
 }
 
 /// Why an entry was left alone: a person did not want the rest.
@@ -75,7 +79,7 @@ impl Changes {
     /// # Errors
     /// When the store fails, or the plan cannot be read. Faults of Smartsheet are part of the outcome.
     pub async fn apply(&self, change: &Change, progress: &watch::Sender<Progress>, stop: &Stop) -> Result<Outcome> {
-        let plan: Plan = serde_json::from_value(change.plan.clone())?;
+        let plan = Plan::read(&change.plan)?;
         // Taken up before anything is read: what is noted after this is noted by us.
         let run = if change.applying { Some(Run::take_up(self, change, progress, stop).await?) } else { None };
         let mut rows = self.store.change_rows(&change.id).await?;
@@ -112,10 +116,9 @@ impl Changes {
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn abandon(&self, change: &Change, reason: &str) -> Result<()> {
+    pub async fn abandon(&self, change: &Change, reason: &str, stop: &Stop) -> Result<()> {
         let (progress, _) = watch::channel((0, 0));
-        let stop = Stop::default();
-        let run = Run::take_up(self, change, &progress, &stop).await?;
+        let run = Run::take_up(self, change, &progress, stop).await?;
         let mut rows = self.store.change_rows(&change.id).await?;
         for row in rows.iter_mut().filter(|r| open(r)) {
             row.state = if row.state == RowState::Sent { RowState::Sent } else { RowState::Failed };
@@ -128,7 +131,7 @@ impl Changes {
 
 impl<'a> Run<'a> {
     async fn take_up(changes: &'a Changes, change: &'a Change, progress: &'a watch::Sender<Progress>, stop: &'a Stop) -> Result<Self> {
-        let fence = changes.store.take_change(&change.id).await?;
+        let fence = changes.store.take_change(&change.id, stop.lease.as_ref()).await?.ok_or_else(taken_over)?;
         Ok(Self { changes, change, identity: Identity::Service, progress, stop, fence })
     }
 
@@ -170,9 +173,15 @@ impl<'a> Run<'a> {
         Waits(self.changes.sheets.client().backoff().build())
     }
 
-    /// The sheet once everything that was sent shows up in it, or had the time to.
+    /// The sheet once everything that was sent shows up in it, or had some time to. For requests that are the same
+    /// twice as once: to wait longer would keep nothing from being carried out late.
     pub async fn look_back(&self, complete: impl Fn(&Snapshot) -> bool) -> Result<Arc<Snapshot>> {
-        let mut looks = self.looks();
+        let until = Instant::now() + self.changes.rules.in_doubt.min(SAME_TWICE);
+        self.look(Looks { until, pause: FIRST_LOOK }, complete).await
+    }
+
+    /// The sheet once everything that was sent shows up in it, or these looks are over.
+    pub async fn look(&self, mut looks: Looks, complete: impl Fn(&Snapshot) -> bool) -> Result<Arc<Snapshot>> {
         loop {
             let seen = self.current().await;
             if seen.as_ref().is_ok_and(|s| complete(s)) || !looks.again().await {

@@ -23,14 +23,19 @@ struct Wanted<'a> {
 
 impl Run<'_> {
     pub async fn add(&self, location: &Location, new: &[NewRowPlan], all: &mut [ChangeRow]) -> Result<()> {
-        let turn = self.changes.turn(self.change.sheet).await?;
-        let snapshot = self.current().await?;
         let rows: Vec<Wanted<'_>> = new.iter().enumerate().map(|(at, r)| Wanted { at, cells: &r.cells, value: |c| &c.after }).collect();
         let mut location = location.clone();
         for chunk in rows.chunks(CHUNK) {
-            let made = self.add_block(&turn, &snapshot, &location, chunk, all).await?;
+            self.between(all).await?;
+            if chunk.iter().any(|w| open(&all[w.at])) {
+                let turn = self.changes.turn(self.change.sheet).await?;
+                let snapshot = self.current().await?;
+                self.add_block(&turn, &snapshot, &location, chunk, all).await?;
+                turn.end().await;
+            }
+            let made = chunk.iter().filter_map(|w| all[w.at].made.as_ref().and_then(Value::as_i64));
             if let Some(last) = made.last() {
-                location = Location { after: Some(*last), ..Location::default() };
+                location = Location { after: Some(last), ..Location::default() };
             }
         }
         Ok(())
@@ -44,7 +49,7 @@ impl Run<'_> {
         location: &Location,
         rows: &[Wanted<'_>],
         all: &mut [ChangeRow],
-    ) -> Result<Vec<i64>> {
+    ) -> Result<()> {
         let doubtful: Vec<Wanted<'_>> = rows.iter().filter(|w| all[w.at].state == RowState::Sent).copied().collect();
         if !doubtful.is_empty() {
             self.look_for_added(&doubtful, all).await?;
@@ -85,7 +90,7 @@ impl Run<'_> {
             }
             self.note(all, &touched(all)).await?;
         }
-        Ok(rows.iter().filter_map(|w| all[w.at].made.as_ref().and_then(Value::as_i64)).collect())
+        Ok(())
     }
 
     /// Looks whether rows whose answer was lost are there; what does not show up in time stays open.
@@ -101,7 +106,7 @@ impl Run<'_> {
             };
             batch.iter().map(one).collect()
         };
-        let snapshot = self.look_back(|s| find(s).iter().all(Option::is_some)).await?;
+        let snapshot = self.look(self.looks(), |s| find(s).iter().all(Option::is_some)).await?;
         for (wanted, id) in batch.iter().zip(find(&snapshot)) {
             if let Some(id) = id {
                 all[wanted.at].made = Some(json!(id));
@@ -129,6 +134,7 @@ impl Run<'_> {
                 run.push(i);
             }
             start += run.len();
+            self.between(all).await?;
             for i in run.iter().copied().filter(|i| snapshot.row(back[*i].row_id).is_some()) {
                 // It was in doubt whether it had gone.
                 mark(&mut all[i], RowState::Skipped, "it is still there");

@@ -26,8 +26,10 @@ impl Run<'_> {
             };
             match sent {
                 Ok(made) => return self.made(&turn, plan, made, all).await,
-                // A comment or column that may be there is not made again; the rest is the same twice as once.
-                Err(error @ Error::MayHaveLanded(_)) if makes_something(plan) => return self.give_up(all, &[0], error).await,
+                // A comment that may be there is not made again. The rest is the same twice as once: titles of columns are unique.
+                Err(error @ Error::MayHaveLanded(_)) if matches!(plan, Plan::Comment { .. }) => {
+                    return self.give_up(all, &[0], error).await;
+                }
                 Err(error) => {
                     if let Err(error) = waits.after(error).await {
                         return self.give_up(all, &[0], error).await;
@@ -170,11 +172,6 @@ impl Run<'_> {
             }
         }
     }
-}
-
-/// Whether carrying it out twice would make two of it.
-fn makes_something(plan: &Plan) -> bool {
-    matches!(plan, Plan::AddColumn { .. } | Plan::RestoreColumn { .. } | Plan::Comment { .. })
 }
 
 fn same_column(now: &ColumnSpec, wanted: &ColumnSpec) -> bool {

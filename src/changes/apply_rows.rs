@@ -9,22 +9,46 @@ use crate::smartsheet::{Bulk, Error, NewCell, RowChange};
 use crate::store::{ChangeRow, RowState};
 use serde_json::{Value, json};
 use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// Rows of one request.
 pub(super) const CHUNK: usize = 500;
 const CHANGED: &str = "it was changed by somebody else meanwhile";
 const GONE: &str = "the row is gone";
 
+/// The sheet as it stood at the end of our last request, by the version in the answer: still good for rows that
+/// the request did not touch, as long as nobody came in between.
+struct Seen {
+    snapshot: Arc<Snapshot>,
+    version: i64,
+    turn: i64,
+    at: Instant,
+}
+
+/// After this time a sheet is compared anew, even if the answer to our last request told how it stood.
+const SEEN: Duration = Duration::from_secs(1);
+
+impl Seen {
+    /// Whether nobody of ours has written since, and others had no time to.
+    fn holds(&self, turn: &Turn) -> bool {
+        self.turn + 1 == turn.number && self.at.elapsed() < SEEN
+    }
+}
+
 impl Run<'_> {
     pub async fn update(&self, edits: &[RowEdit], all: &mut [ChangeRow]) -> Result<()> {
+        let mut seen = None;
         for start in (0..edits.len()).step_by(CHUNK) {
             let range = start..(start + CHUNK).min(edits.len());
             let mut waits = self.waits();
             self.between(all).await?;
             while all[range.clone()].iter().any(open) {
                 let turn = self.changes.turn(self.change.sheet).await?;
-                let Err((error, batch)) = self.update_chunk(&turn, edits, all, range.clone()).await? else { continue };
-                drop(turn);
+                let sent = self.update_chunk(&turn, &mut seen, edits, all, range.clone()).await?;
+                turn.end().await;
+                let Err((error, batch)) = sent else { continue };
                 if let Err(error) = waits.after(error).await {
                     // Nothing else would get through either.
                     let rest: Vec<usize> = if refused(&error) { batch } else { (start..all.len()).collect() };
@@ -40,11 +64,15 @@ impl Run<'_> {
     async fn update_chunk(
         &self,
         turn: &Turn,
+        seen: &mut Option<Seen>,
         edits: &[RowEdit],
         all: &mut [ChangeRow],
         range: std::ops::Range<usize>,
     ) -> Result<Result<(), (Error, Vec<usize>)>> {
-        let snapshot = self.current().await?;
+        let (snapshot, version) = match seen.take().filter(|s| s.holds(turn)) {
+            Some(Seen { snapshot, version, .. }) => (snapshot, version),
+            None => self.current().await.map(|s| (s.clone(), s.version))?,
+        };
         let mut batch = Vec::new();
         for i in range.clone() {
             let in_doubt = all[i].state == RowState::Sent;
@@ -74,6 +102,9 @@ impl Run<'_> {
         let result = match sent {
             Ok(bulk) => {
                 settle(all, &batch, &bulk);
+                if bulk.version == version + 1 {
+                    *seen = Some(Seen { snapshot, version: bulk.version, turn: turn.number, at: Instant::now() });
+                }
                 Ok(())
             }
             Err(error @ Error::MayHaveLanded(_)) => {
@@ -99,9 +130,11 @@ impl Run<'_> {
     pub async fn delete(&self, gone: &[DeletedRow], all: &mut [ChangeRow]) -> Result<()> {
         let mut waits = self.waits();
         while all.iter().any(open) {
+            self.between(all).await?;
             let turn = self.changes.turn(self.change.sheet).await?;
-            let Err((error, batch)) = self.delete_once(&turn, gone, all).await? else { continue };
-            drop(turn);
+            let sent = self.delete_once(&turn, gone, all).await?;
+            turn.end().await;
+            let Err((error, batch)) = sent else { continue };
             if let Err(error) = waits.after(error).await {
                 self.give_up(all, &batch, error).await?;
             }

@@ -19,7 +19,6 @@ use crate::clock::Clock;
 use crate::config::Writes;
 use crate::sheet::Sheets;
 use crate::store::Store;
-use std::sync::Arc;
 
 /// What this room needs.
 #[derive(Clone)]
@@ -27,7 +26,7 @@ pub struct Changes {
     /// The journal.
     pub store: Store,
     /// Sheets, and through them Smartsheet.
-    pub sheets: Arc<Sheets>,
+    pub sheets: Sheets,
     /// The time.
     pub clock: Clock,
     /// The rules.

@@ -3,10 +3,11 @@
 use crate::smartsheet::ColumnSpec;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use serde_json::value::{RawValue, to_raw_value};
 
 /// A write. Ids are numbers here: only this program reads them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
+#[serde(tag = "kind", content = "details", rename_all = "snake_case")]
 pub enum Plan {
     /// Cells of rows that exist.
     Update {
@@ -168,6 +169,22 @@ pub struct DeletedRow {
 }
 
 impl Plan {
+    /// Reads a plan that was kept. Large ones are read as they stand, without a tree in between.
+    ///
+    /// # Errors
+    /// When it is none of ours.
+    pub fn read(kept: &RawValue) -> Result<Self, serde_json::Error> {
+        serde_json::from_str(kept.get())
+    }
+
+    /// The plan as it is kept.
+    ///
+    /// # Errors
+    /// Never with these types.
+    pub fn kept(&self) -> Result<Box<RawValue>, serde_json::Error> {
+        to_raw_value(self)
+    }
+
     /// How many entries the journal has for it.
     pub fn units(&self) -> usize {
         match self {

@@ -35,7 +35,7 @@ impl Changes {
                 self.rules.undo_window.as_secs() / 3600
             )));
         }
-        let plan: Plan = serde_json::from_value(change.plan.clone())?;
+        let plan = Plan::read(&change.plan)?;
         let rows = self.store.change_rows(&change.id).await?;
         let back = reverse(&plan, &rows);
         if back.units() == 0 {
@@ -46,12 +46,12 @@ impl Changes {
             undo_of: Some(change.id.clone()),
             job_id: None,
             asker: asker.to_owned(),
-            plan: serde_json::to_value(&back)?,
+            plan: back.kept()?,
             applying: true,
             created_at_ms: self.clock.now_ms(),
             ..change.clone()
         };
-        if !self.store.begin_change(&undo, back.units() as i64).await? {
+        if !self.store.begin_change(&undo, back.units() as i64, None).await? {
             return Err(told("That change is being taken back already."));
         }
         Ok(undo)

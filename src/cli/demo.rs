@@ -27,7 +27,8 @@ pub(super) async fn run(config: Config) -> anyhow::Result<ExitCode> {
     let clock = Clock::System;
     let folder = Folder::make()?;
     let sheets = smartsheet::Smartsheet::start(smartsheet::Options { today: clock.today(), ..smartsheet::Options::default() }).await?;
-    let model = azure::Azure::start(azure::Options::default()).await?;
+    // Rows take a moment, as with a real model, so that the bar of a job is seen.
+    let model = azure::Azure::start(azure::Options { row_latency: Duration::from_millis(300), ..azure::Options::default() }).await?;
     let built_in = config.model.is_none();
     let config = configured(config, &folder, &sheets, &model)?;
     let terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();

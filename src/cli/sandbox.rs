@@ -21,7 +21,7 @@ struct Common {
     /// Where to listen; port 0 picks a free one.
     #[arg(long, default_value = "127.0.0.1:0")]
     listen: SocketAddr,
-    /// A share of answers that go wrong, such as 429=0.05; kinds: 429, 5xx, hang, reset, truncated, slow.
+    /// A share of answers that go wrong, such as 429=0.05; kinds: 429, 5xx, hang, reset, truncated, late, slow, busy (Smartsheet), nonsense (Azure).
     #[arg(long, value_name = "KIND=RATE", value_parser = fault)]
     fault: Vec<(Kind, f64)>,
 }

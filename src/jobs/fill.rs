@@ -1,150 +1,102 @@
-//! Fills a column with the model's answers: each answer is kept before it is used, each group of rows
-//! is one change of the journal.
+//! Fills a column with the model's answers. Asking and writing go on beside each other: an answer is kept before it
+//! is used, and a group of rows that has all its answers is one change of the journal.
 
+use super::ask::{Asked, Kept, source_of};
+use super::board::{Board, Next};
 use super::runner::{Ended, Running};
 use super::{Jobs, Kind, Parameters};
 use crate::changes::{CellEdit, Plan, RowEdit, SAME_VALUE, Stop};
 use crate::error::{Result, Trouble, told};
-use crate::llm::{Error as ModelError, Usage};
-use crate::sheet::{Cell, Snapshot, SnapshotRow};
+use crate::sheet::Snapshot;
 use crate::smartsheet::{ColumnSpec, Identity};
 use crate::store::{Change, ChangeRow, JobRow, JobRowState, RowState};
-use futures_util::{StreamExt, stream};
-use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
-use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::ops::Range;
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
+use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-/// Rows that are written together; Smartsheet takes no more in a request.
-const GROUP: usize = 500;
-/// Characters of a row that the model reads.
-const SOURCE_CHARS: usize = 12_000;
-/// A model that does not answer is asked again this often, a row that gets no usable answer this often.
-const PATIENCE: u32 = 6;
-const TRIES: u32 = 2;
-const SAMPLE_RESULTS: usize = 5;
+/// Answers that are kept in one commit.
+const KEPT_TOGETHER: usize = 64;
+/// How long calls that are under way get when a person cancels the job: they are paid for.
+const LAST_CALLS: Duration = Duration::from_secs(5);
 
-/// An answer as it is kept.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Kept {
-    /// For the cell.
-    pub value: Value,
-    /// As the model gave it, with its reasons.
-    pub answer: Value,
+/// What the asking and the writing side of a job share.
+struct Desk {
+    board: Mutex<Board>,
+    got_on: Notify,
+    /// Answers cannot be written, so nothing more is asked.
+    unwritable: CancellationToken,
 }
 
-impl Kept {
-    /// The value as people see it.
-    pub fn shown(&self) -> String {
-        self.value.as_str().map_or_else(|| self.value.to_string(), str::to_owned)
+impl Desk {
+    fn board(&self) -> MutexGuard<'_, Board> {
+        self.board.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
 
-/// What came of asking for one row.
-pub(super) enum Asked {
-    Answered {
-        /// The value for the cell, and the answer as the model gave it.
-        kept: Kept,
-        usage: Usage,
-    },
-    /// This row gets no value.
-    Unusable(String),
-    /// The model does not answer now.
-    Later(ModelError),
-    /// The model will not answer before somebody does something.
-    Never(ModelError),
-}
+/// What came of asking for the row at this position; whoever asked goes on when it is kept.
+type CameIn = (usize, Asked, oneshot::Sender<()>);
 
-/// The text of a row's source columns; empty when they are.
-pub(super) fn source_of(snapshot: &Snapshot, row: &SnapshotRow, titles: &[String]) -> String {
-    let mut lines = Vec::new();
-    for title in titles {
-        if let Some((i, column)) = snapshot.column(title)
-            && row.cells[i] != Cell::Empty
-        {
-            lines.push(format!("{}: {}", column.title, chat::text::clean(&row.cells[i].shown(&column.style))));
-        }
-    }
-    chat::text::shorten(&lines.join("\n"), SOURCE_CHARS)
-}
-
-impl Jobs {
-    /// Asks for one row; a model that is busy is waited for.
-    pub(super) async fn ask(&self, kind: &Kind, parameters: &Parameters, source: &str) -> Asked {
-        let messages = kind.messages(parameters, source);
-        let (mut waits, mut tries) = (0, 0);
-        loop {
-            let answer = {
-                let Ok(_slot) = self.model_slots.acquire().await else {
-                    return Asked::Later(ModelError::Unavailable("this process stops".into()));
-                };
-                self.parts.model.ask_json(&messages, &kind.name.to_lowercase(), &(kind.schema)()).await
-            };
-            let why = match answer {
-                Ok((answer, usage)) => match (kind.check)(parameters, source, &answer) {
-                    Ok(value) => return Asked::Answered { kept: Kept { value, answer }, usage },
-                    Err(why) => why,
-                },
-                Err(ModelError::Filtered(_)) => return Asked::Unusable("the content filter of the model refused this row".into()),
-                Err(ModelError::TooLong) => return Asked::Unusable("the row is longer than the model takes".into()),
-                Err(error @ (ModelError::Unauthorized(_) | ModelError::NotFound(_))) => return Asked::Never(error),
-                Err(ModelError::RateLimited(wait)) if waits < PATIENCE && wait <= Duration::from_secs(300) => {
-                    waits += 1;
-                    tokio::time::sleep(wait).await;
-                    continue;
-                }
-                Err(error @ (ModelError::RateLimited(_) | ModelError::Unavailable(_))) => return Asked::Later(error),
-                Err(error) => error.to_string(),
-            };
-            tries += 1;
-            if tries >= TRIES {
-                return Asked::Unusable(why);
-            }
-        }
-    }
+/// The calls of a job that run at the same time; they end with it.
+struct Calls {
+    answers: mpsc::Receiver<CameIn>,
+    tasks: JoinSet<()>,
 }
 
 impl Running<'_> {
     /// Fills the target column.
-    pub(super) async fn fill(&self, kind: &Kind) -> Result<Ended> {
-        let parameters: Parameters = serde_json::from_value(self.job.parameters.clone())?;
+    pub(super) async fn fill(&self, kind: &'static Kind) -> Result<Ended> {
+        let parameters: Arc<Parameters> = Arc::new(serde_json::from_value(self.job.parameters.clone())?);
         let store = &self.jobs.parts.store;
-        self.make_column(&parameters).await?;
-        let mut rows = store.job_rows(&self.job.id).await?;
+        if self.stop.cancel.is_cancelled() && self.job.fence == 1 {
+            // It was cancelled before it began: nothing was paid for that the preview has not shown.
+            return Ok(Board::new(store.job_rows(&self.job.id).await?).ended());
+        }
+        let desk = Desk {
+            board: Mutex::new(Board::new(store.job_rows(&self.job.id).await?)),
+            got_on: Notify::new(),
+            unwritable: CancellationToken::new(),
+        };
         for change in store.job_changes(&self.job.id).await? {
-            self.settle_group(&change, &mut rows).await?;
+            self.settle_group(&change, &desk).await?;
         }
-        self.tell(&rows);
-        let mut start = 0;
-        while start < rows.len() {
-            let end = (start + GROUP).min(rows.len());
-            let stopped = self.ask_for(kind, &parameters, &mut rows, start..end).await?;
-            self.write_group(&parameters, &mut rows, start..end).await?;
-            if stopped {
-                break;
+        self.tell(desk.board().view());
+        let sheet = self.jobs.parts.changes.sheets.snapshot(&Identity::Service, self.job.sheet).await?;
+        let calls = self.start_calls(kind, &parameters, &sheet, &desk.board());
+        // The first answers come in while the column is made.
+        let write = async {
+            let wrote = match self.make_column(&parameters).await {
+                Ok(()) => self.write_answers(&parameters, &desk).await,
+                Err(error) => Err(error),
+            };
+            if wrote.is_err() {
+                desk.unwritable.cancel();
             }
-            start = end;
-        }
+            wrote
+        };
+        let (asked, wrote) = tokio::join!(self.keep_answers(calls, &desk), write);
+        wrote.and(asked)?;
         if self.stop.pause.is_cancelled() {
             return Err(Trouble::Logged(anyhow::anyhow!("this process stops; somebody else goes on with the job")));
         }
-        Ok(standing(&rows))
+        Ok(desk.board().ended())
     }
 
     /// Makes the target column when it is not there yet.
     async fn make_column(&self, parameters: &Parameters) -> Result<()> {
-        let snapshot = self.sheet().await?;
         let begun = self.jobs.parts.store.change(&self.name("column")).await?;
-        if begun.is_none_or(|c| !c.applying) && snapshot.column(&parameters.target_column).is_some() {
+        if begun.is_none_or(|c| !c.applying) && self.target(parameters).await?.is_some() {
             return Ok(());
         }
+        let snapshot = self.current().await?;
         let index = u32::try_from(snapshot.columns.len()).ok();
         let spec = ColumnSpec { title: Some(parameters.target_column.clone()), kind: Some("TEXT_NUMBER".into()), index, options: None };
         let change = self.begin("column", &Plan::AddColumn { spec }, snapshot.version).await?;
         let (progress, _) = tokio::sync::watch::channel((0, 1));
-        let stop = Stop { patient: true, ..Stop::default() };
+        let stop = Stop { cancel: CancellationToken::new(), ..self.stop.clone() };
         let outcome = self.jobs.parts.changes.apply(&change, &progress, &stop).await?;
         match outcome.failed.first() {
             Some(failed) => Err(told(format!("The column {} could not be made: {}", parameters.target_column, failed.reason))),
@@ -152,80 +104,157 @@ impl Running<'_> {
         }
     }
 
-    /// Asks for the rows of a group that have no answer yet, several at a time. Returns whether it was stopped.
-    async fn ask_for(&self, kind: &Kind, parameters: &Parameters, rows: &mut [JobRow], group: std::ops::Range<usize>) -> Result<bool> {
-        let snapshot = self.sheet().await?;
-        let open: Vec<(usize, String)> = group
-            .filter(|i| rows[*i].state == JobRowState::Pending)
-            .map(|i| (i, snapshot.row(rows[i].row_id).map(|r| source_of(&snapshot, r, &parameters.source_columns)).unwrap_or_default()))
-            .collect();
-        let stopped = || self.stop.cancel.is_cancelled() || self.stop.pause.is_cancelled();
-        let questions = stream::iter(open).take_while(|_| std::future::ready(!stopped())).map(|(i, source)| async move {
-            let asked = if source.is_empty() {
-                Asked::Unusable("there is nothing to read".into())
-            } else {
-                self.jobs.ask(kind, parameters, &source).await
-            };
-            (i, asked)
-        });
-        let mut answers = questions.buffer_unordered(self.jobs.parts.settings.concurrency);
-        while let Some((i, asked)) = answers.next().await {
-            let row = &mut rows[i];
-            match asked {
-                Asked::Answered { kept, .. } => (row.state, row.answer) = (JobRowState::Answered, Some(serde_json::to_value(kept)?)),
-                Asked::Unusable(why) => (row.state, row.reason) = (JobRowState::Failed, Some(why)),
-                Asked::Later(error) => return Err(Trouble::Logged(anyhow::Error::from(error).context("the model does not answer"))),
-                Asked::Never(error) => {
-                    tracing::error!(%error, job = %self.job.id, "the model cannot be used; run `chatsheet check`");
-                    return Err(told(
-                        "The model cannot be used: its address or key is wrong. Please ask the person who runs me to run chatsheet check.",
-                    ));
+    /// Starts asking for the rows that have no answer yet, several at a time.
+    fn start_calls(&self, kind: &'static Kind, parameters: &Arc<Parameters>, sheet: &Arc<Snapshot>, board: &Board) -> Calls {
+        let pending = board.rows().iter().enumerate().filter(|(_, r)| r.state == JobRowState::Pending);
+        let queue: VecDeque<(usize, i64)> = pending.map(|(i, r)| (i, r.row_id)).collect();
+        let at_once = self.jobs.parts.settings.concurrency.min(queue.len());
+        let (sender, answers) = mpsc::channel(at_once.max(1));
+        let queue = Arc::new(Mutex::new(queue));
+        let mut tasks = JoinSet::new();
+        for _ in 0..at_once {
+            let (jobs, stop, queue, sender) = (self.jobs.clone(), self.stop.clone(), queue.clone(), sender.clone());
+            let (parameters, sheet) = (parameters.clone(), sheet.clone());
+            tasks.spawn(async move {
+                let next = || queue.lock().unwrap_or_else(std::sync::PoisonError::into_inner).pop_front();
+                while let (false, Some((i, row_id))) = (stop.cancel.is_cancelled() || stop.pause.is_cancelled(), next()) {
+                    let source = sheet.row(row_id).map(|r| source_of(&sheet, r, &parameters.source_columns)).unwrap_or_default();
+                    let asked = Jobs::ask(&jobs, kind, &parameters, &source).await;
+                    let (kept, is_kept) = oneshot::channel();
+                    // Nothing more is asked when the answer could not be kept, or there was none.
+                    if sender.send((i, asked, kept)).await.is_err() || is_kept.await.is_err() {
+                        return;
+                    }
                 }
-            }
-            self.note(std::slice::from_ref(row)).await?;
-            self.tell(rows);
+            });
         }
-        Ok(stopped())
+        Calls { answers, tasks }
+    }
+
+    /// Keeps what the model answers as it comes in, several answers in one commit.
+    async fn keep_answers(&self, mut calls: Calls, desk: &Desk) -> Result<()> {
+        let mut came_in = Vec::new();
+        let mut ended = Ok(());
+        let cancelled = async {
+            self.stop.cancel.cancelled().await;
+            tokio::time::sleep(LAST_CALLS).await;
+        };
+        tokio::pin!(cancelled);
+        while ended.is_ok() {
+            let n = tokio::select! {
+                n = calls.answers.recv_many(&mut came_in, KEPT_TOGETHER) => n,
+                () = &mut cancelled => 0,
+                () = desk.unwritable.cancelled() => 0,
+            };
+            if n == 0 {
+                break;
+            }
+            let (mut rows, mut waiting) = (Vec::with_capacity(n), Vec::with_capacity(n));
+            for (i, asked, kept) in came_in.drain(..) {
+                let mut row = desk.board().rows()[i].clone();
+                match asked {
+                    Asked::Answered { kept, .. } => (row.state, row.answer) = (JobRowState::Answered, Some(serde_json::to_value(kept)?)),
+                    Asked::Unusable(why) => (row.state, row.reason) = (JobRowState::Failed, Some(why)),
+                    Asked::Later(error) => {
+                        ended = Err(Trouble::Logged(anyhow::Error::from(error).context("the model does not answer")));
+                        continue;
+                    }
+                    Asked::Never(error) => {
+                        tracing::error!(%error, job = %self.job.id, "the model cannot be used; run `chatsheet check`");
+                        ended = Err(told(
+                            "The model cannot be used: its address or key is wrong. Please ask the person who runs me to run chatsheet check.",
+                        ));
+                        continue;
+                    }
+                }
+                rows.push(row);
+                waiting.push(kept);
+            }
+            match self.note(&rows).await {
+                Ok(()) => {
+                    desk.board().put(rows);
+                    for kept in waiting {
+                        // Who asked may have been aborted meanwhile.
+                        let _ = kept.send(());
+                    }
+                }
+                Err(error) => ended = Err(error),
+            }
+            self.tell(desk.board().view());
+            desk.got_on.notify_one();
+        }
+        calls.tasks.shutdown().await;
+        // When the job was cancelled, what was paid for is written; when it will be taken up again, whole groups are.
+        desk.board().close(ended.is_ok() && !self.stop.pause.is_cancelled());
+        desk.got_on.notify_one();
+        ended
+    }
+
+    /// Writes group by group what has been answered.
+    async fn write_answers(&self, parameters: &Parameters, desk: &Desk) -> Result<()> {
+        loop {
+            let next = desk.board().next_group();
+            match next {
+                Next::Group(group) => self.write_group(parameters, desk, group).await?,
+                Next::Wait => desk.got_on.notified().await,
+                Next::End => return Ok(()),
+            }
+        }
     }
 
     /// Writes the answers of a group as one change.
-    async fn write_group(&self, parameters: &Parameters, rows: &mut [JobRow], group: std::ops::Range<usize>) -> Result<()> {
-        let snapshot = self.sheet().await?;
+    async fn write_group(&self, parameters: &Parameters, desk: &Desk, group: Range<usize>) -> Result<()> {
+        let Some((snapshot, _)) = self.target(parameters).await? else {
+            return Err(told(format!("The column {} is gone.", parameters.target_column)));
+        };
+        let answered: Vec<JobRow> =
+            desk.board().rows()[group.clone()].iter().filter(|r| r.state == JobRowState::Answered).cloned().collect();
+        let missing = answered.iter().any(|r| snapshot.row(r.row_id).is_none());
+        let snapshot = if missing { self.current().await? } else { snapshot };
         let Some((position, column)) = snapshot.column(&parameters.target_column) else {
             return Err(told(format!("The column {} is gone.", parameters.target_column)));
         };
-        let (mut edits, mut settled) = (Vec::new(), Vec::new());
-        for row in rows[group.clone()].iter_mut().filter(|r| r.state == JobRowState::Answered) {
+        let (mut edits, mut gone) = (Vec::new(), Vec::new());
+        for mut row in answered {
             let kept: Option<Kept> = row.answer.clone().and_then(|a| serde_json::from_value(a).ok());
             let (Some(now), Some(kept)) = (snapshot.row(row.row_id), kept) else {
                 (row.state, row.reason) = (JobRowState::Skipped, Some("the row is gone".into()));
-                settled.push(row.clone());
+                gone.push(row);
                 continue;
             };
-            let (before, shown) = (row.before.clone(), now.cells[position].shown(&column.style));
-            let after_shown = kept.shown();
-            let cell =
-                CellEdit { column_id: column.id, title: column.title.clone(), before, after: kept.value, before_shown: shown, after_shown };
-            edits.push(RowEdit { row_id: row.row_id, label: row.label.clone(), cells: vec![cell] });
+            let (before_shown, after_shown) = (now.cells[position].shown(&column.style), kept.shown());
+            let cell = CellEdit {
+                column_id: column.id,
+                title: column.title.clone(),
+                before: row.before,
+                after: kept.value,
+                before_shown,
+                after_shown,
+            };
+            edits.push(RowEdit { row_id: row.row_id, label: row.label, cells: vec![cell] });
         }
-        if !settled.is_empty() {
-            self.note(&settled).await?;
+        if !gone.is_empty() {
+            self.note(&gone).await?;
+            desk.board().put(gone);
         }
         if edits.is_empty() {
             return Ok(());
         }
         let name = format!("rows {} to {}, attempt {}", group.start, group.end, self.job.fence);
         let change = self.begin(&name, &Plan::Update { rows: edits }, snapshot.version).await?;
-        self.settle_group(&change, rows).await
+        self.settle_group(&change, desk).await
     }
 
     /// Carries out what is left of a group's change, and notes what became of its rows.
-    async fn settle_group(&self, change: &Change, rows: &mut [JobRow]) -> Result<()> {
-        let plan: Plan = serde_json::from_value(change.plan.clone())?;
+    async fn settle_group(&self, change: &Change, desk: &Desk) -> Result<()> {
+        let plan = Plan::read(&change.plan)?;
         let Plan::Update { rows: edits } = &plan else { return Ok(()) };
-        let open = |row: &JobRow| row.state == JobRowState::Answered;
         let ours: HashSet<i64> = edits.iter().map(|e| e.row_id).collect();
-        if !rows.iter().any(|r| open(r) && ours.contains(&r.row_id)) {
+        let open: Vec<JobRow> = {
+            let board = desk.board();
+            board.rows().iter().filter(|r| r.state == JobRowState::Answered && ours.contains(&r.row_id)).cloned().collect()
+        };
+        if open.is_empty() {
             return Ok(());
         }
         let (progress, _) = tokio::sync::watch::channel((0, edits.len()));
@@ -234,19 +263,28 @@ impl Running<'_> {
         self.jobs.parts.changes.apply(change, &progress, &stop).await?;
         let written = self.jobs.parts.store.change_rows(&change.id).await?;
         let became: HashMap<i64, &ChangeRow> = edits.iter().map(|e| e.row_id).zip(&written).collect();
-        let mut settled = Vec::new();
-        for row in rows.iter_mut().filter(|r| open(r)) {
-            if let Some(became) = became.get(&row.row_id) {
-                (row.state, row.reason) = became_of(became);
-                settled.push(row.clone());
-            }
-        }
+        let settled = open.into_iter().filter_map(|mut row| {
+            (row.state, row.reason) = became_of(became.get(&row.row_id)?);
+            Some(row)
+        });
+        let settled: Vec<JobRow> = settled.collect();
         self.note(&settled).await?;
-        self.tell(rows);
+        desk.board().put(settled);
+        self.tell(desk.board().view());
         Ok(())
     }
 
-    async fn sheet(&self) -> Result<Arc<Snapshot>> {
+    /// The sheet with the target column in it, and where that stands; read anew only when it is not known.
+    async fn target(&self, parameters: &Parameters) -> Result<Option<(Arc<Snapshot>, usize)>> {
+        let position = |s: Arc<Snapshot>| s.column(&parameters.target_column).map(|(i, _)| i).map(|i| (s, i));
+        let known = self.jobs.parts.changes.sheets.known(&Identity::Service, self.job.sheet).await?;
+        match position(known) {
+            Some(found) => Ok(Some(found)),
+            None => Ok(position(self.current().await?)),
+        }
+    }
+
+    async fn current(&self) -> Result<Arc<Snapshot>> {
         self.jobs.parts.changes.sheets.current(&Identity::Service, self.job.sheet).await
     }
 }
@@ -257,22 +295,5 @@ fn became_of(row: &ChangeRow) -> (JobRowState, Option<String>) {
         RowState::Skipped if row.reason.as_deref() == Some(SAME_VALUE) => (JobRowState::Written, None),
         RowState::Skipped => (JobRowState::Skipped, row.reason.clone()),
         _ => (JobRowState::Failed, row.reason.clone()),
-    }
-}
-
-/// Where the rows of a job stand.
-pub(super) fn standing(rows: &[JobRow]) -> Ended {
-    let count = |state| rows.iter().filter(|r| r.state == state).count();
-    let samples = rows.iter().filter(|r| r.state == JobRowState::Written).take(SAMPLE_RESULTS);
-    let samples: Vec<Value> =
-        samples.map(|r| json!({ "rowId": r.row_id.to_string(), "answer": r.answer.as_ref().map(|a| &a["answer"]) })).collect();
-    let (written, failed) = (count(JobRowState::Written), count(JobRowState::Failed));
-    let with_reason = rows.iter().filter(|r| matches!(r.state, JobRowState::Failed | JobRowState::Skipped));
-    Ended {
-        done: written,
-        open: count(JobRowState::Pending) + count(JobRowState::Answered),
-        problems: with_reason.map(|r| (r.label.clone(), r.reason.clone().unwrap_or_default())).collect(),
-        failed,
-        result: json!({ "processedRows": written, "failedRows": failed, "sampleResults": samples }),
     }
 }

@@ -1,24 +1,28 @@
 //! Long work: model answers for many rows, large changes, and taking either back. Durable, one
 //! message in the thread, stoppable; whoever is killed is followed by whoever comes next.
 
+mod ask;
+mod board;
 mod fill;
 pub mod kinds;
 mod propose;
 mod report;
 mod runner;
+mod service;
 
 pub use kinds::{KINDS, Kind, Parameters};
 pub use propose::Proposed;
-pub use report::in_a_line;
+pub use report::{in_a_line, in_detail};
+pub use service::{NewJob, WaitsFor};
 
-use crate::changes::Changes;
+use crate::changes::{Changes, Plan};
 use crate::clock::Clock;
 use crate::config::JobSettings;
-use crate::error::{Result, told};
+use crate::events::Events;
 use crate::llm::Model;
-use crate::store::{Change, Job, JobRow, JobRowState, JobStatus, Store};
-use chat::{Anchor, Chats, MessageRef};
-use serde_json::{Value, json};
+use crate::store::{Change, Job, Place, Store};
+use chat::Chats;
+use serde_json::json;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use tokio::sync::{Notify, Semaphore};
@@ -26,10 +30,19 @@ use tokio_util::sync::CancellationToken;
 
 /// A confirmed change of more rows than this is carried out by a job.
 pub const LARGE: usize = 500;
-/// The kind of a job that carries out one large change.
+/// The kind of a job that carries out one large change of rows that exist.
 pub const BULK_UPDATE: &str = "BULK_UPDATE";
+/// The same for new rows.
+pub const BULK_ADD: &str = "BULK_ADD";
+/// The same for rows that go.
+pub const BULK_DELETE: &str = "BULK_DELETE";
 /// The kind of a job that takes another one back.
 pub const UNDO: &str = "UNDO";
+
+/// The requests to Smartsheet of a change that is carried out by a job; none for a smaller one.
+pub fn requests_of(plan: &Plan) -> Option<usize> {
+    (!matches!(plan, Plan::Job { .. }) && plan.units() > LARGE).then(|| plan.units().div_ceil(LARGE) + 1)
+}
 
 /// What jobs need.
 pub struct Parts {
@@ -43,12 +56,14 @@ pub struct Parts {
     pub chats: Chats,
     /// The time.
     pub clock: Clock,
+    /// Who wants to know how jobs stand.
+    pub events: Events,
     /// Settings.
     pub settings: JobSettings,
 }
 
 /// A job that runs in this process.
-struct Hold {
+struct Under {
     fence: i64,
     cancel: CancellationToken,
 }
@@ -56,19 +71,17 @@ struct Hold {
 /// All jobs of this installation.
 pub struct Jobs {
     parts: Parts,
-    owner: String,
     wake: Notify,
     settled: Notify,
     model_slots: Semaphore,
-    running: Mutex<HashMap<String, Hold>>,
+    running: Mutex<HashMap<String, Under>>,
 }
 
 impl Jobs {
     /// Jobs over these parts.
     pub fn new(parts: Parts) -> Arc<Self> {
         let model_slots = Semaphore::new(parts.settings.concurrency);
-        let owner = format!("{}-{}", std::process::id(), uuid::Uuid::new_v4().simple());
-        Arc::new(Self { parts, owner, wake: Notify::new(), settled: Notify::new(), model_slots, running: Mutex::default() })
+        Arc::new(Self { parts, wake: Notify::new(), settled: Notify::new(), model_slots, running: Mutex::default() })
     }
 
     /// Something was queued.
@@ -76,134 +89,27 @@ impl Jobs {
         self.wake.notify_one();
     }
 
-    /// Stops a job; what runs ends within a request or a model call. Only the person who asked for it may.
-    ///
-    /// # Errors
-    /// A sentence when there is no such job, or it has ended.
-    pub async fn cancel(&self, id: &str, asker: &str) -> Result<()> {
-        let job = self.of(id, asker).await?;
-        if !self.parts.store.cancel_job(&job.id, self.parts.clock.now_ms()).await? {
-            return Err(told("That job has ended already."));
-        }
-        if let Some(hold) = self.running().get(&job.id) {
-            hold.cancel.cancel();
-        }
-        Ok(())
-    }
-
-    /// Does the rows of a job again that were not written: as a new job. Answers that were paid for are kept.
-    ///
-    /// # Errors
-    /// A sentence when there is nothing to be done again.
-    pub async fn retry(&self, id: &str, asker: &str) -> Result<Job> {
-        let old = self.of(id, asker).await?;
-        if !old.status.ended() {
-            return Err(told("That job is still running."));
-        }
-        let open = |r: &JobRow| !matches!(r.state, JobRowState::Written | JobRowState::Skipped);
-        let failed: Vec<JobRow> = self.parts.store.job_rows(&old.id).await?.into_iter().filter(open).collect();
-        if failed.is_empty() {
-            return Err(told("No row of that job failed, so there is nothing to do again."));
-        }
-        let anew = |(seq, row): (usize, JobRow)| JobRow {
-            seq: seq as i64,
-            state: if row.answer.is_some() { JobRowState::Answered } else { JobRowState::Pending },
-            reason: None,
-            ..row
-        };
-        let rows: Vec<JobRow> = failed.into_iter().enumerate().map(anew).collect();
-        self.follow(&old, &format!("{}|retry", old.id), &old.kind, old.parameters.clone(), &rows).await
-    }
-
-    /// Takes a job back: as a new job.
-    ///
-    /// # Errors
-    /// A sentence when that cannot be done.
-    pub async fn undo(&self, id: &str, asker: &str) -> Result<Job> {
-        let old = self.of(id, asker).await?;
-        if !old.status.ended() {
-            return Err(told("That job is still running; cancel it first."));
-        }
-        let changes = self.parts.store.job_changes(&old.id).await?;
-        if changes.is_empty() {
-            return Err(told("Nothing of that job was written, so there is nothing to take back."));
-        }
-        let what = format!("taking back: {}", report::what(&old));
-        self.follow(&old, &format!("{}|undo", old.id), UNDO, json!({ "job": old.id, "what": what }), &[]).await
-    }
-
-    /// The job of this person with this id, or the short one that people use.
-    async fn of(&self, id: &str, asker: &str) -> Result<Job> {
-        let whole = self.parts.store.job(id).await?.filter(|j| j.asker == asker);
-        let found = match whole {
-            Some(job) => Some(job),
-            None => self.parts.store.jobs_of("", asker, 50).await?.into_iter().find(|j| short(&j.id) == id.trim().to_lowercase()),
-        };
-        found.ok_or_else(|| told("I know no such job of yours; `jobs` lists them."))
-    }
-
-    /// Queues a job that follows from another one. The same name is queued once, and again when that came to nothing.
-    async fn follow(&self, old: &Job, name: &str, kind: &str, parameters: Value, rows: &[JobRow]) -> Result<Job> {
-        for attempt in 1.. {
-            let id = uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, format!("{name}|{attempt}").as_bytes()).to_string();
-            match self.parts.store.job(&id).await?.map(|j| j.status) {
-                Some(JobStatus::Failed | JobStatus::Cancelled) => continue,
-                Some(_) => break,
-                None => {}
-            }
-            let job = Job {
-                id,
-                kind: kind.to_owned(),
-                parameters,
-                status: JobStatus::Queued,
-                progress: 0,
-                total: if rows.is_empty() { old.total } else { rows.len() as i64 },
-                error: None,
-                result: None,
-                message: None,
-                cancel_requested: false,
-                attempts: 0,
-                fence: 0,
-                created_at_ms: self.parts.clock.now_ms(),
-                started_at_ms: None,
-                ..old.clone()
-            };
-            if !self.parts.store.add_job(&job, rows).await? {
-                break;
-            }
-            self.wake();
-            return Ok(job);
-        }
-        Err(told("That was asked for already; `jobs` tells how far it is."))
-    }
-
     /// The job as it is queued when a large change is confirmed.
-    pub fn of_change(change: &Change, what: &str, anchor: &Anchor, rows: usize, message: Option<MessageRef>) -> Job {
-        Job {
-            id: change.job_id.clone().unwrap_or_default(),
-            kind: BULK_UPDATE.into(),
-            parameters: json!({ "change": change.id, "what": what }),
-            status: JobStatus::Queued,
-            progress: 0,
-            total: rows as i64,
-            error: None,
-            result: None,
-            session_id: change.session_id.clone(),
-            thread_key: change.thread_key.clone(),
-            anchor: anchor.clone(),
-            asker: change.asker.clone(),
-            identity: change.identity.clone(),
-            sheet: change.sheet,
-            message,
-            cancel_requested: false,
-            attempts: 0,
-            fence: 0,
-            created_at_ms: change.created_at_ms,
-            started_at_ms: None,
+    pub fn of_change(change: &Change, plan: &Plan, what: &str, criteria: Option<&str>, place: &Place) -> Job {
+        let mut updates = serde_json::Map::new();
+        if let Plan::Update { rows } = plan {
+            for cell in rows.iter().flat_map(|r| &r.cells) {
+                let same = updates.get(&cell.title).is_none_or(|v| *v == cell.after);
+                // Where it differs from row to row, the journal says what became of each.
+                updates.insert(cell.title.clone(), if same { cell.after.clone() } else { serde_json::Value::Null });
+            }
         }
+        let kind = match plan {
+            Plan::Delete { .. } => BULK_DELETE,
+            Plan::Add { .. } | Plan::Restore { .. } => BULK_ADD,
+            _ => BULK_UPDATE,
+        };
+        let parameters = json!({ "change": change.id, "what": what, "criteria": criteria, "updates": updates });
+        let id = change.job_id.clone().unwrap_or_default();
+        Job { total: plan.units() as i64, ..Job::queued(id, kind, parameters, place, change.created_at_ms) }
     }
 
-    fn running(&self) -> std::sync::MutexGuard<'_, HashMap<String, Hold>> {
+    fn running(&self) -> std::sync::MutexGuard<'_, HashMap<String, Under>> {
         self.running.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }

@@ -1,17 +1,16 @@
 //! Prepares a job on rows: which rows, what it may cost, and the results of the first few, which are
 //! kept and not asked for again.
 
-use super::fill::{Asked, source_of};
+use super::ask::{Asked, source_of};
 use super::{Jobs, Kind, Parameters};
 use crate::changes::propose::matching;
 use crate::changes::{Draft, Plan, Sample};
 use crate::error::{Result, told};
 use crate::llm::Usage;
 use crate::sheet::{Cell, Snapshot};
-use crate::store::{Job, JobRow, JobRowState, JobStatus, Proposal};
+use crate::store::{Job, JobRow, JobRowState, JobStatus, Place, Proposal};
 use chat::Anchor;
 use futures_util::future::join_all;
-use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -20,6 +19,16 @@ use tokio::time::Instant;
 const SAMPLES: usize = 3;
 /// Characters of a token, about.
 const CHARS_PER_TOKEN: usize = 4;
+
+/// A job on rows, checked.
+pub(super) struct Prepared {
+    pub parameters: Parameters,
+    pub rows: Vec<JobRow>,
+    filter: Option<String>,
+    warnings: Vec<String>,
+    /// Characters that the model will read.
+    chars: usize,
+}
 
 /// A job that waits for a person.
 pub struct Proposed {
@@ -31,11 +40,8 @@ pub struct Proposed {
 }
 
 impl Jobs {
-    /// Prepares a job of this kind.
-    ///
-    /// # Errors
-    /// A sentence that says what to change.
-    pub async fn propose(&self, snapshot: &Arc<Snapshot>, kind: &'static Kind, mut parameters: Parameters) -> Result<Proposed> {
+    /// Finds the rows of a job and checks what it was asked to do.
+    pub(super) async fn prepare(&self, snapshot: &Arc<Snapshot>, kind: &Kind, mut parameters: Parameters) -> Result<Prepared> {
         if parameters.source_columns.is_empty() {
             return Err(told("name at least one column to read"));
         }
@@ -76,8 +82,8 @@ impl Jobs {
                 continue;
             }
             chars += source.len();
-            let before = snapshot.column(&parameters.target_column).map_or(Value::Null, |(i, _)| row.cells[i].to_json());
-            overwritten += usize::from(!Cell::same(&before, &Value::Null));
+            let before = snapshot.column(&parameters.target_column).map_or(serde_json::Value::Null, |(i, _)| row.cells[i].to_json());
+            overwritten += usize::from(!Cell::same(&before, &serde_json::Value::Null));
             rows.push(JobRow {
                 seq: rows.len() as i64,
                 row_id: row.id,
@@ -91,14 +97,6 @@ impl Jobs {
         if rows.is_empty() {
             return Err(told("no row matches that has something to read in these columns"));
         }
-        let started = Instant::now();
-        let (samples, usage) = self.samples(snapshot, kind, &parameters, &mut rows).await?;
-        let plan = Plan::Job {
-            what: kind.what(&parameters),
-            rows: rows.len(),
-            samples,
-            estimate: self.estimate(rows.len(), chars, usage, started.elapsed()),
-        };
         let mut warnings = Vec::new();
         if new_column {
             warnings.push(format!("The column {} will be made.", parameters.target_column));
@@ -109,6 +107,19 @@ impl Jobs {
         if empty > 0 {
             warnings.push(format!("{empty} matching rows have nothing to read and are left out."));
         }
+        Ok(Prepared { parameters, rows, filter, warnings, chars })
+    }
+
+    /// Prepares a job of this kind, and asks for the results of its first rows.
+    ///
+    /// # Errors
+    /// A sentence that says what to change.
+    pub async fn propose(&self, snapshot: &Arc<Snapshot>, kind: &'static Kind, parameters: Parameters) -> Result<Proposed> {
+        let Prepared { parameters, mut rows, filter, warnings, chars } = self.prepare(snapshot, kind, parameters).await?;
+        let started = Instant::now();
+        let (samples, usage) = self.samples(snapshot, kind, &parameters, &mut rows).await?;
+        let estimate = self.estimate(rows.len(), chars, usage, started.elapsed());
+        let plan = Plan::Job { what: kind.what(&parameters), rows: rows.len(), samples, estimate };
         Ok(Proposed { draft: Draft { plan, filter, warnings }, rows, parameters, kind })
     }
 
@@ -117,27 +128,19 @@ impl Jobs {
     /// # Errors
     /// When the store fails.
     pub async fn keep(&self, proposed: &Proposed, proposal: &Proposal, anchor: &Anchor) -> Result<()> {
-        let job = Job {
-            id: proposal.id.clone(),
-            kind: proposed.kind.name.into(),
-            parameters: serde_json::to_value(&proposed.parameters)?,
-            status: JobStatus::Created,
-            progress: 0,
-            total: proposed.rows.len() as i64,
-            error: None,
-            result: None,
+        let place = Place {
             session_id: proposal.session_id.clone(),
             thread_key: proposal.thread_key.clone(),
             anchor: anchor.clone(),
             asker: proposal.asker.clone(),
             identity: proposal.identity.clone(),
             sheet: proposal.sheet,
-            message: None,
-            cancel_requested: false,
-            attempts: 0,
-            fence: 0,
-            created_at_ms: proposal.created_at_ms,
-            started_at_ms: None,
+        };
+        let parameters = serde_json::to_value(&proposed.parameters)?;
+        let job = Job {
+            status: JobStatus::Created,
+            total: proposed.rows.len() as i64,
+            ..Job::queued(proposal.id.clone(), proposed.kind.name, parameters, &place, proposal.created_at_ms)
         };
         self.parts.store.add_job(&job, &proposed.rows).await?;
         Ok(())

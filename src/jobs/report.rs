@@ -2,32 +2,20 @@
 
 use super::runner::Ended;
 use super::{Jobs, Kind, Parameters, UNDO, short};
-use crate::smartsheet::Identity;
+use crate::events::{Event, View};
+use crate::smartsheet::{Hold, Identity};
 use crate::store::{Job, JobStatus};
 use chat::{Block, Button, ButtonStyle, File, Markdown, Message, Progress, escape};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::broadcast::{Receiver, error::RecvError};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// Shortest time between two edits of a job's message.
-const SHORTEST: Duration = Duration::from_secs(3);
+/// How often a job gets on whose platform is not connected.
+const UNSEEN: Duration = Duration::from_secs(3);
 /// Problems that the message names; the rest goes into a file.
 const NAMED: usize = 5;
-
-/// How far a job is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct View {
-    /// Rows that are settled.
-    pub settled: usize,
-    /// Rows whose answer waits to be written.
-    pub answered: usize,
-    /// Rows that failed.
-    pub failed: usize,
-    /// Rows in all.
-    pub total: usize,
-}
 
 /// The message of a running job.
 pub(super) struct Shown {
@@ -35,31 +23,43 @@ pub(super) struct Shown {
     job: Job,
     sheet: String,
     started: Instant,
+    /// Who slept through the lease shows nothing: somebody else may have said the last word.
+    hold: Hold,
 }
 
 impl Shown {
     /// The message of a job; the sheet is named and linked where it can be read.
-    pub async fn new(jobs: Arc<Jobs>, job: &Job) -> Self {
-        let snapshot = jobs.parts.changes.sheets.snapshot(&Identity::Service, job.sheet).await.ok();
+    pub async fn new(jobs: Arc<Jobs>, job: &Job, hold: Hold) -> Self {
+        let snapshot = jobs.parts.changes.sheets.known(&Identity::Service, job.sheet).await.ok();
         let sheet = snapshot.map_or_else(|| "the sheet".to_owned(), |s| format!("[{}]({})", escape(&s.name), s.permalink));
-        Self { jobs, job: job.clone(), sheet, started: Instant::now() }
+        Self { jobs, job: job.clone(), sheet, started: Instant::now(), hold }
     }
 
     /// Shows how far the job is, no faster than the platform and the other jobs allow, until it is done.
-    pub async fn follow(&mut self, mut seen: watch::Receiver<View>, done: &CancellationToken) {
-        let began = *seen.borrow();
+    pub async fn follow(&mut self, mut seen: Receiver<Event>, began: View, done: &CancellationToken) {
+        let mut view = began;
         loop {
-            let view = *seen.borrow_and_update();
-            self.show(&self.running(view, began), false).await;
+            if self.hold.holds() {
+                self.show(&self.running(view, began), false).await;
+            }
             let running = u32::try_from(self.jobs.running().len()).unwrap_or(1).max(1);
-            let interval = self.chat().map_or(SHORTEST, |c| c.limits().edit_interval * running).max(SHORTEST);
-            let due = async {
-                tokio::time::sleep(interval).await;
-                seen.changed().await
-            };
-            tokio::select! {
-                changed = due => if changed.is_err() { return },
-                () = done.cancelled() => return,
+            let interval = self.chat().map_or(UNSEEN, |c| {
+                let limits = c.limits();
+                limits.progress_interval.max(limits.edit_interval * running)
+            });
+            let due = tokio::time::sleep(interval);
+            tokio::pin!(due);
+            let (shown, mut waited) = (view, false);
+            while !waited || view == shown {
+                tokio::select! {
+                    () = &mut due, if !waited => waited = true,
+                    event = seen.recv() => match event {
+                        Ok(Event::Job(event)) if *event.id == *self.job.id => view = event.view,
+                        Ok(_) | Err(RecvError::Lagged(_)) => {}
+                        Err(RecvError::Closed) => return,
+                    },
+                    () = done.cancelled() => return,
+                }
             }
         }
     }
@@ -113,7 +113,9 @@ impl Shown {
         self.show(&message, true).await;
         let problems = &ended.problems;
         if let (true, Some(chat)) = (problems.len() > NAMED, self.chat()) {
-            let quoted = |text: &String| format!("\"{}\"", text.replace('"', "\"\""));
+            // A spreadsheet would carry out what begins like a formula.
+            let safe = |text: &String| if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text.clone() };
+            let quoted = |text: &String| format!("\"{}\"", safe(text).replace('"', "\"\""));
             let lines: String = problems.iter().map(|(row, why)| format!("{},{}\n", quoted(row), quoted(why))).collect();
             let name = format!("job-{}-not-written.csv", short(&self.job.id));
             let file = File { name, media_type: "text/csv".into(), bytes: format!("Row,Reason\n{lines}").into_bytes() };
@@ -183,6 +185,26 @@ pub(super) fn what(job: &Job) -> String {
 /// A job in one line, for lists.
 pub fn in_a_line(job: &Job) -> String {
     format!("`{}` {}: {}, {} of {} rows", short(&job.id), escape(&what(job)), job.status.as_str(), job.progress, job.total)
+}
+
+/// A job in some lines: what it does, where it stands, what came of it.
+pub fn in_detail(job: &Job, now_ms: i64) -> String {
+    let since = |ms: i64| chat::text::duration(Duration::from_millis((now_ms - ms).max(0).unsigned_abs()));
+    let mut text = in_a_line(job);
+    match (job.status, job.started_at_ms) {
+        (JobStatus::Processing, Some(at)) => text.push_str(&format!("\nRunning for {}.", since(at))),
+        (JobStatus::Queued, _) => text.push_str(&format!("\nWaiting for {}.", since(job.created_at_ms))),
+        _ => {}
+    }
+    if let Some(error) = &job.error {
+        text.push_str(&format!("\n{}", escape(error)));
+    }
+    let result = |name: &str| job.result.as_ref().and_then(|r| r[name].as_u64());
+    if let Some(written) = result("processedRows").or_else(|| result("rowsAffected")) {
+        let failed = result("failedRows").filter(|n| *n > 0).map(|n| format!(", {n} failed")).unwrap_or_default();
+        text.push_str(&format!("\n{written} rows were written{failed}."));
+    }
+    text
 }
 
 fn capital(text: &str) -> String {

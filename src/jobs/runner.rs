@@ -1,27 +1,32 @@
 //! Runs jobs under leases: claims the next one, keeps the lease, tells how far it is, ends it.
 
-use super::fill::standing;
-use super::report::{self, View};
-use super::{BULK_UPDATE, Hold, Jobs, Kind, UNDO};
+use super::board;
+use super::report;
+use super::{BULK_ADD, BULK_DELETE, BULK_UPDATE, Jobs, Kind, UNDO, Under};
 use crate::changes::{CANCELLED, NOTHING_WRITTEN, Outcome, Plan, Stop, TAKEN_BACK};
 use crate::error::{Result, Trouble, told};
-use crate::store::{Change, HEARTBEAT, Job, JobRow, JobRowState, JobStatus, LEASE};
+use crate::events::{Event, JobEvent, View};
+use crate::smartsheet::Hold;
+use crate::store::{Change, HEARTBEAT, Job, JobRow, JobStatus, LEASE};
 use serde_json::{Value, json};
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 /// Jobs of one process, and of one person, that run at the same time.
-const AT_ONCE: usize = 16;
-const PER_PERSON: i64 = 3;
+pub(super) const AT_ONCE: usize = 16;
+pub(super) const PER_PERSON: i64 = 3;
 /// How often the queue is looked at without being woken.
 const POLL: Duration = Duration::from_secs(1);
 /// How long running jobs get to reach a good place when the process stops.
 const DRAIN: Duration = Duration::from_secs(5);
+/// How often it is noted how far a change is; the journal knows it exactly.
+const NOTED_EVERY: Duration = Duration::from_secs(1);
 /// A job that is taken up this often without getting on is given up.
 const MAX_ATTEMPTS: i64 = 8;
 /// The longest wait before a job that met trouble is taken up again.
@@ -44,10 +49,9 @@ pub(super) struct Ended {
 
 /// A job under our lease.
 pub(super) struct Running<'a> {
-    pub jobs: &'a Jobs,
+    pub jobs: &'a Arc<Jobs>,
     pub job: &'a Job,
     pub stop: Stop,
-    pub view: watch::Sender<View>,
 }
 
 impl Jobs {
@@ -101,24 +105,28 @@ impl Jobs {
 
     async fn next(&self) -> Option<Job> {
         let now_ms = self.parts.clock.now_ms();
-        self.parts.store.claim_job(&self.owner, PER_PERSON, now_ms, now_ms + LEASE.as_millis() as i64).await.unwrap_or_else(|error| {
-            tracing::error!(%error, "the queue of jobs cannot be read");
-            None
-        })
+        self.parts.store.claim_job(self.parts.store.owner(), PER_PERSON, now_ms, now_ms + LEASE.as_millis() as i64).await.unwrap_or_else(
+            |error| {
+                tracing::error!(%error, "the queue of jobs cannot be read");
+                None
+            },
+        )
     }
 
     async fn carry_out(self: Arc<Self>, job: Job, pause: CancellationToken) {
-        let (stop, lost) = (Stop { cancel: CancellationToken::new(), pause, patient: true }, CancellationToken::new());
+        let lease = Some((job.id.clone(), job.fence));
+        let (stop, lost) = (Stop { cancel: CancellationToken::new(), pause, patient: true, lease }, CancellationToken::new());
         if job.cancel_requested {
             stop.cancel.cancel();
         }
-        self.running().insert(job.id.clone(), Hold { fence: job.fence, cancel: stop.cancel.clone() });
-        let keep = self.clone().hold(job.clone(), stop.cancel.clone(), lost.clone());
+        self.running().insert(job.id.clone(), Under { fence: job.fence, cancel: stop.cancel.clone() });
+        let hold = Hold::until(Instant::now() + LEASE);
+        let keep = self.clone().hold(job.clone(), stop.cancel.clone(), lost.clone(), hold.clone());
         let _heartbeat = AbortOnDropHandle::new(tokio::spawn(keep));
-        let (view, seen) =
-            watch::channel(View { settled: job.progress.max(0) as usize, total: job.total.max(0) as usize, ..View::default() });
-        let mut shown = report::Shown::new(self.clone(), &job).await;
-        let running = Running { jobs: &self, job: &job, stop: stop.clone(), view };
+        let seen = self.parts.events.listen();
+        self.tell(&job, JobStatus::Processing, view_of(&job));
+        let mut shown = report::Shown::new(self.clone(), &job, hold).await;
+        let running = Running { jobs: &self, job: &job, stop: stop.clone() };
         // Both to their end: an edit that is on its way must not arrive after the last one.
         let done = CancellationToken::new();
         let work = async {
@@ -126,7 +134,7 @@ impl Jobs {
             done.cancel();
             ran
         };
-        let both = async { tokio::join!(work, shown.follow(seen, &done)).0 };
+        let both = async { tokio::join!(work, shown.follow(seen, view_of(&job), &done)).0 };
         let ran = tokio::select! {
             ran = both => ran,
             () = lost.cancelled() => {
@@ -142,12 +150,17 @@ impl Jobs {
     }
 
     /// Prolongs the lease until aborted; learns of a cancellation by another process.
-    async fn hold(self: Arc<Self>, job: Job, cancel: CancellationToken, lost: CancellationToken) {
+    async fn hold(self: Arc<Self>, job: Job, cancel: CancellationToken, lost: CancellationToken, hold: Hold) {
         loop {
             tokio::time::sleep(HEARTBEAT).await;
+            let asked = Instant::now();
             match self.parts.store.prolong_job(&job.id, job.fence, self.parts.clock.now_ms() + LEASE.as_millis() as i64).await {
-                Ok(Some(false)) => {}
-                Ok(Some(true)) => cancel.cancel(),
+                Ok(Some(wanted)) => {
+                    hold.set(asked + LEASE);
+                    if wanted {
+                        cancel.cancel();
+                    }
+                }
                 Ok(None) => return lost.cancel(),
                 Err(error) => tracing::warn!(job = %job.id, %error, "the lease of a job could not be prolonged"),
             }
@@ -156,13 +169,15 @@ impl Jobs {
 
     async fn end(&self, job: &Job, stop: &Stop, ran: Result<Ended>, shown: &mut report::Shown) -> Result<(), sqlx::Error> {
         let (store, now_ms) = (&self.parts.store, self.parts.clock.now_ms());
+        // It may have got on since it was taken up.
+        let attempts = store.job(&job.id).await?.map_or(job.attempts, |j| j.attempts);
         let (status, error, ended) = match ran {
             Ok(ended) if stop.cancel.is_cancelled() && ended.open > 0 => (JobStatus::Cancelled, None, Some(ended)),
             Ok(ended) => (JobStatus::Completed, None, Some(ended)),
             Err(_) if stop.pause.is_cancelled() => return store.release_job(&job.id, job.fence, 0).await,
             Err(Trouble::Told(words)) => (JobStatus::Failed, Some(words.0), None),
-            Err(error) if job.attempts < MAX_ATTEMPTS => {
-                let wait_ms = (1_000 << job.attempts.clamp(0, 10)).min(LONGEST_WAIT_MS);
+            Err(error) if attempts < MAX_ATTEMPTS => {
+                let wait_ms = (1_000 << attempts.clamp(0, 10)).min(LONGEST_WAIT_MS);
                 tracing::warn!(job = %job.id, wait_ms, "{error}; the job is taken up again");
                 return store.release_job(&job.id, job.fence, now_ms + wait_ms).await;
             }
@@ -173,31 +188,42 @@ impl Jobs {
                 (JobStatus::Failed, Some(format!("It was tried {MAX_ATTEMPTS} times without getting on (reference {reference}).")), None)
             }
         };
-        let ended = match ended {
-            Some(ended) => ended,
-            None => self.stand(job).await.unwrap_or_default(),
-        };
         // The last word first: whoever is killed in between is followed by somebody who says it again in the same message.
         if store.prolong_job(&job.id, job.fence, now_ms + LEASE.as_millis() as i64).await?.is_none() {
             return Ok(());
         }
+        let ended = match ended {
+            Some(ended) => ended,
+            None => self.stand(job, stop).await.unwrap_or_default(),
+        };
         shown.end(status, error.as_deref(), &ended).await;
-        store.finish_job(&job.id, job.fence, status, error.as_deref(), &ended.result, self.parts.clock.now_ms()).await?;
+        let total = ended.done + ended.open + ended.problems.len();
+        let view = View { settled: total - ended.open, answered: 0, failed: ended.failed, total };
+        store.set_job_progress(&job.id, job.fence, view.settled).await?;
+        if store.finish_job(&job.id, job.fence, status, error.as_deref(), &ended.result, self.parts.clock.now_ms()).await? {
+            self.tell(job, status, view);
+        }
         Ok(())
     }
 
+    /// Tells everybody who listens how a job stands.
+    pub(super) fn tell(&self, job: &Job, status: JobStatus, view: View) {
+        let (id, session_id) = (job.id.as_str().into(), job.session_id.as_str().into());
+        self.parts.events.tell(Event::Job(JobEvent { id, session_id, status: status.as_str(), view }));
+    }
+
     /// Where a job stands that is given up; its open changes are closed, so that they can be taken back.
-    async fn stand(&self, job: &Job) -> Result<Ended> {
+    async fn stand(&self, job: &Job, stop: &Stop) -> Result<Ended> {
         let mut outcomes = Vec::new();
         for change in self.parts.store.job_changes(&job.id).await? {
             if change.applying {
-                self.parts.changes.abandon(&change, "the job was given up; please look whether it was written").await?;
+                self.parts.changes.abandon(&change, "the job was given up; please look whether it was written", stop).await?;
             }
             let closed = Change { applying: false, ..change };
             outcomes.push(self.parts.changes.apply(&closed, &watch::channel((0, 0)).0, &Stop::default()).await?);
         }
         let rows = self.parts.store.job_rows(&job.id).await?;
-        Ok(if rows.is_empty() { ended(&outcomes) } else { standing(&rows) })
+        Ok(if rows.is_empty() { ended(&outcomes) } else { board::ended(&rows) })
     }
 }
 
@@ -208,14 +234,14 @@ impl Running<'_> {
         }
         match (self.job.kind.as_str(), Kind::named(&self.job.kind)) {
             (_, Some(kind)) => self.fill(kind).await,
-            (BULK_UPDATE, _) => self.bulk_update().await,
+            (BULK_UPDATE | BULK_ADD | BULK_DELETE, _) => self.large_change().await,
             (UNDO, _) => self.undo().await,
             (other, _) => Err(told(format!("This version knows no jobs of kind {other}."))),
         }
     }
 
     /// One large change.
-    async fn bulk_update(&self) -> Result<Ended> {
+    async fn large_change(&self) -> Result<Ended> {
         let id = self.job.parameters["change"].as_str().unwrap_or_default();
         let change = self.jobs.parts.store.change(id).await?.ok_or_else(|| anyhow::anyhow!("the change of the job is gone"))?;
         let outcome = self.apply(&change, 0).await?;
@@ -233,7 +259,14 @@ impl Running<'_> {
                     let before = outcomes.iter().map(|o: &Outcome| o.done).sum();
                     outcomes.push(self.apply(&undo, before).await?);
                 }
-                Err(Trouble::Told(words)) if words.0 == NOTHING_WRITTEN || words.0 == TAKEN_BACK => {}
+                Err(Trouble::Told(words)) if words.0 == NOTHING_WRITTEN => {}
+                Err(Trouble::Told(words)) if words.0 == TAKEN_BACK => {
+                    // One that was given up half-way goes on here.
+                    if let Some(undo) = self.jobs.parts.store.undo_of(&change.id).await?.filter(|u| u.applying) {
+                        let before = outcomes.iter().map(|o: &Outcome| o.done).sum();
+                        outcomes.push(self.apply(&undo, before).await?);
+                    }
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -245,9 +278,14 @@ impl Running<'_> {
         let (progress, mut seen) = watch::channel((0, 0));
         // Beside the change, never in its way: both may wait for the database.
         let tell = async {
+            let mut noted: Option<Instant> = None;
             while seen.changed().await.is_ok() {
                 let settled = before + seen.borrow_and_update().0;
-                self.view.send_modify(|v| v.settled = settled);
+                self.tell(View { settled, ..view_of(self.job) });
+                if noted.is_some_and(|at| at.elapsed() < NOTED_EVERY) {
+                    continue;
+                }
+                noted = Some(Instant::now());
                 if let Err(error) = self.jobs.parts.store.set_job_progress(&self.job.id, self.job.fence, settled).await {
                     tracing::warn!(job = %self.job.id, %error, "how far a job is could not be noted");
                 }
@@ -275,12 +313,15 @@ impl Running<'_> {
             identity: self.job.identity.clone(),
             sheet: self.job.sheet,
             sheet_version,
-            plan: serde_json::to_value(plan)?,
+            plan: plan.kept()?,
             applying: true,
             created_at_ms: self.jobs.parts.clock.now_ms().max(after),
         };
-        store.begin_change(&change, plan.units() as i64).await?;
-        Ok(store.change(&change.id).await?.unwrap_or(change))
+        let begun = store.begin_change(&change, plan.units() as i64, Some(self.job.fence)).await?;
+        if begun {
+            return Ok(change);
+        }
+        store.change(&change.id).await?.ok_or_else(|| Trouble::Logged(anyhow::anyhow!("somebody else carries this job out now")))
     }
 
     /// The id of a part of this job.
@@ -290,19 +331,22 @@ impl Running<'_> {
 
     /// Writes where rows stand; an error when somebody else has taken the job up.
     pub(super) async fn note(&self, rows: &[JobRow]) -> Result<()> {
-        if self.jobs.parts.store.set_job_rows(&self.job.id, self.job.fence, rows).await? {
+        // A note counts as getting on, so nothing is noted where nothing came of it.
+        if rows.is_empty() || self.jobs.parts.store.set_job_rows(&self.job.id, self.job.fence, rows).await? {
             return Ok(());
         }
         Err(Trouble::Logged(anyhow::anyhow!("somebody else carries this job out now")))
     }
 
     /// Tells how far the rows are.
-    pub(super) fn tell(&self, rows: &[JobRow]) {
-        let count = |state| rows.iter().filter(|r| r.state == state).count();
-        let (failed, answered) = (count(JobRowState::Failed), count(JobRowState::Answered));
-        let settled = count(JobRowState::Written) + count(JobRowState::Skipped) + failed;
-        self.view.send_replace(View { settled, answered, failed, total: rows.len() });
+    pub(super) fn tell(&self, view: View) {
+        self.jobs.tell(self.job, JobStatus::Processing, view);
     }
+}
+
+/// How far a job was when it was taken up.
+fn view_of(job: &Job) -> View {
+    View { settled: job.progress.max(0) as usize, total: job.total.max(0) as usize, ..View::default() }
 }
 
 fn ended(outcomes: &[Outcome]) -> Ended {

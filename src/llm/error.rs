@@ -35,6 +35,9 @@ pub enum Error {
     Unavailable(String),
 }
 
+/// How long a deployment that is overrun is left alone when it does not say.
+pub(super) const UNTOLD_WAIT: Duration = Duration::from_secs(10);
+
 /// An HTTP answer that is not a success, with all that async-openai's own error would drop.
 #[derive(Debug, thiserror::Error)]
 #[error("HTTP {status}")]
@@ -75,7 +78,7 @@ impl HttpFailure {
             (400, _) if message.contains("stream_options") => Verdict::Unsupported("stream_options".into()),
             (401 | 403, _) => Verdict::Final(Error::Unauthorized(message)),
             (404, _) => Verdict::Final(Error::NotFound(message)),
-            (429, _) => Verdict::Again(Error::RateLimited(self.retry_after.unwrap_or(Duration::from_secs(10))), self.retry_after),
+            (429, _) => Verdict::Again(Error::RateLimited(self.retry_after.unwrap_or(UNTOLD_WAIT)), self.retry_after),
             (408 | 409 | 500..=599, _) => Verdict::Again(Error::Unavailable(format!("HTTP {}: {message}", self.status)), self.retry_after),
             _ => Verdict::Final(Error::Refused(message)),
         }

@@ -4,7 +4,9 @@
 mod capabilities;
 mod endpoint;
 mod error;
+mod json;
 mod model;
+mod pace;
 mod stream;
 
 pub use endpoint::Endpoint;

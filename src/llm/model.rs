@@ -2,20 +2,28 @@
 
 use super::capabilities::Capabilities;
 use super::endpoint::Endpoint;
-use super::error::{Error, HttpFailure, Verdict};
-use super::stream::{Answer, Assembler, Usage};
+use super::error::{Error, HttpFailure, UNTOLD_WAIT, Verdict};
+use super::pace::Pace;
+use super::stream::{Answer, Assembler};
 use async_openai::Client;
 use async_openai::error::OpenAIError;
 use async_openai::middleware::HttpRequestFactory;
 use backon::{BackoffBuilder, ExponentialBuilder};
 use futures_util::StreamExt;
 use serde_json::{Value, json};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 /// Waits that the service asks for are obeyed up to this; people do not wait longer.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 const RETRIES: usize = 3;
+/// A service that is overrun is left alone at least this long, even if it asks for less.
+const SHORTEST_WAIT: Duration = Duration::from_millis(100);
+/// Work that can wait obeys longer waits, and waits this long in all before it says that the model is busy.
+const PATIENCE: Duration = Duration::from_secs(600);
 
 /// How the model is asked; the defaults are those of the system design.
 #[derive(Clone, Debug)]
@@ -50,12 +58,34 @@ impl Default for ModelSettings {
     }
 }
 
+/// Which operation a deployment offers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Api {
+    /// `/chat/completions`
+    Chat,
+    /// `/completions`, of deployments that only continue a text.
+    Text,
+}
+
+/// Who waits for an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Haste {
+    /// A person who is talking.
+    Talk,
+    /// A job, which waits for its turn; the tokens that its call may take.
+    Work(u64),
+}
+
 /// A deployment to ask.
 pub struct Model {
-    client: Client<Endpoint>,
-    endpoint: Endpoint,
-    settings: ModelSettings,
+    pub(super) client: Client<Endpoint>,
+    pub(super) endpoint: Endpoint,
+    pub(super) settings: ModelSettings,
+    pub(super) api: Api,
     capabilities: Capabilities,
+    pace: Arc<Pace>,
+    /// Whether an answer within a tight limit was cut off, as those of models are that think first.
+    pub(super) wants_room: AtomicBool,
 }
 
 impl Model {
@@ -63,19 +93,34 @@ impl Model {
     ///
     /// # Errors
     /// When the TLS set-up of this machine is broken.
-    #[expect(clippy::disallowed_methods, reason = "the one HTTP client for the model")]
     pub fn new(endpoint: Endpoint, settings: ModelSettings) -> Result<Self, reqwest::Error> {
+        Self::over(Api::Chat, endpoint, settings)
+    }
+
+    /// A model that only continues texts; it is asked for JSON and for nothing else.
+    ///
+    /// # Errors
+    /// When the TLS set-up of this machine is broken.
+    pub fn of_texts(endpoint: Endpoint, settings: ModelSettings) -> Result<Self, reqwest::Error> {
+        Self::over(Api::Text, endpoint, settings)
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the one HTTP client for the model")]
+    fn over(api: Api, endpoint: Endpoint, settings: ModelSettings) -> Result<Self, reqwest::Error> {
         let http = reqwest::Client::builder()
             .connect_timeout(Duration::from_secs(5))
             .read_timeout(settings.timeout)
             .redirect(reqwest::redirect::Policy::none())
             .build()?;
+        let pace = Arc::new(Pace::default());
+        let heard = pace.clone();
         let service = tower::service_fn(move |request: HttpRequestFactory| {
-            let http = http.clone();
-            async move { send(&http, request).await }
+            let (http, pace) = (http.clone(), heard.clone());
+            async move { send(&http, &pace, request).await }
         });
         let client = Client::build(reqwest_of(), endpoint.clone()).with_http_service(service);
-        Ok(Self { client, endpoint, settings, capabilities: Capabilities::default() })
+        let (capabilities, wants_room) = (Capabilities::default(), AtomicBool::new(false));
+        Ok(Self { client, endpoint, settings, api, capabilities, pace, wants_room })
     }
 
     /// What to call it before people.
@@ -88,33 +133,32 @@ impl Model {
     /// # Errors
     /// See [`Error`].
     pub async fn ask(&self, messages: &[Value], tools: &[Value], words: &watch::Sender<String>) -> Result<Answer, Error> {
-        self.send(self.request(messages, tools), words).await
+        self.send(self.request(messages, tools), words, Haste::Talk).await
     }
 
-    /// Asks for one JSON object that follows a schema; no functions are offered. A server that knows no
-    /// schemas is asked without: what comes back is checked by the caller in any case.
-    ///
-    /// # Errors
-    /// See [`Error`].
-    pub async fn ask_json(&self, messages: &[Value], name: &str, schema: &Value) -> Result<(Value, Usage), Error> {
-        let mut request = self.request(messages, &[]);
-        request["response_format"] = json!({ "type": "json_schema", "json_schema": { "name": name, "strict": true, "schema": schema } });
-        let (words, _) = watch::channel(String::new());
-        let answer = self.send(request, &words).await?;
-        if answer.cut_off {
-            return Err(Error::CutOff);
-        }
-        let text = answer.text.trim().trim_start_matches("```json").trim_matches('`').trim();
-        let value = serde_json::from_str(text).map_err(|_| Error::Nonsense(text.chars().take(200).collect()))?;
-        Ok((value, answer.usage))
-    }
-
-    async fn send(&self, request: Value, words: &watch::Sender<String>) -> Result<Answer, Error> {
-        let backoff = ExponentialBuilder::default().with_min_delay(self.settings.retry_delay).with_max_times(RETRIES).with_jitter();
+    /// Sends a request until it is answered, refused for good, or out of tries.
+    pub(super) async fn send(&self, request: Value, words: &watch::Sender<String>, haste: Haste) -> Result<Answer, Error> {
+        // Among many short calls a fault of one is likely to have passed sooner.
+        let delay = if haste == Haste::Talk { self.settings.retry_delay } else { self.settings.retry_delay / 4 };
+        let backoff = ExponentialBuilder::default().with_min_delay(delay).with_max_times(RETRIES).with_jitter();
         let mut backoff = backoff.build();
+        let began = Instant::now();
         loop {
+            if let Haste::Work(tokens) = haste {
+                while let Err(wait) = self.pace.admit(tokens, Instant::now()) {
+                    if began.elapsed() + wait > PATIENCE {
+                        return Err(Error::RateLimited(wait));
+                    }
+                    tokio::time::sleep(wait).await;
+                }
+            }
             words.send_replace(String::new());
-            let verdict = match self.attempt(self.capabilities.fit(request.clone()), words).await {
+            let request = self.capabilities.fit(request.clone());
+            let tried = match self.api {
+                Api::Chat => self.attempt(request, words).await,
+                Api::Text => self.attempt_text(request).await,
+            };
+            let verdict = match tried {
                 Ok(answer) => return Ok(answer),
                 Err(verdict) => verdict,
             };
@@ -125,6 +169,8 @@ impl Model {
                     continue;
                 }
                 Verdict::Unsupported(parameter) => return Err(Error::Refused(format!("parameter {parameter} is not supported"))),
+                // The deployment is closed for everybody who can wait; it slows a job and costs no try.
+                Verdict::Again(Error::RateLimited(asked), _) if haste != Haste::Talk && began.elapsed() + asked <= PATIENCE => continue,
                 Verdict::Again(error, wait) => (error, wait),
             };
             let Some(next) = backoff.next() else { return Err(error) };
@@ -137,7 +183,7 @@ impl Model {
         }
     }
 
-    fn request(&self, messages: &[Value], tools: &[Value]) -> Value {
+    pub(super) fn request(&self, messages: &[Value], tools: &[Value]) -> Value {
         let s = &self.settings;
         let mut request = json!({
             "model": self.endpoint.model, "messages": messages, "stream": true, "stream_options": { "include_usage": true },
@@ -179,10 +225,11 @@ fn reqwest_of() -> reqwest::Client {
     reqwest::Client::new()
 }
 
-async fn send(http: &reqwest::Client, request: HttpRequestFactory) -> Result<reqwest::Response, OpenAIError> {
+async fn send(http: &reqwest::Client, pace: &Pace, request: HttpRequestFactory) -> Result<reqwest::Response, OpenAIError> {
     let request = request.build().await?;
     let response = http.execute(request).await.map_err(|e| OpenAIError::Reqwest(e.without_url()))?;
-    let status = response.status();
+    let (status, now) = (response.status(), Instant::now());
+    pace.heard(response.headers(), now);
     if status.is_success() {
         return Ok(response);
     }
@@ -197,11 +244,14 @@ async fn send(http: &reqwest::Client, request: HttpRequestFactory) -> Result<req
     let retry_after = header("retry-after-ms")
         .map(|ms| Duration::from_secs_f64(ms / 1000.0))
         .or_else(|| header("retry-after").map(Duration::from_secs_f64));
+    if status.as_u16() == 429 {
+        pace.close(retry_after.unwrap_or(UNTOLD_WAIT).max(SHORTEST_WAIT), now);
+    }
     let body = response.text().await.unwrap_or_default();
     Err(OpenAIError::Boxed(Box::new(HttpFailure { status: status.as_u16(), retry_after, body })))
 }
 
-fn verdict(error: OpenAIError) -> Verdict {
+pub(super) fn verdict(error: OpenAIError) -> Verdict {
     match error {
         OpenAIError::Boxed(inner) => match inner.downcast::<HttpFailure>() {
             Ok(failure) => failure.verdict(),

@@ -21,14 +21,15 @@ const READ_AT_ONCE: usize = 2;
 
 type Key = (Identity, i64);
 
-/// All sheets of this process.
+/// All sheets of this process. Cheap to clone; clones share what was read.
+#[derive(Clone)]
 pub struct Sheets {
-    client: Arc<Client>,
+    client: Client,
     clock: Clock,
     cache: Cache<Key, Entry>,
-    loading: Mutex<HashMap<Key, Arc<AsyncMutex<()>>>>,
-    written: Mutex<HashSet<i64>>,
-    reading: Semaphore,
+    loading: Arc<Mutex<HashMap<Key, Arc<AsyncMutex<()>>>>>,
+    written: Arc<Mutex<HashSet<i64>>>,
+    reading: Arc<Semaphore>,
 }
 
 #[derive(Clone)]
@@ -39,15 +40,31 @@ struct Entry {
 
 impl Sheets {
     /// An empty cache that holds at most `max_bytes` of snapshots.
-    pub fn new(client: Arc<Client>, clock: Clock, max_bytes: u64) -> Self {
+    pub fn new(client: Client, clock: Clock, max_bytes: u64) -> Self {
         let weigh = |_: &Key, entry: &Entry| u32::try_from(entry.snapshot.size_bytes).unwrap_or(u32::MAX);
         let cache = Cache::builder().weigher(weigh).max_capacity(max_bytes).time_to_idle(Duration::from_secs(3600)).build();
-        Self { client, clock, cache, loading: Mutex::default(), written: Mutex::default(), reading: Semaphore::new(READ_AT_ONCE) }
+        Self { client, clock, cache, loading: Arc::default(), written: Arc::default(), reading: Arc::new(Semaphore::new(READ_AT_ONCE)) }
+    }
+
+    /// The same sheets for work that can wait.
+    pub fn for_jobs(&self) -> Self {
+        Self { client: self.client.for_jobs(), ..self.clone() }
     }
 
     /// The client that the snapshots come through.
-    pub fn client(&self) -> &Arc<Client> {
+    pub fn client(&self) -> &Client {
         &self.client
+    }
+
+    /// The sheet as it was read last, however long ago that is: for texts and names, never for comparing.
+    ///
+    /// # Errors
+    /// What people are told when the sheet cannot be read.
+    pub async fn known(&self, identity: &Identity, sheet: SheetId) -> Result<Arc<Snapshot>> {
+        match self.cache.get(&(identity.clone(), sheet.0)).await {
+            Some(entry) => Ok(entry.snapshot),
+            None => self.snapshot(identity, sheet).await,
+        }
     }
 
     /// The sheet as it is, at most a second old.

@@ -3,7 +3,7 @@
 use super::breaker::Breaker;
 use super::error::Error;
 use super::model::{Discussion, Row, SheetHeader};
-use super::pace::Pace;
+use super::pace::{Lane, Pace};
 use super::reader::Read;
 use super::request::Call;
 use super::{Identity, read_sheet};
@@ -11,6 +11,7 @@ use futures_util::TryStreamExt;
 use secrecy::SecretString;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::io::{StreamReader, SyncIoBridge};
 use url::Url;
@@ -32,12 +33,14 @@ pub struct Settings {
     pub breaker_pause: Duration,
 }
 
-/// Talks to Smartsheet. Cheap to share behind an `Arc`.
+/// Talks to Smartsheet. Cheap to clone; clones share budget, writers and breaker.
+#[derive(Clone)]
 pub struct Client {
     pub(super) http: reqwest::Client,
-    pub(super) settings: Settings,
-    pub(super) pace: Pace,
-    pub(super) breaker: Breaker,
+    pub(super) settings: Arc<Settings>,
+    pub(super) pace: Arc<Pace>,
+    pub(super) breaker: Arc<Breaker>,
+    pub(super) lane: Lane,
 }
 
 #[derive(Deserialize)]
@@ -58,8 +61,13 @@ impl Client {
             .user_agent(concat!("chatsheet/", env!("CARGO_PKG_VERSION")))
             .redirect(reqwest::redirect::Policy::none())
             .build()?;
-        let breaker = Breaker::new(settings.breaker_pause);
-        Ok(Self { http, settings, pace: Pace::new(), breaker })
+        let breaker = Arc::new(Breaker::new(settings.breaker_pause));
+        Ok(Self { http, settings: Arc::new(settings), pace: Arc::new(Pace::new()), breaker, lane: Lane::Chat })
+    }
+
+    /// The same for work that can wait: it leaves a part of the budget to the others.
+    pub fn for_jobs(&self) -> Self {
+        Self { lane: Lane::Job, ..self.clone() }
     }
 
     /// The version of a sheet; it grows with every change.

@@ -1,4 +1,4 @@
-//! The rate budget of a token, and one writer per sheet at a time.
+//! The rate budget of a token, of which jobs leave a part to chats, and one writer per sheet at a time.
 
 use super::Identity;
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
@@ -32,12 +32,18 @@ pub struct Hold(Arc<Mutex<Instant>>);
 const MARGIN: Duration = Duration::from_secs(2);
 
 impl Hold {
+    /// Holds until this moment.
+    pub fn until(moment: Instant) -> Self {
+        Self(Arc::new(Mutex::new(moment)))
+    }
+
     /// Moves the moment.
     pub fn set(&self, until: Instant) {
         *self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = until;
     }
 
-    pub(super) fn holds(&self) -> bool {
+    /// Whether it holds long enough for a request; not for a process that slept through it.
+    pub fn holds(&self) -> bool {
         Instant::now() + MARGIN < *self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
@@ -49,15 +55,25 @@ impl SheetWriter {
     }
 }
 
+/// On whose time a request is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lane {
+    /// Somebody waits for it.
+    Chat,
+    /// A job can wait.
+    Job,
+}
+
 pub(super) struct Pace {
     budget: DefaultKeyedRateLimiter<Identity>,
+    of_jobs: DefaultKeyedRateLimiter<Identity>,
     writers: Mutex<HashMap<i64, Arc<AsyncMutex<()>>>>,
 }
 
-fn quota() -> Quota {
-    let spread = NonZeroU32::new(PER_MINUTE - BURST).unwrap_or(NonZeroU32::MIN);
-    let burst = NonZeroU32::new(BURST).unwrap_or(NonZeroU32::MIN);
-    Quota::per_minute(spread).allow_burst(burst)
+/// The budget of all requests, or the four fifths of it that jobs may use.
+fn quota(lane: Lane) -> Quota {
+    let some = |n: u32| NonZeroU32::new(if lane == Lane::Job { n / 5 * 4 } else { n }).unwrap_or(NonZeroU32::MIN);
+    Quota::per_minute(some(PER_MINUTE - BURST)).allow_burst(some(BURST))
 }
 
 /// What a request takes from the budget: attachments and cell history count ten times.
@@ -69,18 +85,21 @@ pub(super) fn cost(path: &str) -> NonZeroU32 {
 
 impl Pace {
     pub fn new() -> Self {
-        Self { budget: RateLimiter::keyed(quota()), writers: Mutex::default() }
+        Self { budget: RateLimiter::keyed(quota(Lane::Chat)), of_jobs: RateLimiter::keyed(quota(Lane::Job)), writers: Mutex::default() }
     }
 
     /// Waits until the identity's budget allows a request of this cost.
-    pub async fn wait(&self, identity: &Identity, cost: NonZeroU32) {
-        // Fails only when the cost exceeds the burst, which no endpoint does.
+    pub async fn wait(&self, lane: Lane, identity: &Identity, cost: NonZeroU32) {
+        // These fail only when the cost exceeds the burst, which no endpoint does.
+        if lane == Lane::Job {
+            let _ = self.of_jobs.until_key_n_ready(identity, cost).await;
+        }
         let _ = self.budget.until_key_n_ready(identity, cost).await;
     }
 
     pub async fn writer(&self, sheet: i64) -> SheetWriter {
         let lock = self.writers.lock().unwrap_or_else(std::sync::PoisonError::into_inner).entry(sheet).or_default().clone();
-        SheetWriter { sheet, until: Hold(Arc::new(Mutex::new(Instant::now()))), _turn: lock.lock_owned().await }
+        SheetWriter { sheet, until: Hold::until(Instant::now()), _turn: lock.lock_owned().await }
     }
 }
 
@@ -94,7 +113,7 @@ mod tests {
     #[test]
     fn no_minute_exceeds_the_grant_however_greedy_the_callers() {
         let clock = FakeRelativeClock::default();
-        let budget = RateLimiter::direct_with_clock(quota(), clock.clone());
+        let budget = RateLimiter::direct_with_clock(quota(Lane::Chat), clock.clone());
         let mut last_minute: VecDeque<u64> = VecDeque::new();
         let mut most = 0;
         for tick in 0..20_000u64 {
@@ -108,6 +127,21 @@ mod tests {
             clock.advance(Duration::from_millis(10));
         }
         assert!((290..=300).contains(&most), "{most} requests in a minute: within the grant, and making use of it");
+    }
+
+    #[tokio::test]
+    async fn greedy_jobs_leave_chats_their_part() {
+        let pace = Pace::new();
+        let one = NonZeroU32::MIN;
+        let mut jobs = 0;
+        while tokio::time::timeout(Duration::from_millis(1), pace.wait(Lane::Job, &Identity::Service, one)).await.is_ok() {
+            jobs += 1;
+        }
+        let mut chats = 0;
+        while pace.budget.check_key(&Identity::Service).is_ok() {
+            chats += 1;
+        }
+        assert!((48..54).contains(&jobs) && chats >= 7, "{jobs} requests of jobs, then {chats} of chats without waiting");
     }
 
     #[test]

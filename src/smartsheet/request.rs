@@ -102,7 +102,7 @@ impl Client {
     }
 
     async fn attempt(&self, identity: &Identity, call: &Call) -> Result<reqwest::Response, Attempt> {
-        self.pace.wait(identity, call.cost).await;
+        self.pace.wait(self.lane, identity, call.cost).await;
         if call.hold.as_ref().is_some_and(|h| !h.holds()) {
             return Err(Attempt::Transient { error: Error::Busy("the right to write to it has run out".into()), wait: None });
         }

@@ -2,9 +2,10 @@
 
 use super::jobs::{Job, insert_job};
 use super::proposals::Proposal;
-use super::{Store, on, on_durable};
+use super::{Store, on, on_durable, on_writer};
 use crate::sheet::SheetId;
 use serde_json::Value;
+use serde_json::value::RawValue;
 use sqlx::types::Json;
 
 /// An approved write.
@@ -29,7 +30,7 @@ pub struct Change {
     /// The version that the old values were read from.
     pub sheet_version: i64,
     /// What is to be done, with old values.
-    pub plan: Value,
+    pub plan: Box<RawValue>,
     /// Whether it is still being carried out.
     pub applying: bool,
     /// When it was approved, epoch milliseconds.
@@ -97,7 +98,7 @@ struct Row {
     identity: String,
     sheet_id: String,
     sheet_version: i64,
-    plan: Json<Value>,
+    plan: Json<Box<RawValue>>,
     state: String,
     created_at_ms: i64,
 }
@@ -191,17 +192,40 @@ impl Store {
         })
     }
 
-    /// Begins a change that needs no proposal: one that takes another one back, or a part of a job.
+    /// Begins a change that needs no proposal: one that takes another one back, or a part of a job, which
+    /// only who has the job may begin. `false` when that was begun before, or somebody else has the job.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn begin_change(&self, change: &Change, rows: i64, job_fence: Option<i64>) -> Result<bool, sqlx::Error> {
+        /// Holds the job until the commit, if it is still ours.
+        const HOLD: &str = "UPDATE jobs SET fence = fence WHERE id = $1 AND fence = $2 AND status = 'processing'";
+        on_durable!(self, pool => {
+            let mut tx = pool.begin().await?;
+            if let Some(fence) = job_fence
+                && sqlx::query(HOLD).bind(&change.job_id).bind(fence).execute(&mut *tx).await?.rows_affected() == 0
+            {
+                return Ok(false);
+            }
+            let added = insert_change!(tx, change, None::<&String>, rows);
+            tx.commit().await?;
+            Ok(added)
+        })
+    }
+
+    /// Begins a change that a job carries out which nobody had to confirm: both in one transaction.
     /// `false` when that was begun before.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn begin_change(&self, change: &Change, rows: i64) -> Result<bool, sqlx::Error> {
+    pub async fn begin_job_of_change(&self, job: &Job, change: &Change, rows: i64) -> Result<bool, sqlx::Error> {
         on_durable!(self, pool => {
             let mut tx = pool.begin().await?;
-            let added = insert_change!(tx, change, None::<&String>, rows);
+            if insert_job!(tx, job) == 0 || !insert_change!(tx, change, None::<&String>, rows) {
+                return Ok(false);
+            }
             tx.commit().await?;
-            Ok(added)
+            Ok(true)
         })
     }
 
@@ -297,31 +321,40 @@ impl Store {
     }
 
     /// Takes a change up, for the first time or after whoever carried it out before was interrupted:
-    /// from here on nothing is noted any more on behalf of the others. Returns the fence.
+    /// from here on nothing is noted any more on behalf of the others. Returns the fence; `None` when the
+    /// change is part of a job that somebody else has by now.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn take_change(&self, change: &str) -> Result<i64, sqlx::Error> {
-        const TAKE: &str = "UPDATE changes SET fence = fence + 1 WHERE id = $1 RETURNING fence";
-        let (fence,): (i64,) = on_durable!(self, pool => sqlx::query_as(TAKE).bind(change).fetch_one(pool).await?);
-        Ok(fence)
+    pub async fn take_change(&self, change: &str, job: Option<&(String, i64)>) -> Result<Option<i64>, sqlx::Error> {
+        const TAKE: &str = "UPDATE changes SET fence = fence + 1 WHERE id = $1
+            AND ($2 = '' OR EXISTS (SELECT 1 FROM jobs WHERE id = $2 AND fence = $3)) RETURNING fence";
+        let (job, job_fence) = job.map_or(("", 0), |(id, fence)| (id.as_str(), *fence));
+        let fence: Option<(i64,)> =
+            on_durable!(self, pool => sqlx::query_as(TAKE).bind(change).bind(job).bind(job_fence).fetch_optional(pool).await?);
+        Ok(fence.map(|(f,)| f))
     }
 
     /// Writes where these rows of a change stand, all or none; `false` when somebody else has taken the change up.
+    /// That rows are about to be sent survives a power failure; what became of them is seen in the sheet.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn set_change_rows(&self, change: &str, fence: i64, rows: &[ChangeRow]) -> Result<bool, sqlx::Error> {
         /// Holds the change until the commit, if it is still ours.
         const HOLD: &str = "UPDATE changes SET fence = fence WHERE id = $1 AND fence = $2";
-        const SET: &str = "UPDATE change_rows SET state = $3, made = $4, reason = $5 WHERE change_id = $1 AND seq = $2";
-        on_durable!(self, pool => {
+        const SET: &str = "UPDATE change_rows SET state = $4, made = $5, reason = $6 WHERE change_id = $1 AND seq BETWEEN $2 AND $3";
+        let about_to_send = rows.iter().any(|r| r.state == RowState::Sent);
+        on_writer!(self, if about_to_send { &self.durable } else { &self.writes }, pool => {
             let mut tx = pool.begin().await?;
             if sqlx::query(HOLD).bind(change).bind(fence).execute(&mut *tx).await?.rows_affected() == 0 {
                 return Ok(false);
             }
-            for row in rows {
-                sqlx::query(SET).bind(change).bind(row.seq).bind(row.state.as_str()).bind(row.made.as_ref().map(Json)).bind(&row.reason).execute(&mut *tx).await?;
+            // Rows that stand one behind the other and became the same are one statement.
+            for run in rows.chunk_by(|a, b| a.seq + 1 == b.seq && a.state == b.state && a.made == b.made && a.reason == b.reason) {
+                let (row, last) = (&run[0], run.last().map_or(run[0].seq, |r| r.seq));
+                let set = sqlx::query(SET).bind(change).bind(row.seq).bind(last).bind(row.state.as_str());
+                set.bind(row.made.as_ref().map(Json)).bind(&row.reason).execute(&mut *tx).await?;
             }
             tx.commit().await?;
             Ok(true)

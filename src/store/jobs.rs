@@ -1,5 +1,6 @@
 //! Jobs: the seed's table with leases and fences, and the rows that each works on.
 
+use super::job_rows::{JobRow, insert_rows};
 use super::{Proposal, Store, on, on_durable, on_write};
 use crate::sheet::SheetId;
 use chat::{Anchor, MessageRef};
@@ -98,60 +99,62 @@ pub struct Job {
     pub started_at_ms: Option<i64>,
 }
 
-/// A row that a job works on.
-#[derive(Clone, Debug, PartialEq)]
-pub struct JobRow {
-    /// Its position.
-    pub seq: i64,
-    /// The row of the sheet.
-    pub row_id: i64,
-    /// What it is called.
-    pub label: String,
-    /// The value that the job will replace.
-    pub before: Value,
-    /// Where it stands.
-    pub state: JobRowState,
-    /// What the model answered.
-    pub answer: Option<Value>,
-    /// Why it was skipped or failed.
-    pub reason: Option<String>,
-}
-
-/// Where a row of a job stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum JobRowState {
-    /// The model was not asked yet.
-    Pending,
-    /// The model's answer is kept.
-    Answered,
-    /// The answer stands in the sheet.
-    Written,
-    /// Left alone.
-    Skipped,
-    /// No usable answer, or it could not be written.
-    Failed,
-}
-
-impl JobRowState {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Pending => "pending",
-            Self::Answered => "answered",
-            Self::Written => "written",
-            Self::Skipped => "skipped",
-            Self::Failed => "failed",
+impl Job {
+    /// A job that is queued and that nobody has begun.
+    pub fn queued(id: String, kind: &str, parameters: Value, place: &Place, created_at_ms: i64) -> Self {
+        let Place { session_id, thread_key, anchor, asker, identity, sheet } = place.clone();
+        Self {
+            id,
+            kind: kind.to_owned(),
+            parameters,
+            status: JobStatus::Queued,
+            progress: 0,
+            total: 0,
+            error: None,
+            result: None,
+            session_id,
+            thread_key,
+            anchor,
+            asker,
+            identity,
+            sheet,
+            message: None,
+            cancel_requested: false,
+            attempts: 0,
+            fence: 0,
+            created_at_ms,
+            started_at_ms: None,
         }
     }
 
-    fn read(word: &str) -> Self {
-        match word {
-            "pending" => Self::Pending,
-            "answered" => Self::Answered,
-            "written" => Self::Written,
-            "skipped" => Self::Skipped,
-            _ => Self::Failed,
+    /// Where it belongs.
+    pub fn place(&self) -> Place {
+        Place {
+            session_id: self.session_id.clone(),
+            thread_key: self.thread_key.clone(),
+            anchor: self.anchor.clone(),
+            asker: self.asker.clone(),
+            identity: self.identity.clone(),
+            sheet: self.sheet,
         }
     }
+}
+
+/// Where a job belongs, and to whom.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// The session.
+    pub session_id: String,
+    /// The thread.
+    pub thread_key: String,
+    /// Where to post.
+    pub anchor: Anchor,
+    /// Who asked for it.
+    pub asker: String,
+    /// On whose behalf it writes.
+    pub identity: String,
+    /// The sheet.
+    pub sheet: SheetId,
 }
 
 #[derive(sqlx::FromRow)]
@@ -178,11 +181,7 @@ struct Row {
     started_at_ms: Option<i64>,
 }
 
-type RowRecord = (i64, i64, String, Json<Value>, String, Option<Json<Value>>, Option<String>);
-
 const COLUMNS: &str = "id, kind, parameters, status, progress, total, error, result, session_id, thread_key, anchor, asker, identity, sheet_id, message, cancel_requested, attempts, fence, created_at_ms, started_at_ms";
-/// Rows that one INSERT carries.
-const ROWS_PER_INSERT: usize = 1000;
 
 fn job(row: Row) -> Option<Job> {
     Some(Job {
@@ -247,14 +246,7 @@ impl Store {
             if insert_job!(tx, job) == 0 {
                 return Ok(false);
             }
-            for some in rows.chunks(ROWS_PER_INSERT) {
-                let mut insert = sqlx::QueryBuilder::new("INSERT INTO job_rows (job_id, seq, row_id, label, before, state, answer, reason) ");
-                insert.push_values(some, |mut row, r| {
-                    row.push_bind(&job.id).push_bind(r.seq).push_bind(r.row_id).push_bind(&r.label).push_bind(Json(&r.before));
-                    row.push_bind(r.state.as_str()).push_bind(r.answer.as_ref().map(Json)).push_bind(&r.reason);
-                });
-                insert.build().execute(&mut *tx).await?;
-            }
+            insert_rows!(tx, job.id, rows);
             tx.commit().await?;
             Ok(true)
         })
@@ -288,8 +280,8 @@ impl Store {
     pub async fn claim_job(&self, owner: &str, per_person: i64, now_ms: i64, lease_until_ms: i64) -> Result<Option<Job>, sqlx::Error> {
         const NEXT: &str =
             "SELECT j.id FROM jobs j WHERE j.status IN ('queued', 'processing') AND j.lease_until_ms < $1 AND j.run_at_ms <= $1
-            AND (SELECT count(*) FROM jobs o WHERE o.asker = j.asker AND o.status = 'processing' AND o.lease_until_ms >= $1) < $4
-            ORDER BY j.created_at_ms, j.id LIMIT 1";
+            AND (j.cancel_requested <> 0 OR (SELECT count(*) FROM jobs o WHERE o.asker = j.asker AND o.status = 'processing' AND o.lease_until_ms >= $1) < $4)
+            ORDER BY j.cancel_requested DESC, j.created_at_ms, j.id LIMIT 1";
         const TAKE: &str =
             "UPDATE jobs SET status = 'processing', lease_owner = $2, lease_until_ms = $3, attempts = attempts + 1, fence = fence + 1,
             started_at_ms = coalesce(started_at_ms, $1)";
@@ -322,13 +314,14 @@ impl Store {
         on_write!(self, pool => sqlx::query(SET).bind(id).bind(fence).bind(run_at_ms).execute(pool).await.map(|_| ()))
     }
 
-    /// Asks for a job to be stopped; one that has not begun is stopped by this. `false` when it has ended.
+    /// Asks for a job to be stopped; one that nobody has confirmed is stopped by this, one that waits is taken up
+    /// out of turn, to say so. `false` when it has ended.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn cancel_job(&self, id: &str, now_ms: i64) -> Result<bool, sqlx::Error> {
-        const SET: &str = "UPDATE jobs SET cancel_requested = 1, finished_at_ms = CASE WHEN status = 'processing' THEN NULL ELSE $2 END,
-            status = CASE WHEN status = 'processing' THEN status ELSE 'cancelled' END
+        const SET: &str = "UPDATE jobs SET cancel_requested = 1, finished_at_ms = CASE WHEN status = 'created' THEN $2 END, run_at_ms = 0,
+            status = CASE WHEN status = 'created' THEN 'cancelled' ELSE status END
             WHERE id = $1 AND status IN ('created', 'queued', 'processing')";
         let n = on_durable!(self, pool => sqlx::query(SET).bind(id).bind(now_ms).execute(pool).await?.rows_affected());
         Ok(n > 0)
@@ -357,7 +350,8 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn set_job_progress(&self, id: &str, fence: i64, progress: usize) -> Result<(), sqlx::Error> {
-        const SET: &str = "UPDATE jobs SET progress = $3, attempts = 0 WHERE id = $1 AND fence = $2";
+        const SET: &str =
+            "UPDATE jobs SET attempts = CASE WHEN progress < $3 THEN 0 ELSE attempts END, progress = $3 WHERE id = $1 AND fence = $2";
         on_write!(self, pool => sqlx::query(SET).bind(id).bind(fence).bind(i32::try_from(progress).unwrap_or(i32::MAX)).execute(pool).await.map(|_| ()))
     }
 
@@ -394,6 +388,16 @@ impl Store {
         Ok(rows.into_iter().filter_map(job).collect())
     }
 
+    /// How many jobs of a person run at the moment.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn running_jobs_of(&self, asker: &str, now_ms: i64) -> Result<i64, sqlx::Error> {
+        const COUNT: &str = "SELECT count(*) FROM jobs WHERE asker = $1 AND status = 'processing' AND lease_until_ms >= $2";
+        let (n,): (i64,) = on!(self, pool => sqlx::query_as(COUNT).bind(asker).bind(now_ms).fetch_one(pool).await?);
+        Ok(n)
+    }
+
     /// How many jobs are queued or running.
     ///
     /// # Errors
@@ -411,46 +415,5 @@ impl Store {
     pub async fn forget_unconfirmed_jobs(&self, before_ms: i64) -> Result<u64, sqlx::Error> {
         const DELETE: &str = "DELETE FROM jobs WHERE status = 'created' AND created_at_ms < $1";
         on_write!(self, pool => sqlx::query(DELETE).bind(before_ms).execute(pool).await.map(|r| r.rows_affected()))
-    }
-
-    /// The rows of a job, in order.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn job_rows(&self, job: &str) -> Result<Vec<JobRow>, sqlx::Error> {
-        const GET: &str = "SELECT seq, row_id, label, before, state, answer, reason FROM job_rows WHERE job_id = $1 ORDER BY seq";
-        let rows: Vec<RowRecord> = on!(self, pool => sqlx::query_as(GET).bind(job).fetch_all(pool).await?);
-        let row = |(seq, row_id, label, Json(before), state, answer, reason): RowRecord| JobRow {
-            seq,
-            row_id,
-            label,
-            before,
-            state: JobRowState::read(&state),
-            answer: answer.map(|Json(a)| a),
-            reason,
-        };
-        Ok(rows.into_iter().map(row).collect())
-    }
-
-    /// Writes where rows of a job stand, all or none; `false` when somebody else has taken the job up.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn set_job_rows(&self, job: &str, fence: i64, rows: &[JobRow]) -> Result<bool, sqlx::Error> {
-        const HOLD: &str = "UPDATE jobs SET progress = progress + $3, attempts = 0 WHERE id = $1 AND fence = $2 AND status = 'processing'";
-        const SET: &str = "UPDATE job_rows SET state = $3, answer = $4, reason = $5 WHERE job_id = $1 AND seq = $2";
-        let settled = rows.iter().filter(|r| !matches!(r.state, JobRowState::Pending | JobRowState::Answered)).count();
-        on_durable!(self, pool => {
-            let mut tx = pool.begin().await?;
-            let held = sqlx::query(HOLD).bind(job).bind(fence).bind(i32::try_from(settled).unwrap_or(0)).execute(&mut *tx).await?.rows_affected();
-            if held == 0 {
-                return Ok(false);
-            }
-            for row in rows {
-                sqlx::query(SET).bind(job).bind(row.seq).bind(row.state.as_str()).bind(row.answer.as_ref().map(Json)).bind(&row.reason).execute(&mut *tx).await?;
-            }
-            tx.commit().await?;
-            Ok(true)
-        })
     }
 }

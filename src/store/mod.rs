@@ -6,21 +6,26 @@
 mod accepts;
 mod changes;
 mod inbox;
+mod job_rows;
 mod jobs;
 mod messages;
+mod processes;
 mod proposals;
+mod retention;
 mod sessions;
 mod writers;
 
 pub use changes::{Change, ChangeRow, RowState};
 pub use inbox::{Event, Lane};
-pub use jobs::{Job, JobRow, JobRowState, JobStatus};
+pub use job_rows::{JobRow, JobRowState};
+pub use jobs::{Job, JobStatus, Place};
 pub use messages::{MessageRecord, NewMessage, Role};
 pub use proposals::{Proposal, ProposalState};
 pub use sessions::{Session, Thread};
 
 use accepts::Accepts;
 use anyhow::Context;
+use processes::Process;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{PgPool, SqlitePool};
@@ -50,7 +55,7 @@ pub(crate) use on;
 /// failure may take the last moments.
 macro_rules! on_write {
     ($store:expr, $pool:ident => $run:expr) => {
-        $crate::store::on_writer!($store, $store.writes, $pool => $run)
+        $crate::store::on_writer!($store, &$store.writes, $pool => $run)
     };
 }
 pub(crate) use on_write;
@@ -58,7 +63,7 @@ pub(crate) use on_write;
 /// The same where commits survive a power failure, for what has been acknowledged or approved.
 macro_rules! on_durable {
     ($store:expr, $pool:ident => $run:expr) => {
-        $crate::store::on_writer!($store, $store.durable, $pool => $run)
+        $crate::store::on_writer!($store, &$store.durable, $pool => $run)
     };
 }
 pub(crate) use on_durable;
@@ -66,7 +71,7 @@ pub(crate) use on_durable;
 /// SQLite has one writer at a time; who waits here is woken at once, who waits there sleeps and looks again.
 macro_rules! on_writer {
     ($store:expr, $db:expr, $pool:ident => $run:expr) => {
-        match &$db {
+        match $db {
             $crate::store::Db::Sqlite($pool) => {
                 let _turn = $store.turn.lock().await;
                 $run
@@ -92,6 +97,7 @@ pub struct Store {
     pub(crate) durable: Db,
     pub(crate) turn: Arc<Mutex<()>>,
     accepts: Accepts,
+    process: Process,
     lock_file: Option<PathBuf>,
 }
 
@@ -141,7 +147,15 @@ impl Store {
 
     fn over(reads: Db, writes: Db, durable: Db, lock_file: Option<PathBuf>) -> Self {
         let turn = Arc::default();
-        Self { accepts: Accepts::start(durable.clone(), Arc::clone(&turn)), reads, writes, durable, turn, lock_file }
+        Self {
+            accepts: Accepts::start(durable.clone(), Arc::clone(&turn)),
+            process: Process::new(),
+            reads,
+            writes,
+            durable,
+            turn,
+            lock_file,
+        }
     }
 
     /// Brings the schema up to date; processes that start at the same time wait for each other.
@@ -189,8 +203,9 @@ impl Store {
         format!("{take} WHERE id = ({next}{skip}) RETURNING {columns}")
     }
 
-    /// Closes all connections.
+    /// Closes all connections; from here on this process counts as gone.
     pub async fn close(&self) {
+        self.process.leave();
         on_durable!(self, pool => pool.close().await);
         on_write!(self, pool => pool.close().await);
         on!(self, pool => pool.close().await);

@@ -3,7 +3,7 @@
 use super::{Store, on, on_write};
 use crate::sheet::SheetId;
 use chat::MessageRef;
-use serde_json::Value;
+use serde_json::value::RawValue;
 use sqlx::types::Json;
 
 /// Where a proposal stands.
@@ -62,7 +62,9 @@ pub struct Proposal {
     /// The version that the old values were read from.
     pub sheet_version: i64,
     /// What will be done, with old values.
-    pub plan: Value,
+    pub plan: Box<RawValue>,
+    /// Which rows, in the words of the sheet.
+    pub filter: Option<String>,
     /// Rows that it touches.
     pub row_count: i64,
     /// Where it stands.
@@ -84,7 +86,8 @@ struct Row {
     identity: String,
     sheet_id: String,
     sheet_version: i64,
-    plan: Json<Value>,
+    plan: Json<Box<RawValue>>,
+    filter: Option<String>,
     row_count: i64,
     state: String,
     message: Option<Json<MessageRef>>,
@@ -92,8 +95,7 @@ struct Row {
     expires_at_ms: i64,
 }
 
-const COLUMNS: &str =
-    "id, session_id, thread_key, asker, identity, sheet_id, sheet_version, plan, row_count, state, message, created_at_ms, expires_at_ms";
+const COLUMNS: &str = "id, session_id, thread_key, asker, identity, sheet_id, sheet_version, plan, filter, row_count, state, message, created_at_ms, expires_at_ms";
 
 fn proposal(row: Row) -> Option<Proposal> {
     Some(Proposal {
@@ -106,6 +108,7 @@ fn proposal(row: Row) -> Option<Proposal> {
         identity: row.identity,
         sheet_version: row.sheet_version,
         plan: row.plan.0,
+        filter: row.filter,
         row_count: row.row_count,
         message: row.message.map(|Json(m)| m),
         created_at_ms: row.created_at_ms,
@@ -119,10 +122,10 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn add_proposal(&self, p: &Proposal) -> Result<(), sqlx::Error> {
-        const ADD: &str = "INSERT INTO proposals (id, session_id, thread_key, asker, identity, sheet_id, sheet_version, plan, row_count, state, created_at_ms, expires_at_ms)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
+        const ADD: &str = "INSERT INTO proposals (id, session_id, thread_key, asker, identity, sheet_id, sheet_version, plan, row_count, state, created_at_ms, expires_at_ms, filter)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
         on_write!(self, pool => sqlx::query(ADD).bind(&p.id).bind(&p.session_id).bind(&p.thread_key).bind(&p.asker).bind(&p.identity).bind(p.sheet.to_string())
-            .bind(p.sheet_version).bind(Json(&p.plan)).bind(p.row_count).bind(p.state.as_str()).bind(p.created_at_ms).bind(p.expires_at_ms).execute(pool).await.map(|_| ()))
+            .bind(p.sheet_version).bind(Json(&p.plan)).bind(p.row_count).bind(p.state.as_str()).bind(p.created_at_ms).bind(p.expires_at_ms).bind(&p.filter).execute(pool).await.map(|_| ()))
     }
 
     /// The proposal with this id.

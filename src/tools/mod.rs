@@ -3,6 +3,7 @@
 //! A function reads, or proposes. None writes to Smartsheet and none can confirm.
 
 mod describe_sheet;
+mod explain_result;
 mod find_sheets;
 mod get_row;
 mod propose_column;
@@ -30,11 +31,12 @@ use std::sync::Arc;
 pub use find_sheets::{Match, resolve};
 
 /// All functions, in the order in which the model sees them.
-const TOOLS: [Tool; 10] = [
+const TOOLS: [Tool; 11] = [
     find_sheets::TOOL,
     describe_sheet::TOOL,
     query_sheet::TOOL,
     get_row::TOOL,
+    explain_result::TOOL,
     propose_update::TOOL,
     propose_rows::TOOL,
     propose_delete::TOOL,
@@ -57,7 +59,7 @@ struct Tool {
 /// What the functions work with during one turn.
 pub struct Context {
     /// Sheets, and through them Smartsheet.
-    pub sheets: Arc<Sheets>,
+    pub sheets: Sheets,
     /// Proposals.
     pub changes: Changes,
     /// Long work.

@@ -10,32 +10,40 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
-struct Place {
-    sheets: smartsheet::Smartsheet,
-    slack: slack::Slack,
-    azure: azure::Azure,
+pub struct Place {
+    pub sheets: smartsheet::Smartsheet,
+    pub slack: slack::Slack,
+    pub azure: azure::Azure,
     folder: Folder,
+    /// The database of all processes here.
+    pub database: String,
     /// Settings beside the usual ones.
-    settings: Vec<(&'static str, String)>,
+    pub settings: Vec<(&'static str, String)>,
 }
 
 impl Place {
     async fn new() -> Self {
+        Self::over(smartsheet::Options::default(), azure::Options::default()).await
+    }
+
+    pub async fn over(sheets: smartsheet::Options, azure: azure::Options) -> Self {
         install_tls();
+        let folder = folder();
         Self {
-            sheets: smartsheet::Smartsheet::start(smartsheet::Options::default()).await.unwrap(),
+            sheets: smartsheet::Smartsheet::start(sheets).await.unwrap(),
             slack: slack::Slack::start(slack::Options::default()).await.unwrap(),
-            azure: azure::Azure::start(azure::Options::default()).await.unwrap(),
-            folder: folder(),
+            azure: azure::Azure::start(azure).await.unwrap(),
+            database: format!("sqlite://{}", folder.0.join("crash.db").display()),
+            folder,
             settings: Vec::new(),
         }
     }
 
     /// Starts `chatsheet serve` on the database of this place; returns when it is ready.
-    async fn serve(&self) -> Child {
+    pub async fn serve(&self) -> Child {
         let mut command = Command::new(env!("CARGO_BIN_EXE_chatsheet"));
         command.arg("serve").envs(far_side(&self.sheets, &self.azure, &self.slack)).current_dir(&self.folder.0);
-        command.env("DATABASE_URL", format!("sqlite://{}", self.folder.0.join("crash.db").display()));
+        command.env("DATABASE_URL", &self.database);
         command.env("LISTEN", "127.0.0.1:0").env("LOG_FORMAT", "json").env("RUST_LOG", "info");
         command.envs(self.settings.clone());
         let mut child = command.stderr(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
@@ -53,11 +61,11 @@ impl Place {
     }
 
     /// The bot's messages in the channel, as people see them.
-    fn answers(&self) -> Vec<String> {
+    pub fn answers(&self) -> Vec<String> {
         self.slack.messages().into_iter().filter(|m| m.user == slack::BOT_USER && m.only_for.is_none()).map(|m| m.seen()).collect()
     }
 
-    async fn until(&self, words: &str) {
+    pub async fn until(&self, words: &str) {
         let seen = |m: &[slack::Posted]| m.iter().any(|m| m.seen().contains(words));
         for _ in 0..8 {
             if self.slack.until(seen).await.is_ok() {
@@ -73,9 +81,15 @@ fn writes(world: &smartsheet::World) -> usize {
     world.log.iter().filter(|l| l.method != "GET").count()
 }
 
-async fn kill(mut child: Child) {
+pub async fn kill(mut child: Child) {
     child.start_kill().unwrap();
     child.wait().await.unwrap();
+}
+
+/// Sends a signal, such as `-STOP`.
+pub fn signal(child: &Child, name: &str) {
+    let pid = child.id().unwrap().to_string();
+    assert!(std::process::Command::new("kill").args([name, &pid]).status().unwrap().success());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -160,10 +174,6 @@ async fn whatever_was_being_written_when_the_process_was_killed_is_written_once(
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_process_that_slept_through_its_lease_changes_nothing() {
-    let signal = |child: &Child, name: &str| {
-        let pid = child.id().unwrap().to_string();
-        assert!(std::process::Command::new("kill").args([name, &pid]).status().unwrap().success());
-    };
     let place = Place::new().await;
     let sleeper = place.serve().await;
     place.slack.slash("C1", "U1", "use Project Plan").await;
@@ -199,7 +209,7 @@ fn rows_asked(place: &Place) -> usize {
 }
 
 /// Questions that the model gets at the same time.
-const AT_ONCE: usize = 4;
+pub const AT_ONCE: usize = 4;
 
 /// A job over 60 rows of which the model has been asked for 25.
 async fn a_job_under_way(place: &mut Place) -> Child {
@@ -248,7 +258,7 @@ async fn a_job_that_is_killed_goes_on_where_it_stood() {
 async fn a_job_that_is_killed_goes_on_where_it_stood_on_postgresql() {
     let Some((url, schema)) = postgres_schema().await else { return };
     let mut place = Place::new().await;
-    place.settings.push(("DATABASE_URL", format!("{url}?options[search_path]={schema}")));
+    place.database = format!("{url}?options[search_path]={schema}");
     a_job_is_killed_twice(place).await;
 }
 
@@ -261,8 +271,7 @@ async fn a_polite_stop_hands_back_what_runs() {
     place.azure.faults().next(Kind::Hang, 1);
     place.slack.say("C1", "U1", "<@UBOT> how many tasks are blocked?", None).await;
     place.until("Looking at").await;
-    let pid = child.id().unwrap().to_string();
-    std::process::Command::new("kill").args(["-TERM", &pid]).status().unwrap();
+    signal(&child, "-TERM");
     let status = tokio::time::timeout(Duration::from_secs(10), child.wait()).await.expect("it stops within ten seconds").unwrap();
     assert!(status.success());
     place.azure.faults().clear();
@@ -279,8 +288,7 @@ async fn a_polite_stop_hands_back_what_runs() {
 async fn a_polite_stop_hands_a_job_back() {
     let mut place = Place::new().await;
     let mut child = a_job_under_way(&mut place).await;
-    let pid = child.id().unwrap().to_string();
-    std::process::Command::new("kill").args(["-TERM", &pid]).status().unwrap();
+    signal(&child, "-TERM");
     let status = tokio::time::timeout(Duration::from_secs(10), child.wait()).await.expect("it stops within ten seconds").unwrap();
     assert!(status.success());
     let asked = rows_asked(&place);

@@ -7,14 +7,14 @@ use sandbox::smartsheet;
 use serde_json::json;
 use std::time::Duration;
 
-async fn trials() -> World {
+pub async fn trials() -> World {
     let world = World::start().await;
     world.use_sheet("Clinical Trials").await;
     world
 }
 
 /// Types a line and waits until no job is left.
-async fn type_and_wait(world: &World, line: &str) -> String {
+pub async fn type_and_wait(world: &World, line: &str) -> String {
     world.send_line(line).await;
     world.app.bot.until_idle().await;
     world.app.jobs.until_idle().await.unwrap();
@@ -32,7 +32,7 @@ fn without_times(text: &str) -> String {
     text.lines().map(line).collect::<Vec<_>>().join("\n")
 }
 
-fn cells(world: &World, column: &str) -> Vec<String> {
+pub fn cells(world: &World, column: &str) -> Vec<String> {
     world.sheets.world().rows("Clinical Trials").iter().map(|r| r.get(column).cloned().unwrap_or_default()).collect()
 }
 
@@ -53,7 +53,7 @@ async fn a_column_is_summarized_and_taken_back() {
     ");
     let asked = world.azure.requests().len();
     insta::assert_snapshot!(type_and_wait(&world, "confirm").await, @"
-    bot> ⏳ Queued: summarize Protocol into AI Summary for 6 rows. It begins as soon as a place is free; jobs tells how far it is.
+    bot> ⏳ Queued: summarize Protocol into AI Summary for 6 rows. It begins at once. jobs tells how far it is.
 
     bot> ✅ Done: summarize Protocol into AI Summary in Clinical Trials (‹sheet›), 6 rows written.
          [1] Undo   (type the number or the words)
@@ -66,7 +66,7 @@ async fn a_column_is_summarized_and_taken_back() {
     insta::assert_snapshot!(without_times(&world.type_line("jobs").await), @"
     bot> Jobs, newest first
          • ‹job› summarize Protocol into AI Summary: completed, 6 of 6 rows
-           cancel <job> stops one, retry <job> does again what failed.
+           status <job> says more about one, cancel <job> stops it, retry <job> does again what failed.
     ");
     insta::assert_snapshot!(type_and_wait(&world, "undo").await, @"
     bot> ⏳ Queued as job ‹job›.
@@ -122,7 +122,7 @@ async fn rows_without_a_usable_answer_are_named_and_can_be_tried_again() {
     world.use_sheet("Clinical Trials").await;
     world.type_line("summarize").await;
     insta::assert_snapshot!(type_and_wait(&world, "confirm").await, @"
-    bot> ⏳ Queued: summarize Protocol into AI Summary for 5 rows. It begins as soon as a place is free; jobs tells how far it is.
+    bot> ⏳ Queued: summarize Protocol into AI Summary for 5 rows. It begins at once. jobs tells how far it is.
 
     bot> ✅ Done: summarize Protocol into AI Summary in Clinical Trials (‹sheet›), 3 rows written.
          Not written (2):
@@ -180,17 +180,7 @@ async fn a_busy_model_and_a_failing_smartsheet_slow_a_job_and_do_not_end_it() {
     world.azure.faults().rate(Kind::Truncated, 0.02);
     world.sheets.faults().rate(Kind::RateLimited, 0.1);
     world.sheets.faults().rate(Kind::ServerError, 0.1);
-    // A job that met trouble waits by the clock, so the clock goes on.
-    let ticking = async {
-        loop {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-            world.clock.advance(Duration::from_millis(20));
-        }
-    };
-    let said = tokio::select! {
-        said = type_and_wait(&world, "confirm") => said,
-        () = ticking => unreachable!("it ticks for ever"),
-    };
+    let said = world.ticking(type_and_wait(&world, "confirm")).await;
     assert!(said.contains("Done"), "{said}");
     assert_eq!(cells(&world, "AI Summary").iter().filter(|c| !c.is_empty()).count(), 60, "{said}");
     world.end().await;

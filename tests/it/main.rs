@@ -4,13 +4,16 @@
 mod asking;
 mod changing;
 mod command_line;
+mod crash_trials;
 mod crashes;
 mod faults;
 mod functions;
 mod in_slack;
+mod job_engine;
 mod jobs;
 mod queries;
 mod safety;
 mod smartsheet_api;
 mod store;
+mod store_jobs;
 mod world;

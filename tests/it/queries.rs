@@ -16,7 +16,7 @@ async fn snapshot(world: &World, name: &str) -> Arc<Snapshot> {
         timeout: std::time::Duration::from_secs(5),
         breaker_pause: std::time::Duration::from_secs(1),
     };
-    let client = Arc::new(chatsheet::smartsheet::Client::new(settings).unwrap());
+    let client = chatsheet::smartsheet::Client::new(settings).unwrap();
     let sheets = Sheets::new(client, Clock::System, 1 << 24);
     let id = world.sheets.world().sheet_id(name).unwrap();
     let snapshot = sheets.snapshot(&Identity::Service, SheetId(id)).await;

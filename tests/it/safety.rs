@@ -172,7 +172,7 @@ async fn unknown_functions_bad_json_and_bad_sql_go_back_to_the_model() {
            ⚠️ The last step failed: near "nothing": syntax error
     "#);
     insta::assert_snapshot!(told(&world), @r#"
-    {"error":"there is no function called get_weather; the functions are: find_sheets, describe_sheet, query_sheet, get_row, propose_update, propose_rows, propose_delete, propose_column, propose_comment, propose_job"}
+    {"error":"there is no function called get_weather; the functions are: find_sheets, describe_sheet, query_sheet, get_row, explain_result, propose_update, propose_rows, propose_delete, propose_column, propose_comment, propose_job"}
     {"error":"the arguments of query_sheet are not valid JSON: EOF while parsing a string at line 1 column 15"}
     {"error":"no such column: Task; the columns are: row_id, parent_id, level, row_number, is_parent, task_name, assigned_to, status, priority, department, start, due_date, percent_complete, budget, notes"}
     {"error":"near \"nothing\": syntax error"}

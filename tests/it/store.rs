@@ -1,9 +1,8 @@
 //! The contract of the store, the same on SQLite and PostgreSQL.
 
-use crate::world::{folder, postgres};
 use chat::{Accepted, Addressed, Anchor, Incoming, Platform, Sender, ThreadKey, What};
 use chatsheet::sheet::SheetId;
-use chatsheet::store::{Change, Job, JobRow, JobRowState, JobStatus, Lane, NewMessage, Proposal, ProposalState, Role, RowState, Store};
+use chatsheet::store::{Change, Lane, NewMessage, Proposal, ProposalState, Role, RowState, Store};
 use serde_json::json;
 
 macro_rules! on_both {
@@ -11,20 +10,21 @@ macro_rules! on_both {
         mod $name {
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn on_sqlite() {
-                let folder = super::folder();
-                let store = super::Store::connect(&format!("sqlite://{}", folder.0.join("store.db").display())).await.unwrap();
+                let folder = crate::world::folder();
+                let store = chatsheet::store::Store::connect(&format!("sqlite://{}", folder.0.join("store.db").display())).await.unwrap();
                 store.migrate().await.unwrap();
                 super::$name(&store).await;
             }
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn on_postgres() {
-                let Some(store) = super::postgres().await else { return };
+                let Some(store) = crate::world::postgres().await else { return };
                 store.migrate().await.unwrap();
                 super::$name(&store).await;
             }
         }
     )* };
 }
+pub(crate) use on_both;
 
 on_both!(
     events_are_accepted_once,
@@ -36,7 +36,6 @@ on_both!(
     sessions_and_messages_stay,
     proposals_are_decided_once,
     the_journal_keeps_every_row,
-    jobs_are_leased_fenced_and_fair,
     migrations_run_again_on_filled_tables
 );
 
@@ -54,7 +53,7 @@ fn event(id: &str, root: &str) -> Incoming {
     }
 }
 
-async fn accept(store: &Store, id: &str, root: &str) -> Accepted {
+pub async fn accept(store: &Store, id: &str, root: &str) -> Accepted {
     store.accept(&event(id, root), Lane::Queue).await.unwrap()
 }
 
@@ -183,7 +182,7 @@ async fn a_thousand_claims_by_eight(store: &Store) {
     assert_eq!(all.len(), 200, "nobody served an event twice");
 }
 
-async fn session(store: &Store) -> String {
+pub async fn session(store: &Store) -> String {
     let e = event("x", "1");
     let now = "2026-11-22T10:30:00Z".parse().unwrap();
     store.bind_sheet(&e.thread, &e.anchor, SheetId(8_481_781_327_390_596), "Plan “ü”", now).await.unwrap().id
@@ -211,78 +210,7 @@ async fn sessions_and_messages_stay(store: &Store) {
     assert_eq!(store.thread(&thread).await.unwrap().unwrap().question, Some(e));
 }
 
-async fn jobs_are_leased_fenced_and_fair(store: &Store) {
-    let session = session(store).await;
-    let job = |id: &str, asker: &str, created_at_ms: i64| Job {
-        id: id.into(),
-        kind: "SUMMARIZE".into(),
-        parameters: json!({ "x": 1 }),
-        status: JobStatus::Queued,
-        progress: 0,
-        total: 2,
-        error: None,
-        result: None,
-        session_id: session.clone(),
-        thread_key: "t".into(),
-        anchor: Anchor("{}".into()),
-        asker: asker.into(),
-        identity: "service".into(),
-        sheet: SheetId(5),
-        message: None,
-        cancel_requested: false,
-        attempts: 0,
-        fence: 0,
-        created_at_ms,
-        started_at_ms: None,
-    };
-    let row = |seq: i64| JobRow {
-        seq,
-        row_id: 10 + seq,
-        label: format!("row {seq}"),
-        before: json!(null),
-        state: JobRowState::Pending,
-        answer: None,
-        reason: None,
-    };
-    for (id, asker, at) in [("a1", "a", 1), ("a2", "a", 2), ("b1", "b", 3)] {
-        assert!(store.add_job(&job(id, asker, at), &[row(0), row(1)]).await.unwrap());
-    }
-    assert!(!store.add_job(&job("a1", "a", 1), &[]).await.unwrap(), "the same job is queued once");
-    let first = store.claim_job("x", 1, 10, 100).await.unwrap().unwrap();
-    let second = store.claim_job("x", 1, 10, 100).await.unwrap().unwrap();
-    assert_eq!((first.id.as_str(), second.id.as_str()), ("a1", "b1"), "nobody has two while others wait");
-    assert!(store.claim_job("x", 1, 10, 100).await.unwrap().is_none());
-    let again = store.claim_job("y", 1, 101, 200).await.unwrap().unwrap();
-    assert_eq!((again.id.as_str(), again.attempts), ("a1", 2), "a lease that ran out is taken over");
-    let written = JobRow { state: JobRowState::Written, answer: Some(json!({ "value": 1 })), ..row(0) };
-    assert!(!store.set_job_rows("a1", first.fence, std::slice::from_ref(&written)).await.unwrap(), "who was taken for dead notes nothing");
-    assert!(store.set_job_rows("a1", again.fence, std::slice::from_ref(&written)).await.unwrap());
-    assert_eq!(store.job_rows("a1").await.unwrap(), [written, row(1)]);
-    assert_eq!(store.prolong_job("a1", first.fence, 300).await.unwrap(), None);
-    assert_eq!(store.prolong_job("a1", again.fence, 300).await.unwrap(), Some(false));
-    assert!(store.cancel_job("a1", 120).await.unwrap());
-    assert_eq!(store.prolong_job("a1", again.fence, 300).await.unwrap(), Some(true), "the wish to stop is seen with the next heartbeat");
-    assert!(!store.finish_job("a1", first.fence, JobStatus::Failed, None, &json!(null), 130).await.unwrap());
-    assert!(store.finish_job("a1", again.fence, JobStatus::Cancelled, None, &json!({ "processedRows": 1 }), 130).await.unwrap());
-    assert!(!store.cancel_job("a1", 140).await.unwrap(), "it has ended");
-    let ended = store.job("a1").await.unwrap().unwrap();
-    assert_eq!((ended.status, ended.progress, ended.attempts), (JobStatus::Cancelled, 1, 0), "a job that gets on is not given up");
-    assert!(store.cancel_job("a2", 150).await.unwrap());
-    assert_eq!(store.job("a2").await.unwrap().unwrap().status, JobStatus::Cancelled, "what has not begun ends at once");
-    store.release_job("b1", second.fence, 500).await.unwrap();
-    assert!(store.claim_job("x", 1, 499, 600).await.unwrap().is_none(), "not before its time");
-    assert_eq!(store.claim_job("x", 1, 500, 600).await.unwrap().unwrap().id, "b1");
-    assert_eq!(store.unfinished_jobs().await.unwrap(), 1);
-    let proposed = Job { status: JobStatus::Created, ..job("p1", "a", 50) };
-    store.add_job(&proposed, &[row(0)]).await.unwrap();
-    assert_eq!(store.forget_unconfirmed_jobs(50).await.unwrap(), 0);
-    assert_eq!(store.forget_unconfirmed_jobs(51).await.unwrap(), 1, "and nothing that was confirmed");
-    assert!(store.job_rows("p1").await.unwrap().is_empty(), "its rows go with it");
-    let listed: Vec<String> = store.jobs_of("t", "nobody", 2).await.unwrap().into_iter().map(|j| j.id).collect();
-    assert_eq!(listed, ["b1", "a2"]);
-}
-
-fn proposal(session: &str) -> Proposal {
+pub fn proposal(session: &str) -> Proposal {
     Proposal {
         id: "p1".into(),
         session_id: session.into(),
@@ -291,7 +219,8 @@ fn proposal(session: &str) -> Proposal {
         identity: "service".into(),
         sheet: SheetId(5),
         sheet_version: 7,
-        plan: json!({ "kind": "update", "rows": [] }),
+        plan: serde_json::value::to_raw_value(&json!({ "kind": "update", "details": { "rows": [] } })).unwrap(),
+        filter: None,
         row_count: 3,
         state: ProposalState::Open,
         message: None,
@@ -300,7 +229,7 @@ fn proposal(session: &str) -> Proposal {
     }
 }
 
-fn change(p: &Proposal) -> Change {
+pub fn change(p: &Proposal) -> Change {
     Change {
         id: "c1".into(),
         undo_of: None,
@@ -340,8 +269,8 @@ async fn the_journal_keeps_every_row(store: &Store) {
     rows[7].state = RowState::Failed;
     rows[7].reason = Some("refused".into());
     rows[8].made = Some(json!(9_007_199_254_740_991_i64));
-    let stale = store.take_change("c1").await.unwrap();
-    let fence = store.take_change("c1").await.unwrap();
+    let stale = store.take_change("c1", None).await.unwrap().unwrap();
+    let fence = store.take_change("c1", None).await.unwrap().unwrap();
     assert!(!store.set_change_rows("c1", stale, &rows[..7]).await.unwrap(), "who was taken for dead notes nothing any more");
     assert!(store.set_change_rows("c1", fence, &rows[7..9]).await.unwrap());
     assert_eq!(store.change_rows("c1").await.unwrap()[7..9], rows[7..9]);
@@ -350,10 +279,10 @@ async fn the_journal_keeps_every_row(store: &Store) {
     assert!(store.finish_change("c1", fence, false, 300).await.unwrap());
     assert_eq!(store.last_undoable(&p.session_id).await.unwrap().unwrap().id, "c1");
     let undo = Change { id: "u1".into(), undo_of: Some("c1".into()), ..change(&p) };
-    assert!(store.begin_change(&undo, 1).await.unwrap());
-    assert!(!store.begin_change(&Change { id: "u2".into(), ..undo }, 1).await.unwrap(), "taken back once");
+    assert!(store.begin_change(&undo, 1, None).await.unwrap());
+    assert!(!store.begin_change(&Change { id: "u2".into(), ..undo }, 1, None).await.unwrap(), "taken back once");
     assert!(store.last_undoable(&p.session_id).await.unwrap().is_none());
-    let fence = store.take_change("u1").await.unwrap();
+    let fence = store.take_change("u1", None).await.unwrap().unwrap();
     assert!(store.finish_change("u1", fence, true, 400).await.unwrap());
     assert_eq!(store.last_undoable(&p.session_id).await.unwrap().unwrap().id, "c1", "an undo of which nothing came does not count");
     assert_eq!(store.last_undoable_of("U1", "slack|T1|C1").await.unwrap().unwrap().id, "c1");

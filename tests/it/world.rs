@@ -23,6 +23,8 @@ pub const NOW: &str = "2026-11-22T10:30:00Z";
 pub struct Setting {
     pub model: Option<azure::Mode>,
     pub reasoning: bool,
+    /// Time to answer and limits of the model.
+    pub azure: Option<azure::Options>,
     pub settings: Vec<(&'static str, String)>,
     pub smartsheet: Option<smartsheet::Options>,
     pub slack: Option<slack::Options>,
@@ -130,7 +132,8 @@ impl World {
         };
         let sheets = smartsheet::Smartsheet::start(setting.smartsheet.unwrap_or_default()).await.unwrap();
         let mode = setting.model.unwrap_or(azure::Mode::Demo);
-        let azure = azure::Azure::start(azure::Options { mode, reasoning: setting.reasoning, ..azure::Options::default() }).await.unwrap();
+        let azure =
+            azure::Azure::start(azure::Options { mode, reasoning: setting.reasoning, ..setting.azure.unwrap_or_default() }).await.unwrap();
         let slack = slack::Slack::start(setting.slack.unwrap_or_default()).await.unwrap();
         let mut settings: Vec<(&str, String)> = far_side(&sheets, &azure, &slack);
         settings.push(("LISTEN", "127.0.0.1:0".into()));
@@ -193,6 +196,36 @@ impl World {
         let world = self.sheets.world();
         let writes = world.log.iter().filter(|l| l.method != "GET");
         writes.map(|l| format!("{} {}", l.method, without_ids(l.path.split('?').next().unwrap_or_default()))).collect()
+    }
+
+    /// The clock goes on with real time, for as long as something is awaited that waits by the clock.
+    pub async fn ticking<T>(&self, awaited: impl Future<Output = T>) -> T {
+        let tick = Duration::from_millis(20);
+        let ticks = async {
+            loop {
+                tokio::time::sleep(tick).await;
+                self.clock.advance(tick);
+            }
+        };
+        tokio::select! {
+            came = awaited => came,
+            () = ticks => unreachable!("it ticks for ever"),
+        }
+    }
+
+    /// Where a job of somebody else in another thread of the terminal belongs.
+    pub async fn place_of(&self, asker: &str, sheet: &str) -> chatsheet::store::Place {
+        let id = SheetId(self.sheets.world().sheet_id(sheet).unwrap());
+        let thread = chat::ThreadKey { root: Some(asker.to_owned()), ..self.console.thread() };
+        let session = self.app.store.bind_sheet(&thread, &self.console.anchor(), id, sheet, self.clock.now()).await.unwrap();
+        chatsheet::store::Place {
+            session_id: session.id,
+            thread_key: thread.storage_key(),
+            anchor: self.console.anchor(),
+            asker: asker.to_owned(),
+            identity: "service".into(),
+            sheet: id,
+        }
     }
 
     /// Ends the world; nothing may be left undone.

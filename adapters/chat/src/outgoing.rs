@@ -15,6 +15,8 @@ pub type Chats = HashMap<Platform, Arc<dyn Chat>>;
 pub struct Limits {
     /// Shortest time between two edits of one message.
     pub edit_interval: Duration,
+    /// The same for the message of a job, which is edited for as long as it runs.
+    pub progress_interval: Duration,
     /// Rows of a table that are shown in one message; the rest is only counted.
     pub table_rows: usize,
     /// Columns of a table that are shown.

@@ -116,7 +116,13 @@ impl Chat for Console {
     }
 
     fn limits(&self) -> Limits {
-        Limits { edit_interval: Duration::from_millis(100), table_rows: 50, table_columns: 8, buttons: 9 }
+        Limits {
+            edit_interval: Duration::from_millis(100),
+            progress_interval: Duration::from_millis(100),
+            table_rows: 50,
+            table_columns: 8,
+            buttons: 9,
+        }
     }
 
     async fn post(&self, _anchor: &Anchor, message: &Message) -> Result<MessageRef, ChatError> {

@@ -28,7 +28,13 @@ impl Chat for Slack {
     }
 
     fn limits(&self) -> Limits {
-        Limits { edit_interval: Duration::from_secs(2), table_rows: 99, table_columns: 20, buttons: 25 }
+        Limits {
+            edit_interval: Duration::from_secs(2),
+            progress_interval: Duration::from_secs(3),
+            table_rows: 99,
+            table_columns: 20,
+            buttons: 25,
+        }
     }
 
     async fn post(&self, anchor: &Anchor, message: &Message) -> Result<MessageRef, ChatError> {

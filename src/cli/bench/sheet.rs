@@ -9,7 +9,6 @@ use anyhow::Context;
 use sandbox::azure::{self, Mode, Reply};
 use sandbox::{slack, smartsheet};
 use serde_json::json;
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -64,7 +63,7 @@ async fn queries(base_url: &str) -> anyhow::Result<Vec<Figure>> {
         timeout: Duration::from_secs(60),
         breaker_pause: Duration::from_secs(1),
     };
-    let client = Arc::new(Client::new(settings)?);
+    let client = Client::new(settings)?;
     let id = client.sheets(&Identity::Service).await?.first().context("no sheet")?.id;
     let sheets = Sheets::new(client, Clock::System, 1 << 30);
     let snapshot = sheets.snapshot(&Identity::Service, SheetId(id)).await.map_err(|e| anyhow::anyhow!("{e}"))?;

@@ -1,12 +1,13 @@
 //! `EXTRACT_TERMS`: the key terms of a row, each as it stands there.
 
-use super::{Kind, Parameters, object};
+use super::{Kind, Parameters, object, tokens_for};
 use serde_json::{Value, json};
 
 pub(super) const KIND: Kind = Kind {
     name: "EXTRACT_TERMS",
     verb: "extract the key terms of",
     task: |p| format!("Name at most {} key terms of a row of a sheet, each exactly as it is written there.", most(p)),
+    tokens: |p| tokens_for(most(p) * 40),
     schema: || object("terms", &json!({ "type": "array", "items": { "type": "string" } })),
     check: |p, source, answer| {
         let source = source.to_lowercase();

@@ -22,6 +22,8 @@ pub struct Kind {
     pub verb: &'static str,
     /// What the model is told to do with a row.
     pub task: fn(&Parameters) -> String,
+    /// Tokens that an answer may take, about: what is not granted cannot be used up.
+    pub tokens: fn(&Parameters) -> u32,
     /// The JSON schema of its answer.
     pub schema: fn() -> Value,
     /// The value for the target column, or why the answer cannot be used. The second argument is the row's text.
@@ -30,7 +32,7 @@ pub struct Kind {
 
 /// What a job on rows was asked to do.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Parameters {
     /// Titles of the columns that are read.
     pub source_columns: Vec<String>,
@@ -66,6 +68,11 @@ impl Kind {
         let data = source.replace("</row>", "< /row>");
         vec![json!({ "role": "system", "content": task }), json!({ "role": "user", "content": format!("<row>\n{data}\n</row>") })]
     }
+}
+
+/// Tokens for a text of this many characters, in any language, and the JSON around it.
+fn tokens_for(chars: usize) -> u32 {
+    u32::try_from(chars / 2 + 80).unwrap_or(u32::MAX)
 }
 
 /// The schema of an object with one required property.

@@ -1,6 +1,6 @@
 //! `SCORE_ALIGNMENT`: how well a row fits criteria, as a whole number; the reason is kept with the answer.
 
-use super::{Kind, Parameters};
+use super::{Kind, Parameters, tokens_for};
 use serde_json::{Value, json};
 
 pub(super) const KIND: Kind = Kind {
@@ -12,6 +12,7 @@ pub(super) const KIND: Kind = Kind {
             highest(p)
         )
     },
+    tokens: |_| tokens_for(400),
     schema: || {
         json!({ "type": "object", "properties": { "score": { "type": "integer" }, "reason": { "type": "string" } },
             "required": ["score", "reason"], "additionalProperties": false })

@@ -1,12 +1,13 @@
 //! `SUMMARIZE`: the source columns of a row in a sentence or two.
 
-use super::{Kind, Parameters, object, text_of};
+use super::{Kind, Parameters, object, text_of, tokens_for};
 use serde_json::{Value, json};
 
 pub(super) const KIND: Kind = Kind {
     name: "SUMMARIZE",
     verb: "summarize",
     task: |p| format!("Summarize a row of a sheet in at most {} characters of plain text, without markup.", limit(p)),
+    tokens: |p| tokens_for(limit(p)),
     schema: || object("summary", &json!({ "type": "string" })),
     check: |p, _, answer| text_of(answer, "summary", limit(p)).map(Value::from),
 };

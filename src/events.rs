@@ -1,0 +1,64 @@
+//! What happens, for whoever wants to know it at once: the message of a job, later the WebSocket and metrics.
+//! Nothing is kept; who comes late or is slow asks the store how things stand.
+
+use std::sync::Arc;
+use tokio::sync::broadcast;
+
+/// Events that wait for a slow listener before it is told that it has missed some.
+const BACKLOG: usize = 1024;
+
+/// Something that happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A job got on, or changed its state.
+    Job(JobEvent),
+}
+
+/// How a job stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JobEvent {
+    /// The job.
+    pub id: Arc<str>,
+    /// The session that it belongs to.
+    pub session_id: Arc<str>,
+    /// Its state, in the seed's words.
+    pub status: &'static str,
+    /// How far it is.
+    pub view: View,
+}
+
+/// How far a job is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct View {
+    /// Rows that are settled.
+    pub settled: usize,
+    /// Rows whose answer waits to be written.
+    pub answered: usize,
+    /// Rows that failed.
+    pub failed: usize,
+    /// Rows in all.
+    pub total: usize,
+}
+
+/// The one bus of a process. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Events(broadcast::Sender<Event>);
+
+impl Default for Events {
+    fn default() -> Self {
+        Self(broadcast::channel(BACKLOG).0)
+    }
+}
+
+impl Events {
+    /// Tells everybody who listens.
+    pub fn tell(&self, event: Event) {
+        // Nobody listens: nobody wants to know.
+        let _ = self.0.send(event);
+    }
+
+    /// Listens from now on.
+    pub fn listen(&self) -> broadcast::Receiver<Event> {
+        self.0.subscribe()
+    }
+}

@@ -1,0 +1,126 @@
+//! The rows of a running job, and how many stand where.
+
+use super::ask::Kept;
+use super::runner::Ended;
+use crate::events::View;
+use crate::store::{JobRow, JobRowState};
+use serde_json::{Value, json};
+use std::ops::Range;
+
+/// Rows that are written together; Smartsheet takes no more in a request.
+pub(super) const GROUP: usize = 500;
+const SAMPLE_RESULTS: usize = 5;
+
+/// All rows of a job.
+pub(super) struct Board {
+    rows: Vec<JobRow>,
+    view: View,
+    /// Groups that are written, or are being written.
+    taken: Vec<bool>,
+    asking: Asking,
+}
+
+/// Whether more answers come in.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Asking {
+    GoesOn,
+    /// What there is will be written.
+    Ended,
+    /// Groups that are incomplete are left to whoever comes next.
+    BrokeOff,
+}
+
+/// What can be written next.
+pub(super) enum Next {
+    /// The answers of these rows.
+    Group(Range<usize>),
+    /// Nothing before more answers have come in.
+    Wait,
+    /// Nothing any more.
+    End,
+}
+
+impl Board {
+    pub fn new(rows: Vec<JobRow>) -> Self {
+        let mut view = View { total: rows.len(), ..View::default() };
+        rows.iter().for_each(|r| count(&mut view, r.state, 1));
+        let taken = vec![false; rows.len().div_ceil(GROUP)];
+        Self { rows, view, taken, asking: Asking::GoesOn }
+    }
+
+    pub fn rows(&self) -> &[JobRow] {
+        &self.rows
+    }
+
+    pub fn view(&self) -> View {
+        self.view
+    }
+
+    /// Puts rows back that have got on.
+    pub fn put(&mut self, rows: Vec<JobRow>) {
+        for row in rows {
+            let Ok(at) = usize::try_from(row.seq) else { continue };
+            count(&mut self.view, self.rows[at].state, -1);
+            count(&mut self.view, row.state, 1);
+            self.rows[at] = row;
+        }
+    }
+
+    /// No more answers come in; `whole` when those that there are shall all be written.
+    pub fn close(&mut self, whole: bool) {
+        self.asking = if whole { Asking::Ended } else { Asking::BrokeOff };
+    }
+
+    /// The next group whose answers can be written: all of its rows have one, or will not get one any more.
+    pub fn next_group(&mut self) -> Next {
+        let ready = |rows: &[JobRow]| {
+            let has = |state| rows.iter().any(|r| r.state == state);
+            has(JobRowState::Answered) && (self.asking == Asking::Ended || !has(JobRowState::Pending))
+        };
+        let group = self.rows.chunks(GROUP).zip(&self.taken).position(|(rows, taken)| !taken && ready(rows));
+        match group {
+            Some(group) => {
+                self.taken[group] = true;
+                Next::Group(group * GROUP..((group + 1) * GROUP).min(self.rows.len()))
+            }
+            None if self.asking == Asking::GoesOn => Next::Wait,
+            None => Next::End,
+        }
+    }
+
+    /// Where the job stands.
+    pub fn ended(&self) -> Ended {
+        ended(&self.rows)
+    }
+}
+
+fn count(view: &mut View, state: JobRowState, by: isize) {
+    let add = |n: &mut usize| *n = n.saturating_add_signed(by);
+    match state {
+        JobRowState::Pending => {}
+        JobRowState::Answered => add(&mut view.answered),
+        JobRowState::Written | JobRowState::Skipped => add(&mut view.settled),
+        JobRowState::Failed => {
+            add(&mut view.settled);
+            add(&mut view.failed);
+        }
+    }
+}
+
+/// Where a job with these rows stands.
+pub(super) fn ended(rows: &[JobRow]) -> Ended {
+    let count = |state| rows.iter().filter(|r| r.state == state).count();
+    let written = rows.iter().filter(|r| r.state == JobRowState::Written);
+    let answer = |r: &JobRow| r.answer.clone().and_then(|a| serde_json::from_value::<Kept>(a).ok()).map(|k| k.answer);
+    let samples: Vec<Value> =
+        written.clone().take(SAMPLE_RESULTS).map(|r| json!({ "rowId": r.row_id.to_string(), "answer": answer(r) })).collect();
+    let (written, failed) = (written.count(), count(JobRowState::Failed));
+    let with_reason = rows.iter().filter(|r| matches!(r.state, JobRowState::Failed | JobRowState::Skipped));
+    Ended {
+        done: written,
+        open: count(JobRowState::Pending) + count(JobRowState::Answered),
+        problems: with_reason.map(|r| (r.label.clone(), r.reason.clone().unwrap_or_default())).collect(),
+        failed,
+        result: json!({ "processedRows": written, "failedRows": failed, "sampleResults": samples }),
+    }
+}

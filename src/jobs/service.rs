@@ -1,0 +1,203 @@
+//! What can be done with jobs by whoever asks: in a thread, or over the API. Apart from how it is asked.
+
+use super::propose::Prepared;
+use super::runner::{AT_ONCE, PER_PERSON};
+use super::{BULK_UPDATE, Jobs, Kind, Parameters, UNDO, report, short};
+use crate::changes::{self, SetRequest};
+use crate::error::{Result, told};
+use crate::smartsheet::Identity;
+use crate::store::{Change, Job, JobRow, JobRowState, JobStatus, Place};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+/// A job that somebody asks for who needs no preview.
+#[derive(Clone, Debug)]
+pub struct NewJob {
+    /// Its id; the same id is queued once.
+    pub id: String,
+    /// One of [`KINDS`](super::KINDS), or [`BULK_UPDATE`].
+    pub kind: String,
+    /// [`Parameters`] in JSON; for [`BULK_UPDATE`] `criteria` (SQL condition; none for all rows) and `updates` (value by column).
+    pub parameters: Value,
+    /// Where it belongs, and to whom.
+    pub place: Place,
+}
+
+/// Why a job does not begin at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WaitsFor {
+    /// It does.
+    Nothing,
+    /// The person has so many running already.
+    OwnJobs(usize),
+    /// So many others run in this process.
+    OtherJobs(usize),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BulkUpdate {
+    criteria: Option<String>,
+    updates: Map<String, Value>,
+}
+
+impl Jobs {
+    /// Queues a job that needs no confirmation.
+    ///
+    /// # Errors
+    /// A sentence that says what to change.
+    pub async fn create(&self, new: NewJob) -> Result<Job> {
+        let snapshot = self.parts.changes.sheets.snapshot(&Identity::Service, new.place.sheet).await?;
+        let unfit = |e: serde_json::Error| told(format!("the parameters do not fit the kind {}: {e}", new.kind));
+        let job = Job::queued(new.id.clone(), &new.kind, Value::Null, &new.place, self.parts.clock.now_ms());
+        let (queued, job) = if new.kind == BULK_UPDATE {
+            let BulkUpdate { criteria, updates } = serde_json::from_value(new.parameters.clone()).map_err(unfit)?;
+            let set = updates.iter().map(|(column, value)| SetRequest { column: column.clone(), value: value.clone(), expression: None });
+            let set: Vec<SetRequest> = set.collect();
+            let criteria = criteria.unwrap_or_default();
+            let draft = changes::propose::update(&snapshot, &criteria, &set, self.parts.clock.today()).await?;
+            let change = Change {
+                id: format!("{}-change", job.id),
+                undo_of: None,
+                job_id: Some(job.id.clone()),
+                sheet_version: snapshot.version,
+                plan: draft.plan.kept()?,
+                applying: true,
+                created_at_ms: job.created_at_ms,
+                session_id: job.session_id.clone(),
+                thread_key: job.thread_key.clone(),
+                asker: job.asker.clone(),
+                identity: job.identity.clone(),
+                sheet: job.sheet,
+            };
+            let rows = draft.plan.units();
+            let what = format!("set {} in {rows} rows", updates.keys().cloned().collect::<Vec<_>>().join(", "));
+            let parameters = json!({ "change": change.id, "what": what, "criteria": criteria, "updates": updates });
+            let job = Job { parameters, total: rows as i64, ..job };
+            (self.parts.store.begin_job_of_change(&job, &change, rows as i64).await?, job)
+        } else {
+            let kind = Kind::named(&new.kind).ok_or_else(|| told(format!("'{}' is not a kind of job", new.kind)))?;
+            let parameters: Parameters = serde_json::from_value(new.parameters.clone()).map_err(unfit)?;
+            let Prepared { parameters, rows, .. } = self.prepare(&snapshot, kind, parameters).await?;
+            let job = Job { parameters: serde_json::to_value(&parameters)?, total: rows.len() as i64, ..job };
+            (self.parts.store.add_job(&job, &rows).await?, job)
+        };
+        if !queued {
+            return self.read(&new.id, &new.place.asker).await;
+        }
+        self.wake();
+        Ok(job)
+    }
+
+    /// The job of this person with this id, or the short one that people use.
+    ///
+    /// # Errors
+    /// A sentence when there is none.
+    pub async fn read(&self, id: &str, asker: &str) -> Result<Job> {
+        let whole = self.parts.store.job(id).await?.filter(|j| j.asker == asker);
+        let found = match whole {
+            Some(job) => Some(job),
+            None => self.parts.store.jobs_of("", asker, 50).await?.into_iter().find(|j| short(&j.id) == id.trim().to_lowercase()),
+        };
+        found.ok_or_else(|| told("I know no such job of yours; `jobs` lists them."))
+    }
+
+    /// The jobs of a thread and those of a person, newest first.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn list(&self, thread: &str, asker: &str, most: i64) -> Result<Vec<Job>> {
+        Ok(self.parts.store.jobs_of(thread, asker, most).await?)
+    }
+
+    /// What a job of this person that is queued now has to wait for.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn waits_for(&self, asker: &str) -> Result<WaitsFor> {
+        let own = self.parts.store.running_jobs_of(asker, self.parts.clock.now_ms()).await?;
+        let all = self.running().len();
+        Ok(match () {
+            () if own >= PER_PERSON => WaitsFor::OwnJobs(own as usize),
+            () if all >= AT_ONCE => WaitsFor::OtherJobs(all),
+            () => WaitsFor::Nothing,
+        })
+    }
+
+    /// Stops a job; what runs ends within a request or a model call. Only the person who asked for it may.
+    ///
+    /// # Errors
+    /// A sentence when there is no such job, or it has ended.
+    pub async fn cancel(&self, id: &str, asker: &str) -> Result<()> {
+        let job = self.read(id, asker).await?;
+        if !self.parts.store.cancel_job(&job.id, self.parts.clock.now_ms()).await? {
+            return Err(told("That job has ended already."));
+        }
+        if let Some(hold) = self.running().get(&job.id) {
+            hold.cancel.cancel();
+        }
+        self.wake();
+        Ok(())
+    }
+
+    /// Does the rows of a job again that were not written: as a new job. Answers that were paid for are kept.
+    ///
+    /// # Errors
+    /// A sentence when there is nothing to be done again.
+    pub async fn retry(&self, id: &str, asker: &str) -> Result<Job> {
+        let old = self.read(id, asker).await?;
+        if !old.status.ended() {
+            return Err(told("That job is still running."));
+        }
+        let open = |r: &JobRow| !matches!(r.state, JobRowState::Written | JobRowState::Skipped);
+        let failed: Vec<JobRow> = self.parts.store.job_rows(&old.id).await?.into_iter().filter(open).collect();
+        if failed.is_empty() {
+            return Err(told("No row of that job failed, so there is nothing to do again."));
+        }
+        let anew = |(seq, row): (usize, JobRow)| JobRow {
+            seq: seq as i64,
+            state: if row.answer.is_some() { JobRowState::Answered } else { JobRowState::Pending },
+            reason: None,
+            ..row
+        };
+        let rows: Vec<JobRow> = failed.into_iter().enumerate().map(anew).collect();
+        self.follow(&old, &format!("{}|retry", old.id), &old.kind, old.parameters.clone(), &rows).await
+    }
+
+    /// Takes a job back: as a new job.
+    ///
+    /// # Errors
+    /// A sentence when that cannot be done.
+    pub async fn undo(&self, id: &str, asker: &str) -> Result<Job> {
+        let old = self.read(id, asker).await?;
+        if !old.status.ended() {
+            return Err(told("That job is still running; cancel it first."));
+        }
+        let changes = self.parts.store.job_changes(&old.id).await?;
+        if changes.is_empty() {
+            return Err(told("Nothing of that job was written, so there is nothing to take back."));
+        }
+        let what = format!("taking back: {}", report::what(&old));
+        self.follow(&old, &format!("{}|undo", old.id), UNDO, json!({ "job": old.id, "what": what }), &[]).await
+    }
+
+    /// Queues a job that follows from another one. The same name is queued once, and again when that came to nothing.
+    async fn follow(&self, old: &Job, name: &str, kind: &str, parameters: Value, rows: &[JobRow]) -> Result<Job> {
+        for attempt in 1.. {
+            let id = uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, format!("{name}|{attempt}").as_bytes()).to_string();
+            match self.parts.store.job(&id).await?.map(|j| j.status) {
+                Some(JobStatus::Failed | JobStatus::Cancelled) => continue,
+                Some(_) => break,
+                None => {}
+            }
+            let total = if rows.is_empty() { old.total } else { rows.len() as i64 };
+            let job = Job { total, ..Job::queued(id, kind, parameters, &old.place(), self.parts.clock.now_ms()) };
+            if !self.parts.store.add_job(&job, rows).await? {
+                break;
+            }
+            self.wake();
+            return Ok(job);
+        }
+        Err(told("That was asked for already; `jobs` tells how far it is."))
+    }
+}

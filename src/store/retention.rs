@@ -1,0 +1,33 @@
+//! What is kept only for a while: finished jobs, the journal of changes, decided proposals.
+
+use super::{Store, on_write};
+
+/// Rows that one statement removes, so that nobody waits long for the database.
+const AT_ONCE: i64 = 20;
+
+impl Store {
+    /// Forgets jobs, changes and proposals that ended before this moment. Changes go only together with what took
+    /// them back. Returns how many of all these went.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn forget_finished(&self, before_ms: i64) -> Result<u64, sqlx::Error> {
+        // The last word of a job comes after its changes, so jobs go first and leave their changes behind.
+        const JOBS: &str = "DELETE FROM jobs WHERE id IN (SELECT id FROM jobs WHERE finished_at_ms < $1 LIMIT $2)";
+        const CHANGES: &str = "DELETE FROM changes WHERE id IN (SELECT c.id FROM changes c WHERE c.applied_at_ms < $1 AND c.job_id IS NULL
+            AND NOT EXISTS (SELECT 1 FROM changes u WHERE u.undo_of = c.id) LIMIT $2)";
+        const PROPOSALS: &str = "DELETE FROM proposals WHERE id IN (SELECT p.id FROM proposals p WHERE p.created_at_ms < $1
+            AND NOT EXISTS (SELECT 1 FROM changes c WHERE c.proposal_id = p.id) LIMIT $2)";
+        let mut gone = 0;
+        for statement in [JOBS, CHANGES, PROPOSALS] {
+            loop {
+                let n = on_write!(self, pool => sqlx::query(statement).bind(before_ms).bind(AT_ONCE).execute(pool).await?.rows_affected());
+                gone += n;
+                if n == 0 {
+                    break;
+                }
+            }
+        }
+        Ok(gone)
+    }
+}

@@ -1,0 +1,255 @@
+//! Seeded kills: the real binary dies by kill -9 at random moments of large jobs, one to five times each, and what
+//! the far side has seen is counted. `CRASH_TRIALS` sets how many trials each kind gets on each database.
+
+use crate::crashes::{AT_ONCE, Place, kill, signal};
+use crate::world::{in_ci, postgres_schema};
+use chatsheet::store::{JobRowState, Store};
+use sandbox::{azure, smartsheet};
+use serde_json::Value;
+use sqlx::postgres::PgConnectOptions;
+use std::collections::{BTreeMap, BTreeSet};
+use std::str::FromStr;
+use std::time::{Duration, Instant};
+
+/// Trials of each kind on each database, unless the environment says otherwise; in CI there are 52 in all.
+const TRIALS: u64 = 2;
+const TRIALS_IN_CI: u64 = 13;
+/// The longest time from the start of a process to the first sign that it goes on with the job.
+const RESUME: Duration = Duration::from_secs(5);
+
+/// splitmix64: a seed gives the same kills again, as far as the machine does.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, n: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        (z ^ (z >> 31)) % n
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    /// 20,000 rows get a value: 40 requests.
+    Update,
+    /// 1,000 rows are summarized.
+    Summaries,
+}
+
+impl Kind {
+    fn rows(self) -> usize {
+        match self {
+            Self::Update => 20_000,
+            Self::Summaries => 1_000,
+        }
+    }
+
+    async fn place(self) -> Place {
+        let (columns, write_latency) = match self {
+            Self::Update => (3, Duration::from_millis(10)),
+            Self::Summaries => (6, Duration::from_millis(30)),
+        };
+        let seed = smartsheet::Seed::Large { rows: self.rows(), columns };
+        let sheets = smartsheet::Options { seed, write_latency, requests_per_minute: 3_000, ..smartsheet::Options::default() };
+        let azure = azure::Options { latency: Duration::from_millis(15), ..azure::Options::default() };
+        let mut place = Place::over(sheets, azure).await;
+        place.settings.push(("JOB_CONCURRENCY", AT_ONCE.to_string()));
+        place.settings.push(("CONFIRM_LIMIT_ROWS", "20000".into()));
+        place
+    }
+
+    /// Proposed and confirmed: the job is queued.
+    async fn start(self, place: &Place) {
+        place.slack.slash("C1", "U1", "use Large").await;
+        place.slack.until(|m| m.iter().any(|m| m.seen().contains("This thread is now about"))).await.unwrap();
+        let wanted = match self {
+            Self::Update => "set Amount 2 to 1234567 for all rows",
+            Self::Summaries => "summarize Text 5 into Summary",
+        };
+        place.slack.say("C1", "U1", &format!("<@UBOT> {wanted}"), None).await;
+        place.until("[Confirm]").await;
+        place.slack.press("C1", "U1", "Confirm").await;
+        if let Self::Update = self {
+            place.until("Yes, all 20,000 rows").await;
+            place.slack.press("C1", "U1", "Yes, all 20,000 rows").await;
+        }
+    }
+
+    /// How far the far side has seen the job get: requests that write, or questions about rows.
+    fn seen(self, place: &Place) -> usize {
+        match self {
+            Self::Update => place.sheets.world().log.iter().filter(|l| l.method == "PUT").count(),
+            Self::Summaries => items(&place.azure.requests()).len(),
+        }
+    }
+
+    /// Returns when the far side has seen so much of the job, or waited ten seconds for it.
+    async fn until_seen(self, place: &Place, wanted: usize) {
+        let _ = match self {
+            Self::Update => place.sheets.until(|w| w.log.iter().filter(|l| l.method == "PUT").count() >= wanted).await,
+            Self::Summaries => place.azure.until(|asked| items(asked).len() >= wanted).await,
+        };
+    }
+
+    /// Returns at a random moment in the job.
+    async fn get_on(self, place: &Place, random: &mut Random) {
+        let step = match self {
+            Self::Update => random.below(12),
+            Self::Summaries => random.below(300),
+        };
+        self.until_seen(place, self.seen(place) + 1 + step as usize).await;
+        // Anywhere between two requests, or in the middle of one.
+        tokio::time::sleep(Duration::from_millis(random.below(60))).await;
+    }
+}
+
+/// The rows that the model was asked about, by the number in their text, oldest question first.
+fn items(requests: &[Value]) -> Vec<u32> {
+    let item = |r: &Value| r["messages"][1]["content"].as_str()?.split("on item ").nth(1)?.split(',').next()?.parse().ok();
+    requests.iter().filter(|r| r["response_format"].is_object()).filter_map(item).collect()
+}
+
+/// The rows whose answers are stored, by the same number.
+async fn stored(place: &Place) -> BTreeSet<u32> {
+    let url = &place.database;
+    let store = match url.split_once("?options[search_path]=") {
+        Some((url, schema)) => {
+            let options = PgConnectOptions::from_str(url).unwrap().options([("search_path", schema)]);
+            Store::connect_pg(options).await.unwrap()
+        }
+        None => Store::connect(url).await.unwrap(),
+    };
+    let job = store.jobs_of("", "U1", 1).await.unwrap().remove(0);
+    let rows = store.job_rows(&job.id).await.unwrap();
+    store.close().await;
+    let answered = rows.into_iter().filter(|r| r.state != JobRowState::Pending);
+    answered.filter_map(|r| r.label.strip_prefix("Row ")?.parse().ok()).collect()
+}
+
+/// What the trials have shown together.
+#[derive(Debug, Default)]
+struct Tally {
+    trials: usize,
+    kills: usize,
+    rows_lost: usize,
+    rows_written_twice: usize,
+    answers_asked_again: usize,
+    messages: usize,
+    longest_resume: Duration,
+}
+
+async fn trial(kind: Kind, place: Place, seed: u64, tally: &mut Tally) {
+    let mut random = Random(seed);
+    let mut child = place.serve().await;
+    kind.start(&place).await;
+    let mut kept: Vec<(usize, BTreeSet<u32>)> = Vec::new();
+    for _ in 0..=seed % 5 {
+        kind.get_on(&place, &mut random).await;
+        kill(child).await;
+        tally.kills += 1;
+        if let Kind::Summaries = kind {
+            kept.push((items(&place.azure.requests()).len(), stored(&place).await));
+        }
+        let before = kind.seen(&place);
+        child = place.serve().await;
+        let began = Instant::now();
+        if !place.answers().iter().any(|a| a.contains("Done:")) {
+            tokio::select! {
+                () = kind.until_seen(&place, before + 1) => {}
+                () = place.until("Done:") => {}
+            }
+        }
+        tally.longest_resume = tally.longest_resume.max(began.elapsed());
+    }
+    place.until("Done:").await;
+    kill(child).await;
+    let asked = items(&place.azure.requests());
+    let again = |(from, stored): &(usize, BTreeSet<u32>)| asked[*from..].iter().filter(|i| stored.contains(i)).count();
+    let world = place.sheets.world();
+    let value = |row: &BTreeMap<String, String>| match kind {
+        Kind::Update => row["Amount 2"].replace(['$', ','], "").starts_with("1234567"),
+        Kind::Summaries => row.get("Summary").is_some_and(|s| !s.is_empty()),
+    };
+    tally.trials += 1;
+    tally.rows_lost += world.rows("Large").iter().filter(|r| !value(r)).count();
+    tally.rows_written_twice += world.times_written().values().filter(|n| **n > 1).count();
+    tally.answers_asked_again += kept.iter().map(again).sum::<usize>();
+    tally.messages += place.answers().len();
+}
+
+#[expect(clippy::disallowed_methods, reason = "tests are told by the environment how long they may take")]
+fn trials() -> u64 {
+    std::env::var("CRASH_TRIALS").ok().and_then(|n| n.parse().ok()).unwrap_or(if in_ci() { TRIALS_IN_CI } else { TRIALS })
+}
+
+async fn all(kind: Kind, postgres: bool) {
+    let mut tally = Tally::default();
+    for seed in 0..trials() {
+        let mut place = kind.place().await;
+        if postgres {
+            let Some((url, schema)) = postgres_schema().await else { return };
+            place.database = format!("{url}?options[search_path]={schema}");
+        }
+        trial(kind, place, seed, &mut tally).await;
+    }
+    println!("{tally:?}");
+    let Tally { rows_lost, rows_written_twice, answers_asked_again, .. } = tally;
+    assert_eq!((rows_lost, rows_written_twice, answers_asked_again), (0, 0, 0), "{tally:?}");
+    assert_eq!(tally.messages, tally.trials, "one message a job, from the preview to the end: {tally:?}");
+    assert!(tally.longest_resume <= RESUME, "{tally:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_large_update_survives_any_kill() {
+    all(Kind::Update, false).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_large_update_survives_any_kill_on_postgresql() {
+    all(Kind::Update, true).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_thousand_summaries_survive_any_kill() {
+    all(Kind::Summaries, false).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_thousand_summaries_survive_any_kill_on_postgresql() {
+    all(Kind::Summaries, true).await;
+}
+
+/// A process sleeps for half a minute in the middle of a job; another one takes over, and the sleeper changes nothing.
+async fn stopped_for_half_a_minute(kind: Kind, place: Place) {
+    let sleeper = place.serve().await;
+    kind.start(&place).await;
+    kind.get_on(&place, &mut Random(7)).await;
+    signal(&sleeper, "-STOP");
+    let other = place.serve().await;
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    signal(&sleeper, "-CONT");
+    place.until("Done:").await;
+    // What the sleeper would do it does at once.
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let lost = place.sheets.world().times_written().len();
+    assert_eq!(lost, kind.rows(), "every row was written");
+    assert!(place.sheets.world().times_written().values().all(|n| *n == 1), "none twice");
+    assert_eq!(place.answers().len(), 1, "{:?}", place.answers());
+    kill(other).await;
+    kill(sleeper).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_process_that_slept_through_its_lease_changes_nothing() {
+    stopped_for_half_a_minute(Kind::Summaries, Kind::Summaries.place().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_process_that_slept_through_its_lease_changes_nothing_on_postgresql() {
+    let Some((url, schema)) = postgres_schema().await else { return };
+    let mut place = Kind::Update.place().await;
+    place.database = format!("{url}?options[search_path]={schema}");
+    stopped_for_half_a_minute(Kind::Update, place).await;
+}

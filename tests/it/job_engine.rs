@@ -1,0 +1,334 @@
+//! The engine behind jobs: asked for without a conversation, fair, within the limits of others, stopped in time.
+
+use crate::jobs::{cells, trials, type_and_wait};
+use crate::world::{Setting, World};
+use chatsheet::events::{Event, JobEvent};
+use chatsheet::jobs::NewJob;
+use chatsheet::store::{JobStatus, Place};
+use sandbox::azure::Reply;
+use sandbox::fault::Kind;
+use sandbox::{azure, smartsheet};
+use serde_json::{Value, json};
+use std::time::Duration;
+use tokio::sync::broadcast::Receiver;
+
+fn slow_model(milliseconds: u64) -> azure::Options {
+    azure::Options { latency: Duration::from_millis(milliseconds), ..azure::Options::default() }
+}
+
+fn large(rows: usize) -> smartsheet::Options {
+    smartsheet::Options { seed: smartsheet::Seed::Large { rows, columns: 6 }, ..smartsheet::Options::default() }
+}
+
+/// The last thing that the bus says of a job.
+async fn ended(events: &mut Receiver<Event>, id: &str) -> JobEvent {
+    loop {
+        let Event::Job(event) = events.recv().await.unwrap();
+        if *event.id == *id && !matches!(event.status, "queued" | "processing") {
+            return event;
+        }
+    }
+}
+
+fn rows_in(requests: &[Value]) -> usize {
+    requests.iter().filter(|r| r["response_format"].is_object() || r["prompt"].is_string()).count()
+}
+
+fn about_rows(world: &World) -> usize {
+    rows_in(&world.azure.requests())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn jobs_are_made_read_listed_and_cancelled_without_a_conversation() {
+    let world = trials().await;
+    let place = world.place_of("mia", "Clinical Trials").await;
+    let new = |id: &str, kind: &str, parameters: Value| NewJob { id: id.into(), kind: kind.into(), parameters, place: place.clone() };
+    let jobs = &world.app.jobs;
+    let mut events = world.app.events.listen();
+    let update = json!({ "criteria": "phase = 'Phase 1'", "updates": { "Country": "EMEA", "Fit": "1" } });
+    let job = jobs.create(new("j1", "BULK_UPDATE", update.clone())).await.unwrap();
+    assert_eq!(jobs.create(new("j1", "BULK_UPDATE", update)).await.unwrap().id, job.id, "asked for twice, done once");
+    let last = ended(&mut events, "j1").await;
+    jobs.until_idle().await.unwrap();
+    let done = jobs.read("j1", "mia").await.unwrap();
+    let changed = cells(&world, "Country").iter().filter(|c| *c == "EMEA").count();
+    assert_eq!((last.status, last.view.settled, last.view.total), ("completed", changed, changed));
+    assert_eq!(done.result.unwrap()["rowsAffected"], json!(changed));
+    assert!(changed > 0 && world.writes().len() == 1, "{changed} rows, {:?}", world.writes());
+    assert_eq!(done.parameters["criteria"], "phase = 'Phase 1'");
+    assert_eq!(done.parameters["updates"], json!({ "Country": "EMEA", "Fit": "1" }));
+    let scores = json!({ "sourceColumns": ["Protocol"], "targetColumn": "Fit", "filter": "phase = 'Phase 1'", "instructions": "asthma" });
+    jobs.create(new("j2", "SCORE_ALIGNMENT", scores)).await.unwrap();
+    jobs.until_idle().await.unwrap();
+    assert_eq!(jobs.read("j2", "mia").await.unwrap().result.unwrap()["processedRows"], json!(changed));
+    let listed: Vec<(String, JobStatus)> = jobs.list("", "mia", 10).await.unwrap().into_iter().map(|j| (j.id, j.status)).collect();
+    assert_eq!(listed, [("j2".into(), JobStatus::Completed), ("j1".into(), JobStatus::Completed)]);
+    for (kind, parameters, why) in [
+        ("POLISH", json!({}), "'POLISH' is not a kind of job"),
+        ("SUMMARIZE", json!({ "sourceColumns": ["Protocol"], "targetColumn": "AI Summary", "rows": 5 }), "unknown field `rows`"),
+        ("SUMMARIZE", json!({ "sourceColumns": ["Nothing"], "targetColumn": "AI Summary" }), "there is no column called Nothing"),
+        ("BULK_UPDATE", json!({ "criteria": "1 = 1; DROP TABLE sheet", "updates": { "Fit": "1" } }), ""),
+        ("BULK_UPDATE", json!({ "updates": {} }), "nothing to set"),
+    ] {
+        let refused = jobs.create(new("j3", kind, parameters)).await.unwrap_err().to_string();
+        assert!(refused.contains(why), "{refused}");
+    }
+    assert!(jobs.read("j1", "lee").await.is_err(), "jobs of others are not shown");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cancelled_job_says_exactly_what_it_has_done() {
+    let setting = Setting { azure: Some(slow_model(40)), settings: vec![("JOB_CONCURRENCY", "2".into())], ..Setting::default() };
+    let world = World::with(setting).await.unwrap();
+    world.use_sheet("Clinical Trials").await;
+    world.type_line("summarize Protocol into AI Summary").await;
+    world.send_line("confirm").await;
+    world.azure.until(|asked| rows_in(asked) >= 13).await.unwrap();
+    let asked = about_rows(&world);
+    let job = world.app.jobs.list("", "lee", 1).await.unwrap().remove(0);
+    world.app.jobs.cancel(&job.id, "lee").await.unwrap();
+    world.app.bot.until_idle().await;
+    world.app.jobs.until_idle().await.unwrap();
+    assert!(about_rows(&world) <= asked + 2, "no call begins after it: {asked} before, {} after", about_rows(&world));
+    let written = cells(&world, "AI Summary").iter().filter(|c| !c.is_empty()).count();
+    let said = world.seen();
+    assert!(said.contains(&format!("{written} of 60 rows were written before that.")), "{said}");
+    assert_eq!(written, about_rows(&world), "what was paid for is written");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_small_job_is_not_delayed_by_a_large_one() {
+    let setting = Setting {
+        azure: Some(slow_model(10)),
+        smartsheet: Some(large(2_000)),
+        settings: vec![("JOB_CONCURRENCY", "4".into())],
+        unbound: true,
+        ..Setting::default()
+    };
+    let world = World::with(setting).await.unwrap();
+    let summaries = |filter: &str, target: &str| json!({ "sourceColumns": ["Text 5"], "targetColumn": target, "filter": filter, "instructions": null, "limit": null });
+    let mut events = world.app.events.listen();
+    let of = world.place_of("omar", "Large").await;
+    let new = NewJob { id: "large".into(), kind: "SUMMARIZE".into(), parameters: summaries("1 = 1", "One"), place: of };
+    world.app.jobs.create(new).await.unwrap();
+    world.azure.until(|asked| rows_in(asked) >= 100).await.unwrap();
+    let before = about_rows(&world);
+    let of = world.place_of("mia", "Large").await;
+    let new = NewJob { id: "small".into(), kind: "SUMMARIZE".into(), parameters: summaries("row_number <= 10", "Two"), place: of };
+    world.app.jobs.create(new).await.unwrap();
+    assert_eq!(ended(&mut events, "small").await.status, "completed");
+    let item = |r: &Value| r["messages"][1]["content"].as_str()?.split("on item ").nth(1)?.split(',').next()?.parse::<u32>().ok();
+    let since = world.azure.requests().split_off(before);
+    let small: Vec<usize> = since.iter().enumerate().filter(|(_, r)| item(r).is_some_and(|i| i < 10)).map(|(at, _)| at).collect();
+    assert_eq!(small.len(), 10);
+    assert!(small[9] - small[0] < 30, "ten questions of the small job, and not many more of the large one in between: {small:?}");
+    assert!(!world.app.jobs.read("large", "omar").await.unwrap().status.ended(), "the large one still runs");
+    world.app.jobs.cancel("large", "omar").await.unwrap();
+    world.app.jobs.until_idle().await.unwrap();
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_has_three_jobs_running_is_told_that_the_fourth_waits() {
+    let setting = Setting { azure: Some(slow_model(100)), settings: vec![("JOB_CONCURRENCY", "1".into())], ..Setting::default() };
+    let world = World::with(setting).await.unwrap();
+    world.use_sheet("Clinical Trials").await;
+    for target in ["One", "Two", "Three"] {
+        world.type_line(&format!("summarize Protocol into {target}")).await;
+        world.type_line("confirm").await;
+    }
+    let mut running = 0;
+    while running < 3 {
+        running = world.app.store.running_jobs_of("lee", world.clock.now_ms()).await.unwrap();
+        tokio::task::yield_now().await;
+    }
+    world.seen();
+    world.type_line("summarize Protocol into Four").await;
+    world.seen();
+    insta::assert_snapshot!(world.type_line("confirm").await, @"bot> ⏳ Queued: summarize Protocol into Four for 60 rows. 3 jobs of yours are running already; it begins when one of them has ended. jobs tells how far it is.");
+    for job in world.app.jobs.list("", "lee", 10).await.unwrap() {
+        world.app.jobs.cancel(&job.id, "lee").await.unwrap();
+    }
+    world.app.jobs.until_idle().await.unwrap();
+    let said = world.seen();
+    let four = said.split("\n\n").find(|m| m.contains("Cancelled: summarize Protocol into Four")).unwrap_or_else(|| panic!("{said}"));
+    assert!(four.contains("0 of 60 rows were written before that."), "who waits is told, too: {four}");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_limits_of_a_deployment_slow_a_job_and_do_not_end_it() {
+    let limit = Some((15, Duration::from_millis(400)));
+    let setting = Setting { azure: Some(azure::Options { limit, ..azure::Options::default() }), ..Setting::default() };
+    let world = World::with(setting).await.unwrap();
+    world.use_sheet("Clinical Trials").await;
+    world.type_line("summarize Protocol into AI Summary").await;
+    let said = type_and_wait(&world, "confirm").await;
+    assert!(said.contains("60 rows written"), "{said}");
+    let asked = about_rows(&world);
+    assert!(asked <= 66, "it waits for the reset instead of running into the limit: {asked} requests for 60 rows");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deployment_that_only_continues_texts_serves_the_rows() {
+    let settings = vec![("AZURE_OPENAI_COMPLETIONS_DEPLOYMENT", azure::TEXT_DEPLOYMENT.to_owned())];
+    let world = World::with(Setting { settings, ..Setting::default() }).await.unwrap();
+    world.use_sheet("Clinical Trials").await;
+    world.type_line("score how well each protocol fits children with asthma into Fit").await;
+    world.azure.faults().rate(Kind::RateLimited, 0.05);
+    let said = world.ticking(type_and_wait(&world, "confirm")).await;
+    assert!(said.contains("60 rows written"), "{said}");
+    let texts = world.azure.requests().iter().filter(|r| r["prompt"].is_string()).count();
+    assert!(texts >= 60, "{texts}");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_score_is_explained_on_demand() {
+    let world = trials().await;
+    world.type_line("score how well each protocol fits children with asthma into Fit").await;
+    type_and_wait(&world, "confirm").await;
+    insta::assert_snapshot!(world.type_line("why does NCT-04 score so?").await, @"bot> NCT-04 has 66 in Fit: It speaks of 2 of 3 words of the criteria.");
+    insta::assert_snapshot!(world.type_line("why is that the Fit of NCT-11?").await, @"bot> NCT-11 has 33 in Fit: It speaks of 1 of 3 words of the criteria.");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_job_that_never_gets_on_is_given_up_with_the_reason() {
+    let world = trials().await;
+    world.type_line("summarize Protocol into AI Summary").await;
+    world.azure.faults().rate(Kind::ServerError, 1.0);
+    // Between two tries it waits longer and longer; there the clock hurries.
+    let hurry = async {
+        loop {
+            tokio::time::sleep(Duration::from_millis(30)).await;
+            if world.app.store.running_jobs_of("lee", world.clock.now_ms()).await.unwrap() == 0 {
+                world.clock.advance(Duration::from_secs(60));
+            }
+        }
+    };
+    let said = tokio::select! {
+        said = type_and_wait(&world, "confirm") => said,
+        () = hurry => unreachable!("it hurries for ever"),
+    };
+    assert!(said.contains("⚠️ Not finished") && said.contains("tried 8 times without getting on (reference"), "{said}");
+    world.azure.faults().clear();
+    let again = type_and_wait(&world, "Retry failed").await;
+    assert!(again.contains("60 rows written"), "{again}");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_not_written_is_listed_in_a_file() {
+    let call = json!({ "sheet": null, "kind": "SUMMARIZE", "source_columns": ["Protocol"], "target_column": "AI Summary",
+        "where_sql": "row_number <= 12", "instructions": null, "limit": null });
+    let mut script = vec![Reply::call("propose_job", call)];
+    script.extend((0..3).map(|_| Reply::Say(json!({ "summary": "A short text." }).to_string())));
+    script.extend((0..18).map(|_| Reply::Say("no JSON".into())));
+    let world = World::scripted(script).await;
+    world.use_sheet("Clinical Trials").await;
+    world.type_line("summarize").await;
+    let said = type_and_wait(&world, "confirm").await;
+    assert!(said.contains("Not written (9):") && said.contains("and 4 more, listed in the file below"), "{said}");
+    assert!(said.contains("-not-written.csv ("), "{said}");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_job_whose_message_was_deleted_says_the_rest_in_a_new_one() {
+    let setting = Setting { azure: Some(slow_model(60)), settings: vec![("JOB_CONCURRENCY", "1".into())], ..Setting::default() };
+    let world = World::with(setting).await.unwrap();
+    world.slack.slash("C1", "U1", "use Clinical Trials").await;
+    world.app.bot.until_idle().await;
+    let asked = world.slack.say("C1", "U1", "<@UBOT> summarize Protocol into AI Summary", None).await;
+    world.app.bot.until_idle().await;
+    world.slack.press("C1", "U1", "Confirm").await;
+    world.slack.until(|m| m.iter().any(|m| m.seen().contains("[Cancel]") && m.seen().contains("so far"))).await.unwrap();
+    assert_eq!(world.slack.delete("so far"), 1);
+    world.app.jobs.until_idle().await.unwrap();
+    let left = world.slack.thread("C1", Some(&asked.ts));
+    let said: Vec<&String> = left.iter().filter(|(who, _)| who == "UBOT").map(|(_, words)| words).collect();
+    assert!(said.len() == 1 && said[0].contains("Done: summarize"), "{said:?}");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn prices_and_criteria_come_from_the_settings() {
+    let settings = vec![
+        ("MODEL_PRICE_PER_1K_INPUT", "0.01".into()),
+        ("MODEL_PRICE_PER_1K_OUTPUT", "0.03".into()),
+        ("ALIGNMENT_CRITERIA", "paediatric asthma".into()),
+    ];
+    let world = World::with(Setting { settings, ..Setting::default() }).await.unwrap();
+    world.use_sheet("Clinical Trials").await;
+    let said = world.type_line("score Protocol into Fit").await;
+    assert!(said.contains("About 57 model calls") && said.contains(" in model cost · "), "{said}");
+    let asked = world.azure.requests();
+    let task = asked.iter().find(|r| r["response_format"].is_object()).unwrap()["messages"][0]["content"].as_str().unwrap().to_owned();
+    assert!(task.contains("The person wants in particular: paediatric asthma"), "{task}");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_large_change_says_before_what_it_takes() {
+    let world = World::with(Setting { smartsheet: Some(large(2_000)), unbound: true, ..Setting::default() }).await.unwrap();
+    world.use_sheet("Large").await;
+    let said = world.type_line("set Group 1 to North for all rows").await;
+    assert!(said.contains("Runs in the background with about 4 requests to Smartsheet, no model calls · about 8 seconds."), "{said}");
+    world.end().await;
+}
+
+/// Everything fails a little while fifty jobs run: each comes to its end, and every row has its new text or a reason.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn fifty_jobs_finish_whatever_fails() {
+    let seed = smartsheet::Seed::Large { rows: 1_000, columns: 11 };
+    let smartsheet = Some(smartsheet::Options { seed, ..smartsheet::Options::default() });
+    let world = World::with(Setting { smartsheet, unbound: true, ..Setting::default() }).await.unwrap();
+    let place = world.place_of("mia", "Large").await;
+    let before = world.sheets.world().rows("Large");
+    let passing =
+        [(Kind::RateLimited, 0.05), (Kind::ServerError, 0.05), (Kind::Hang, 0.02), (Kind::Reset, 0.005), (Kind::Truncated, 0.005)];
+    for (kind, share) in passing {
+        world.azure.faults().rate(kind, share);
+        world.sheets.faults().rate(kind, share);
+    }
+    world.azure.faults().rate(Kind::Nonsense, 0.02);
+    world.sheets.faults().rate(Kind::Busy, 0.05);
+    let jobs = &world.app.jobs;
+    // One person has three jobs running at most.
+    let person = |n: usize| format!("person {}", n / 3);
+    let create = |n: usize| {
+        let filter = format!("row_number > {} AND row_number <= {}", n * 20, n * 20 + 20);
+        let parameters = json!({ "sourceColumns": ["Text 5"], "targetColumn": "Text 10", "filter": filter });
+        let place = Place { asker: person(n), ..place.clone() };
+        let new = NewJob { id: format!("job {n}"), kind: "SUMMARIZE".into(), parameters, place };
+        async move {
+            while let Err(error) = jobs.create(new.clone()).await {
+                assert!(error.to_string().contains("does not answer"), "{error}");
+            }
+        }
+    };
+    world.ticking(futures_util::future::join_all((0..50).map(create))).await;
+    world.ticking(jobs.until_idle()).await.unwrap();
+    let mut written = 0;
+    for n in 0..50 {
+        let job = jobs.read(&format!("job {n}"), &person(n)).await.unwrap();
+        assert_eq!(job.status, JobStatus::Completed, "{:?}", job.error);
+        let result = job.result.unwrap();
+        written += result["processedRows"].as_u64().unwrap();
+        assert_eq!(result["processedRows"].as_u64().unwrap() + result["failedRows"].as_u64().unwrap(), 20, "{result}");
+    }
+    let now = world.sheets.world().rows("Large");
+    // The demo model summarizes these texts by themselves.
+    let summarized = now.iter().filter(|r| r["Text 10"] == r["Text 5"]).count() as u64;
+    let untouched = now.iter().zip(&before).filter(|(now, before)| now == before).count() as u64;
+    assert!(
+        summarized >= written && summarized + untouched >= 1_000,
+        "{summarized} summarized, {untouched} untouched, {written} said to be written"
+    );
+    assert!(written >= 950, "{written} of 1,000 rows");
+    world.end().await;
+}
