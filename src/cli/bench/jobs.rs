@@ -1,58 +1,58 @@
-//! What background jobs cost beside the model: 1,000 rows summarized by a model that takes 200 ms, at several concurrencies.
+//! What background jobs cost beside the far side: 20,000 rows changed, 1,000 rows summarized at several concurrencies.
 
 use super::figures::Figure;
-use super::process::{Folder, settings};
-use crate::app::App;
-use crate::clock::Clock;
-use crate::config::Config;
-use crate::sheet::SheetId;
-use anyhow::Context;
-use chat::Inbox;
-use console_chat::Console;
-use sandbox::{azure, slack, smartsheet};
-use std::sync::Arc;
+use super::scene::{Scene, filled};
+use sandbox::{azure, smartsheet};
 use std::time::Duration;
-use tokio::time::Instant;
 
-const ROWS: usize = 1_000;
+const CHANGED: usize = 20_000;
+const WRITE: Duration = Duration::from_millis(250);
+/// Rows of one request.
+const CHUNK: usize = 500;
+
+const SUMMARIZED: usize = 1_000;
 const MODEL: Duration = Duration::from_millis(200);
-/// Rows that the preview has asked for already.
-const SAMPLES: usize = 3;
 
 pub(super) async fn measure() -> anyhow::Result<Vec<Figure>> {
-    let mut figures = Vec::new();
-    for (concurrency, name) in [(8, "1,000 rows summarized, 8 at once"), (32, "1,000 rows summarized, 32 at once")] {
-        let took = summarize(concurrency).await?;
-        let least = MODEL.as_secs_f64() * (ROWS - SAMPLES) as f64 / concurrency as f64;
-        figures.push(Figure::new(name, took / least, "x of the model's time", 1.05));
+    let mut figures = update().await?;
+    for (concurrency, time, memory) in [
+        (1, "1,000 rows summarized, one at a time", None),
+        (8, "1,000 rows summarized, 8 at once", Some("the same: memory above idle")),
+        (32, "1,000 rows summarized, 32 at once", None),
+    ] {
+        figures.extend(summarize(concurrency, time, memory).await?);
     }
     Ok(figures)
 }
 
-/// Seconds from the confirmation to the last word.
-async fn summarize(concurrency: usize) -> anyhow::Result<f64> {
-    let folder = Folder::make()?;
-    let seed = smartsheet::Seed::Large { rows: ROWS, columns: 6 };
-    let sheets = smartsheet::Smartsheet::start(smartsheet::Options { seed, ..smartsheet::Options::default() }).await?;
-    let azure = azure::Azure::start(azure::Options { latency: MODEL, ..azure::Options::default() }).await?;
-    let slack = slack::Slack::start(slack::Options::default()).await?;
-    let mut settings = settings(&folder, 0, [sheets.settings(), azure.settings(), slack.settings()]);
-    settings.extend([("JOB_CONCURRENCY", concurrency.to_string()), ("CONFIRM_LIMIT_ROWS", "20000".into())]);
-    let config = Config::read(&|name| settings.iter().find(|(k, _)| *k == name).map(|(_, v)| v.clone()));
-    let config = config.map_err(|f| anyhow::anyhow!("{}", f.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")))?;
-    let console = Arc::new(Console::new("bench", false, Box::new(std::io::sink())));
-    let app = App::start(&config, Clock::System, vec![console.clone()]).await?;
-    let id = sheets.world().sheet_id("Large").context("no large sheet")?;
-    app.store.bind_sheet(&console.thread(), &console.anchor(), SheetId(id), "Large", Clock::System.now()).await?;
-    app.door.accept(console.line("summarize Text 5 into Summary", Clock::System.now_ms())).await?;
-    app.bot.until_idle().await;
-    let started = Instant::now();
-    app.door.accept(console.line("confirm", Clock::System.now_ms())).await?;
-    app.bot.until_idle().await;
-    app.jobs.until_idle().await?;
-    let took = started.elapsed().as_secs_f64();
-    let written = sheets.world().rows("Large").iter().filter(|r| r.contains_key("Summary")).count();
-    anyhow::ensure!(written == ROWS, "only {written} of {ROWS} rows were written");
-    app.shut_down().await;
-    Ok(took)
+async fn update() -> anyhow::Result<Vec<Figure>> {
+    let seed = smartsheet::Seed::Large { rows: CHANGED, columns: 6 };
+    let options = smartsheet::Options { seed, write_latency: WRITE, ..smartsheet::Options::default() };
+    let scene = Scene::start(options.clone(), azure::Options::default(), 8).await?;
+    let took = scene.run("set Amount 2 to 1234567 for all rows", Some("Yes, all 20,000 rows")).await?;
+    let written = filled(&scene.sheets.world(), "Amount 2", "1234567")?;
+    anyhow::ensure!(written == CHANGED, "only {written} of {CHANGED} rows were written");
+    let least = scene.replay(options, took.requests).await?;
+    let minutes = took.time.as_secs_f64() / 60.0;
+    Ok(vec![
+        Figure::new("20,000 rows changed: requests to Smartsheet", took.requests as f64, "", (CHANGED / CHUNK + 2) as f64),
+        Figure::new("20,000 rows changed: time", took.time.as_secs_f64() / least.as_secs_f64(), "x of the same requests alone", 1.05),
+        Figure::new("20,000 rows changed: memory above idle", took.memory_mb, "MB", 60.0),
+        // Those that say that it is queued, begun and done come at their own time.
+        Figure::new("20,000 rows changed: edits while it runs", took.edits.saturating_sub(3) as f64 / minutes, "a minute", 20.0),
+        Figure::new("20,000 rows changed: refused for the rate by Slack", scene.slack.refused_for_rate() as f64, "", 0.0),
+    ])
+}
+
+async fn summarize(concurrency: usize, time: &'static str, memory: Option<&'static str>) -> anyhow::Result<Vec<Figure>> {
+    let seed = smartsheet::Seed::Large { rows: SUMMARIZED, columns: 6 };
+    let options = smartsheet::Options { seed, ..smartsheet::Options::default() };
+    let scene = Scene::start(options, azure::Options { latency: MODEL, ..azure::Options::default() }, concurrency).await?;
+    let took = scene.run("summarize Text 5 into Summary", None).await?;
+    let written = filled(&scene.sheets.world(), "Summary", "")?;
+    anyhow::ensure!(written == SUMMARIZED, "only {written} of {SUMMARIZED} rows were written");
+    let least = MODEL.as_secs_f64() * SUMMARIZED as f64 / concurrency as f64;
+    let mut figures = vec![Figure::new(time, took.time.as_secs_f64() / least, "x of the model's time", 1.05)];
+    figures.extend(memory.map(|name| Figure::new(name, took.memory_mb, "MB", 60.0)));
+    Ok(figures)
 }

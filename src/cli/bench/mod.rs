@@ -1,9 +1,11 @@
 //! `bench`: measures what matters to people who run this, and prints the figures beside their goals.
 
 mod events;
+mod faults;
 mod figures;
 mod jobs;
 mod process;
+mod scene;
 mod sheet;
 mod startup;
 mod turns;
@@ -15,7 +17,7 @@ use std::process::ExitCode;
 /// What to measure.
 #[derive(Args)]
 pub(super) struct Arguments {
-    /// One group only: events, turns, startup, sheet or jobs.
+    /// One group only: events, turns, startup, sheet, jobs or faults.
     name: Option<String>,
     /// Prints JSON lines instead of a table.
     #[arg(long)]
@@ -30,7 +32,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         events::receive().await?;
         return Ok(ExitCode::SUCCESS);
     }
-    let groups = ["events", "turns", "startup", "sheet", "jobs"];
+    let groups = ["events", "turns", "startup", "sheet", "jobs", "faults"];
     if let Some(name) = arguments.name.as_ref().filter(|n| !groups.contains(&n.as_str())) {
         eprintln!("chatsheet: unknown measurement '{name}': use one of {}", groups.join(", "));
         return Ok(ExitCode::from(super::WRONG));
@@ -54,6 +56,9 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     }
     if wanted("jobs") {
         all.extend(jobs::measure().await?);
+    }
+    if wanted("faults") {
+        all.extend(faults::measure().await?);
     }
     figures::print(&all, arguments.json);
     Ok(ExitCode::SUCCESS)

@@ -49,6 +49,14 @@ impl Measured {
     }
 }
 
+impl Measured {
+    /// From here on `VmHWM` is the most memory since now.
+    pub fn forget_peak(&self) -> anyhow::Result<()> {
+        let id = self.child.id().context("the measured process ended")?;
+        Ok(std::fs::write(format!("/proc/{id}/clear_refs"), "5")?)
+    }
+}
+
 /// A folder that goes when the measurement ends.
 pub(super) struct Folder(pub PathBuf);
 
