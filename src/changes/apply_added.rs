@@ -33,8 +33,8 @@ impl Run<'_> {
                 self.add_block(&turn, &snapshot, &location, chunk, all).await?;
                 turn.end().await;
             }
-            let made = chunk.iter().filter_map(|w| all[w.at].made.as_ref().and_then(Value::as_i64));
-            if let Some(last) = made.last() {
+            let last = chunk.iter().rev().find_map(|w| all[w.at].made.as_ref().and_then(Value::as_i64));
+            if let Some(last) = last {
                 location = Location { after: Some(last), ..Location::default() };
             }
         }
