@@ -1,7 +1,7 @@
 //! Carries out changes that make rows: new ones, and deleted ones that come back. What is in doubt is looked for by its values.
 
 use super::apply::{Run, mark, open};
-use super::apply_rows::{CHUNK, cell_of, holds, settle};
+use super::apply_rows::{CHUNK, Seen, cell_of, holds, settle};
 use super::plan::{CellEdit, DeletedRow, Location, NewRowPlan};
 use super::turn::Turn;
 use crate::error::Result;
@@ -24,13 +24,14 @@ struct Wanted<'a> {
 impl Run<'_> {
     pub async fn add(&self, location: &Location, new: &[NewRowPlan], all: &mut [ChangeRow]) -> Result<()> {
         let rows: Vec<Wanted<'_>> = new.iter().enumerate().map(|(at, r)| Wanted { at, cells: &r.cells, value: |c| &c.after }).collect();
-        let mut location = location.clone();
+        let (mut location, mut seen) = (location.clone(), None);
         for chunk in rows.chunks(CHUNK) {
             self.between(all).await?;
             if chunk.iter().any(|w| open(&all[w.at])) {
                 let turn = self.changes.turn(self.change.sheet).await?;
-                let snapshot = self.current().await?;
-                self.add_block(&turn, &snapshot, &location, chunk, all).await?;
+                let (snapshot, version) = self.seen_or_current(&turn, &mut seen).await?;
+                let after = self.add_block(&turn, &snapshot, &location, chunk, all).await?;
+                seen = after.and_then(|after| Seen::after(&turn, (snapshot, version), after));
                 turn.end().await;
             }
             let last = chunk.iter().rev().find_map(|w| all[w.at].made.as_ref().and_then(Value::as_i64));
@@ -41,7 +42,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Adds rows that stand one behind the other.
+    /// Adds rows that stand one behind the other. Returns the version of the sheet after it, if it was one request.
     async fn add_block(
         &self,
         turn: &Turn,
@@ -49,12 +50,12 @@ impl Run<'_> {
         location: &Location,
         rows: &[Wanted<'_>],
         all: &mut [ChangeRow],
-    ) -> Result<()> {
+    ) -> Result<Option<i64>> {
         let doubtful: Vec<Wanted<'_>> = rows.iter().filter(|w| all[w.at].state == RowState::Sent).copied().collect();
         if !doubtful.is_empty() {
             self.look_for_added(&doubtful, all).await?;
         }
-        let mut waits = self.waits();
+        let (mut waits, mut versions) = (self.waits(), Vec::new());
         let touched = |all: &[ChangeRow]| rows.iter().map(|w| all[w.at].clone()).collect::<Vec<_>>();
         while rows.iter().any(|w| open(&all[w.at])) {
             let batch: Vec<Wanted<'_>> = rows.iter().filter(|w| open(&all[w.at])).copied().collect();
@@ -67,6 +68,7 @@ impl Run<'_> {
             let requests: Vec<NewRow> = batch.iter().map(|w| new_row(snapshot, location, w)).collect();
             match self.changes.sheets.client().add_rows(&turn.writer, &self.identity, &requests).await {
                 Ok(bulk) => {
+                    versions.push(bulk.version);
                     settle(all, &entries, &bulk);
                     let mut ids = bulk.rows.iter().map(|r| r.id);
                     for i in entries.iter().filter(|i| all[**i].state == RowState::Done).copied().collect::<Vec<_>>() {
@@ -90,7 +92,7 @@ impl Run<'_> {
             }
             self.note(all, &touched(all)).await?;
         }
-        Ok(())
+        Ok(versions.first().copied().filter(|_| versions.len() == 1))
     }
 
     /// Looks whether rows whose answer was lost are there; what does not show up in time stays open.
@@ -118,10 +120,8 @@ impl Run<'_> {
 
     /// Brings deleted rows back where they stood: runs of neighbours in one request each.
     pub async fn restore(&self, back: &[DeletedRow], all: &mut [ChangeRow]) -> Result<()> {
-        let turn = self.changes.turn(self.change.sheet).await?;
-        let snapshot = self.current().await?;
         let mut new_ids: HashMap<i64, i64> = HashMap::new();
-        let mut start = 0;
+        let (mut start, mut seen) = (0, None);
         while start < back.len() {
             let first = &back[start];
             let mut run = vec![start];
@@ -135,6 +135,12 @@ impl Run<'_> {
             }
             start += run.len();
             self.between(all).await?;
+            if !run.iter().any(|i| open(&all[*i])) {
+                run.iter().for_each(|i| remember(&mut new_ids, &back[*i], &all[*i]));
+                continue;
+            }
+            let turn = self.changes.turn(self.change.sheet).await?;
+            let (snapshot, version) = self.seen_or_current(&turn, &mut seen).await?;
             for i in run.iter().copied().filter(|i| snapshot.row(back[*i].row_id).is_some()) {
                 // It was in doubt whether it had gone.
                 mark(&mut all[i], RowState::Skipped, "it is still there");
@@ -147,6 +153,7 @@ impl Run<'_> {
                 }
                 let touched: Vec<ChangeRow> = run.iter().map(|i| all[*i].clone()).collect();
                 self.note(all, &touched).await?;
+                turn.end().await;
                 continue;
             }
             let location = match first.above.and_then(there) {
@@ -154,14 +161,19 @@ impl Run<'_> {
                 None => Location { parent, top: true, ..Location::default() },
             };
             let rows: Vec<Wanted<'_>> = run.iter().map(|at| Wanted { at: *at, cells: &back[*at].cells, value: |c| &c.before }).collect();
-            self.add_block(&turn, &snapshot, &location, &rows, all).await?;
-            for i in &run {
-                if let Some(id) = all[*i].made.as_ref().and_then(Value::as_i64) {
-                    new_ids.insert(back[*i].row_id, id);
-                }
-            }
+            let after = self.add_block(&turn, &snapshot, &location, &rows, all).await?;
+            seen = after.and_then(|after| Seen::after(&turn, (snapshot, version), after));
+            turn.end().await;
+            run.iter().for_each(|i| remember(&mut new_ids, &back[*i], &all[*i]));
         }
         Ok(())
+    }
+}
+
+/// Remembers which row a deleted one came back as.
+fn remember(new_ids: &mut HashMap<i64, i64>, row: &DeletedRow, entry: &ChangeRow) {
+    if let Some(id) = entry.made.as_ref().and_then(Value::as_i64) {
+        new_ids.insert(row.row_id, id);
     }
 }
 

@@ -5,10 +5,11 @@ use super::plan::{CellEdit, DeletedRow, RowEdit};
 use super::turn::Turn;
 use crate::error::Result;
 use crate::sheet::{Cell, Snapshot, SnapshotRow};
-use crate::smartsheet::{Bulk, Error, NewCell, RowChange};
+use crate::smartsheet::{Bulk, Error, IDS_PER_URL, NewCell, RowChange};
 use crate::store::{ChangeRow, RowState};
 use serde_json::{Value, json};
 use std::collections::HashSet;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -20,7 +21,7 @@ const GONE: &str = "the row is gone";
 
 /// The sheet as it stood at the end of our last request, by the version in the answer: still good for rows that
 /// the request did not touch, as long as nobody came in between.
-struct Seen {
+pub(super) struct Seen {
     snapshot: Arc<Snapshot>,
     version: i64,
     turn: i64,
@@ -31,6 +32,11 @@ struct Seen {
 const SEEN: Duration = Duration::from_secs(1);
 
 impl Seen {
+    /// After one request of ours that made the sheet `version`; nothing when somebody came in between.
+    pub fn after(turn: &Turn, (snapshot, before): (Arc<Snapshot>, i64), version: i64) -> Option<Self> {
+        (version == before + 1).then(|| Self { snapshot, version, turn: turn.number, at: Instant::now() })
+    }
+
     /// Whether nobody of ours has written since, and others had no time to.
     fn holds(&self, turn: &Turn) -> bool {
         self.turn + 1 == turn.number && self.at.elapsed() < SEEN
@@ -38,6 +44,14 @@ impl Seen {
 }
 
 impl Run<'_> {
+    /// The sheet as it is now, and its version, as far as rows are concerned that our last request did not touch.
+    pub async fn seen_or_current(&self, turn: &Turn, seen: &mut Option<Seen>) -> Result<(Arc<Snapshot>, i64)> {
+        match seen.take().filter(|s| s.holds(turn)) {
+            Some(Seen { snapshot, version, .. }) => Ok((snapshot, version)),
+            None => self.current().await.map(|s| (s.clone(), s.version)),
+        }
+    }
+
     pub async fn update(&self, edits: &[RowEdit], all: &mut [ChangeRow]) -> Result<()> {
         let mut seen = None;
         for start in (0..edits.len()).step_by(CHUNK) {
@@ -67,12 +81,9 @@ impl Run<'_> {
         seen: &mut Option<Seen>,
         edits: &[RowEdit],
         all: &mut [ChangeRow],
-        range: std::ops::Range<usize>,
+        range: Range<usize>,
     ) -> Result<Result<(), (Error, Vec<usize>)>> {
-        let (snapshot, version) = match seen.take().filter(|s| s.holds(turn)) {
-            Some(Seen { snapshot, version, .. }) => (snapshot, version),
-            None => self.current().await.map(|s| (s.clone(), s.version))?,
-        };
+        let (snapshot, version) = self.seen_or_current(turn, seen).await?;
         let mut batch = Vec::new();
         for i in range.clone() {
             let in_doubt = all[i].state == RowState::Sent;
@@ -102,9 +113,7 @@ impl Run<'_> {
         let result = match sent {
             Ok(bulk) => {
                 settle(all, &batch, &bulk);
-                if bulk.version == version + 1 {
-                    *seen = Some(Seen { snapshot, version: bulk.version, turn: turn.number, at: Instant::now() });
-                }
+                *seen = Seen::after(turn, (snapshot, version), bulk.version);
                 Ok(())
             }
             Err(error @ Error::MayHaveLanded(_)) => {
@@ -128,34 +137,47 @@ impl Run<'_> {
     }
 
     pub async fn delete(&self, gone: &[DeletedRow], all: &mut [ChangeRow]) -> Result<()> {
-        let mut waits = self.waits();
-        while all.iter().any(open) {
+        let mut seen = None;
+        for range in families(gone) {
+            let mut waits = self.waits();
             self.between(all).await?;
-            let turn = self.changes.turn(self.change.sheet).await?;
-            let sent = self.delete_once(&turn, gone, all).await?;
-            turn.end().await;
-            let Err((error, batch)) = sent else { continue };
-            if let Err(error) = waits.after(error).await {
-                self.give_up(all, &batch, error).await?;
+            while all[range.clone()].iter().any(open) {
+                let turn = self.changes.turn(self.change.sheet).await?;
+                let sent = self.delete_some(&turn, &mut seen, gone, all, range.clone()).await?;
+                turn.end().await;
+                let Err((error, batch)) = sent else { continue };
+                if let Err(error) = waits.after(error).await {
+                    // Nothing else would get through either.
+                    let rest: Vec<usize> = if refused(&error) { batch } else { (range.start..all.len()).collect() };
+                    self.give_up(all, &rest, error).await?;
+                }
             }
         }
         Ok(())
     }
 
-    /// One deletion of the open rows that are as they were. When it did not get through: why, and which rows it was about.
-    async fn delete_once(&self, turn: &Turn, gone: &[DeletedRow], all: &mut [ChangeRow]) -> Result<Result<(), (Error, Vec<usize>)>> {
-        let snapshot = self.current().await?;
-        deletable(&snapshot, gone, all);
-        let touched = all.to_vec();
+    /// One deletion of the open rows of a range that are as they were. When it did not get through: why, and which rows it was about.
+    async fn delete_some(
+        &self,
+        turn: &Turn,
+        seen: &mut Option<Seen>,
+        gone: &[DeletedRow],
+        all: &mut [ChangeRow],
+        range: Range<usize>,
+    ) -> Result<Result<(), (Error, Vec<usize>)>> {
+        let (snapshot, version) = self.seen_or_current(turn, seen).await?;
+        deletable(&snapshot, &gone[range.clone()], &mut all[range.clone()]);
+        let touched = all[range.clone()].to_vec();
         self.note(all, &touched).await?;
-        let batch: Vec<usize> = (0..gone.len()).filter(|i| all[*i].state == RowState::Sent).collect();
+        let batch: Vec<usize> = range.clone().filter(|i| all[*i].state == RowState::Sent).collect();
         let ids: Vec<i64> = batch.iter().map(|i| gone[*i].row_id).collect();
         if ids.is_empty() {
             return Ok(Ok(()));
         }
         let result = match self.changes.sheets.client().delete_rows(&turn.writer, &self.identity, &ids).await {
-            Ok(_) => {
+            Ok(after) => {
                 batch.iter().for_each(|i| mark(&mut all[*i], RowState::Done, None));
+                *seen = Seen::after(turn, (snapshot, version), after);
                 Ok(())
             }
             Err(error @ Error::MayHaveLanded(_)) => {
@@ -170,10 +192,26 @@ impl Run<'_> {
                 Err((error, batch))
             }
         };
-        let touched = all.to_vec();
+        let touched = all[range].to_vec();
         self.note(all, &touched).await?;
         Ok(result)
     }
+}
+
+/// The rows to delete in the order of the sheet, in parts of about one request each. What is below a row stays with it.
+fn families(gone: &[DeletedRow]) -> Vec<Range<usize>> {
+    let planned: HashSet<i64> = gone.iter().map(|r| r.row_id).collect();
+    let mut parts: Vec<Range<usize>> = Vec::new();
+    for family in gone.chunk_by(|_, next| next.parent.is_some_and(|p| planned.contains(&p))) {
+        match parts.last_mut() {
+            Some(part) if part.len() + family.len() <= IDS_PER_URL => part.end += family.len(),
+            _ => {
+                let start = parts.last().map_or(0, |p| p.end);
+                parts.push(start..start + family.len());
+            }
+        }
+    }
+    parts
 }
 
 /// Marks the open rows of a deletion: those that are as they were as sent, the others as left alone or gone.

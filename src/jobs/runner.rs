@@ -302,7 +302,7 @@ impl Running<'_> {
     pub(super) async fn begin(&self, name: &str, plan: &Plan, sheet_version: i64) -> Result<Change> {
         let store = &self.jobs.parts.store;
         // Their order is that in which they are taken back, whatever the clock does.
-        let after = store.job_changes(&self.job.id).await?.last().map_or(0, |c| c.created_at_ms + 1);
+        let after = store.last_change_of_job(&self.job.id).await?.map_or(0, |at| at + 1);
         let change = Change {
             id: self.name(name),
             undo_of: None,

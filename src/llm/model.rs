@@ -133,7 +133,9 @@ impl Model {
     /// # Errors
     /// See [`Error`].
     pub async fn ask(&self, messages: &[Value], tools: &[Value], words: &watch::Sender<String>) -> Result<Answer, Error> {
-        self.send(self.request(messages, tools), words, Haste::Talk).await
+        let mut request = self.request(messages, tools);
+        (request["stream"], request["stream_options"]) = (json!(true), json!({ "include_usage": true }));
+        self.send(request, words, Haste::Talk).await
     }
 
     /// Sends a request until it is answered, refused for good, or out of tries.
@@ -154,9 +156,10 @@ impl Model {
             }
             words.send_replace(String::new());
             let request = self.capabilities.fit(request.clone());
-            let tried = match self.api {
-                Api::Chat => self.attempt(request, words).await,
-                Api::Text => self.attempt_text(request).await,
+            let tried = match (self.api, haste) {
+                (Api::Chat, Haste::Talk) => self.attempt(request, words).await,
+                (Api::Chat, Haste::Work(_)) => self.attempt_whole(request).await,
+                (Api::Text, _) => self.attempt_text(request).await,
             };
             let verdict = match tried {
                 Ok(answer) => return Ok(answer),
@@ -186,8 +189,7 @@ impl Model {
     pub(super) fn request(&self, messages: &[Value], tools: &[Value]) -> Value {
         let s = &self.settings;
         let mut request = json!({
-            "model": self.endpoint.model, "messages": messages, "stream": true, "stream_options": { "include_usage": true },
-            "temperature": s.temperature, "max_tokens": s.max_tokens, "top_p": s.top_p,
+            "model": self.endpoint.model, "messages": messages, "temperature": s.temperature, "max_tokens": s.max_tokens, "top_p": s.top_p,
             "frequency_penalty": s.frequency_penalty, "presence_penalty": s.presence_penalty,
         });
         if !tools.is_empty() {
@@ -204,18 +206,25 @@ impl Model {
         let mut assembler = Assembler::default();
         while let Some(chunk) = stream.next().await {
             let chunk = chunk.map_err(verdict)?;
-            let grew = assembler.take(chunk).map_err(|e| match e {
-                Error::Unavailable(_) => Verdict::Again(e, None),
-                other => Verdict::Final(other),
-            })?;
-            if grew {
+            if assembler.take(chunk).map_err(worth_another_try)? {
                 words.send_replace(assembler.text().to_owned());
             }
         }
-        assembler.finish().map_err(|e| match e {
-            Error::Unavailable(_) => Verdict::Again(e, None),
-            other => Verdict::Final(other),
-        })
+        assembler.finish().map_err(worth_another_try)
+    }
+
+    /// The answer in one piece, for work that nobody reads along with.
+    async fn attempt_whole(&self, request: Value) -> Result<Answer, Verdict> {
+        let answer: Value = self.client.chat().create_byot(request).await.map_err(verdict)?;
+        let mut assembler = Assembler::default();
+        assembler.take(answer).and_then(|_| assembler.finish()).map_err(worth_another_try)
+    }
+}
+
+fn worth_another_try(error: Error) -> Verdict {
+    match error {
+        Error::Unavailable(_) => Verdict::Again(error, None),
+        other => Verdict::Final(other),
     }
 }
 

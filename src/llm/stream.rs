@@ -1,4 +1,4 @@
-//! Reads a streamed answer: Azure's empty first chunk, fragments by index, filters inside a 200.
+//! Reads an answer, streamed or whole: Azure's empty first chunk, fragments by index, filters inside a 200.
 
 use super::error::{Error, filter_categories, filtered};
 use serde::Deserialize;
@@ -50,6 +50,8 @@ struct Chunk {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Choice {
+    /// An answer that comes in one piece has a `message`.
+    #[serde(alias = "message")]
     delta: Option<Delta>,
     finish_reason: Option<String>,
     content_filter_results: Option<Value>,

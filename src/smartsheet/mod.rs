@@ -18,7 +18,7 @@ pub use model::{Cell, Column, ColumnSpec, Comment, Contact, Discussion, NewCell,
 pub use pace::{Hold, SheetWriter};
 pub use reader::{Read, read_sheet};
 pub(crate) use request::LONGEST_WAIT;
-pub use writes::{Bulk, FailedItem};
+pub use writes::{Bulk, FailedItem, IDS_PER_URL};
 
 /// On whose behalf Smartsheet is asked.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -9,11 +9,12 @@ use super::pace::SheetWriter;
 use super::request::Call;
 use reqwest::Method;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 /// Rows that one add or update request may carry.
 pub const ROWS_PER_CALL: usize = 500;
 /// Ids that one URL may carry.
-pub(super) const IDS_PER_URL: usize = 350;
+pub const IDS_PER_URL: usize = 350;
 
 /// What became of a bulk request.
 #[derive(Debug, Default)]
@@ -93,25 +94,25 @@ impl Client {
         Ok(Bulk { rows: answer.result, failed: failed.collect(), version: answer.version })
     }
 
-    /// Deletes rows and all their children; rows that are gone already are no error. Returns every deleted id.
+    /// Deletes rows and all their children; rows that are gone already are no error. Returns the version of the sheet after it.
     ///
     /// # Errors
     /// See [`Error`]. Requests that went through before the failing one stay done, so an error is [`Error::MayHaveLanded`]
     /// unless it was the first one.
-    pub async fn delete_rows(&self, writer: &SheetWriter, identity: &Identity, ids: &[i64]) -> Result<Vec<i64>, Error> {
-        let mut deleted = Vec::with_capacity(ids.len());
+    pub async fn delete_rows(&self, writer: &SheetWriter, identity: &Identity, ids: &[i64]) -> Result<i64, Error> {
+        let mut version = None;
         for chunk in ids.chunks(IDS_PER_URL) {
             let list: Vec<String> = chunk.iter().map(i64::to_string).collect();
             let path = format!("sheets/{}/rows?ignoreRowsNotFound=true&ids={}", writer.sheet, list.join(","));
             let call = Call::write(writer, Method::DELETE, path, None::<&()>)?;
-            let answer: Result<Answer<Vec<i64>>, Error> = self.call(identity, &call).await;
+            let answer: Result<Answer<IgnoredAny>, Error> = self.call(identity, &call).await;
             match answer {
-                Ok(answer) => deleted.extend(answer.result),
-                Err(error) if deleted.is_empty() => return Err(error),
+                Ok(answer) => version = Some(answer.version),
+                Err(error) if version.is_none() => return Err(error),
                 Err(error) => return Err(Error::MayHaveLanded(error.to_string())),
             }
         }
-        Ok(deleted)
+        Ok(version.unwrap_or_default())
     }
 
     /// Adds a column.

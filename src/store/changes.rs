@@ -2,7 +2,7 @@
 
 use super::jobs::{Job, insert_job};
 use super::proposals::Proposal;
-use super::{Store, on, on_durable, on_writer};
+use super::{Store, on, on_durable, on_write, on_writer};
 use crate::sheet::SheetId;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -193,14 +193,15 @@ impl Store {
     }
 
     /// Begins a change that needs no proposal: one that takes another one back, or a part of a job, which
-    /// only who has the job may begin. `false` when that was begun before, or somebody else has the job.
+    /// only who has the job may begin. `false` when that was begun before, or somebody else has the job. A part of a job
+    /// that a power failure takes was not sent yet.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn begin_change(&self, change: &Change, rows: i64, job_fence: Option<i64>) -> Result<bool, sqlx::Error> {
         /// Holds the job until the commit, if it is still ours.
         const HOLD: &str = "UPDATE jobs SET fence = fence WHERE id = $1 AND fence = $2 AND status = 'processing'";
-        on_durable!(self, pool => {
+        on_writer!(self, if job_fence.is_some() { &self.writes } else { &self.durable }, pool => {
             let mut tx = pool.begin().await?;
             if let Some(fence) = job_fence
                 && sqlx::query(HOLD).bind(&change.job_id).bind(fence).execute(&mut *tx).await?.rows_affected() == 0
@@ -289,6 +290,16 @@ impl Store {
         self.one_change(condition, session).await
     }
 
+    /// When the last change of a job began, epoch milliseconds.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn last_change_of_job(&self, job: &str) -> Result<Option<i64>, sqlx::Error> {
+        const GET: &str = "SELECT MAX(created_at_ms) FROM changes WHERE job_id = $1 AND undo_of IS NULL";
+        let (at,): (Option<i64>,) = on!(self, pool => sqlx::query_as(GET).bind(job).fetch_one(pool).await?);
+        Ok(at)
+    }
+
     /// The changes that a job has made, in order; those that take others back are left out.
     ///
     /// # Errors
@@ -331,7 +342,7 @@ impl Store {
             AND ($2 = '' OR EXISTS (SELECT 1 FROM jobs WHERE id = $2 AND fence = $3)) RETURNING fence";
         let (job, job_fence) = job.map_or(("", 0), |(id, fence)| (id.as_str(), *fence));
         let fence: Option<(i64,)> =
-            on_durable!(self, pool => sqlx::query_as(TAKE).bind(change).bind(job).bind(job_fence).fetch_optional(pool).await?);
+            on_write!(self, pool => sqlx::query_as(TAKE).bind(change).bind(job).bind(job_fence).fetch_optional(pool).await?);
         Ok(fence.map(|(f,)| f))
     }
 
@@ -341,13 +352,12 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn set_change_rows(&self, change: &str, fence: i64, rows: &[ChangeRow]) -> Result<bool, sqlx::Error> {
-        /// Holds the change until the commit, if it is still ours.
-        const HOLD: &str = "UPDATE changes SET fence = fence WHERE id = $1 AND fence = $2";
         const SET: &str = "UPDATE change_rows SET state = $4, made = $5, reason = $6 WHERE change_id = $1 AND seq BETWEEN $2 AND $3";
+        let (begin, hold) = self.hold_change();
         let about_to_send = rows.iter().any(|r| r.state == RowState::Sent);
         on_writer!(self, if about_to_send { &self.durable } else { &self.writes }, pool => {
-            let mut tx = pool.begin().await?;
-            if sqlx::query(HOLD).bind(change).bind(fence).execute(&mut *tx).await?.rows_affected() == 0 {
+            let mut tx = pool.begin_with(begin).await?;
+            if sqlx::query(hold).bind(change).bind(fence).fetch_optional(&mut *tx).await?.is_none() {
                 return Ok(false);
             }
             // Rows that stand one behind the other and became the same are one statement.

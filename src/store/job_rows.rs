@@ -119,14 +119,15 @@ impl Store {
         Ok(rows.into_iter().map(row).collect())
     }
 
-    /// Writes where rows of a job stand, all or none; `false` when somebody else has taken the job up. What a power
-    /// failure takes of it costs no more than the calls that were on their way: the sheet itself says what was written.
+    /// Writes where rows of a job stand, all or none; `false` when somebody else has taken the job up. An answer is kept
+    /// when a row becomes [`JobRowState::Answered`], and stays what it is from there on. What a power failure takes of it costs no more than the calls that were on their way: the sheet itself says what was written.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn set_job_rows(&self, job: &str, fence: i64, rows: &[JobRow]) -> Result<bool, sqlx::Error> {
         const HOLD: &str = "UPDATE jobs SET progress = progress + $3, attempts = 0 WHERE id = $1 AND fence = $2 AND status = 'processing'";
-        const SET: &str = "UPDATE job_rows SET state = $3, answer = $4, reason = $5 WHERE job_id = $1 AND seq = $2";
+        const KEEP: &str = "UPDATE job_rows SET answer = $3 WHERE job_id = $1 AND seq = $2";
+        const SET: &str = "UPDATE job_rows SET state = $4, reason = $5 WHERE job_id = $1 AND seq BETWEEN $2 AND $3";
         let settled = rows.iter().filter(|r| !matches!(r.state, JobRowState::Pending | JobRowState::Answered)).count();
         on_write!(self, pool => {
             let mut tx = pool.begin().await?;
@@ -134,8 +135,13 @@ impl Store {
             if held == 0 {
                 return Ok(false);
             }
-            for row in rows {
-                sqlx::query(SET).bind(job).bind(row.seq).bind(row.state.as_str()).bind(row.answer.as_ref().map(Json)).bind(&row.reason).execute(&mut *tx).await?;
+            // Rows that stand one behind the other and became the same are one statement.
+            for run in rows.chunk_by(|a, b| a.seq + 1 == b.seq && a.state == b.state && a.reason == b.reason) {
+                let (row, last) = (&run[0], run.last().map_or(run[0].seq, |r| r.seq));
+                for answered in run.iter().filter(|r| r.state == JobRowState::Answered) {
+                    sqlx::query(KEEP).bind(job).bind(answered.seq).bind(answered.answer.as_ref().map(Json)).execute(&mut *tx).await?;
+                }
+                sqlx::query(SET).bind(job).bind(row.seq).bind(last).bind(row.state.as_str()).bind(&row.reason).execute(&mut *tx).await?;
             }
             tx.commit().await?;
             Ok(true)

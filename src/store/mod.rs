@@ -203,6 +203,15 @@ impl Store {
         format!("{take} WHERE id = ({next}{skip}) RETURNING {columns}")
     }
 
+    /// Begins a transaction, and holds a change in it until the commit if it is still ours. The plan of a change may be
+    /// large, so its row is neither written nor read for this.
+    fn hold_change(&self) -> (&'static str, &'static str) {
+        match self.writes {
+            Db::Sqlite(_) => ("BEGIN IMMEDIATE", "SELECT 1 FROM changes INDEXED BY changes_fence WHERE id = $1 AND fence = $2"),
+            Db::Pg(_) => ("BEGIN", "SELECT 1 FROM changes WHERE id = $1 AND fence = $2 FOR UPDATE"),
+        }
+    }
+
     /// Closes all connections; from here on this process counts as gone.
     pub async fn close(&self) {
         self.process.leave();

@@ -9,6 +9,7 @@ use sandbox::azure::Reply;
 use sandbox::fault::Kind;
 use sandbox::{azure, smartsheet};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::sync::broadcast::Receiver;
 
@@ -95,6 +96,33 @@ async fn a_cancelled_job_says_exactly_what_it_has_done() {
     let said = world.seen();
     assert!(said.contains(&format!("{written} of 60 rows were written before that.")), "{said}");
     assert_eq!(written, about_rows(&world), "what was paid for is written");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deletion_is_cancelled_between_two_requests_and_taken_back() {
+    let slow = smartsheet::Options { write_latency: Duration::from_millis(60), ..large(1_000) };
+    let settings = vec![("CONFIRM_LIMIT_ROWS", "1000".into())];
+    let world = World::with(Setting { smartsheet: Some(slow), settings, unbound: true, ..Setting::default() }).await.unwrap();
+    world.type_line("use Large").await;
+    let before = world.sheets.world().rows("Large");
+    world.type_line("delete all tasks that are South").await;
+    world.send_line("confirm").await;
+    let deletions = |w: &smartsheet::World| w.log.iter().filter(|l| l.method == "DELETE").count();
+    world.sheets.until(|w| deletions(w) == 1).await.unwrap();
+    let job = world.app.jobs.list("", "lee", 1).await.unwrap().remove(0);
+    world.app.jobs.cancel(&job.id, "lee").await.unwrap();
+    world.app.bot.until_idle().await;
+    world.app.jobs.until_idle().await.unwrap();
+    let left = world.sheets.world().rows("Large");
+    assert_eq!(deletions(&world.sheets.world()), 1, "it stops between two requests");
+    let said = world.seen();
+    let gone = before.len() - left.len();
+    assert!((1..600).contains(&gone) && said.contains(&format!("{gone} of 600 rows were written before that.")), "{said}");
+    world.type_line("undo").await;
+    world.app.jobs.until_idle().await.unwrap();
+    let names = |rows: &[BTreeMap<String, String>]| rows.iter().map(|r| r["Name"].clone()).collect::<Vec<_>>();
+    assert_eq!(names(&world.sheets.world().rows("Large")), names(&before), "what was deleted stands where it stood");
     world.end().await;
 }
 

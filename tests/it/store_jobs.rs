@@ -53,10 +53,16 @@ async fn jobs_are_leased_fenced_and_fair(store: &Store) {
     assert!(store.claim_job("x", 1, 10, 100).await.unwrap().is_none());
     let again = store.claim_job("y", 1, 101, 200).await.unwrap().unwrap();
     assert_eq!((again.id.as_str(), again.attempts), ("a1", 2), "a lease that ran out is taken over");
-    let written = JobRow { state: JobRowState::Written, answer: Some(json!({ "value": 1 })), ..row(0) };
-    assert!(!store.set_job_rows("a1", first.fence, std::slice::from_ref(&written)).await.unwrap(), "who was taken for dead notes nothing");
-    assert!(store.set_job_rows("a1", again.fence, std::slice::from_ref(&written)).await.unwrap());
-    assert_eq!(store.job_rows("a1").await.unwrap(), [written, row(1)]);
+    let answered = JobRow { state: JobRowState::Answered, answer: Some(json!({ "value": 1 })), ..row(0) };
+    assert!(!store.set_job_rows("a1", first.fence, std::slice::from_ref(&answered)).await.unwrap(), "who was taken for dead notes nothing");
+    assert!(store.set_job_rows("a1", again.fence, std::slice::from_ref(&answered)).await.unwrap());
+    assert_eq!(store.job_rows("a1").await.unwrap(), [answered.clone(), row(1)]);
+    let written = JobRow { state: JobRowState::Written, ..answered };
+    let failed = JobRow { state: JobRowState::Failed, reason: Some("no".into()), ..row(1) };
+    assert!(!store.set_job_rows("a1", first.fence, &[written.clone(), failed.clone()]).await.unwrap());
+    assert_eq!(store.job_rows("a1").await.unwrap()[0].state, JobRowState::Answered, "all or none");
+    assert!(store.set_job_rows("a1", again.fence, &[written.clone(), failed.clone()]).await.unwrap());
+    assert_eq!(store.job_rows("a1").await.unwrap(), [written, failed], "the answer stays");
     assert_eq!(store.prolong_job("a1", first.fence, 300).await.unwrap(), None);
     assert_eq!(store.prolong_job("a1", again.fence, 300).await.unwrap(), Some(false));
     assert!(store.cancel_job("a1", 120).await.unwrap());
@@ -65,7 +71,7 @@ async fn jobs_are_leased_fenced_and_fair(store: &Store) {
     assert!(store.finish_job("a1", again.fence, JobStatus::Cancelled, None, &json!({ "processedRows": 1 }), 130).await.unwrap());
     assert!(!store.cancel_job("a1", 140).await.unwrap(), "it has ended");
     let ended = store.job("a1").await.unwrap().unwrap();
-    assert_eq!((ended.status, ended.progress, ended.attempts), (JobStatus::Cancelled, 1, 0), "a job that gets on is not given up");
+    assert_eq!((ended.status, ended.progress, ended.attempts), (JobStatus::Cancelled, 2, 0), "a job that gets on is not given up");
     assert!(store.cancel_job("a2", 150).await.unwrap());
     let cancelled = store.claim_job("x", 0, 160, 200).await.unwrap().unwrap();
     assert_eq!(
