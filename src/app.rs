@@ -7,7 +7,7 @@ use crate::config::{Config, Slack};
 use crate::events::Events;
 use crate::jobs::{self, Jobs};
 use crate::llm::Model;
-use crate::server;
+use crate::server::{self, Web};
 use crate::sheet::Sheets;
 use crate::smartsheet::Client;
 use crate::store::{HEARTBEAT, Store};
@@ -83,6 +83,7 @@ impl App {
             webhooks.push(("slack", slack_chat::router(adapter.clone(), door.clone())));
             chats.insert(Platform::Slack, adapter);
         }
+        chats.insert(Platform::Web, Arc::new(Web::new(store.clone(), events.clone(), clock.clone())));
         let jobs = Jobs::new(jobs::Parts {
             store: store.clone(),
             changes: Changes { sheets: sheets.for_jobs(), ..changes.clone() },
@@ -92,6 +93,15 @@ impl App {
             events: events.clone(),
             settings: config.jobs.clone(),
         });
+        let api = server::api::Parts {
+            store: store.clone(),
+            sheets: sheets.clone(),
+            changes: changes.clone(),
+            jobs: jobs.clone(),
+            door: door.clone(),
+            clock: clock.clone(),
+            events: events.clone(),
+        };
         let parts = Parts {
             store: store.clone(),
             sheets,
@@ -100,6 +110,7 @@ impl App {
             model,
             chats,
             clock: clock.clone(),
+            events: events.clone(),
             link_hosts: config.link_hosts.clone(),
         };
         let bot = Bot::new(parts, wake);
@@ -107,7 +118,7 @@ impl App {
         let address = listener.local_addr()?;
         let stop = CancellationToken::new();
         let tasks = vec![
-            tokio::spawn(server::serve(listener, server::router(store.clone(), webhooks), stop.clone())),
+            tokio::spawn(server::serve(listener, server::router(store.clone(), server::api::router(api), webhooks), stop.clone())),
             tokio::spawn(bot.clone().run(stop.clone())),
             tokio::spawn(jobs.clone().run(stop.clone())),
             tokio::spawn(free_dead(store.clone(), clock.clone(), stop.clone())),
@@ -160,6 +171,9 @@ async fn housekeeping(store: Store, clock: Clock, retention: Duration, stop: Can
         }
         if let Err(error) = store.forget_unconfirmed_jobs(before).await {
             tracing::warn!(%error, "jobs that nobody confirmed could not be removed");
+        }
+        if let Err(error) = store.forget_requests(before).await {
+            tracing::warn!(%error, "answers to old requests could not be removed");
         }
         match store.forget_finished(clock.now_ms() - retention.as_millis() as i64).await {
             Ok(0) => {}

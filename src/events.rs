@@ -12,6 +12,21 @@ const BACKLOG: usize = 1024;
 pub enum Event {
     /// A job got on, or changed its state.
     Job(JobEvent),
+    /// An event of a conversation was served: its dedupe key.
+    Served(Arc<str>),
+    /// A message in a thread of the web is new, or has changed.
+    Post(PostEvent),
+}
+
+/// A message in a thread of the web.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PostEvent {
+    /// The thread's key.
+    pub thread: Arc<str>,
+    /// Its revision after the change.
+    pub revision: i64,
+    /// The message as it is now.
+    pub post: Arc<serde_json::Value>,
 }
 
 /// How a job stands.

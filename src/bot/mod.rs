@@ -15,6 +15,7 @@ pub use inbox::Door;
 
 use crate::changes::Changes;
 use crate::clock::Clock;
+use crate::events::Events;
 use crate::jobs::Jobs;
 use crate::llm::Model;
 use crate::sheet::Sheets;
@@ -52,6 +53,8 @@ pub struct Parts {
     pub chats: Chats,
     /// The time.
     pub clock: Clock,
+    /// What happens.
+    pub events: Events,
     /// Hosts whose links may stay in answers of the model.
     pub link_hosts: Vec<String>,
 }

@@ -6,6 +6,7 @@ use super::{Bot, commands, words};
 use crate::changes::Stop;
 use crate::clock::Clock;
 use crate::error::{Result, Trouble, told};
+use crate::events::Event as Happened;
 use crate::store::{Event, HEARTBEAT, LEASE, NewMessage, Role, Store};
 use chat::{Message, What};
 use tokio_util::sync::CancellationToken;
@@ -37,6 +38,7 @@ impl Bot {
         if let Err(error) = self.parts.store.finish(event.id, event.fence, failed, self.parts.clock.now_ms()).await {
             tracing::error!(event = event.id, %error, "a served event could not be finished; it will be served again");
         }
+        self.parts.events.tell(Happened::Served(event.incoming.dedupe_key().into()));
         self.in_hand().remove(&event.id);
     }
 

@@ -3,6 +3,7 @@
 mod bench;
 mod check;
 mod demo;
+mod key;
 mod logging;
 mod manifest;
 mod sandbox;
@@ -30,6 +31,8 @@ enum Command {
     Check,
     /// Brings the database up to date and ends.
     Migrate,
+    /// Makes, lists and revokes keys of the REST API.
+    Key(key::Arguments),
     /// Prints the manifest that installs the app on a platform.
     Manifest(manifest::Arguments),
     /// Measures and prints figures; use a release build.
@@ -81,6 +84,7 @@ async fn run(command: Command, config: Config) -> anyhow::Result<ExitCode> {
         Command::Demo => demo::run(config).await,
         Command::Check => check::run(&config).await,
         Command::Migrate => serve::migrate(&config).await,
+        Command::Key(arguments) => key::run(arguments, &config).await,
         Command::Manifest(arguments) => manifest::run(&arguments, &config),
         Command::Bench(arguments) => bench::run(arguments).await,
         Command::Sandbox(arguments) => sandbox::run(arguments).await,

@@ -1,14 +1,18 @@
-//! The sidecar: health, and the webhooks of the chat platforms, on an accept loop of our own.
+//! The sidecar: health, the REST API, and the webhooks of the chat platforms, on an accept loop of our own.
 
 mod accept;
+pub mod api;
 mod health;
+mod web;
 
 pub use accept::serve;
+pub use web::Web;
 
 use crate::store::Store;
+use api::Problem;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::http::{HeaderName, Request};
+use axum::http::{HeaderName, Request, StatusCode};
 use axum::routing::get;
 use std::time::Duration;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -22,17 +26,21 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// All routes. `webhooks` come from the adapters and stand under `/api/webhooks`.
-pub fn router(store: Store, webhooks: Vec<(&'static str, Router)>) -> Router {
-    let mut router = Router::new().route("/livez", get(health::live)).route("/readyz", get(health::ready)).with_state(store);
+pub fn router(store: Store, api: Router, webhooks: Vec<(&'static str, Router)>) -> Router {
+    let health = Router::new().route("/livez", get(health::live)).route("/readyz", get(health::ready)).with_state(store);
+    let mut router = health.merge(api);
     for (name, routes) in webhooks {
         router = router.nest_service(&format!("/api/webhooks/{name}"), routes);
     }
+    let router = router.fallback(|| async {
+        Problem::new(StatusCode::NOT_FOUND, "not_found", "There is nothing at this path; /api/docs lists what there is.")
+    });
     let span = |request: &Request<_>| tracing::debug_span!("http", method = %request.method(), path = %request.uri().path());
     router
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(RequestBodyLimitLayer::new(MAX_BODY_BYTES))
         .layer(RequestBodyTimeoutLayer::new(BODY_TIMEOUT))
-        .layer(TimeoutLayer::with_status_code(axum::http::StatusCode::REQUEST_TIMEOUT, REQUEST_TIMEOUT))
+        .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, REQUEST_TIMEOUT))
         .layer(CatchPanicLayer::new())
         .layer(tower_http::set_header::SetResponseHeaderLayer::if_not_present(
             HeaderName::from_static("x-content-type-options"),

@@ -1,4 +1,4 @@
-//! Makes a snapshot: rows are taken as they arrive, then laid out by column and copied into SQL.
+//! Makes a snapshot: rows are taken as they arrive, then laid out by column; copied into SQL when somebody queries them.
 
 use super::names::sql_names;
 use super::snapshot::{Snapshot, SnapshotColumn, SnapshotRow};
@@ -87,7 +87,7 @@ impl Builder {
         Cell::Named(entry.or_insert_with(|| Arc::new(pair)).clone())
     }
 
-    pub fn finish(self, header: SheetHeader, read_at: Timestamp) -> Result<Snapshot, rusqlite::Error> {
+    pub fn finish(self, header: SheetHeader, read_at: Timestamp) -> Snapshot {
         let names = sql_names(header.columns.iter().map(|c| c.title.as_str()));
         let position: HashMap<i64, usize> = header.columns.iter().enumerate().map(|(i, c)| (c.id, i)).collect();
         let mut columns: Vec<SnapshotColumn> = header.columns.into_iter().zip(names).map(|(c, sql)| column(c, sql, &self.styles)).collect();
@@ -129,8 +129,7 @@ impl Builder {
             column.numeric = column.kind == "TEXT_NUMBER" && numbers > 0 && numbers * 2 > filled;
         }
         let cells = rows.len() * columns.len();
-        let database = Mutex::new(load(&columns, &rows)?);
-        Ok(Snapshot {
+        Snapshot {
             id: header.id,
             name: header.name,
             version: header.version,
@@ -142,8 +141,8 @@ impl Builder {
             links: self.links,
             size_bytes: cells * (size_of::<Cell>() + 24) + 3 * self.text_bytes,
             by_id,
-            database,
-        })
+            database: Mutex::default(),
+        }
     }
 }
 
@@ -165,7 +164,7 @@ fn column(column: Column, sql: String, styles: &HashMap<i64, Style>) -> Snapshot
 }
 
 /// Table `sheet` with every row, view `leaf` with the rows that have no children.
-fn load(columns: &[SnapshotColumn], rows: &[SnapshotRow]) -> Result<Connection, rusqlite::Error> {
+pub(super) fn load(columns: &[SnapshotColumn], rows: &[SnapshotRow]) -> Result<Connection, rusqlite::Error> {
     let connection = Connection::open_in_memory()?;
     connection.execute_batch("PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA temp_store=MEMORY;")?;
     let mut names =

@@ -105,7 +105,7 @@ impl Sheets {
             (Ok(Some((header, builder))), _) => {
                 let read_at = self.clock.now();
                 let build = tokio::task::spawn_blocking(move || builder.finish(header, read_at));
-                Arc::new(build.await.map_err(|e| Trouble::Logged(e.into()))?.map_err(|e| Trouble::Logged(e.into()))?)
+                Arc::new(build.await.map_err(|e| Trouble::Logged(e.into()))?)
             }
             (Ok(None), None) => {
                 return Err(Trouble::Logged(anyhow::anyhow!("smartsheet answered 'unchanged' for a sheet that was never read")));

@@ -1,5 +1,6 @@
 //! Runs a checked query on a snapshot: read-only, time-limited, rows capped with the total told.
 
+use super::build::load;
 use super::gate::{Checked, SqlError};
 use super::snapshot::Snapshot;
 use super::value::{Cell, Style};
@@ -64,7 +65,11 @@ impl Snapshot {
     /// [`SqlError`] with SQLite's words, for whoever wrote the query.
     pub fn query(&self, checked: &Checked, max_rows: usize) -> Result<QueryResult, SqlError> {
         let wrong = |e: rusqlite::Error| SqlError(self.explain(&e.to_string()));
-        let database = self.database.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut database = self.database.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let database = match &mut *database {
+            Some(made) => made,
+            none => none.insert(load(&self.columns, &self.rows).map_err(wrong)?),
+        };
         let deadline = Instant::now() + TIME_LIMIT;
         database.authorizer(Some(authorize)).map_err(wrong)?;
         database.progress_handler(10_000, Some(move || Instant::now() > deadline)).map_err(wrong)?;

@@ -77,7 +77,8 @@ pub struct Snapshot {
     /// About how much memory it takes.
     pub size_bytes: usize,
     pub(super) by_id: HashMap<i64, u32>,
-    pub(super) database: Mutex<Connection>,
+    /// Made by the first query: who only reads or compares rows does without.
+    pub(super) database: Mutex<Option<Connection>>,
 }
 
 impl SnapshotColumn {

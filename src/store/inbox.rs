@@ -229,6 +229,16 @@ impl Store {
         Ok(row.and_then(|(r,)| r).map(|Json(r)| r))
     }
 
+    /// Whether the event with this dedupe key was served.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn was_served(&self, dedupe_key: &str) -> Result<bool, sqlx::Error> {
+        const GET: &str = "SELECT count(*) FROM inbox WHERE dedupe_key = $1 AND state IN ('done', 'failed')";
+        let (n,): (i64,) = on!(self, pool => sqlx::query_as(GET).bind(dedupe_key).fetch_one(pool).await?);
+        Ok(n > 0)
+    }
+
     /// Drops the texts of a thread that still wait and arrived before `id`. Returns how many.
     ///
     /// # Errors

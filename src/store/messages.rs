@@ -110,4 +110,12 @@ impl Store {
         };
         Ok(rows.into_iter().rev().map(record).collect())
     }
+    /// Forgets what was said in a session.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn forget_messages(&self, session: &str) -> Result<u64, sqlx::Error> {
+        const DELETE: &str = "DELETE FROM messages WHERE session_id = $1";
+        Ok(on_write!(self, pool => sqlx::query(DELETE).bind(session).execute(pool).await?.rows_affected()))
+    }
 }

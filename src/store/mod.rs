@@ -4,24 +4,32 @@
 //! that differ are made by one function each.
 
 mod accepts;
+mod api_keys;
 mod changes;
+mod idempotency;
 mod inbox;
 mod job_rows;
 mod jobs;
 mod messages;
+mod posts;
 mod processes;
 mod proposals;
 mod retention;
 mod sessions;
+mod web_sessions;
 mod writers;
 
+pub use api_keys::ApiKey;
 pub use changes::{Change, ChangeRow, RowState};
+pub use idempotency::KnownRequest;
 pub use inbox::{Event, Lane};
 pub use job_rows::{JobRow, JobRowState};
 pub use jobs::{Job, JobStatus, Place};
 pub use messages::{MessageRecord, NewMessage, Role};
+pub use posts::Post;
 pub use proposals::{Proposal, ProposalState};
 pub use sessions::{Session, Thread};
+pub use web_sessions::WebSession;
 
 use accepts::Accepts;
 use anyhow::Context;

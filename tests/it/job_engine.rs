@@ -24,8 +24,10 @@ fn large(rows: usize) -> smartsheet::Options {
 /// The last thing that the bus says of a job.
 async fn ended(events: &mut Receiver<Event>, id: &str) -> JobEvent {
     loop {
-        let Event::Job(event) = events.recv().await.unwrap();
-        if *event.id == *id && !matches!(event.status, "queued" | "processing") {
+        if let Event::Job(event) = events.recv().await.unwrap()
+            && *event.id == *id
+            && !matches!(event.status, "queued" | "processing")
+        {
             return event;
         }
     }

@@ -29,7 +29,7 @@ pub(super) async fn receive() -> anyhow::Result<()> {
         api_base_url: url::Url::parse("http://127.0.0.1:1/api")?,
     };
     let door = Arc::new(Door::new(store.clone(), Arc::default()));
-    let router = server::router(store, vec![("slack", slack_chat::router(slack_adapter(&settings)?, door))]);
+    let router = server::router(store, axum::Router::new(), vec![("slack", slack_chat::router(slack_adapter(&settings)?, door))]);
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     println!("{}", listener.local_addr()?);
     server::serve(listener, router, CancellationToken::new()).await;

@@ -1,0 +1,77 @@
+//! `key`: makes, lists and revokes keys of the REST API.
+
+use super::FAILED;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::server::api::{Scope, new_key};
+use crate::store::Store;
+use clap::{Args, Subcommand};
+use secrecy::ExposeSecret;
+use std::process::ExitCode;
+
+/// What to do with keys.
+#[derive(Args)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Makes a key and prints it; it is not shown again.
+    Create {
+        /// What it is for, such as the name of the program that will use it.
+        name: String,
+        /// What it may do; all of it when unset. Several are separated by commas.
+        #[arg(long, value_delimiter = ',')]
+        scope: Vec<Scope>,
+    },
+    /// Lists all keys; their secrets are not kept.
+    List,
+    /// Revokes a key; it works for five more seconds at most.
+    Revoke {
+        /// The id of the key, as `list` shows it.
+        id: String,
+    },
+}
+
+pub(super) async fn run(arguments: Arguments, config: &Config) -> anyhow::Result<ExitCode> {
+    let (store, clock) = (Store::connect(config.database_url.expose_secret()).await?, Clock::System);
+    store.migrate().await?;
+    let code = match arguments.command {
+        Command::Create { name, scope } => {
+            let scopes = if scope.is_empty() { Scope::ALL.to_vec() } else { scope };
+            let (key, secret) = new_key(&name, &scopes, clock.now_ms());
+            store.add_api_key(&key).await?;
+            eprintln!("Key {} ({}) may: {}. This is the only time that it is shown:", key.id, key.name, key.scopes);
+            println!("{secret}");
+            ExitCode::SUCCESS
+        }
+        Command::List => {
+            let keys = store.api_keys().await?;
+            if keys.is_empty() {
+                eprintln!("There are no keys. `chatsheet key create NAME` makes one.");
+            }
+            for key in keys {
+                let day = |ms: i64| {
+                    jiff::Timestamp::from_millisecond(ms).map(|t| t.strftime("%Y-%m-%d %H:%M UTC").to_string()).unwrap_or_default()
+                };
+                let used = key.last_used_at_ms.map_or_else(|| "never used".to_owned(), |ms| format!("last used {}", day(ms)));
+                let state = key.revoked_at_ms.map_or_else(|| used, |ms| format!("revoked {}", day(ms)));
+                println!("{}  {}  made {}  {state}  {}", key.id, key.scopes.replace(' ', ","), day(key.created_at_ms), key.name);
+            }
+            ExitCode::SUCCESS
+        }
+        Command::Revoke { id } => {
+            if store.revoke_api_key(&id, clock.now_ms()).await? {
+                println!("Key {id} is revoked.");
+                ExitCode::SUCCESS
+            } else {
+                eprintln!("chatsheet: there is no key {id} that works; `chatsheet key list` lists them");
+                ExitCode::from(FAILED)
+            }
+        }
+    };
+    store.close().await;
+    Ok(code)
+}

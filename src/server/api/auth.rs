@@ -1,0 +1,197 @@
+//! Who asks: a bearer key, what it may do, and how fast. Nothing is open by default.
+
+use super::Api;
+use super::problem::Problem;
+use crate::store::ApiKey;
+use axum::extract::{ConnectInfo, FromRequestParts, Request, State};
+use axum::http::request::Parts;
+use axum::http::{StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use governor::clock::{Clock as _, DefaultClock};
+use governor::state::keyed::HashMapStateStore;
+use governor::{Quota, RateLimiter};
+use moka::future::Cache;
+use sha2::{Digest, Sha256};
+use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+use subtle::ConstantTimeEq;
+
+/// What keys begin with, so that scanners for leaked secrets find them.
+const PREFIX: &str = "csk";
+/// How long a key is known without being looked up; a revoked one works no longer than this.
+const KNOWN: Duration = Duration::from_secs(5);
+/// Requests of a key in a second, and at once.
+const PER_SECOND: NonZeroU32 = NonZeroU32::MIN.saturating_add(49);
+const AT_ONCE: NonZeroU32 = NonZeroU32::MIN.saturating_add(199);
+/// Requests without a valid key of an address in a minute.
+const STRANGERS_PER_MINUTE: NonZeroU32 = NonZeroU32::MIN.saturating_add(299);
+/// Addresses and keys whose pace is remembered before those that rest are forgotten.
+const REMEMBERED: usize = 10_000;
+
+/// What a key may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Scope {
+    /// Look at sheets.
+    Read,
+    /// Change sheets.
+    Write,
+    /// Talk to the bot in sessions of its own; the bot's proposals are confirmed here, too.
+    Chat,
+    /// Run jobs.
+    Jobs,
+}
+
+impl Scope {
+    /// All scopes.
+    pub const ALL: [Self; 4] = [Self::Read, Self::Write, Self::Chat, Self::Jobs];
+
+    /// Its word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::Chat => "chat",
+            Self::Jobs => "jobs",
+        }
+    }
+}
+
+/// A new key with its secret, which is shown once and not kept.
+pub fn new_key(name: &str, scopes: &[Scope], now_ms: i64) -> (ApiKey, String) {
+    let (id, secret) = (uuid::Uuid::new_v4().simple().to_string()[..12].to_owned(), [uuid::Uuid::new_v4(), uuid::Uuid::new_v4()]);
+    let secret: String = secret.iter().map(|u| u.simple().to_string()).collect();
+    let words: Vec<&str> = Scope::ALL.into_iter().filter(|s| scopes.contains(s)).map(Scope::as_str).collect();
+    let key = ApiKey {
+        id: id.clone(),
+        name: name.to_owned(),
+        secret_hash: hash(&secret),
+        scopes: words.join(" "),
+        created_at_ms: now_ms,
+        last_used_at_ms: None,
+        revoked_at_ms: None,
+    };
+    (key, format!("{PREFIX}_{id}_{secret}"))
+}
+
+fn hash(secret: &str) -> String {
+    Sha256::digest(secret.as_bytes()).iter().map(|b| format!("{b:02x}")).collect()
+}
+
+type Limiter<K> = RateLimiter<K, HashMapStateStore<K>, DefaultClock>;
+
+/// Keys that were seen, and the pace of everybody.
+pub(super) struct Gate {
+    keys: Cache<String, Option<ApiKey>>,
+    by_key: Limiter<String>,
+    strangers: Limiter<IpAddr>,
+}
+
+impl Gate {
+    pub fn new() -> Self {
+        Self {
+            keys: Cache::builder().max_capacity(REMEMBERED as u64).time_to_live(KNOWN).build(),
+            by_key: RateLimiter::hashmap(Quota::per_second(PER_SECOND).allow_burst(AT_ONCE)),
+            strangers: RateLimiter::hashmap(Quota::per_minute(STRANGERS_PER_MINUTE)),
+        }
+    }
+}
+
+/// The key that a request came with.
+#[derive(Clone, Debug)]
+pub(super) struct Caller(Arc<ApiKey>);
+
+impl Caller {
+    /// The id under which it acts: in sessions, changes and jobs.
+    pub fn id(&self) -> &str {
+        &self.0.id
+    }
+
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// # Errors
+    /// When the key lacks the scope.
+    pub fn needs(&self, scope: Scope) -> Result<(), Problem> {
+        if self.0.scopes.split(' ').any(|s| s == scope.as_str()) {
+            return Ok(());
+        }
+        let detail = format!("This key has no scope '{0}'. Make one that has: chatsheet key create NAME --scope {0}.", scope.as_str());
+        Err(Problem::new(StatusCode::FORBIDDEN, "scope_missing", detail))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Caller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
+        parts.extensions.get::<Self>().cloned().ok_or_else(|| anyhow::anyhow!("a route of the API stands outside of its gate").into())
+    }
+}
+
+/// Lets requests with a valid key pass, at its pace.
+pub(super) async fn authenticate(State(api): State<Arc<Api>>, mut request: Request, next: Next) -> Response {
+    let address = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|c| c.0.ip());
+    let bearer = request.headers().get(header::AUTHORIZATION).and_then(|v| v.to_str().ok()).and_then(|v| v.strip_prefix("Bearer "));
+    let bearer = bearer.unwrap_or_default().trim().to_owned();
+    match api.caller(&bearer, address).await {
+        Ok(caller) => {
+            request.extensions_mut().insert(caller);
+            next.run(request).await
+        }
+        Err(problem) => problem.into_response(),
+    }
+}
+
+impl Api {
+    async fn caller(&self, bearer: &str, address: Option<IpAddr>) -> Result<Caller, Problem> {
+        let Some(key) = self.key(bearer).await? else {
+            if let Some(address) = address {
+                paced(&self.gate.strangers, &address)?;
+            }
+            let detail = "Send Authorization: Bearer KEY with a valid key; `chatsheet key create NAME` makes one.";
+            return Err(Problem::new(StatusCode::UNAUTHORIZED, "key_missing", detail));
+        };
+        paced(&self.gate.by_key, &key.id)?;
+        Ok(Caller(Arc::new(key)))
+    }
+
+    /// The valid key of this text.
+    async fn key(&self, text: &str) -> Result<Option<ApiKey>, Problem> {
+        let mut parts = text.split('_');
+        let (Some(PREFIX), Some(id), Some(secret), None) = (parts.next(), parts.next(), parts.next(), parts.next()) else {
+            return Ok(None);
+        };
+        if id.len() > 32 {
+            return Ok(None);
+        }
+        let known = match self.gate.keys.get(id).await {
+            Some(known) => known,
+            None => {
+                let found = self.parts.store.api_key(id).await?;
+                if found.is_some() {
+                    self.parts.store.api_key_used(id, self.parts.clock.now_ms()).await?;
+                    self.gate.keys.insert(id.to_owned(), found.clone()).await;
+                }
+                found
+            }
+        };
+        let fits = |key: &ApiKey| bool::from(hash(secret).as_bytes().ct_eq(key.secret_hash.as_bytes()));
+        Ok(known.filter(|k| k.revoked_at_ms.is_none() && fits(k)))
+    }
+}
+
+fn paced<K: Clone + Eq + std::hash::Hash>(limiter: &Limiter<K>, key: &K) -> Result<(), Problem> {
+    if limiter.len() > REMEMBERED {
+        limiter.retain_recent();
+    }
+    limiter.check_key(key).map_err(|not_until| {
+        let wait = not_until.wait_time_from(DefaultClock::default().now());
+        let wait = Duration::from_secs(wait.as_secs() + 1);
+        let detail = format!("Too many requests. Please wait {} seconds.", wait.as_secs());
+        Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_fast", detail).after(wait)
+    })
+}

@@ -1,0 +1,85 @@
+//! Threads of the web, and events in them: what a key says or approves goes through the same door as everywhere else.
+
+use super::Api;
+use super::auth::Caller;
+use super::problem::{Problem, Result};
+use crate::events::Event;
+use crate::server::web::Web;
+use crate::sheet::SheetId;
+use crate::store::{Place, Session, Thread};
+use axum::http::StatusCode;
+use chat::{Addressed, Inbox, Incoming, Sender, ThreadKey, What};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// On whose behalf the API writes.
+const IDENTITY: &str = "service";
+/// How long a request waits for what it has caused; then it is told how to look again.
+const PATIENCE: Duration = Duration::from_secs(25);
+/// How often it is looked whether another process has served an event.
+const LOOK: Duration = Duration::from_secs(1);
+
+impl Api {
+    /// A session of this key, and its thread.
+    pub(super) async fn session(&self, caller: &Caller, id: &str) -> Result<(Session, Thread)> {
+        let found = self.parts.store.web_session(id, caller.id()).await?;
+        found.ok_or_else(|| Problem::not_found("session"))
+    }
+
+    /// The session in which a key changes a sheet without a conversation.
+    pub(super) async fn session_of_sheet(&self, caller: &Caller, sheet: SheetId, name: &str) -> Result<(Session, ThreadKey)> {
+        let thread = Web::thread(caller.id(), &format!("sheet-{sheet}"));
+        let bound = self.parts.store.bind_sheet(&thread, &Web::anchor(&thread), sheet, name, self.parts.clock.now()).await?;
+        Ok((bound, thread))
+    }
+
+    /// Where a job of this key belongs.
+    pub(super) fn place(&self, caller: &Caller, session: &Session, thread: &ThreadKey) -> Place {
+        Place {
+            session_id: session.id.clone(),
+            thread_key: thread.storage_key(),
+            anchor: Web::anchor(thread),
+            asker: caller.id().to_owned(),
+            identity: IDENTITY.to_owned(),
+            sheet: session.sheet,
+        }
+    }
+
+    /// Brings an event in and waits until it was served; `false` when that takes longer than a request may.
+    pub(super) async fn happen(&self, caller: &Caller, thread: &ThreadKey, name: &str, what: What) -> Result<bool> {
+        let incoming = Incoming {
+            delivery_id: name.to_owned(),
+            dedupe_id: name.to_owned(),
+            thread: thread.clone(),
+            anchor: Web::anchor(thread),
+            sender: Sender { id: caller.id().to_owned(), name: Some(caller.name().to_owned()) },
+            addressed: Addressed::Dm,
+            what,
+            received_at_ms: self.parts.clock.now_ms(),
+        };
+        let dedupe_key = incoming.dedupe_key();
+        let mut events = self.parts.events.listen();
+        self.parts.door.accept(incoming).await.map_err(|e| {
+            tracing::error!(error = %e, "an event of the API could not be stored");
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "try_later", "It could not be stored. Please try again.").after(LOOK)
+        })?;
+        let until = Instant::now() + PATIENCE;
+        while Instant::now() < until {
+            if self.parts.store.was_served(&dedupe_key).await? {
+                return Ok(true);
+            }
+            let look = Instant::now() + LOOK;
+            let served = async {
+                loop {
+                    match events.recv().await {
+                        Ok(Event::Served(key)) if *key == *dedupe_key => return,
+                        Ok(_) => {}
+                        Err(_) => return std::future::pending().await,
+                    }
+                }
+            };
+            let _ = tokio::time::timeout_at(look, served).await;
+        }
+        Ok(false)
+    }
+}

@@ -1,0 +1,123 @@
+//! `/api/messages`: what is said in a session, and what the bot answers.
+
+use super::Api;
+use super::auth::{Caller, Scope};
+use super::extract::{Body, UrlQuery};
+use super::idempotency::RequestName;
+use super::problem::{Problem, Result};
+use crate::store::Post;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::{Extension, Json};
+use chat::What;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::sync::Arc;
+use utoipa::{IntoParams, ToSchema};
+
+/// Characters of a message; models take no more for a reasonable price.
+const LONGEST: usize = 20_000;
+/// Messages of a page.
+const MOST: i64 = 200;
+
+/// What was said in a session, oldest first.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Messages {
+    /// The last messages.
+    pub messages: Vec<Message>,
+}
+
+/// A message as the session remembers it.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Message {
+    /// `user`, `assistant`, `function`, `system` or `error`.
+    pub role: String,
+    /// The words.
+    pub content: String,
+    /// The function, for role `function`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Id, type, timestamp, session and status.
+    #[schema(value_type = Object)]
+    pub metadata: Value,
+}
+
+/// Something said, or a button pressed.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NewMessage {
+    /// The session.
+    #[schema(max_length = 100)]
+    pub session_id: String,
+    /// The words; commands such as `undo` or `jobs` work, too.
+    #[schema(max_length = 20000, example = "how many tasks are blocked?")]
+    pub content: Option<String>,
+    /// Instead of words: the `action` of a button in a message of the bot.
+    #[schema(max_length = 64)]
+    pub action: Option<String>,
+}
+
+/// What the bot shows after a message.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Reply {
+    /// `answered`, or `working`: it takes longer, and the WebSocket or `GET /api/messages` tell the rest.
+    pub status: &'static str,
+    /// The messages that are new or have changed, in the order of their last change: each with its id, its text and its blocks.
+    #[schema(value_type = Vec<Object>)]
+    pub messages: Vec<Value>,
+}
+
+/// Which session.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Of {
+    /// The session.
+    #[param(max_length = 100)]
+    pub session_id: String,
+}
+
+/// The last 200 messages of a session.
+#[utoipa::path(get, path = "/api/messages", tag = "messages", params(Of), responses((status = 200, body = Messages), (status = "4XX", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn list(State(api): State<Arc<Api>>, caller: Caller, UrlQuery(of): UrlQuery<Of>) -> Result<Json<Messages>> {
+    caller.needs(Scope::Chat)?;
+    let (session, _) = api.session(&caller, &of.session_id).await?;
+    let messages = api.parts.store.recent_messages(&session.id, MOST).await?.into_iter();
+    let messages = messages.map(|m| Message { role: m.role, content: m.content, name: m.name, metadata: m.metadata });
+    Ok(Json(Messages { messages: messages.collect() }))
+}
+
+/// Says something in a session, or presses a button; the answer is what the bot shows.
+#[utoipa::path(post, path = "/api/messages", tag = "messages", request_body = NewMessage, responses((status = 200, body = Reply), (status = 202, body = Reply, description = "It takes longer."), (status = "4XX", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn send(
+    State(api): State<Arc<Api>>,
+    caller: Caller,
+    name: Option<Extension<RequestName>>,
+    Body(new): Body<NewMessage>,
+) -> Result<(StatusCode, Json<Reply>)> {
+    caller.needs(Scope::Chat)?;
+    let (_, thread) = api.session(&caller, &new.session_id).await?;
+    let what = match (new.content, new.action) {
+        (Some(text), None) if !text.trim().is_empty() && text.chars().count() <= LONGEST => What::Text { text },
+        (None, Some(action)) if !action.is_empty() && action.len() <= 64 => What::Press { action, message: None },
+        _ => return Err(Problem::not_fitting(format!("Send either content (1 to {LONGEST} characters) or the action of a button."))),
+    };
+    let key = thread.key.storage_key();
+    let before = api.parts.store.last_revision(&key).await?;
+    let name = name.map_or_else(|| uuid::Uuid::new_v4().to_string(), |n| n.0.0);
+    let served = api.happen(&caller, &thread.key, &format!("message-{name}"), what).await?;
+    let shown = api.parts.store.posts_after(&key, before, MOST).await?.into_iter().map(|p: Post| p.body).collect();
+    let (code, status) = if served { (StatusCode::OK, "answered") } else { (StatusCode::ACCEPTED, "working") };
+    Ok((code, Json(Reply { status, messages: shown })))
+}
+
+/// Clears the messages of a session: the bot remembers nothing that was said.
+#[utoipa::path(delete, path = "/api/messages", tag = "messages", params(Of), responses((status = 204, description = "They are gone."), (status = "4XX", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn clear(State(api): State<Arc<Api>>, caller: Caller, UrlQuery(of): UrlQuery<Of>) -> Result<StatusCode> {
+    caller.needs(Scope::Chat)?;
+    let (session, thread) = api.session(&caller, &of.session_id).await?;
+    api.parts.store.forget_messages(&session.id).await?;
+    api.parts.store.forget_posts(&thread.key.storage_key()).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,132 @@
+//! The REST API: the seed's endpoints over the same parts that the conversation uses. One file per resource.
+#![expect(unused_qualifications, reason = "utoipa writes its paths out in full")]
+
+mod auth;
+mod columns;
+mod conversation;
+mod extract;
+mod idempotency;
+mod jobs;
+mod messages;
+mod page;
+mod problem;
+mod rows;
+mod sessions;
+mod sheets;
+mod writes;
+
+pub use auth::{Scope, new_key};
+pub use problem::Problem;
+
+use crate::bot::Door;
+use crate::changes::Changes;
+use crate::clock::Clock;
+use crate::events::Events;
+use crate::jobs::Jobs;
+use crate::sheet::Sheets;
+use crate::store::Store;
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::middleware::from_fn_with_state;
+use axum::routing::get;
+use axum::{Json, Router};
+use std::sync::Arc;
+use utoipa::OpenApi;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+/// What the API works with.
+pub struct Parts {
+    /// What is remembered.
+    pub store: Store,
+    /// Sheets.
+    pub sheets: Sheets,
+    /// Proposals and their application.
+    pub changes: Changes,
+    /// Long work.
+    pub jobs: Arc<Jobs>,
+    /// Where messages and approvals come in.
+    pub door: Arc<Door>,
+    /// The time.
+    pub clock: Clock,
+    /// What happens.
+    pub events: Events,
+}
+
+/// The API.
+pub struct Api {
+    parts: Parts,
+    gate: auth::Gate,
+}
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "ChatSheetAI",
+        description = "Sheets, conversations and jobs of a ChatSheetAI bot. Every request carries `Authorization: Bearer KEY`; `chatsheet key create` makes keys. POST requests may carry an `Idempotency-Key`: the same request, sent again, is carried out once and gets the same answer. Ids are text: they may be larger than numbers in JavaScript. Problems come as `application/problem+json`.",
+    ),
+    tags(
+        (name = "sessions", description = "Conversations about a sheet."),
+        (name = "messages", description = "What is said in them."),
+        (name = "smartsheet", description = "Sheets, their columns and rows."),
+        (name = "jobs", description = "Long work over rows."),
+    ),
+    security(("key" = [])),
+    modifiers(&Security),
+    components(schemas(Problem)),
+)]
+struct Document;
+
+struct Security;
+
+impl utoipa::Modify for Security {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let scheme = SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build());
+        document.components.get_or_insert_default().add_security_scheme("key", scheme);
+    }
+}
+
+fn routes() -> OpenApiRouter<Arc<Api>> {
+    OpenApiRouter::with_openapi(Document::openapi())
+        .routes(routes!(sessions::list, sessions::create))
+        .routes(routes!(sessions::read, sessions::delete))
+        .routes(routes!(messages::list, messages::send, messages::clear))
+        .routes(routes!(sheets::read))
+        .routes(routes!(columns::list, columns::add))
+        .routes(routes!(columns::update, columns::delete))
+        .routes(routes!(rows::list, rows::add))
+        .routes(routes!(rows::read, rows::update, rows::delete))
+        .routes(routes!(jobs::list, jobs::create))
+        .routes(routes!(jobs::read, jobs::cancel))
+}
+
+/// The description of the API as JSON (OpenAPI 3.1).
+///
+/// # Errors
+/// When it cannot be written as JSON.
+pub fn document() -> serde_json::Result<String> {
+    routes().into_openapi().to_pretty_json()
+}
+
+/// The routes of the API.
+pub fn router(parts: Parts) -> Router {
+    let api = Arc::new(Api { parts, gate: auth::Gate::new() });
+    let (behind_the_gate, document) = routes().split_for_parts();
+    let page = page::of(&document);
+    let document = serde_json::to_value(&document).unwrap_or_default();
+    behind_the_gate
+        .layer(from_fn_with_state(api.clone(), idempotency::once))
+        .layer(from_fn_with_state(api.clone(), auth::authenticate))
+        .method_not_allowed_fallback(|| async {
+            Problem::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "not_allowed",
+                "This path does not take this method; /api/docs lists what it takes.",
+            )
+        })
+        .with_state(api)
+        .route("/api/openapi.json", get(move || async move { Json(document) }))
+        .route("/api/docs", get(move || async move { page }))
+        .route("/api/docs.css", get(|| async { ([(CONTENT_TYPE, "text/css")], page::STYLE) }))
+}
