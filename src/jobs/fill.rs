@@ -280,7 +280,7 @@ impl Running<'_> {
         let known = self.jobs.parts.changes.sheets.known(&Identity::Service, self.job.sheet).await?;
         match position(known) {
             Some(found) => Ok(Some(found)),
-            None => Ok(position(self.current().await?)),
+            None => Ok(position(self.jobs.parts.changes.sheets.snapshot(&Identity::Service, self.job.sheet).await?)),
         }
     }
 
