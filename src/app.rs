@@ -7,10 +7,13 @@ use crate::config::{Config, Slack};
 use crate::events::Events;
 use crate::jobs::{self, Jobs};
 use crate::llm::Model;
+use crate::server::live::Live;
 use crate::server::{self, Web};
 use crate::sheet::Sheets;
 use crate::smartsheet::Client;
 use crate::store::{HEARTBEAT, Store};
+use crate::vault::Vault;
+use crate::watch::{self, Watch};
 use anyhow::Context;
 use axum::Router;
 use chat::{Chat, Chats, Platform};
@@ -21,6 +24,7 @@ use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use url::Url;
 
 /// How long finished events are remembered, so that late redeliveries are recognised.
 const REMEMBER_EVENTS: Duration = Duration::from_secs(3 * 24 * 3600);
@@ -32,12 +36,16 @@ pub struct App {
     pub bot: Arc<Bot>,
     /// Long work.
     pub jobs: Arc<Jobs>,
+    /// Sheets that others change.
+    pub watch: Arc<Watch>,
     /// Where events come in.
     pub door: Arc<Door>,
     /// What is remembered.
     pub store: Store,
     /// What happens.
     pub events: Events,
+    /// Where `/metrics` is, if anywhere.
+    pub metrics_address: Option<std::net::SocketAddr>,
     /// Where the sidecar listens.
     pub address: std::net::SocketAddr,
     stop: CancellationToken,
@@ -66,13 +74,13 @@ impl App {
             .clone()
             .context("SMARTSHEET_ACCESS_TOKEN is not set: create one in Smartsheet under Personal Settings > API Access")?;
         let endpoint = config.model.clone().context("no model is set: fill in AZURE_OPENAI_API_BASE, AZURE_OPENAI_API_KEY and AZURE_OPENAI_DEPLOYMENT (or OPENAI_BASE_URL and OPENAI_MODEL)")?;
-        let sheets = Sheets::new(Client::new(smartsheet)?, clock.clone(), config.snapshot_cache_bytes);
+        let events = Events::default();
+        let sheets = Sheets::new(Client::new(smartsheet)?, clock.clone(), events.clone(), config.snapshot_cache_bytes);
         let model = Arc::new(Model::new(endpoint, config.model_settings.clone())?);
         let model_of_jobs = match config.text_model.clone() {
             Some(endpoint) => Arc::new(Model::of_texts(endpoint, config.model_settings.clone())?),
             None => model.clone(),
         };
-        let events = Events::default();
         let changes = Changes { store: store.clone(), sheets: sheets.clone(), clock: clock.clone(), rules: config.writes.clone() };
         let wake = Arc::new(Notify::new());
         let door = Arc::new(Door::new(store.clone(), wake.clone()));
@@ -93,6 +101,24 @@ impl App {
             events: events.clone(),
             settings: config.jobs.clone(),
         });
+        let (vault, stop) = (config.secret_key.as_ref().map_or_else(Vault::for_this_process, Vault::new), CancellationToken::new());
+        let watch = Watch::new(watch::Parts {
+            store: store.clone(),
+            sheets: sheets.clone(),
+            vault: vault.clone(),
+            events: events.clone(),
+            clock: clock.clone(),
+            callback: callback(config)?,
+            hand_made: config.smartsheet_webhook_secret.clone(),
+        });
+        let live = server::live::Parts {
+            store: store.clone(),
+            watch: watch.clone(),
+            events: events.clone(),
+            clock: clock.clone(),
+            vault,
+            public_base_url: config.public_base_url.clone(),
+        };
         let api = server::api::Parts {
             store: store.clone(),
             sheets: sheets.clone(),
@@ -101,6 +127,7 @@ impl App {
             door: door.clone(),
             clock: clock.clone(),
             events: events.clone(),
+            live: Live::start(live, stop.clone()),
         };
         let parts = Parts {
             store: store.clone(),
@@ -116,15 +143,25 @@ impl App {
         let bot = Bot::new(parts, wake);
         let listener = TcpListener::bind(config.listen).await.with_context(|| format!("LISTEN: cannot listen on {}", config.listen))?;
         let address = listener.local_addr()?;
-        let stop = CancellationToken::new();
-        let tasks = vec![
-            tokio::spawn(server::serve(listener, server::router(store.clone(), server::api::router(api), webhooks), stop.clone())),
+        let mut tasks = vec![
+            tokio::spawn(server::serve(
+                listener,
+                server::router(store.clone(), server::own_routes(api, watch.clone()), webhooks),
+                stop.clone(),
+            )),
             tokio::spawn(bot.clone().run(stop.clone())),
             tokio::spawn(jobs.clone().run(stop.clone())),
+            tokio::spawn(watch.clone().run(stop.clone())),
             tokio::spawn(free_dead(store.clone(), clock.clone(), stop.clone())),
-            tokio::spawn(housekeeping(store.clone(), clock, config.retention, stop.clone())),
+            tokio::spawn(housekeeping(store.clone(), clock.clone(), config.retention, stop.clone())),
         ];
-        Ok(Self { bot, jobs, door, store, events, address, stop, tasks })
+        let mut metrics_address = None;
+        if let Some(listen) = config.metrics_listen {
+            let listener = TcpListener::bind(listen).await.with_context(|| format!("METRICS_LISTEN: cannot listen on {listen}"))?;
+            metrics_address = Some(listener.local_addr()?);
+            tasks.push(tokio::spawn(server::serve(listener, server::metrics::router(store.clone(), clock.clone()), stop.clone())));
+        }
+        Ok(Self { metrics_address, bot, jobs, watch, door, store, events, address, stop, tasks })
     }
 
     /// Stops accepting, lets running work end or hands it back, closes the database.
@@ -135,6 +172,17 @@ impl App {
         }
         self.store.close().await;
     }
+}
+
+/// The address that Smartsheet calls, when it can reach us and secrets can be kept.
+fn callback(config: &Config) -> anyhow::Result<Option<Url>> {
+    let Some(base) = &config.public_base_url else { return Ok(None) };
+    if config.secret_key.is_none() {
+        tracing::warn!("CHATSHEET_SECRET_KEY is not set: Smartsheet is asked for changes instead of telling them");
+        return Ok(None);
+    }
+    let url = format!("{}/api/webhooks/smartsheet", base.as_str().trim_end_matches('/'));
+    Ok(Some(url.parse().context("PUBLIC_BASE_URL: not a URL to build on")?))
 }
 
 /// The Slack adapter of these settings.

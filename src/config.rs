@@ -23,6 +23,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// `PUBLIC_BASE_URL`: where the sidecar is reached from outside. Unset: it is not.
     pub public_base_url: Option<Url>,
+    /// `METRICS_LISTEN`: address of `/metrics`. Unset: nothing is measured out.
+    pub metrics_listen: Option<SocketAddr>,
     /// The model; `None` when neither `AZURE_OPENAI_*` nor `OPENAI_BASE_URL` is set.
     pub model: Option<Endpoint>,
     /// `AZURE_OPENAI_COMPLETIONS_DEPLOYMENT`: a deployment that only continues texts, for the work of jobs on rows. Unset: jobs use the model above.
@@ -33,6 +35,8 @@ pub struct Config {
     pub smartsheet: Option<smartsheet::Settings>,
     /// `SMARTSHEET_WEBHOOK_SECRET`: shared secret of webhooks that were made by hand. Unset: none were.
     pub smartsheet_webhook_secret: Option<SecretString>,
+    /// `CHATSHEET_SECRET_KEY`: encrypts secrets of webhooks and signs links; at least 32 characters. Unset: none are kept.
+    pub secret_key: Option<SecretString>,
     /// Slack; `None` when no `SLACK_*` is set.
     pub slack: Option<Slack>,
     /// Rules for writing: `CONFIRM_*`, `UNDO_HOURS`.
@@ -157,11 +161,13 @@ impl Config {
             database_url: database_url.into(),
             listen: r.parsed("LISTEN", "an address and a port, such as 127.0.0.1:3000").unwrap_or(SocketAddr::from(([127, 0, 0, 1], 3000))),
             public_base_url: r.url("PUBLIC_BASE_URL"),
+            metrics_listen: r.text("METRICS_LISTEN").and_then(|_| r.parsed("METRICS_LISTEN", "an address such as 127.0.0.1:9090")),
             model: model(r),
             text_model: text_model(r),
             model_settings: model_settings(r),
             smartsheet: smartsheet_settings(r),
             smartsheet_webhook_secret: r.secret("SMARTSHEET_WEBHOOK_SECRET"),
+            secret_key: secret_key(r),
             slack: slack(r),
             writes: writes(r),
             jobs: jobs(r),
@@ -191,7 +197,7 @@ impl Config {
     /// Values that must never be seen, for the redaction of errors.
     pub fn secrets(&self) -> Vec<&SecretString> {
         let slack = self.slack.iter().flat_map(|s| [&s.bot_token, &s.signing_secret]);
-        self.smartsheet.iter().map(|s| &s.token).chain(slack).chain(&self.smartsheet_webhook_secret).collect()
+        self.smartsheet.iter().map(|s| &s.token).chain(slack).chain(&self.smartsheet_webhook_secret).chain(&self.secret_key).collect()
     }
 
     /// `DATABASE_URL` without its password, for people.
@@ -306,6 +312,14 @@ fn smartsheet_settings(r: &mut Reader<'_>) -> Option<smartsheet::Settings> {
         timeout: Duration::from_secs(30),
         breaker_pause: Duration::from_secs(30),
     })
+}
+
+fn secret_key(r: &mut Reader<'_>) -> Option<SecretString> {
+    let key = r.secret("CHATSHEET_SECRET_KEY")?;
+    if key.expose_secret().len() < 32 {
+        r.fault("CHATSHEET_SECRET_KEY", "shorter than 32 characters; `openssl rand -hex 32` prints a good one");
+    }
+    Some(key)
 }
 
 fn slack(r: &mut Reader<'_>) -> Option<Slack> {

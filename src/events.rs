@@ -16,6 +16,21 @@ pub enum Event {
     Served(Arc<str>),
     /// A message in a thread of the web is new, or has changed.
     Post(PostEvent),
+    /// Something was written to this sheet, by us or by somebody else.
+    Touched(i64),
+    /// What has changed in a sheet that somebody watches.
+    Sheet(SheetEvent),
+}
+
+/// What has changed in a sheet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SheetEvent {
+    /// The sheet.
+    pub sheet: i64,
+    /// Its version now.
+    pub version: i64,
+    /// Rows that are new, have changed or are gone.
+    pub update: Arc<serde_json::Value>,
 }
 
 /// A message in a thread of the web.

@@ -19,3 +19,5 @@ pub mod sheet;
 pub mod smartsheet;
 pub mod store;
 pub mod tools;
+pub mod vault;
+pub mod watch;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 const MAX_LINES: usize = 500;
 
 /// The floors, top to bottom: a room may use what stands below it.
-const FLOORS: [(&str, u32); 16] = [
+const FLOORS: [(&str, u32); 18] = [
     ("cli", 13),
     ("app", 12),
     ("server", 11),
@@ -14,6 +14,7 @@ const FLOORS: [(&str, u32); 16] = [
     ("tools", 9),
     ("jobs", 8),
     ("changes", 7),
+    ("watch", 7),
     ("sheet", 6),
     ("store", 6),
     ("llm", 5),
@@ -22,6 +23,7 @@ const FLOORS: [(&str, u32); 16] = [
     ("error", 1),
     ("events", 1),
     ("clock", 1),
+    ("vault", 1),
     ("main", 14),
 ];
 /// Settings of a room are its own types, and the store keeps ids of sheets.

@@ -37,7 +37,9 @@ impl Inbox for Door {
             }
             accepted
         });
-        let accepted = stored.await.map_err(|e| InboxError(Box::new(e)))?;
-        accepted.map_err(|e| InboxError(Box::new(e)))
+        let accepted = stored.await.map_err(|e| InboxError(Box::new(e)))?.map_err(|e| InboxError(Box::new(e)))?;
+        let result = if accepted == Accepted::New { "new" } else { "duplicate" };
+        metrics::counter!("chatsheet_events_total", "result" => result).increment(1);
+        Ok(accepted)
     }
 }

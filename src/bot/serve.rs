@@ -9,6 +9,7 @@ use crate::error::{Result, Trouble, told};
 use crate::events::Event as Happened;
 use crate::store::{Event, HEARTBEAT, LEASE, NewMessage, Role, Store};
 use chat::{Message, What};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -18,7 +19,7 @@ const MAX_ATTEMPTS: i64 = 3;
 impl Bot {
     /// Serves an event and finishes it. Never fails: trouble is told or logged.
     pub(super) async fn serve(&self, mut event: Event) {
-        let token = CancellationToken::new();
+        let (token, began) = (CancellationToken::new(), Instant::now());
         self.in_hand().insert(event.id, event.fence);
         let lease = Lease { id: event.id, fence: event.fence, thread: event.incoming.thread.storage_key(), token: token.clone() };
         let _heartbeat = AbortOnDropHandle::new(tokio::spawn(lease.keep(self.parts.store.clone(), self.parts.clock.clone())));
@@ -38,6 +39,8 @@ impl Bot {
         if let Err(error) = self.parts.store.finish(event.id, event.fence, failed, self.parts.clock.now_ms()).await {
             tracing::error!(event = event.id, %error, "a served event could not be finished; it will be served again");
         }
+        let result = if failed { "failed" } else { "done" };
+        metrics::histogram!("chatsheet_turn_duration_seconds", "result" => result).record(began.elapsed().as_secs_f64());
         self.parts.events.tell(Happened::Served(event.incoming.dedupe_key().into()));
         self.in_hand().remove(&event.id);
     }

@@ -243,10 +243,7 @@ pub fn column(snapshot: &Snapshot, request: &ColumnRequest) -> Result<Draft> {
     };
     let plan = match request.action {
         ColumnAction::Add => {
-            let title = request.column.trim();
-            if title.is_empty() || title.chars().count() > 50 {
-                return Err(told("the title of a column has 1 to 50 characters"));
-            }
+            let title = title_of(&request.column)?;
             if taken(title, None) {
                 return Err(told(format!("there is a column called {title} already")));
             }
@@ -256,12 +253,13 @@ pub fn column(snapshot: &Snapshot, request: &ColumnRequest) -> Result<Draft> {
         }
         ColumnAction::Update => {
             let (_, column) = column_of(snapshot, &request.column)?;
-            if let Some(title) = request.new_title.as_ref().filter(|t| taken(t, Some(column.id))) {
+            let new_title = request.new_title.as_deref().map(title_of).transpose()?.map(str::to_owned);
+            if let Some(title) = new_title.as_ref().filter(|t| taken(t, Some(column.id))) {
                 return Err(told(format!("there is a column called {title} already")));
             }
             let with_kind = request.kind.is_some() || request.options.is_some();
             let kind = if with_kind { request.kind.clone().or(Some(column.kind.clone())) } else { None };
-            let after = ColumnSpec { title: request.new_title.clone(), kind: kind.clone(), index: None, options: request.options.clone() };
+            let after = ColumnSpec { title: new_title, kind: kind.clone(), index: None, options: request.options.clone() };
             if after == ColumnSpec::default() {
                 return Err(told("nothing to change: give a new title, type or options"));
             }
@@ -351,6 +349,15 @@ impl Changes {
         self.store.add_proposal(&proposal).await?;
         Ok(proposal)
     }
+}
+
+/// A title as Smartsheet takes it.
+fn title_of(text: &str) -> Result<&str> {
+    let title = text.trim();
+    if title.is_empty() || title.chars().count() > 50 {
+        return Err(told("the title of a column has 1 to 50 characters"));
+    }
+    Ok(title)
 }
 
 fn writable(snapshot: &Snapshot) -> Result<()> {

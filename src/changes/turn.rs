@@ -79,7 +79,7 @@ impl Turn {
         // It must not take the sheet again that was just left.
         self.heartbeat.abort();
         if let Some(lease) = self.lease.take() {
-            self.sheets.written(lease.sheet);
+            self.sheets.changed(lease.sheet);
             lease.leave().await;
         }
     }
@@ -88,7 +88,7 @@ impl Turn {
 impl Drop for Turn {
     fn drop(&mut self) {
         if let Some(lease) = self.lease.take() {
-            self.sheets.written(lease.sheet);
+            self.sheets.changed(lease.sheet);
             tokio::spawn(async move { lease.leave().await });
         }
     }

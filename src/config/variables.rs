@@ -9,7 +9,13 @@ pub const VARIABLES: &[(&str, &str, &str)] = &[
     ),
     ("TEST_DATABASE_URL", "", "PostgreSQL for the tests. Unset: the tests run on SQLite only."),
     ("LISTEN", "127.0.0.1:3000", "Address that the sidecar listens on."),
+    ("METRICS_LISTEN", "", "Address of /metrics for Prometheus, such as 127.0.0.1:9090; it asks for no key. Unset: none."),
     ("PUBLIC_BASE_URL", "", "Where the sidecar is reached from outside, such as https://bot.example.com. Unset: it is not."),
+    (
+        "CHATSHEET_SECRET_KEY",
+        "",
+        "Encrypts secrets of webhooks, signs links; at least 32 characters (openssl rand -hex 32). Unset: no webhooks, links end with the process. Secret.",
+    ),
     ("AZURE_OPENAI_API_BASE", "", "Endpoint of the Azure OpenAI resource, such as https://name.openai.azure.com."),
     ("AZURE_OPENAI_API_KEY", "", "Its key, or an Entra token (see AZURE_OPENAI_AUTH). Secret."),
     ("AZURE_OPENAI_API_VERSION", "2025-01-01-preview", "API version; v1 means the current URL shape without a version."),

@@ -201,6 +201,9 @@ impl Jobs {
         let view = View { settled: total - ended.open, answered: 0, failed: ended.failed, total };
         store.set_job_progress(&job.id, job.fence, view.settled).await?;
         if store.finish_job(&job.id, job.fence, status, error.as_deref(), &ended.result, self.parts.clock.now_ms()).await? {
+            let took_ms = self.parts.clock.now_ms() - job.started_at_ms.unwrap_or(now_ms);
+            metrics::histogram!("chatsheet_job_duration_seconds", "kind" => job.kind.clone(), "status" => status.as_str())
+                .record(took_ms.max(0) as f64 / 1000.0);
             self.tell(job, status, view);
         }
         Ok(())

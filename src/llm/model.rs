@@ -162,7 +162,12 @@ impl Model {
                 (Api::Text, _) => self.attempt_text(request).await,
             };
             let verdict = match tried {
-                Ok(answer) => return Ok(answer),
+                Ok(answer) => {
+                    for (kind, tokens) in [("prompt", answer.usage.prompt_tokens), ("completion", answer.usage.completion_tokens)] {
+                        metrics::counter!("chatsheet_model_tokens_total", "kind" => kind).increment(tokens);
+                    }
+                    return Ok(answer);
+                }
                 Err(verdict) => verdict,
             };
             let (error, wait) = match verdict {
@@ -238,6 +243,7 @@ async fn send(http: &reqwest::Client, pace: &Pace, request: HttpRequestFactory) 
     let request = request.build().await?;
     let response = http.execute(request).await.map_err(|e| OpenAIError::Reqwest(e.without_url()))?;
     let (status, now) = (response.status(), Instant::now());
+    metrics::counter!("chatsheet_model_requests_total", "status" => status.as_str().to_owned()).increment(1);
     pace.heard(response.headers(), now);
     if status.is_success() {
         return Ok(response);

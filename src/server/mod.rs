@@ -3,17 +3,23 @@
 mod accept;
 pub mod api;
 mod health;
+pub mod live;
+pub mod metrics;
+mod smartsheet;
 mod web;
 
 pub use accept::serve;
 pub use web::Web;
 
 use crate::store::Store;
+use crate::watch::Watch;
 use api::Problem;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderName, Request, StatusCode};
-use axum::routing::get;
+use axum::middleware::from_fn;
+use axum::routing::{get, post};
+use std::sync::Arc;
 use std::time::Duration;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::limit::RequestBodyLimitLayer;
@@ -25,10 +31,17 @@ const MAX_BODY_BYTES: usize = 1 << 20;
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// What the sidecar offers beside the platforms' webhooks: the API, live connections, the address that Smartsheet calls.
+pub fn own_routes(parts: api::Parts, watch: Arc<Watch>) -> Router {
+    let live = Router::new().route("/ws", get(live::open)).with_state(parts.live.clone());
+    let smartsheet = Router::new().route("/api/webhooks/smartsheet", post(smartsheet::called)).with_state(watch);
+    api::router(parts).merge(live).merge(smartsheet)
+}
+
 /// All routes. `webhooks` come from the adapters and stand under `/api/webhooks`.
-pub fn router(store: Store, api: Router, webhooks: Vec<(&'static str, Router)>) -> Router {
+pub fn router(store: Store, more: Router, webhooks: Vec<(&'static str, Router)>) -> Router {
     let health = Router::new().route("/livez", get(health::live)).route("/readyz", get(health::ready)).with_state(store);
-    let mut router = health.merge(api);
+    let mut router = health.merge(more);
     for (name, routes) in webhooks {
         router = router.nest_service(&format!("/api/webhooks/{name}"), routes);
     }
@@ -37,6 +50,7 @@ pub fn router(store: Store, api: Router, webhooks: Vec<(&'static str, Router)>) 
     });
     let span = |request: &Request<_>| tracing::debug_span!("http", method = %request.method(), path = %request.uri().path());
     router
+        .layer(from_fn(metrics::measure))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(RequestBodyLimitLayer::new(MAX_BODY_BYTES))
         .layer(RequestBodyTimeoutLayer::new(BODY_TIMEOUT))

@@ -6,6 +6,7 @@ use super::snapshot::Snapshot;
 use super::trouble::smartsheet_trouble;
 use crate::clock::Clock;
 use crate::error::{Result, Trouble};
+use crate::events::{Event, Events};
 use crate::smartsheet::{Client, Identity};
 use moka::future::Cache;
 use std::collections::{HashMap, HashSet};
@@ -26,6 +27,7 @@ type Key = (Identity, i64);
 pub struct Sheets {
     client: Client,
     clock: Clock,
+    events: Events,
     cache: Cache<Key, Entry>,
     loading: Arc<Mutex<HashMap<Key, Arc<AsyncMutex<()>>>>>,
     written: Arc<Mutex<HashSet<i64>>>,
@@ -40,10 +42,18 @@ struct Entry {
 
 impl Sheets {
     /// An empty cache that holds at most `max_bytes` of snapshots.
-    pub fn new(client: Client, clock: Clock, max_bytes: u64) -> Self {
+    pub fn new(client: Client, clock: Clock, events: Events, max_bytes: u64) -> Self {
         let weigh = |_: &Key, entry: &Entry| u32::try_from(entry.snapshot.size_bytes).unwrap_or(u32::MAX);
         let cache = Cache::builder().weigher(weigh).max_capacity(max_bytes).time_to_idle(Duration::from_secs(3600)).build();
-        Self { client, clock, cache, loading: Arc::default(), written: Arc::default(), reading: Arc::new(Semaphore::new(READ_AT_ONCE)) }
+        Self {
+            client,
+            clock,
+            events,
+            cache,
+            loading: Arc::default(),
+            written: Arc::default(),
+            reading: Arc::new(Semaphore::new(READ_AT_ONCE)),
+        }
     }
 
     /// The same sheets for work that can wait.
@@ -83,9 +93,10 @@ impl Sheets {
         self.load(identity, sheet, Duration::ZERO).await
     }
 
-    /// We have written to a sheet: what is known of it is checked before it is used again.
-    pub fn written(&self, sheet: SheetId) {
+    /// A sheet was changed, by us or by others: what is known of it is checked before it is used again.
+    pub fn changed(&self, sheet: SheetId) {
         self.written.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(sheet.0);
+        self.events.tell(Event::Touched(sheet.0));
     }
 
     async fn load(&self, identity: &Identity, sheet: SheetId, fresh: Duration) -> Result<Arc<Snapshot>> {

@@ -9,6 +9,7 @@ mod model;
 mod pace;
 mod reader;
 mod request;
+mod webhooks;
 mod writes;
 
 pub use client::{Client, Settings};
@@ -17,7 +18,8 @@ pub use listing::{Hit, SheetEntry, User, Workspace};
 pub use model::{Cell, Column, ColumnSpec, Comment, Contact, Discussion, NewCell, NewRow, Row, RowChange, Scalar, SheetHeader};
 pub use pace::{Hold, SheetWriter};
 pub use reader::{Read, read_sheet};
-pub(crate) use request::LONGEST_WAIT;
+pub(crate) use request::{CHANGE_AGENT, LONGEST_WAIT};
+pub use webhooks::Webhook;
 pub use writes::{Bulk, FailedItem, IDS_PER_URL};
 
 /// On whose behalf Smartsheet is asked.

@@ -2,7 +2,7 @@
 
 use super::Identity;
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 /// Requests a minute and token that Smartsheet grants.
 const PER_MINUTE: u32 = 300;
+const MINUTE: Duration = Duration::from_secs(60);
 /// A fifth may go out at once; the rest is spread, so that no window of 60 s exceeds the grant.
 const BURST: u32 = PER_MINUTE / 5;
 
@@ -68,6 +69,8 @@ pub(super) struct Pace {
     budget: DefaultKeyedRateLimiter<Identity>,
     of_jobs: DefaultKeyedRateLimiter<Identity>,
     writers: Mutex<HashMap<i64, Arc<AsyncMutex<()>>>>,
+    /// When the requests of the last minute were sent.
+    sent: Mutex<VecDeque<Instant>>,
 }
 
 /// The budget of all requests, or the four fifths of it that jobs may use.
@@ -85,7 +88,12 @@ pub(super) fn cost(path: &str) -> NonZeroU32 {
 
 impl Pace {
     pub fn new() -> Self {
-        Self { budget: RateLimiter::keyed(quota(Lane::Chat)), of_jobs: RateLimiter::keyed(quota(Lane::Job)), writers: Mutex::default() }
+        Self {
+            budget: RateLimiter::keyed(quota(Lane::Chat)),
+            of_jobs: RateLimiter::keyed(quota(Lane::Job)),
+            writers: Mutex::default(),
+            sent: Mutex::default(),
+        }
     }
 
     /// Waits until the identity's budget allows a request of this cost.
@@ -95,6 +103,17 @@ impl Pace {
             let _ = self.of_jobs.until_key_n_ready(identity, cost).await;
         }
         let _ = self.budget.until_key_n_ready(identity, cost).await;
+        metrics::gauge!("chatsheet_smartsheet_budget_left").set(f64::from(self.left(cost.get(), Instant::now())));
+    }
+
+    /// Requests that the rate allows in this minute, after one of this cost.
+    fn left(&self, cost: u32, now: Instant) -> u32 {
+        let mut sent = self.sent.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        sent.extend(std::iter::repeat_n(now, cost as usize));
+        while sent.front().is_some_and(|at| now.duration_since(*at) >= MINUTE) {
+            sent.pop_front();
+        }
+        PER_MINUTE.saturating_sub(sent.len() as u32)
     }
 
     pub async fn writer(&self, sheet: i64) -> SheetWriter {
@@ -107,8 +126,6 @@ impl Pace {
 mod tests {
     use super::*;
     use governor::clock::FakeRelativeClock;
-    use std::collections::VecDeque;
-    use std::time::Duration;
 
     #[test]
     fn no_minute_exceeds_the_grant_however_greedy_the_callers() {

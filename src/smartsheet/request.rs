@@ -12,6 +12,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::num::NonZeroU32;
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// Sent with every write, so that our own changes can be told from those of others.
 pub(crate) const CHANGE_AGENT: &str = "chatsheet";
@@ -38,6 +39,13 @@ impl Call {
     pub fn write(writer: &SheetWriter, method: Method, path: String, body: Option<&impl Serialize>) -> Result<Self, Error> {
         let body = body.map(serde_json::to_vec).transpose().map_err(|e| Error::Malformed(e.to_string()))?;
         Ok(Self { method, cost: cost(&path), path, body: body.map(Bytes::from), hold: Some(writer.until()) })
+    }
+
+    /// A write to something that is no sheet, such as a webhook; sent once, too.
+    pub fn outside_of_sheets(method: Method, path: String, body: Option<&impl Serialize>) -> Result<Self, Error> {
+        let body = body.map(serde_json::to_vec).transpose().map_err(|e| Error::Malformed(e.to_string()))?;
+        let hold = Hold::until(Instant::now() + LONGEST_WAIT);
+        Ok(Self { method, cost: cost(&path), path, body: body.map(Bytes::from), hold: Some(hold) })
     }
 }
 
@@ -125,6 +133,7 @@ impl Client {
             if nothing_sent { Attempt::Transient { error: Error::Unreachable(why), wait: None } } else { Attempt::Doubtful(why) }
         })?;
         let status = response.status();
+        metrics::counter!("chatsheet_smartsheet_requests_total", "status" => status.as_str().to_owned()).increment(1);
         if status.is_server_error() && status.as_u16() != 500 {
             self.breaker.failed();
         } else {

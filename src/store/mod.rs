@@ -16,7 +16,9 @@ mod processes;
 mod proposals;
 mod retention;
 mod sessions;
+mod waiting;
 mod web_sessions;
+mod webhooks;
 mod writers;
 
 pub use api_keys::ApiKey;
@@ -29,7 +31,9 @@ pub use messages::{MessageRecord, NewMessage, Role};
 pub use posts::Post;
 pub use proposals::{Proposal, ProposalState};
 pub use sessions::{Session, Thread};
+pub use waiting::Waiting;
 pub use web_sessions::WebSession;
+pub use webhooks::WebhookRecord;
 
 use accepts::Accepts;
 use anyhow::Context;

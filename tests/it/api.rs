@@ -413,5 +413,6 @@ fn the_document_names_every_endpoint_of_the_design() {
     POST /api/sessions
     POST /api/smartsheet/{sheetId}/columns
     POST /api/smartsheet/{sheetId}/rows
+    POST /api/ws-ticket
     ");
 }

@@ -2,6 +2,7 @@
 
 use crate::world::World;
 use chatsheet::clock::Clock;
+use chatsheet::events::Events;
 use chatsheet::sheet::{SheetId, Sheets, Snapshot, check};
 use chatsheet::smartsheet::Identity;
 use proptest::prelude::*;
@@ -17,7 +18,7 @@ async fn snapshot(world: &World, name: &str) -> Arc<Snapshot> {
         breaker_pause: std::time::Duration::from_secs(1),
     };
     let client = chatsheet::smartsheet::Client::new(settings).unwrap();
-    let sheets = Sheets::new(client, Clock::System, 1 << 24);
+    let sheets = Sheets::new(client, Clock::System, Events::default(), 1 << 24);
     let id = world.sheets.world().sheet_id(name).unwrap();
     let snapshot = sheets.snapshot(&Identity::Service, SheetId(id)).await;
     snapshot.unwrap_or_else(|e| panic!("{e}"))

@@ -42,7 +42,7 @@ pub struct World {
     pub app: App,
     pub clock: Clock,
     pub folder: Folder,
-    console: Arc<Console>,
+    pub console: Arc<Console>,
     screen: Screen,
 }
 

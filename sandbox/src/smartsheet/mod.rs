@@ -124,6 +124,17 @@ impl Smartsheet {
         self.service.world()
     }
 
+    /// Changes a cell as another person would, and calls the webhooks of the sheet.
+    pub fn edit(&self, sheet: &str, row: &str, column: &str, value: serde_json::Value) {
+        self.world().edit(sheet, row, column, value);
+        webhooks::notify(&self.service);
+    }
+
+    /// Switches the webhooks of a sheet off, or on, and says so to their owners.
+    pub async fn switch_webhooks(&self, sheet: &str, status: &str) {
+        webhooks::switch(&self.service, sheet, status).await;
+    }
+
     /// Returns when the world is like this, which is looked at whenever a request came in or was carried out.
     ///
     /// # Errors
@@ -246,6 +257,7 @@ async fn gate(State(service): State<Arc<Service>>, request: Request, next: Next)
     if fault == Some(Kind::Late) {
         return fault::late(next.run(request));
     }
+    let agent = request.headers().get("smartsheet-change-agent").and_then(|v| v.to_str().ok()).map(str::to_owned);
     if !change {
         let response = next.run(request).await;
         service.happened.notify_waiters();
@@ -253,7 +265,7 @@ async fn gate(State(service): State<Arc<Service>>, request: Request, next: Next)
     }
     // What changes something is carried out, whether or not somebody still waits for the answer.
     let carried_out = tokio::spawn(async move {
-        let response = next.run(request).await;
+        let response = world::AGENT.scope(agent, next.run(request)).await;
         service.happened.notify_waiters();
         webhooks::notify(&service);
         response

@@ -125,19 +125,41 @@ pub(super) fn notify(service: &Arc<Service>) {
             let of_sheet = changes.iter().filter(|c| c["sheetId"] == webhook["scopeObjectId"]);
             let events: Vec<Value> = of_sheet.map(|c| c["event"].clone()).collect();
             if !events.is_empty() {
-                call_back(&service, webhook, events).await;
+                call_back(&service, webhook, json!({ "events": events })).await;
             }
         }
     });
 }
 
-async fn call_back(service: &Service, webhook: &Value, events: Vec<Value>) {
+/// Gives the webhooks of a sheet another state, and tells their owners.
+pub(super) async fn switch(service: &Service, sheet: &str, status: &str) {
+    let of_sheet: Vec<Value> = {
+        let mut world = service.world();
+        let id = world.sheet_id(sheet);
+        let of_sheet = world.webhooks.values_mut().filter(|w| w["scopeObjectId"].as_i64() == id);
+        of_sheet
+            .map(|w| {
+                w["enabled"] = json!(status == "ENABLED");
+                w["status"] = json!(status);
+                w.clone()
+            })
+            .collect()
+    };
+    for webhook in of_sheet {
+        call_back(service, &webhook, json!({ "newWebhookStatus": status })).await;
+    }
+}
+
+async fn call_back(service: &Service, webhook: &Value, what: Value) {
     let now = service.world().timestamp();
-    let body = json!({
+    let mut body = json!({
         "nonce": format!("nonce-{now}"), "timestamp": now.replace('Z', ".000+0000"), "webhookId": webhook["id"],
-        "scope": "sheet", "scopeObjectId": webhook["scopeObjectId"], "events": events,
-    })
-    .to_string();
+        "scope": "sheet", "scopeObjectId": webhook["scopeObjectId"],
+    });
+    if let (Some(body), Value::Object(what)) = (body.as_object_mut(), what) {
+        body.extend(what);
+    }
+    let body = body.to_string();
     let secret = webhook["sharedSecret"].as_str().unwrap_or_default();
     let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret.as_bytes()) else { return };
     mac.update(body.as_bytes());

@@ -22,6 +22,11 @@ pub struct World {
     ticks: i64,
 }
 
+tokio::task_local! {
+    /// The `Smartsheet-Change-Agent` of the request that is being carried out.
+    pub(crate) static AGENT: Option<String>;
+}
+
 /// One request that came in.
 #[derive(Clone, Debug)]
 pub struct Logged {
@@ -117,8 +122,12 @@ impl World {
     }
 
     /// A write happened: version + 1, and something to tell the webhooks.
-    pub(crate) fn touched(&mut self, sheet_id: i64, event: Value) -> i64 {
+    pub(crate) fn touched(&mut self, sheet_id: i64, mut event: Value) -> i64 {
         let now = self.timestamp();
+        event["timestamp"] = json!(now.replace('Z', ".000+0000"));
+        if let Ok(Some(agent)) = AGENT.try_with(Clone::clone) {
+            event["changeAgent"] = json!(agent);
+        }
         if !self.webhooks.is_empty() {
             self.changes.push(json!({ "sheetId": sheet_id, "event": event }));
         }
@@ -130,6 +139,13 @@ impl World {
             }
             None => 0,
         }
+    }
+
+    /// The states of the webhooks of a sheet.
+    pub fn webhooks_of(&self, sheet: &str) -> Vec<String> {
+        let id = self.sheet_id(sheet);
+        let of_sheet = self.webhooks.values().filter(|w| id.is_some() && w["scopeObjectId"].as_i64() == id);
+        of_sheet.map(|w| w["status"].as_str().unwrap_or_default().to_owned()).collect()
     }
 
     /// The id of the sheet with this name.

@@ -3,6 +3,7 @@
 use super::figures::{Figure, percentile};
 use super::process::{Folder, Measured, free_port, settings, until_ready};
 use crate::clock::Clock;
+use crate::events::Events;
 use crate::sheet::{SheetId, Sheets, check};
 use crate::smartsheet::{Client, Identity, Settings};
 use anyhow::Context;
@@ -65,7 +66,7 @@ async fn queries(base_url: &str) -> anyhow::Result<Vec<Figure>> {
     };
     let client = Client::new(settings)?;
     let id = client.sheets(&Identity::Service).await?.first().context("no sheet")?.id;
-    let sheets = Sheets::new(client, Clock::System, 1 << 30);
+    let sheets = Sheets::new(client, Clock::System, Events::default(), 1 << 30);
     let snapshot = sheets.snapshot(&Identity::Service, SheetId(id)).await.map_err(|e| anyhow::anyhow!("{e}"))?;
     let mut times = Vec::new();
     for _ in 0..60 {

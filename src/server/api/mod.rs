@@ -13,6 +13,7 @@ mod problem;
 mod rows;
 mod sessions;
 mod sheets;
+mod ticket;
 mod writes;
 
 pub use auth::{Scope, new_key};
@@ -23,6 +24,7 @@ use crate::changes::Changes;
 use crate::clock::Clock;
 use crate::events::Events;
 use crate::jobs::Jobs;
+use crate::server::live::Live;
 use crate::sheet::Sheets;
 use crate::store::Store;
 use axum::http::StatusCode;
@@ -52,6 +54,8 @@ pub struct Parts {
     pub clock: Clock,
     /// What happens.
     pub events: Events,
+    /// Live connections.
+    pub live: Arc<Live>,
 }
 
 /// The API.
@@ -71,6 +75,7 @@ pub struct Api {
         (name = "messages", description = "What is said in them."),
         (name = "smartsheet", description = "Sheets, their columns and rows."),
         (name = "jobs", description = "Long work over rows."),
+        (name = "live", description = "What happens, told at once."),
     ),
     security(("key" = [])),
     modifiers(&Security),
@@ -99,6 +104,7 @@ fn routes() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(rows::read, rows::update, rows::delete))
         .routes(routes!(jobs::list, jobs::create))
         .routes(routes!(jobs::read, jobs::cancel))
+        .routes(routes!(ticket::make))
 }
 
 /// The description of the API as JSON (OpenAPI 3.1).

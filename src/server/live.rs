@@ -1,0 +1,310 @@
+//! `/ws`: what happens to sheets, jobs and sessions, told at once to programs and pages that have subscribed.
+//! Whoever is too slow to take in everything is told how things stand instead; nothing grows meanwhile.
+
+mod frame;
+mod topic;
+
+use crate::clock::Clock;
+use crate::events::{Event, Events};
+use crate::store::Store;
+use crate::vault::Vault;
+use crate::watch::Watch;
+use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
+use axum::extract::{Query, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use frame::{Frame, Packing};
+use futures_util::stream::{SplitSink, SplitStream};
+use futures_util::{SinkExt, StreamExt};
+use moka::future::Cache;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::broadcast::{self, error::RecvError};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+use topic::{Topic, Wanted};
+use url::Url;
+
+/// How long a ticket opens a connection.
+pub(super) const TICKET: Duration = Duration::from_secs(60);
+const PURPOSE: &str = "ticket";
+/// Connections of a process.
+const MAX_CONNECTIONS: usize = 5_000;
+/// Topics of a connection.
+const MAX_TOPICS: usize = 100;
+/// Messages of clients are short.
+const MAX_MESSAGE_BYTES: usize = 16 << 10;
+/// Smaller buffers than usual: most connections are silent most of the time.
+const BUFFER_BYTES: usize = 4 << 10;
+/// Frames that wait for a connection before it is told how things stand instead.
+const BACKLOG: usize = 256;
+const PING: Duration = Duration::from_secs(20);
+/// The longest that a connection may take to accept a frame.
+const STALLED: Duration = Duration::from_secs(20);
+
+/// What live connections need.
+pub struct Parts {
+    /// Sessions and jobs.
+    pub store: Store,
+    /// Sheets.
+    pub watch: Arc<Watch>,
+    /// What happens.
+    pub events: Events,
+    /// The time.
+    pub clock: Clock,
+    /// Seals tickets.
+    pub vault: Vault,
+    /// Where pages of ours are served from; connections of other pages are refused.
+    pub public_base_url: Option<Url>,
+}
+
+/// All live connections.
+pub struct Live {
+    pub(super) parts: Parts,
+    frames: broadcast::Sender<Arc<Frame>>,
+    slots: Arc<Semaphore>,
+    used: Cache<String, ()>,
+    stop: CancellationToken,
+}
+
+/// Who may open a connection, and for what.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Ticket {
+    pub key: String,
+    pub scopes: String,
+    pub until_ms: i64,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Opened {
+    #[serde(default)]
+    ticket: String,
+}
+
+/// What a client says.
+#[derive(Debug, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum Said {
+    Connect,
+    #[serde(rename_all = "camelCase")]
+    Subscribe {
+        topic: String,
+        last_event_id: Option<i64>,
+    },
+    Unsubscribe {
+        topic: String,
+    },
+}
+
+impl Live {
+    /// Live connections over these parts, until told to stop.
+    pub fn start(parts: Parts, stop: CancellationToken) -> Arc<Self> {
+        let (frames, _) = broadcast::channel(BACKLOG);
+        let used = Cache::builder().max_capacity(100_000).time_to_live(TICKET * 2).build();
+        let live = Arc::new(Self { parts, frames, slots: Arc::new(Semaphore::new(MAX_CONNECTIONS)), used, stop });
+        tokio::spawn(live.clone().tell());
+        live
+    }
+
+    /// Seals a ticket.
+    ///
+    /// # Errors
+    /// When it cannot be sealed.
+    pub(super) fn ticket(&self, key: &str, scopes: &str) -> anyhow::Result<String> {
+        let until_ms = self.parts.clock.now_ms() + TICKET.as_millis() as i64;
+        let ticket = Ticket { key: key.to_owned(), scopes: scopes.to_owned(), until_ms };
+        self.parts.vault.seal(PURPOSE, &serde_json::to_string(&ticket)?)
+    }
+
+    /// Opens a ticket, once.
+    async fn redeem(&self, sealed: &str) -> Option<Ticket> {
+        let opened = self.parts.vault.open(PURPOSE, sealed).ok()?;
+        let ticket: Ticket = serde_json::from_str(&opened).ok()?;
+        let fresh = ticket.until_ms >= self.parts.clock.now_ms();
+        let first = self.used.entry(sealed.to_owned()).or_insert(()).await.is_fresh();
+        (fresh && first).then_some(ticket)
+    }
+
+    /// Makes frames of what happens, each once for all connections.
+    async fn tell(self: Arc<Self>) {
+        let mut events = self.parts.events.listen();
+        loop {
+            let event = tokio::select! {
+                event = events.recv() => event,
+                () = self.stop.cancelled() => return,
+            };
+            let frame = match event {
+                Ok(Event::Job(e)) => Frame::new(
+                    Topic::Job(e.id.to_string()),
+                    json!({
+                        "type": "job_status", "jobId": &*e.id, "status": e.status, "progress": e.view.settled, "answered": e.view.answered,
+                        "failed": e.view.failed, "total": e.view.total,
+                    }),
+                ),
+                Ok(Event::Sheet(e)) => Frame::new(Topic::Sheet(e.sheet), typed("sheet_update", e.version, &e.update)),
+                Ok(Event::Post(e)) => Frame::new(
+                    Topic::Thread(e.thread.to_string()),
+                    json!({ "type": "message", "eventId": e.revision, "message": &*e.post }),
+                ),
+                Ok(Event::Served(_) | Event::Touched(_)) => continue,
+                Err(RecvError::Lagged(_)) => Frame::resync(),
+                Err(RecvError::Closed) => return,
+            };
+            // Nobody listens: nobody wants to know.
+            let _ = self.frames.send(Arc::new(frame));
+        }
+    }
+}
+
+fn typed(kind: &str, id: i64, update: &Value) -> Value {
+    let mut value = update.clone();
+    value["type"] = json!(kind);
+    value["eventId"] = json!(id);
+    value
+}
+
+/// Opens a connection.
+pub(super) async fn open(
+    State(live): State<Arc<Live>>,
+    Query(opened): Query<Opened>,
+    headers: HeaderMap,
+    upgrade: WebSocketUpgrade,
+) -> Response {
+    if !from_our_page(&headers, live.parts.public_base_url.as_ref()) {
+        return (StatusCode::FORBIDDEN, "Connections are only taken from pages of this server.\n").into_response();
+    }
+    let Some(ticket) = live.redeem(&opened.ticket).await else {
+        return (StatusCode::UNAUTHORIZED, "The ticket is not valid any more; POST /api/ws-ticket gives a new one.\n").into_response();
+    };
+    let Ok(slot) = live.slots.clone().try_acquire_owned() else {
+        return (StatusCode::SERVICE_UNAVAILABLE, "Too many connections at the moment.\n").into_response();
+    };
+    let upgrade = upgrade
+        .protocols(Packing::PROTOCOLS)
+        .read_buffer_size(BUFFER_BYTES)
+        .write_buffer_size(BUFFER_BYTES)
+        .max_message_size(MAX_MESSAGE_BYTES)
+        .max_frame_size(MAX_MESSAGE_BYTES);
+    let packing = Packing::of(upgrade.selected_protocol().and_then(|p| p.to_str().ok()));
+    upgrade.on_upgrade(move |socket| Connection::serve(live, ticket, packing, socket, slot))
+}
+
+/// Programs send no Origin; pages of others are kept out.
+fn from_our_page(headers: &HeaderMap, public: Option<&Url>) -> bool {
+    let Some(origin) = headers.get(header::ORIGIN) else { return true };
+    let Some(origin) = origin.to_str().ok().and_then(|o| Url::parse(o).ok()) else { return false };
+    let host = headers.get(header::HOST).and_then(|h| h.to_str().ok()).and_then(|h| Url::parse(&format!("{}://{h}", origin.scheme())).ok());
+    public.is_some_and(|p| p.origin() == origin.origin()) || host.is_some_and(|h| h.origin() == origin.origin())
+}
+
+/// One connection.
+struct Connection {
+    live: Arc<Live>,
+    ticket: Ticket,
+    packing: Packing,
+    out: SplitSink<WebSocket, Message>,
+    topics: HashMap<Topic, Wanted>,
+}
+
+impl Connection {
+    async fn serve(live: Arc<Live>, ticket: Ticket, packing: Packing, socket: WebSocket, _slot: OwnedSemaphorePermit) {
+        let (out, incoming) = socket.split();
+        let open = metrics::gauge!("chatsheet_websocket_connections");
+        open.increment(1);
+        let (mut frames, stop) = (live.frames.subscribe(), live.stop.clone());
+        let mut connection = Self { live, ticket, packing, out, topics: HashMap::new() };
+        tokio::select! {
+            ended = connection.run(&mut frames, incoming) => if let Err(error) = ended { tracing::debug!(%error, "a live connection ended"); },
+            () = stop.cancelled() => connection.close(close_code::AWAY, "the server stops; connect again").await,
+        }
+        open.decrement(1);
+    }
+
+    async fn run(&mut self, frames: &mut broadcast::Receiver<Arc<Frame>>, mut incoming: SplitStream<WebSocket>) -> anyhow::Result<()> {
+        self.send(&json!({ "type": "connected", "pingSeconds": PING.as_secs() })).await?;
+        let mut ping = tokio::time::interval(PING);
+        ping.reset();
+        let mut alive = true;
+        loop {
+            tokio::select! {
+                frame = frames.recv() => match frame {
+                    Ok(frame) if frame.topic.is_none() => self.resync().await?,
+                    Ok(frame) => if frame.topic.as_ref().is_some_and(|t| self.topics.contains_key(t)) { self.put(frame.message(self.packing)?).await?; },
+                    Err(RecvError::Lagged(_)) => self.resync().await?,
+                    Err(RecvError::Closed) => return Ok(()),
+                },
+                said = incoming.next() => match said {
+                    Some(Ok(Message::Text(text))) => { alive = true; self.heard(serde_json::from_str(&text).ok()).await?; }
+                    Some(Ok(Message::Binary(bytes))) => { alive = true; self.heard(rmp_serde::from_slice(&bytes).ok()).await?; }
+                    Some(Ok(Message::Ping(_) | Message::Pong(_))) => alive = true,
+                    Some(Ok(Message::Close(_))) | None => return Ok(()),
+                    Some(Err(error)) => return Err(error.into()),
+                },
+                _ = ping.tick() => {
+                    anyhow::ensure!(std::mem::take(&mut alive), "it did not answer a ping");
+                    self.put(Message::Ping(Vec::new().into())).await?;
+                }
+            }
+        }
+    }
+
+    async fn heard(&mut self, said: Option<Said>) -> anyhow::Result<()> {
+        match said {
+            Some(Said::Connect) => self.send(&json!({ "type": "connected", "pingSeconds": PING.as_secs() })).await,
+            Some(Said::Unsubscribe { topic }) => {
+                self.topics.retain(|_, w| w.name != topic);
+                self.send(&json!({ "type": "unsubscribed", "topic": topic })).await
+            }
+            Some(Said::Subscribe { topic, .. }) if self.topics.len() >= MAX_TOPICS => {
+                self.refuse(&topic, "too_many", &format!("A connection has at most {MAX_TOPICS} topics.")).await
+            }
+            Some(Said::Subscribe { topic, last_event_id }) => match self.live.want(&self.ticket, &topic, last_event_id).await {
+                Ok((topic, wanted, state)) => {
+                    self.topics.insert(topic, wanted);
+                    for value in &state {
+                        self.send(value).await?;
+                    }
+                    Ok(())
+                }
+                Err(problem) => self.refuse(&topic, problem.code, &problem.detail).await,
+            },
+            None => {
+                self.refuse("", "not_valid", "Send {\"type\": \"subscribe\", \"topic\": \"sheet:ID\"}, or unsubscribe, or connect.").await
+            }
+        }
+    }
+
+    async fn refuse(&mut self, topic: &str, code: &str, detail: &str) -> anyhow::Result<()> {
+        let topic: String = topic.chars().take(100).collect();
+        self.send(&json!({ "type": "error", "topic": topic, "code": code, "detail": detail })).await
+    }
+
+    /// Tells how all topics stand, because what happened meanwhile was missed.
+    async fn resync(&mut self) -> anyhow::Result<()> {
+        let names: Vec<String> = self.topics.values().map(|w| w.name.clone()).collect();
+        for name in names {
+            if let Ok((_, _, state)) = self.live.want(&self.ticket, &name, None).await {
+                for value in &state {
+                    self.send(value).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn send(&mut self, value: &Value) -> anyhow::Result<()> {
+        self.put(self.packing.message(value)?).await
+    }
+
+    async fn put(&mut self, message: Message) -> anyhow::Result<()> {
+        Ok(tokio::time::timeout(STALLED, self.out.send(message)).await??)
+    }
+
+    async fn close(&mut self, code: u16, reason: &'static str) {
+        let frame = CloseFrame { code, reason: reason.into() };
+        let _ = tokio::time::timeout(Duration::from_secs(1), self.out.send(Message::Close(Some(frame)))).await;
+    }
+}

@@ -1,0 +1,102 @@
+//! Topics: what can be subscribed to, by whom, and how things stand at that moment.
+
+use super::{Live, Ticket};
+use crate::server::api::{Problem, Scope};
+use crate::sheet::SheetId;
+use crate::watch::Held;
+use axum::http::StatusCode;
+use serde_json::{Value, json};
+
+/// Posts that are told again to whoever was away.
+const MOST_POSTS: i64 = 200;
+
+/// What frames are about.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Topic {
+    /// A sheet.
+    Sheet(i64),
+    /// A job.
+    Job(String),
+    /// The thread of a session.
+    Thread(String),
+}
+
+impl Topic {
+    /// What clients call it; a thread is called after its session, which is not known here.
+    pub fn name(&self) -> Option<String> {
+        match self {
+            Self::Sheet(id) => Some(format!("sheet:{id}")),
+            Self::Job(id) => Some(format!("job:{id}")),
+            Self::Thread(_) => None,
+        }
+    }
+}
+
+/// A topic that a connection has subscribed to.
+pub(super) struct Wanted {
+    /// What the client calls it.
+    pub name: String,
+    /// Keeps a sheet watched.
+    _held: Option<Held>,
+}
+
+/// A topic, what keeps it alive, and how it stands.
+type Subscribed = (Topic, Wanted, Vec<Value>);
+
+impl Live {
+    /// Subscribes to a topic that the ticket allows. Who knows the event `last` is told what came after it.
+    pub(super) async fn want(&self, ticket: &Ticket, name: &str, last: Option<i64>) -> Result<Subscribed, Problem> {
+        let (kind, id) = name.split_once(':').unwrap_or((name, ""));
+        match kind {
+            "sheet" => self.want_sheet(ticket, name, id, last).await,
+            "job" => self.want_job(ticket, name, id).await,
+            "session" => self.want_session(ticket, name, id, last).await,
+            _ => Err(Problem::not_valid("A topic is sheet:ID, job:ID or session:ID.")),
+        }
+    }
+
+    async fn want_sheet(&self, ticket: &Ticket, name: &str, id: &str, last: Option<i64>) -> Result<Subscribed, Problem> {
+        allowed(ticket, Scope::Read)?;
+        let sheet = SheetId::try_from(id.to_owned()).map_err(|_| Problem::not_found("sheet"))?;
+        let (held, snapshot) = self.parts.watch.hold(sheet).await?;
+        let (version, live) = (snapshot.version, self.parts.watch.has_webhook(sheet).await?);
+        let mut state = vec![json!({ "type": "subscribed", "topic": name, "eventId": version, "webhook": live })];
+        if last.is_some_and(|l| l != version) {
+            state.push(json!({ "type": "sheet_update", "topic": name, "eventId": version, "version": version, "reload": true }));
+        }
+        Ok((Topic::Sheet(sheet.0), Wanted { name: name.to_owned(), _held: Some(held) }, state))
+    }
+
+    async fn want_job(&self, ticket: &Ticket, name: &str, id: &str) -> Result<Subscribed, Problem> {
+        allowed(ticket, Scope::Jobs)?;
+        let job = self.parts.store.job(id).await?.filter(|j| j.asker == ticket.key).ok_or_else(|| Problem::not_found("job"))?;
+        let state = vec![
+            json!({ "type": "subscribed", "topic": name }),
+            json!({
+                "type": "job_status", "topic": name, "jobId": job.id, "status": job.status.as_str(), "progress": job.progress,
+                "total": job.total, "error": job.error, "result": job.result,
+            }),
+        ];
+        Ok((Topic::Job(job.id), Wanted { name: name.to_owned(), _held: None }, state))
+    }
+
+    async fn want_session(&self, ticket: &Ticket, name: &str, id: &str, last: Option<i64>) -> Result<Subscribed, Problem> {
+        allowed(ticket, Scope::Chat)?;
+        let store = &self.parts.store;
+        let (_, thread) = store.web_session_details(id, &ticket.key).await?.ok_or_else(|| Problem::not_found("session"))?;
+        let now = store.last_revision(&thread).await?;
+        let mut state = vec![json!({ "type": "subscribed", "topic": name, "eventId": now })];
+        if let Some(last) = last {
+            let missed = store.posts_after(&thread, last, MOST_POSTS).await?;
+            state.extend(missed.into_iter().map(|p| json!({ "type": "message", "eventId": p.revision, "message": p.body })));
+        }
+        Ok((Topic::Thread(thread), Wanted { name: name.to_owned(), _held: None }, state))
+    }
+}
+
+fn allowed(ticket: &Ticket, scope: Scope) -> Result<(), Problem> {
+    if ticket.scopes.split(' ').any(|s| s == scope.as_str()) {
+        return Ok(());
+    }
+    Err(Problem::new(StatusCode::FORBIDDEN, "scope_missing", format!("This needs a key with the scope '{}'.", scope.as_str())))
+}

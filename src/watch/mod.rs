@@ -1,0 +1,184 @@
+//! Sheets that others change: webhooks and what they say, polling where there are none, and what has changed for
+//! whoever watches.
+
+mod callback;
+mod difference;
+mod webhooks;
+
+pub use callback::Answer;
+
+use crate::clock::Clock;
+use crate::error::Result;
+use crate::events::{Event, Events, SheetEvent};
+use crate::sheet::{SheetId, Sheets, Snapshot};
+use crate::smartsheet::Identity;
+use crate::store::Store;
+use crate::vault::Vault;
+use moka::future::Cache;
+use secrecy::SecretString;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+use tokio::sync::broadcast::error::RecvError;
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+/// How often webhooks are looked after.
+const LOOK: Duration = Duration::from_secs(5);
+/// How often a sheet that somebody watches is asked for its version when no webhook works for it.
+const POLL: Duration = Duration::from_secs(15);
+/// Changes that come in quick succession are told together.
+const TOGETHER: Duration = Duration::from_millis(50);
+/// How long a callback is remembered, so that the same one does nothing when it comes again.
+const REMEMBERED: Duration = Duration::from_secs(24 * 3600);
+
+/// What this room needs.
+pub struct Parts {
+    /// Which webhooks there are.
+    pub store: Store,
+    /// Sheets, and through them Smartsheet.
+    pub sheets: Sheets,
+    /// Seals their secrets.
+    pub vault: Vault,
+    /// Where changes are told.
+    pub events: Events,
+    /// The time.
+    pub clock: Clock,
+    /// The address that Smartsheet calls; none when it cannot reach us.
+    pub callback: Option<Url>,
+    /// Secret of webhooks that were made by hand.
+    pub hand_made: Option<SecretString>,
+}
+
+/// Watches sheets.
+pub struct Watch {
+    parts: Parts,
+    watched: Mutex<HashMap<i64, Watched>>,
+    seen: Cache<String, ()>,
+}
+
+/// A sheet that somebody watches.
+struct Watched {
+    watchers: usize,
+    /// As it was told last.
+    told: Option<Arc<Snapshot>>,
+}
+
+/// As long as this lives, the sheet is watched.
+pub struct Held {
+    watch: Arc<Watch>,
+    sheet: SheetId,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let mut watched = self.watch.watched();
+        if let Some(entry) = watched.get_mut(&self.sheet.0) {
+            entry.watchers -= 1;
+            if entry.watchers == 0 {
+                watched.remove(&self.sheet.0);
+            }
+        }
+    }
+}
+
+impl Watch {
+    /// Watches sheets over these parts.
+    pub fn new(parts: Parts) -> Arc<Self> {
+        let seen = Cache::builder().max_capacity(100_000).time_to_live(REMEMBERED).build();
+        Arc::new(Self { parts, watched: Mutex::default(), seen })
+    }
+
+    /// Looks after webhooks, polls what is watched and has none, and tells what has changed, until told to stop.
+    pub async fn run(self: Arc<Self>, stop: CancellationToken) {
+        let tell = self.clone().tell_changes(self.parts.events.listen());
+        let look = async {
+            loop {
+                if let Err(error) = self.look_after_webhooks().await {
+                    tracing::error!(%error, "webhooks could not be looked after");
+                }
+                tokio::time::sleep(LOOK).await;
+            }
+        };
+        let poll = async {
+            loop {
+                tokio::time::sleep(POLL).await;
+                self.poll().await;
+            }
+        };
+        tokio::select! {
+            () = tell => {}
+            () = look => {}
+            () = poll => {}
+            () = stop.cancelled() => {}
+        }
+    }
+
+    /// Watches a sheet, from the version that is returned on.
+    ///
+    /// # Errors
+    /// What people are told when the sheet cannot be read.
+    pub async fn hold(self: &Arc<Self>, sheet: SheetId) -> Result<(Held, Arc<Snapshot>)> {
+        let snapshot = self.parts.sheets.snapshot(&Identity::Service, sheet).await?;
+        {
+            let mut watched = self.watched();
+            let entry = watched.entry(sheet.0).or_insert(Watched { watchers: 0, told: None });
+            entry.watchers += 1;
+            entry.told.get_or_insert_with(|| snapshot.clone());
+        }
+        Ok((Held { watch: self.clone(), sheet }, snapshot))
+    }
+
+    /// Whether changes of a sheet are told by a webhook, and not only found by asking.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn has_webhook(&self, sheet: SheetId) -> Result<bool> {
+        Ok(self.parts.store.webhook_of_sheet(sheet).await?.is_some_and(|w| w.status == webhooks::ENABLED))
+    }
+
+    /// Asks for watched sheets that no webhook works for.
+    async fn poll(&self) {
+        let sheets: Vec<i64> = self.watched().keys().copied().collect();
+        for sheet in sheets.into_iter().map(SheetId) {
+            match self.has_webhook(sheet).await {
+                Ok(true) => {}
+                Ok(false) => self.told(sheet).await,
+                Err(error) => tracing::warn!(%sheet, %error, "it is not known whether a sheet has a webhook"),
+            }
+        }
+    }
+
+    async fn tell_changes(self: Arc<Self>, mut events: tokio::sync::broadcast::Receiver<Event>) {
+        loop {
+            match events.recv().await {
+                Ok(Event::Touched(sheet)) if self.watched().contains_key(&sheet) => {
+                    tokio::time::sleep(TOGETHER).await;
+                    self.told(SheetId(sheet)).await;
+                }
+                Ok(_) => {}
+                Err(RecvError::Lagged(_)) => self.poll().await,
+                Err(RecvError::Closed) => return,
+            }
+        }
+    }
+
+    /// Reads a watched sheet, and tells what has changed since it was told last.
+    async fn told(&self, sheet: SheetId) {
+        let now = match self.parts.sheets.snapshot(&Identity::Service, sheet).await {
+            Ok(now) => now,
+            Err(error) => {
+                tracing::warn!(%sheet, %error, "a watched sheet could not be read");
+                return;
+            }
+        };
+        let before = self.watched().get_mut(&sheet.0).and_then(|w| w.told.replace(now.clone()));
+        let Some(before) = before.filter(|b| b.version < now.version) else { return };
+        let update = Arc::new(difference::between(&before, &now));
+        self.parts.events.tell(Event::Sheet(SheetEvent { sheet: sheet.0, version: now.version, update }));
+    }
+
+    fn watched(&self) -> MutexGuard<'_, HashMap<i64, Watched>> {
+        self.watched.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}

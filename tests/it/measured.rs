@@ -1,0 +1,52 @@
+//! What operators see: metrics, and where they are documented.
+
+use crate::api::Program;
+use crate::world::{Setting, World};
+use chatsheet::server::api::Scope;
+use chatsheet::server::metrics::METRICS;
+use std::collections::BTreeSet;
+
+/// Names of metrics in a text.
+fn named(text: &str) -> BTreeSet<String> {
+    let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').filter(|w| w.starts_with("chatsheet_"));
+    words.map(|w| ["_bucket", "_count", "_sum"].iter().find_map(|s| w.strip_suffix(s)).unwrap_or(w).to_owned()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_happens_is_counted_on_an_address_of_its_own() {
+    let settings = vec![("METRICS_LISTEN", "127.0.0.1:0".to_owned())];
+    let world = World::with(Setting { settings, ..Setting::default() }).await.unwrap();
+    world.type_line("how many tasks are blocked?").await;
+    let program = Program::new(&world, "reader", &[Scope::Read]).await;
+    let sheet = world.sheets.world().sheet_id("Project Plan").unwrap();
+    program.get(&format!("/api/smartsheet/{sheet}")).await;
+    let http = crate::smartsheet_api::http();
+    let address = world.app.metrics_address.unwrap();
+    let text = http.get(format!("http://{address}/metrics")).send().await.unwrap().text().await.unwrap();
+    for line in [
+        "chatsheet_events_total{result=\"new\"}",
+        "chatsheet_smartsheet_requests_total{status=\"200\"}",
+        "chatsheet_model_requests_total{status=\"200\"}",
+        "chatsheet_model_tokens_total{kind=\"prompt\"}",
+        "chatsheet_http_request_duration_seconds_bucket{route=\"/api/smartsheet/{sheetId}\",method=\"GET\",status=\"200\",le=",
+        "chatsheet_turn_duration_seconds_count{result=\"done\"}",
+        "chatsheet_job_queue_length 0",
+        "chatsheet_smartsheet_budget_left 2",
+    ] {
+        assert!(text.contains(line), "{line} is missing in\n{text}");
+    }
+    let told: BTreeSet<String> = METRICS.iter().map(|(name, _, _)| (*name).to_owned()).collect();
+    assert!(named(&text).is_subset(&told), "{:?} is not documented", named(&text).difference(&told).collect::<Vec<_>>());
+    assert!(!text.contains(&sheet.to_string()), "no ids in labels");
+    assert_eq!(http.get(format!("http://{}/metrics", world.app.address)).send().await.unwrap().status().as_u16(), 404);
+    world.end().await;
+}
+
+#[test]
+fn alerts_and_the_dashboard_use_metrics_that_exist() {
+    let told: BTreeSet<String> = METRICS.iter().map(|(name, _, _)| (*name).to_owned()).collect();
+    let (alerts, dashboard) = (include_str!("../../docs/operations/alerts.yaml"), include_str!("../../docs/operations/dashboard.json"));
+    serde_json::from_str::<serde_json::Value>(dashboard).unwrap();
+    assert_eq!(named(dashboard), told, "the dashboard shows all of them");
+    assert!(named(alerts).is_subset(&told) && named(alerts).len() > 5, "{:?}", named(alerts));
+}

@@ -1,0 +1,253 @@
+//! Sheets that others change: webhooks of Smartsheet, and what is told at once over the WebSocket.
+
+use crate::api::Program;
+use crate::world::{Setting, World};
+use chatsheet::server::api::Scope;
+use futures_util::{SinkExt, StreamExt};
+use hmac::{Hmac, KeyInit, Mac};
+use reqwest::StatusCode;
+use sandbox::smartsheet;
+use serde_json::{Value, json};
+use sha2::Sha256;
+use std::time::Duration;
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::{self, Message};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
+
+const PATH: &str = "/api/webhooks/smartsheet";
+
+/// A world that Smartsheet can reach.
+async fn reachable() -> World {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let quick = smartsheet::Options { webhook_debounce: Duration::from_millis(20), ..smartsheet::Options::default() };
+    let settings = vec![
+        ("LISTEN", format!("127.0.0.1:{port}")),
+        ("PUBLIC_BASE_URL", format!("http://127.0.0.1:{port}")),
+        ("CHATSHEET_SECRET_KEY", "a key for this story, and no other".repeat(2)),
+    ];
+    World::with(Setting { smartsheet: Some(quick), settings, ..Setting::default() }).await.unwrap()
+}
+
+/// A live connection.
+struct Wire(WebSocketStream<MaybeTlsStream<TcpStream>>);
+
+impl Wire {
+    async fn open(world: &World, program: &Program, protocol: Option<&str>) -> Self {
+        let ticket = program.post("/api/ws-ticket", json!({})).await.body["ticket"].as_str().unwrap().to_owned();
+        Self::with(world, &ticket, protocol, None).await.unwrap()
+    }
+
+    async fn with(world: &World, ticket: &str, protocol: Option<&str>, origin: Option<&str>) -> Result<Self, u16> {
+        let mut request = format!("ws://{}/ws?ticket={ticket}", world.app.address).into_client_request().unwrap();
+        if let Some(protocol) = protocol {
+            request.headers_mut().insert("sec-websocket-protocol", protocol.parse().unwrap());
+        }
+        if let Some(origin) = origin {
+            request.headers_mut().insert("origin", origin.parse().unwrap());
+        }
+        match tokio_tungstenite::connect_async(request).await {
+            Ok((socket, _)) => {
+                let mut wire = Self(socket);
+                assert_eq!(wire.next().await["type"], "connected");
+                Ok(wire)
+            }
+            Err(tungstenite::Error::Http(answer)) => Err(answer.status().as_u16()),
+            Err(other) => panic!("{other}"),
+        }
+    }
+
+    async fn say(&mut self, value: Value) {
+        self.0.send(Message::Text(value.to_string().into())).await.unwrap();
+    }
+
+    /// Subscribes, and waits until that holds.
+    async fn subscribe(&mut self, topic: &str) -> Value {
+        self.say(json!({ "type": "subscribe", "topic": topic })).await;
+        self.next().await
+    }
+
+    async fn next(&mut self) -> Value {
+        loop {
+            let message = tokio::time::timeout(Duration::from_secs(10), self.0.next()).await.expect("something is told").unwrap().unwrap();
+            match message {
+                Message::Text(text) => return serde_json::from_str(&text).unwrap(),
+                Message::Binary(bytes) => return rmp_serde::from_slice(&bytes).unwrap(),
+                _ => {}
+            }
+        }
+    }
+
+    /// The next message of this type.
+    async fn next_of(&mut self, kind: &str) -> Value {
+        loop {
+            let next = self.next().await;
+            if next["type"] == kind {
+                return next;
+            }
+        }
+    }
+}
+
+fn sheet_topic(world: &World) -> String {
+    format!("sheet:{}", world.sheets.world().sheet_id("Project Plan").unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_change_made_elsewhere_is_told_by_a_webhook() {
+    let world = reachable().await;
+    let program = Program::new(&world, "watcher", &Scope::ALL).await;
+    world.sheets.until(|w| w.webhooks_of("Project Plan") == ["ENABLED"]).await.unwrap();
+    assert!(world.sheets.world().webhooks_of("Clinical Trials").is_empty(), "only for sheets that a thread is about");
+    let (mut json, mut packed) = (Wire::open(&world, &program, None).await, Wire::open(&world, &program, Some("chatsheet.msgpack")).await);
+    let topic = sheet_topic(&world);
+    while !json.subscribe(&topic).await["webhook"].as_bool().unwrap() {}
+    packed.subscribe(&topic).await;
+    world.sheets.edit("Project Plan", "Load test", "Status", json!("Blocked"));
+    let (told, same) = (json.next_of("sheet_update").await, packed.next_of("sheet_update").await);
+    assert_eq!(told, same, "both packings say the same");
+    let changed = told["changed"].as_array().unwrap();
+    let cells: Vec<&Value> = changed[0]["cells"].as_object().unwrap().values().collect();
+    assert_eq!((changed.len(), cells), (1, vec![&json!({ "value": "Blocked", "display": "Blocked" })]));
+    assert!(world.type_line("how many tasks are blocked?").await.contains("3 rows"), "and the bot knows");
+    // Our own writes are told at once, and not a second time when Smartsheet calls.
+    let row = world.sheets.world().row_id("Project Plan", "Load test").unwrap();
+    let path = format!("/api/smartsheet/{}/rows/{row}", topic.trim_start_matches("sheet:"));
+    let written = program.send(program.request(reqwest::Method::PATCH, &path).json(&json!({ "cells": { "Status": "Complete" } }))).await;
+    assert_eq!(written.status, StatusCode::OK);
+    let told = json.next_of("sheet_update").await;
+    assert_eq!(told["changed"][0]["id"], json!(row.to_string()));
+    // A webhook that was switched off is switched on again, and what was missed is found by comparing.
+    world.sheets.switch_webhooks("Project Plan", "DISABLED_CALLBACK_FAILED").await;
+    world.sheets.world().edit("Project Plan", "Load test", "Status", json!("In Progress"));
+    world.app.watch.look_after_webhooks().await.unwrap();
+    assert_eq!(world.sheets.world().webhooks_of("Project Plan"), ["ENABLED"]);
+    let missed = json.next_of("sheet_update").await;
+    assert_eq!(missed["changed"][0]["id"], json!(row.to_string()));
+    // Nobody needs it any more.
+    world.app.store.forget_conversation(&world.console.thread()).await.unwrap();
+    world.app.watch.look_after_webhooks().await.unwrap();
+    let session = program.get("/api/sessions").await.body["sessions"][0]["id"].as_str().unwrap().to_owned();
+    assert_eq!(
+        program.send(program.request(reqwest::Method::DELETE, &format!("/api/sessions/{session}"))).await.status,
+        StatusCode::NO_CONTENT
+    );
+    world.app.watch.look_after_webhooks().await.unwrap();
+    assert!(world.sheets.world().webhooks_of("Project Plan").is_empty(), "it is removed");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn calls_that_smartsheet_did_not_make_are_refused() {
+    let world = reachable().await;
+    world.sheets.until(|w| w.webhooks_of("Project Plan") == ["ENABLED"]).await.unwrap();
+    let sheet = world.sheets.world().sheet_id("Project Plan").unwrap();
+    let known = world.app.store.webhook_of_sheet(chatsheet::sheet::SheetId(sheet)).await.unwrap().unwrap();
+    assert!(known.secret.as_deref().is_some_and(|s| !s.contains("sandbox-secret")), "the secret is encrypted");
+    let id = known.webhook_id.unwrap();
+    let http = crate::smartsheet_api::http();
+    let url = format!("http://{}{PATH}", world.app.address);
+    let call = async |body: String, secret: Option<String>| {
+        let mut request = http.post(&url).body(body.clone());
+        if let Some(secret) = secret {
+            let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
+            mac.update(body.as_bytes());
+            let hex: String = mac.finalize().into_bytes().iter().map(|b| format!("{b:02x}")).collect();
+            request = request.header("Smartsheet-Hmac-SHA256", hex);
+        }
+        request.send().await.unwrap().status().as_u16()
+    };
+    let body = |id: i64, nonce: &str| {
+        json!({ "nonce": nonce, "timestamp": "2026-11-22T10:30:00.000+0000", "webhookId": id, "scope": "sheet", "scopeObjectId": sheet,
+            "events": [{ "objectType": "cell", "eventType": "updated", "rowId": 1, "columnId": 2 }] })
+        .to_string()
+    };
+    let secret = format!("sandbox-secret-{id}");
+    let mut events = world.app.events.listen();
+    assert_eq!(call(body(id, "a"), None).await, 403, "without a signature");
+    assert_eq!(call(body(id, "a"), Some("wrong".into())).await, 403, "forged");
+    assert_eq!(call(body(id + 1, "a"), Some(secret.clone())).await, 403, "unknown");
+    for malformed in ["", "null", "[]", "{}", "{\"webhookId\": \"x\"}", "\u{feff}{}", &"[".repeat(10_000)] {
+        assert_eq!(call(malformed.to_owned(), Some(secret.clone())).await, 400, "{malformed}");
+    }
+    assert!(events.try_recv().is_err(), "nothing has happened");
+    assert_eq!(call(body(id, "a"), Some(secret.clone())).await, 200);
+    assert_eq!(call(body(id, "a"), Some(secret.clone())).await, 200, "the same again");
+    let touched = std::iter::from_fn(|| events.try_recv().ok()).filter(|e| *e == chatsheet::events::Event::Touched(sheet)).count();
+    assert_eq!(touched, 1, "does nothing");
+    let challenge = |id: i64, word: &str| json!({ "challenge": word, "webhookId": id }).to_string();
+    assert_eq!(call(challenge(id, "word"), None).await, 200, "every hundredth call is a challenge again");
+    assert_eq!(call(challenge(id + 1, "word"), None).await, 403);
+    assert_eq!(call(challenge(id, "two\r\nlines"), None).await, 403);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn replies_and_jobs_are_told_as_they_grow() {
+    let world = World::start().await;
+    let program = Program::new(&world, "talker", &Scope::ALL).await;
+    let session = program.session("Clinical Trials").await;
+    let mut wire = Wire::open(&world, &program, None).await;
+    let topic = format!("session:{session}");
+    assert_eq!(wire.subscribe(&topic).await["eventId"], 0);
+    let asked = program.post("/api/messages", json!({ "sessionId": session, "content": "how many trials are recruiting?" })).await;
+    let answer = asked.body["messages"][0].clone();
+    let mut told = Vec::new();
+    while told.last().is_none_or(|m: &Value| m["message"]["partial"] == true) {
+        told.push(wire.next_of("message").await);
+    }
+    assert!(told.len() > 1 && told[0]["message"]["partial"] == true, "it is seen before it is complete: {told:?}");
+    assert_eq!(told.last().unwrap()["message"], answer);
+    let sheet = world.sheets.world().sheet_id("Clinical Trials").unwrap().to_string();
+    let wanted = json!({ "type": "SUMMARIZE", "sheetId": sheet, "parameters": { "sourceColumns": ["Protocol"], "targetColumn": "Short" } });
+    let job = program.post("/api/jobs", wanted).await.body["id"].as_str().unwrap().to_owned();
+    wire.subscribe(&format!("job:{job}")).await;
+    let mut last = Value::Null;
+    while last["status"] != "completed" {
+        last = wire.next_of("job_status").await;
+    }
+    assert_eq!((&last["total"], &last["jobId"]), (&json!(60), &json!(job)));
+    // Who was away is told what was missed.
+    let mut back = Wire::open(&world, &program, None).await;
+    back.say(json!({ "type": "subscribe", "topic": topic, "lastEventId": 0 })).await;
+    assert_eq!(back.next().await["type"], "subscribed");
+    assert_eq!(back.next().await["message"], answer);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn live_connections_are_only_for_those_who_may() {
+    let world = World::start().await;
+    let (reader, other) = (Program::new(&world, "reader", &[Scope::Read]).await, Program::new(&world, "other", &Scope::ALL).await);
+    let session = other.session("Project Plan").await;
+    let ticket = reader.post("/api/ws-ticket", json!({})).await.body["ticket"].as_str().unwrap().to_owned();
+    let refused = async |ticket: &str, origin: Option<&str>| Wire::with(&world, ticket, None, origin).await.err();
+    assert_eq!(refused("", None).await, Some(401));
+    assert_eq!(refused("made-up", None).await, Some(401));
+    assert_eq!(refused(&ticket, Some("https://evil.example.com")).await, Some(403));
+    assert_eq!(refused(&ticket, Some("null")).await, Some(403));
+    let origin = format!("http://{}", world.app.address);
+    let mut wire = Wire::with(&world, &ticket, None, Some(&origin)).await.unwrap();
+    assert_eq!(refused(&ticket, None).await, Some(401), "a ticket works once");
+    assert_eq!(wire.subscribe(&sheet_topic(&world)).await["type"], "subscribed");
+    for (topic, code) in [
+        (format!("session:{session}"), "scope_missing"),
+        ("job:x".into(), "scope_missing"),
+        ("sheet:1".into(), "refused"),
+        ("sheet:x".into(), "not_found"),
+        ("x".repeat(5_000), "not_valid"),
+    ] {
+        let answer = wire.subscribe(&topic).await;
+        assert_eq!((answer["type"].as_str(), answer["code"].as_str()), (Some("error"), Some(code)), "{answer}");
+    }
+    for nonsense in ["null", "[]", "{\"type\": 5}", "x", &"[".repeat(5_000)] {
+        wire.0.send(Message::Text(nonsense.into())).await.unwrap();
+        assert_eq!(wire.next().await["code"], "not_valid", "{nonsense}");
+    }
+    let late = other.post("/api/ws-ticket", json!({})).await.body["ticket"].as_str().unwrap().to_owned();
+    world.clock.advance(Duration::from_secs(61));
+    assert_eq!(refused(&late, None).await, Some(401), "and not for long");
+    wire.0.send(Message::Binary(vec![0; 1 << 20].into())).await.unwrap();
+    assert!(!matches!(wire.0.next().await, Some(Ok(Message::Text(_)))), "what is too long ends the connection");
+    world.end().await;
+}
