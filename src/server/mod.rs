@@ -15,15 +15,19 @@ use crate::store::Store;
 use crate::watch::Watch;
 use api::Problem;
 use axum::Router;
+use axum::body::{Body, HttpBody};
 use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderName, Request, StatusCode};
-use axum::middleware::from_fn;
+use axum::middleware::{Next, from_fn};
+use axum::response::Response;
 use axum::routing::{get, post};
+use futures_util::{StreamExt, stream};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::Instant;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::limit::RequestBodyLimitLayer;
-use tower_http::timeout::{RequestBodyTimeoutLayer, TimeoutLayer};
+use tower_http::timeout::TimeoutLayer;
 use tower_http::trace::TraceLayer;
 
 /// Bodies of platforms are small; anything larger is refused before it is read.
@@ -53,7 +57,7 @@ pub fn router(store: Store, more: Router, webhooks: Vec<(&'static str, Router)>)
         .layer(from_fn(metrics::measure))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(RequestBodyLimitLayer::new(MAX_BODY_BYTES))
-        .layer(RequestBodyTimeoutLayer::new(BODY_TIMEOUT))
+        .layer(from_fn(body_deadline))
         .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, REQUEST_TIMEOUT))
         .layer(CatchPanicLayer::new())
         .layer(tower_http::set_header::SetResponseHeaderLayer::if_not_present(
@@ -61,4 +65,21 @@ pub fn router(store: Store, more: Router, webhooks: Vec<(&'static str, Router)>)
             axum::http::HeaderValue::from_static("nosniff"),
         ))
         .layer(TraceLayer::new_for_http().make_span_with(span))
+}
+
+/// A body that is not here in time breaks off, however busily it trickles.
+async fn body_deadline(request: Request<Body>, next: Next) -> Response {
+    let until = Instant::now() + BODY_TIMEOUT;
+    let in_time = |body: Body| {
+        let frames = stream::unfold(Some(body.into_data_stream()), move |frames| async move {
+            let mut frames = frames?;
+            match tokio::time::timeout_at(until, frames.next()).await {
+                Ok(frame) => frame.map(|f| (f, Some(frames))),
+                Err(late) => Some((Err(axum::Error::new(late)), None)),
+            }
+        });
+        Body::from_stream(frames)
+    };
+    let empty = request.body().is_end_stream();
+    next.run(if empty { request } else { request.map(in_time) }).await
 }

@@ -1,6 +1,7 @@
 //! What people experience, told as stories against the sandbox over real HTTP.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a story fails by panicking")]
 
+mod abuse;
 mod api;
 mod asking;
 mod changing;
