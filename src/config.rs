@@ -10,6 +10,7 @@ use secrecy::{ExposeSecret, SecretString};
 use std::collections::BTreeSet;
 use std::fmt;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 use url::Url;
@@ -49,7 +50,7 @@ pub struct Config {
     pub link_hosts: Vec<String>,
     /// `SNAPSHOT_CACHE_MB`: memory for sheets. Unset: 128.
     pub snapshot_cache_bytes: u64,
-    /// Logging: `LOG_FORMAT`, `RUST_LOG`.
+    /// Logging: `LOG_FORMAT`, `LOG_FILE`, `RUST_LOG`.
     pub log: Log,
 }
 
@@ -97,6 +98,8 @@ pub struct Log {
     pub json: bool,
     /// `RUST_LOG`: filter directives. Unset: `info`.
     pub filter: Option<String>,
+    /// `LOG_FILE`: lines are added to this file. Unset: they go to standard error.
+    pub file: Option<PathBuf>,
 }
 
 impl Default for Writes {
@@ -180,7 +183,11 @@ impl Config {
                 .filter(|h| !h.is_empty())
                 .collect(),
             snapshot_cache_bytes: r.number("SNAPSHOT_CACHE_MB", 1.0, 65_536.0) as u64 * (1 << 20),
-            log: Log { json: r.choice("LOG_FORMAT", &["pretty", "json"]) == "json", filter: r.text("RUST_LOG") },
+            log: Log {
+                json: r.choice("LOG_FORMAT", &["pretty", "json"]) == "json",
+                filter: r.text("RUST_LOG"),
+                file: r.text("LOG_FILE").map(PathBuf::from),
+            },
         };
         if reader.faults.is_empty() { Ok(config) } else { Err(reader.faults) }
     }

@@ -142,6 +142,11 @@ async fn slack(config: &Config) -> Line {
 
 fn public_url(config: &Config) -> Line {
     match &config.public_base_url {
+        Some(url) if config.secret_key.is_none() => line(
+            "public URL",
+            State::Missing,
+            format!("{url}; set CHATSHEET_SECRET_KEY, too (openssl rand -hex 32), so that Smartsheet can tell changes at once"),
+        ),
         Some(url) => line("public URL", State::Works, format!("{url} (platforms must reach the sidecar on {} under it)", config.listen)),
         None => line("public URL", State::Missing, "set PUBLIC_BASE_URL: Slack delivers events to it"),
     }

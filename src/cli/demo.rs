@@ -3,7 +3,7 @@
 use super::logging;
 use crate::app::App;
 use crate::clock::Clock;
-use crate::config::{Config, Log};
+use crate::config::Config;
 use crate::llm::Endpoint;
 use crate::sheet::SheetId;
 use crate::smartsheet::Settings;
@@ -23,7 +23,7 @@ use url::Url;
 const SHEET: &str = "Project Plan";
 
 pub(super) async fn run(config: Config) -> anyhow::Result<ExitCode> {
-    logging::start(&Log { filter: config.log.filter.clone(), json: config.log.json }, "warn");
+    logging::start(&config.log, "warn")?;
     let clock = Clock::System;
     let folder = Folder::make()?;
     let sheets = smartsheet::Smartsheet::start(smartsheet::Options { today: clock.today(), ..smartsheet::Options::default() }).await?;

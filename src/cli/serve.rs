@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
 
 pub(super) async fn run(config: &Config) -> anyhow::Result<ExitCode> {
-    logging::start(&config.log, "info");
+    logging::start(&config.log, "info")?;
     let missing = missing(config);
     if !missing.is_empty() {
         eprintln!("chatsheet: cannot serve yet:");
@@ -22,6 +22,9 @@ pub(super) async fn run(config: &Config) -> anyhow::Result<ExitCode> {
     }
     let app = App::start(config, Clock::System, Vec::new()).await?;
     tracing::info!(address = %app.address, database = %config.database_label(), "ready");
+    if config.slack.is_none() {
+        tracing::warn!("no chat platform is set up: only the API is there; `chatsheet manifest slack` prints the Slack app to install");
+    }
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     tokio::select! {
         _ = terminate.recv() => {}
@@ -39,9 +42,6 @@ fn missing(config: &Config) -> Vec<&'static str> {
     }
     if config.model.is_none() {
         lines.push("AZURE_OPENAI_API_BASE, AZURE_OPENAI_API_KEY, AZURE_OPENAI_DEPLOYMENT: not set (or OPENAI_BASE_URL and OPENAI_MODEL).");
-    }
-    if config.slack.is_none() {
-        lines.push("SLACK_BOT_TOKEN and SLACK_SIGNING_SECRET: not set. `chatsheet manifest slack` prints the app to install.");
     }
     lines
 }

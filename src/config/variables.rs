@@ -57,5 +57,6 @@ pub const VARIABLES: &[(&str, &str, &str)] = &[
     ("LINK_HOSTS", "", "Comma-separated hosts whose links may stay in answers, beside Smartsheet's own and links from the sheet."),
     ("SNAPSHOT_CACHE_MB", "128", "Memory for sheets that were read."),
     ("LOG_FORMAT", "pretty", "pretty or json."),
+    ("LOG_FILE", "", "File that log lines are added to; rotate it with copytruncate. Unset: standard error."),
     ("RUST_LOG", "info", "What is logged, as tracing directives."),
 ];

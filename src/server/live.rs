@@ -14,12 +14,12 @@ use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use frame::{Frame, Packing};
-use futures_util::stream::{SplitSink, SplitStream};
-use futures_util::{SinkExt, StreamExt};
+use futures_util::FutureExt;
 use moka::future::Cache;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::HashMap;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::broadcast::{self, error::RecvError};
@@ -205,25 +205,24 @@ struct Connection {
     live: Arc<Live>,
     ticket: Ticket,
     packing: Packing,
-    out: SplitSink<WebSocket, Message>,
+    socket: WebSocket,
     topics: HashMap<Topic, Wanted>,
 }
 
 impl Connection {
     async fn serve(live: Arc<Live>, ticket: Ticket, packing: Packing, socket: WebSocket, _slot: OwnedSemaphorePermit) {
-        let (out, incoming) = socket.split();
         let open = metrics::gauge!("chatsheet_websocket_connections");
         open.increment(1);
         let (mut frames, stop) = (live.frames.subscribe(), live.stop.clone());
-        let mut connection = Self { live, ticket, packing, out, topics: HashMap::new() };
+        let mut connection = Self { live, ticket, packing, socket, topics: HashMap::new() };
         tokio::select! {
-            ended = connection.run(&mut frames, incoming) => if let Err(error) = ended { tracing::debug!(%error, "a live connection ended"); },
+            ended = connection.run(&mut frames) => if let Err(error) = ended { tracing::debug!(%error, "a live connection ended"); },
             () = stop.cancelled() => connection.close(close_code::AWAY, "the server stops; connect again").await,
         }
         open.decrement(1);
     }
 
-    async fn run(&mut self, frames: &mut broadcast::Receiver<Arc<Frame>>, mut incoming: SplitStream<WebSocket>) -> anyhow::Result<()> {
+    async fn run(&mut self, frames: &mut broadcast::Receiver<Arc<Frame>>) -> anyhow::Result<()> {
         self.send(&json!({ "type": "connected", "pingSeconds": PING.as_secs() })).await?;
         let mut ping = tokio::time::interval(PING);
         ping.reset();
@@ -236,7 +235,7 @@ impl Connection {
                     Err(RecvError::Lagged(_)) => self.resync().await?,
                     Err(RecvError::Closed) => return Ok(()),
                 },
-                said = incoming.next() => match said {
+                said = self.socket.recv() => match said {
                     Some(Ok(Message::Text(text))) => { alive = true; self.heard(serde_json::from_str(&text).ok()).await?; }
                     Some(Ok(Message::Binary(bytes))) => { alive = true; self.heard(rmp_serde::from_slice(&bytes).ok()).await?; }
                     Some(Ok(Message::Ping(_) | Message::Pong(_))) => alive = true,
@@ -300,11 +299,16 @@ impl Connection {
     }
 
     async fn put(&mut self, message: Message) -> anyhow::Result<()> {
-        Ok(tokio::time::timeout(STALLED, self.out.send(message)).await??)
+        let mut sent = pin!(self.socket.send(message));
+        // Most frames fit into the socket at once, and need no timer.
+        match sent.as_mut().now_or_never() {
+            Some(sent) => Ok(sent?),
+            None => Ok(tokio::time::timeout(STALLED, sent).await??),
+        }
     }
 
     async fn close(&mut self, code: u16, reason: &'static str) {
         let frame = CloseFrame { code, reason: reason.into() };
-        let _ = tokio::time::timeout(Duration::from_secs(1), self.out.send(Message::Close(Some(frame)))).await;
+        let _ = tokio::time::timeout(Duration::from_secs(1), self.socket.send(Message::Close(Some(frame)))).await;
     }
 }

@@ -27,9 +27,12 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::limit::RequestBodyLimitLayer;
+use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
 use tower_http::timeout::TimeoutLayer;
 use tower_http::trace::TraceLayer;
 
+/// Names a request in the log; a proxy in front may have given it.
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Bodies of platforms are small; anything larger is refused before it is read.
 const MAX_BODY_BYTES: usize = 1 << 20;
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -52,7 +55,10 @@ pub fn router(store: Store, more: Router, webhooks: Vec<(&'static str, Router)>)
     let router = router.fallback(|| async {
         Problem::new(StatusCode::NOT_FOUND, "not_found", "There is nothing at this path; /api/docs lists what there is.")
     });
-    let span = |request: &Request<_>| tracing::debug_span!("http", method = %request.method(), path = %request.uri().path());
+    let span = |request: &Request<_>| {
+        let id = request.headers().get(REQUEST_ID).and_then(|v| v.to_str().ok()).unwrap_or_default();
+        tracing::info_span!("http", id = id.get(..64).unwrap_or(id), method = %request.method(), path = %request.uri().path())
+    };
     router
         .layer(from_fn(metrics::measure))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
@@ -64,7 +70,9 @@ pub fn router(store: Store, more: Router, webhooks: Vec<(&'static str, Router)>)
             HeaderName::from_static("x-content-type-options"),
             axum::http::HeaderValue::from_static("nosniff"),
         ))
+        .layer(PropagateRequestIdLayer::new(REQUEST_ID))
         .layer(TraceLayer::new_for_http().make_span_with(span))
+        .layer(SetRequestIdLayer::new(REQUEST_ID, MakeRequestUuid))
 }
 
 /// A body that is not here in time breaks off, however busily it trickles.

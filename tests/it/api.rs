@@ -151,6 +151,9 @@ async fn rows_are_read_in_pages_by_condition_and_by_version() {
     let sheet = sheet_path(&world, "Project Plan");
     let info = program.get(&sheet).await;
     assert_eq!((&info.body["name"], info.headers["etag"].to_str().unwrap()), (&json!("Project Plan"), "W/\"1\""));
+    let named = program.send(program.request(Method::GET, &sheet).header("x-request-id", "ours-1")).await;
+    assert_eq!(named.headers["x-request-id"], "ours-1", "a request keeps the name that a proxy gave it");
+    assert_eq!(info.headers["x-request-id"].len(), 36, "or gets one");
     let known = program.send(program.request(Method::GET, &sheet).header("if-none-match", "W/\"1\"")).await;
     assert_eq!((known.status, known.body), (StatusCode::NOT_MODIFIED, Value::Null));
     let columns = program.get(&format!("{sheet}/columns")).await.body;

@@ -47,6 +47,41 @@ fn the_demo_reads_lines_prints_the_conversation_and_exits() {
 }
 
 #[test]
+fn logs_go_into_a_file_and_keys_are_made_listed_and_revoked() {
+    let folder = folder();
+    let log = folder.0.join("bot.log");
+    let settings = |file: &Path| {
+        vec![
+            ("LISTEN", "127.0.0.1:0".into()),
+            ("LOG_FILE", file.display().to_string()),
+            ("RUST_LOG", "debug".into()),
+            ("LOG_FORMAT", "json".into()),
+        ]
+    };
+    let done = run(&["demo"], &settings(&log), &folder.0, "help\n");
+    let written = std::fs::read_to_string(&log).unwrap();
+    assert_eq!((done.status.code(), done.stderr.len()), (Some(0), 0), "{}", text(&done.stderr));
+    assert!(written.lines().count() > 3 && written.lines().all(|l| serde_json::from_str::<serde_json::Value>(l).is_ok()), "{written}");
+    let done = run(&["demo"], &settings(Path::new("/nowhere/bot.log")), &folder.0, "help\n");
+    assert_eq!(done.status.code(), Some(1));
+    assert!(text(&done.stderr).contains("LOG_FILE: /nowhere/bot.log cannot be written"), "{}", text(&done.stderr));
+    let key = run(&["key", "create", "reports", "--scope", "read,chat"], &[], &folder.0, "");
+    let secret = String::from_utf8(key.stdout).unwrap();
+    assert!(secret.starts_with("csk_"), "{}", text(&key.stderr));
+    let id = secret.split('_').nth(1).unwrap();
+    let listed = String::from_utf8(run(&["key", "list"], &[], &folder.0, "").stdout).unwrap();
+    assert!(
+        listed.starts_with(&format!("{id}  read,chat  made ")) && listed.contains("never used") && !listed.contains(secret.trim()),
+        "{listed}"
+    );
+    let database = std::fs::read(folder.0.join("chatsheet.db")).unwrap();
+    let hidden = secret.trim().rsplit('_').next().unwrap().as_bytes();
+    assert!(!database.windows(hidden.len()).any(|w| w == hidden), "secrets are not kept");
+    assert_eq!(run(&["key", "revoke", id], &[], &folder.0, "").status.code(), Some(0));
+    assert_eq!(run(&["key", "revoke", id], &[], &folder.0, "").status.code(), Some(1), "it is revoked already");
+}
+
+#[test]
 fn wrong_settings_are_all_told_and_nothing_starts() {
     let folder = folder();
     std::fs::write(folder.0.join(".env"), "SLACK_BOT_TOKEN=xoxb-canary\nLOG_FORMAT=loud\n").unwrap();

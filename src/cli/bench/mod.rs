@@ -7,6 +7,7 @@ mod jobs;
 mod process;
 mod scene;
 mod sheet;
+mod sidecar;
 mod startup;
 mod turns;
 
@@ -17,7 +18,7 @@ use std::process::ExitCode;
 /// What to measure.
 #[derive(Args)]
 pub(super) struct Arguments {
-    /// One group only: events, turns, startup, sheet, jobs or faults.
+    /// One group only: events, turns, startup, sheet, sidecar, jobs or faults.
     name: Option<String>,
     /// Prints JSON lines instead of a table.
     #[arg(long)]
@@ -32,7 +33,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         events::receive().await?;
         return Ok(ExitCode::SUCCESS);
     }
-    let groups = ["events", "turns", "startup", "sheet", "jobs", "faults"];
+    let groups = ["events", "turns", "startup", "sheet", "sidecar", "jobs", "faults"];
     if let Some(name) = arguments.name.as_ref().filter(|n| !groups.contains(&n.as_str())) {
         eprintln!("chatsheet: unknown measurement '{name}': use one of {}", groups.join(", "));
         return Ok(ExitCode::from(super::WRONG));
@@ -53,6 +54,9 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     }
     if wanted("sheet") {
         all.extend(sheet::measure().await?);
+    }
+    if wanted("sidecar") {
+        all.extend(sidecar::measure().await?);
     }
     if wanted("jobs") {
         all.extend(jobs::measure().await?);

@@ -27,11 +27,12 @@ use crate::jobs::Jobs;
 use crate::server::live::Live;
 use crate::sheet::Sheets;
 use crate::store::Store;
+use axum::Router;
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::middleware::from_fn_with_state;
 use axum::routing::get;
-use axum::{Json, Router};
+use bytes::Bytes;
 use std::sync::Arc;
 use utoipa::OpenApi;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
@@ -120,7 +121,7 @@ pub fn router(parts: Parts) -> Router {
     let api = Arc::new(Api { parts, gate: auth::Gate::new() });
     let (behind_the_gate, document) = routes().split_for_parts();
     let page = page::of(&document);
-    let document = serde_json::to_value(&document).unwrap_or_default();
+    let document = Bytes::from(serde_json::to_vec(&document).unwrap_or_default());
     behind_the_gate
         .layer(from_fn_with_state(api.clone(), idempotency::once))
         .layer(from_fn_with_state(api.clone(), auth::authenticate))
@@ -132,7 +133,7 @@ pub fn router(parts: Parts) -> Router {
             )
         })
         .with_state(api)
-        .route("/api/openapi.json", get(move || async move { Json(document) }))
+        .route("/api/openapi.json", get(move || async move { ([(CONTENT_TYPE, "application/json")], document) }))
         .route("/api/docs", get(move || async move { page }))
         .route("/api/docs.css", get(|| async { ([(CONTENT_TYPE, "text/css")], page::STYLE) }))
 }

@@ -2,13 +2,14 @@
 
 use axum::http::header;
 use axum::response::{Html, IntoResponse, Response};
+use bytes::Bytes;
 use std::fmt::Write;
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::{OpenApi, RefOr, Schema};
 
 /// A page that is made once.
 #[derive(Clone)]
-pub(super) struct Page(String);
+pub(super) struct Page(Bytes);
 
 const HEAD: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\"><title>ChatSheetAI: the API</title><link rel=\"stylesheet\" href=\"/api/docs.css\"><main>";
 
@@ -43,7 +44,7 @@ pub(super) fn of(document: &OpenApi) -> Page {
         schema_html(&mut html, name, schema);
     }
     html.push_str("</main></html>");
-    Page(html)
+    Page(html.into())
 }
 
 fn operation_html(html: &mut String, method: &str, path: &str, operation: &Operation) {

@@ -1,0 +1,165 @@
+//! What the API and live connections cost: `serve` as a process of its own, its callers in this one.
+
+use super::figures::Figure;
+use super::process::{Folder, Measured, free_port, settings, until_ready};
+use crate::server::api::{Scope, new_key};
+use crate::store::Store;
+use anyhow::Context;
+use futures_util::StreamExt;
+use reqwest::StatusCode;
+use sandbox::{azure, slack, smartsheet};
+use serde_json::{Value, json};
+use std::time::Duration;
+use tokio::net::TcpStream;
+use tokio::time::Instant;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
+
+/// Each key has its own pace, so many are needed to find that of the server.
+const KEYS: usize = 200;
+const CALLERS: usize = 4;
+const REQUESTS: usize = 8_000;
+const SOCKETS: usize = 1_000;
+const CHANGES: usize = 30;
+
+struct Sidecar {
+    measured: Measured,
+    http: reqwest::Client,
+    base: String,
+    keys: Vec<String>,
+    sheet: String,
+    row: String,
+    _sides: (smartsheet::Smartsheet, azure::Azure, slack::Slack),
+    _folder: Folder,
+}
+
+pub(super) async fn measure() -> anyhow::Result<Vec<Figure>> {
+    let sidecar = Sidecar::start().await?;
+    let mut figures = sidecar.pages().await?;
+    figures.extend(sidecar.sockets().await?);
+    Ok(figures)
+}
+
+impl Sidecar {
+    async fn start() -> anyhow::Result<Self> {
+        let folder = Folder::make()?;
+        let sheets = smartsheet::Smartsheet::start(smartsheet::Options::default()).await?;
+        let azure = azure::Azure::start(azure::Options::default()).await?;
+        let slack = slack::Slack::start(slack::Options::default()).await?;
+        let port = free_port().await?;
+        let settings = settings(&folder, port, [sheets.settings(), azure.settings(), slack.settings()]);
+        let database = settings.iter().find(|(k, _)| *k == "DATABASE_URL").map(|(_, v)| v.clone()).context("no database")?;
+        let store = Store::connect(&database).await?;
+        store.migrate().await?;
+        let mut keys = Vec::with_capacity(KEYS);
+        for i in 0..KEYS {
+            let (key, secret) = new_key(&format!("bench {i}"), &Scope::ALL, 0);
+            store.add_api_key(&key).await?;
+            keys.push(secret);
+        }
+        store.close().await;
+        let measured = Measured::start(&["serve"], &settings, &folder.0, 0).await?;
+        until_ready(port).await?;
+        #[expect(clippy::disallowed_methods, reason = "measures as a caller")]
+        let http = reqwest::Client::new();
+        let (sheet, row) = {
+            let world = sheets.world();
+            let sheet = world.sheet_id("Project Plan").context("no sample sheet")?;
+            (sheet.to_string(), world.row_id("Project Plan", "Load test").context("no sample row")?.to_string())
+        };
+        Ok(Self { measured, http, base: format!("127.0.0.1:{port}"), keys, sheet, row, _sides: (sheets, azure, slack), _folder: folder })
+    }
+
+    async fn call(&self, n: usize, method: reqwest::Method, path: &str, body: Option<Value>) -> anyhow::Result<(StatusCode, Value)> {
+        let request = self.http.request(method, format!("http://{}{path}", self.base)).bearer_auth(&self.keys[n % KEYS]);
+        let answer = match body {
+            Some(body) => request.json(&body).send().await?,
+            None => request.send().await?,
+        };
+        let status = answer.status();
+        anyhow::ensure!(status.is_success(), "{path}: {status}: {}", answer.text().await?);
+        Ok((status, answer.json().await?))
+    }
+
+    /// Pages of a sheet that is known.
+    async fn pages(&self) -> anyhow::Result<Vec<Figure>> {
+        let path = format!("/api/smartsheet/{}/rows?pageSize=100", self.sheet);
+        for n in 0..KEYS {
+            self.call(n, reqwest::Method::GET, &path, None).await?;
+        }
+        let (began, before) = (Instant::now(), self.measured.cpu_ms()?);
+        let callers = (0..CALLERS).map(|caller| {
+            let path = &path;
+            async move {
+                for n in 0..REQUESTS / CALLERS {
+                    self.call(n * CALLERS + caller, reqwest::Method::GET, path, None).await?;
+                }
+                anyhow::Ok(())
+            }
+        });
+        futures_util::future::try_join_all(callers).await?;
+        let (took, cpu_ms) = (began.elapsed(), self.measured.cpu_ms()? - before);
+        Ok(vec![
+            Figure::new(
+                "page of 42 rows over the API, callers on the same cores",
+                REQUESTS as f64 / took.as_secs_f64(),
+                "requests/s",
+                None,
+            ),
+            Figure::new("the same: CPU of a request", cpu_ms * 1e3 / REQUESTS as f64, "us", None),
+        ])
+    }
+
+    async fn sockets(&self) -> anyhow::Result<Vec<Figure>> {
+        // One connection, so that reading the sheet anew is not counted among the deliveries.
+        let alone_ms = self.change_all(&mut [self.socket(0).await?]).await?;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let idle_mb = self.measured.memory_mb("VmRSS")?;
+        let mut sockets = Vec::with_capacity(SOCKETS);
+        for n in 0..SOCKETS {
+            sockets.push(self.socket(n).await?);
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let memory_mb = self.measured.memory_mb("VmRSS")? - idle_mb;
+        let together_ms = self.change_all(&mut sockets).await?;
+        let delivery_us = (together_ms - alone_ms).max(0.0) * 1e3 / (CHANGES * (SOCKETS - 1)) as f64;
+        Ok(vec![
+            Figure::new("1,000 live connections: memory above idle", memory_mb, "MB", 12.0),
+            Figure::new("a change told to 1,000 connections: CPU of a delivery", delivery_us, "us", 15.0),
+        ])
+    }
+
+    /// A connection that watches the sheet.
+    async fn socket(&self, n: usize) -> anyhow::Result<WebSocketStream<MaybeTlsStream<TcpStream>>> {
+        let (_, ticket) = self.call(n, reqwest::Method::POST, "/api/ws-ticket", Some(json!({}))).await?;
+        let url = format!("ws://{}/ws?ticket={}", self.base, ticket["ticket"].as_str().unwrap_or_default());
+        let (mut socket, _) = tokio_tungstenite::connect_async(url).await?;
+        let wanted = json!({ "type": "subscribe", "topic": format!("sheet:{}", self.sheet) });
+        futures_util::SinkExt::send(&mut socket, Message::Text(wanted.to_string().into())).await?;
+        while until_text(&mut socket).await?["type"] != "subscribed" {}
+        Ok(socket)
+    }
+
+    /// Changes a cell several times, each time until every connection knows; returns the CPU time of the server.
+    async fn change_all(&self, sockets: &mut [WebSocketStream<MaybeTlsStream<TcpStream>>]) -> anyhow::Result<f64> {
+        let path = format!("/api/smartsheet/{}/rows/{}", self.sheet, self.row);
+        let before = self.measured.cpu_ms()?;
+        for n in 0..CHANGES {
+            let status = if n % 2 == 0 { "Complete" } else { "Blocked" };
+            self.call(n, reqwest::Method::PATCH, &path, Some(json!({ "cells": { "Status": status } }))).await?;
+            for socket in sockets.iter_mut() {
+                while until_text(socket).await?["type"] != "sheet_update" {}
+            }
+        }
+        Ok(self.measured.cpu_ms()? - before)
+    }
+}
+
+async fn until_text(socket: &mut WebSocketStream<MaybeTlsStream<TcpStream>>) -> anyhow::Result<Value> {
+    loop {
+        let message = tokio::time::timeout(Duration::from_secs(10), socket.next()).await.context("nothing was told")?;
+        if let Message::Text(text) = message.context("the connection ended")?? {
+            return Ok(serde_json::from_str(&text)?);
+        }
+    }
+}
