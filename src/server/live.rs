@@ -2,6 +2,7 @@
 //! Whoever is too slow to take in everything is told how things stand instead; nothing grows meanwhile.
 
 mod frame;
+mod listeners;
 mod topic;
 
 use crate::clock::Clock;
@@ -15,6 +16,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use frame::{Frame, Packing};
 use futures_util::FutureExt;
+use listeners::{Listener, Listeners};
 use moka::future::Cache;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -22,8 +24,8 @@ use std::collections::HashMap;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::broadcast::{self, error::RecvError};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use topic::{Topic, Wanted};
 use url::Url;
@@ -39,8 +41,6 @@ const MAX_TOPICS: usize = 100;
 const MAX_MESSAGE_BYTES: usize = 16 << 10;
 /// Smaller buffers than usual: most connections are silent most of the time.
 const BUFFER_BYTES: usize = 4 << 10;
-/// Frames that wait for a connection before it is told how things stand instead.
-const BACKLOG: usize = 256;
 const PING: Duration = Duration::from_secs(20);
 /// The longest that a connection may take to accept a frame.
 const STALLED: Duration = Duration::from_secs(20);
@@ -64,7 +64,7 @@ pub struct Parts {
 /// All live connections.
 pub struct Live {
     pub(super) parts: Parts,
-    frames: broadcast::Sender<Arc<Frame>>,
+    listeners: Listeners,
     slots: Arc<Semaphore>,
     used: Cache<String, ()>,
     stop: CancellationToken,
@@ -102,9 +102,8 @@ enum Said {
 impl Live {
     /// Live connections over these parts, until told to stop.
     pub fn start(parts: Parts, stop: CancellationToken) -> Arc<Self> {
-        let (frames, _) = broadcast::channel(BACKLOG);
         let used = Cache::builder().max_capacity(100_000).time_to_live(TICKET * 2).build();
-        let live = Arc::new(Self { parts, frames, slots: Arc::new(Semaphore::new(MAX_CONNECTIONS)), used, stop });
+        let live = Arc::new(Self { parts, listeners: Listeners::default(), slots: Arc::new(Semaphore::new(MAX_CONNECTIONS)), used, stop });
         tokio::spawn(live.clone().tell());
         live
     }
@@ -150,11 +149,13 @@ impl Live {
                     json!({ "type": "message", "eventId": e.revision, "message": &*e.post }),
                 ),
                 Ok(Event::Served(_) | Event::Touched(_)) => continue,
-                Err(RecvError::Lagged(_)) => Frame::resync(),
+                Err(RecvError::Lagged(_)) => {
+                    self.listeners.all_missed_some();
+                    continue;
+                }
                 Err(RecvError::Closed) => return,
             };
-            // Nobody listens: nobody wants to know.
-            let _ = self.frames.send(Arc::new(frame));
+            self.listeners.tell(frame);
         }
     }
 }
@@ -206,35 +207,46 @@ struct Connection {
     ticket: Ticket,
     packing: Packing,
     socket: WebSocket,
+    listener: Listener,
     topics: HashMap<Topic, Wanted>,
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.topics.keys().for_each(|topic| self.live.listeners.leave(topic, &self.listener));
+    }
 }
 
 impl Connection {
     async fn serve(live: Arc<Live>, ticket: Ticket, packing: Packing, socket: WebSocket, _slot: OwnedSemaphorePermit) {
         let open = metrics::gauge!("chatsheet_websocket_connections");
         open.increment(1);
-        let (mut frames, stop) = (live.frames.subscribe(), live.stop.clone());
-        let mut connection = Self { live, ticket, packing, socket, topics: HashMap::new() };
+        let ((listener, mut frames), stop) = (Listener::new(), live.stop.clone());
+        let mut connection = Self { live, ticket, packing, socket, listener, topics: HashMap::new() };
         tokio::select! {
             ended = connection.run(&mut frames) => if let Err(error) = ended { tracing::debug!(%error, "a live connection ended"); },
             () = stop.cancelled() => connection.close(close_code::AWAY, "the server stops; connect again").await,
         }
+        drop(connection);
         open.decrement(1);
     }
 
-    async fn run(&mut self, frames: &mut broadcast::Receiver<Arc<Frame>>) -> anyhow::Result<()> {
+    async fn run(&mut self, frames: &mut mpsc::Receiver<Arc<Frame>>) -> anyhow::Result<()> {
         self.send(&json!({ "type": "connected", "pingSeconds": PING.as_secs() })).await?;
         let mut ping = tokio::time::interval(PING);
         ping.reset();
         let mut alive = true;
         loop {
             tokio::select! {
-                frame = frames.recv() => match frame {
-                    Ok(frame) if frame.topic.is_none() => self.resync().await?,
-                    Ok(frame) => if frame.topic.as_ref().is_some_and(|t| self.topics.contains_key(t)) { self.put(frame.message(self.packing)?).await?; },
-                    Err(RecvError::Lagged(_)) => self.resync().await?,
-                    Err(RecvError::Closed) => return Ok(()),
-                },
+                frame = frames.recv() => {
+                    let Some(frame) = frame else { return Ok(()) };
+                    if self.listener.missed_some() {
+                        while frames.try_recv().is_ok() {}
+                        self.resync().await?;
+                    } else {
+                        self.put(frame.message(self.packing)?).await?;
+                    }
+                }
                 said = self.socket.recv() => match said {
                     Some(Ok(Message::Text(text))) => { alive = true; self.heard(serde_json::from_str(&text).ok()).await?; }
                     Some(Ok(Message::Binary(bytes))) => { alive = true; self.heard(rmp_serde::from_slice(&bytes).ok()).await?; }
@@ -254,22 +266,26 @@ impl Connection {
         match said {
             Some(Said::Connect) => self.send(&json!({ "type": "connected", "pingSeconds": PING.as_secs() })).await,
             Some(Said::Unsubscribe { topic }) => {
-                self.topics.retain(|_, w| w.name != topic);
+                for (gone, _) in self.topics.extract_if(|_, w| w.name == topic) {
+                    self.live.listeners.leave(&gone, &self.listener);
+                }
                 self.send(&json!({ "type": "unsubscribed", "topic": topic })).await
             }
             Some(Said::Subscribe { topic, .. }) if self.topics.len() >= MAX_TOPICS => {
                 self.refuse(&topic, "too_many", &format!("A connection has at most {MAX_TOPICS} topics.")).await
             }
-            Some(Said::Subscribe { topic, last_event_id }) => match self.live.want(&self.ticket, &topic, last_event_id).await {
-                Ok((topic, wanted, state)) => {
-                    self.topics.insert(topic, wanted);
-                    for value in &state {
-                        self.send(value).await?;
+            Some(Said::Subscribe { topic, last_event_id }) => {
+                match self.live.want(&self.ticket, &topic, last_event_id, &self.listener).await {
+                    Ok((topic, wanted, state)) => {
+                        self.topics.insert(topic, wanted);
+                        for value in &state {
+                            self.send(value).await?;
+                        }
+                        Ok(())
                     }
-                    Ok(())
+                    Err(problem) => self.refuse(&topic, problem.code, &problem.detail).await,
                 }
-                Err(problem) => self.refuse(&topic, problem.code, &problem.detail).await,
-            },
+            }
             None => {
                 self.refuse("", "not_valid", "Send {\"type\": \"subscribe\", \"topic\": \"sheet:ID\"}, or unsubscribe, or connect.").await
             }
@@ -285,7 +301,7 @@ impl Connection {
     async fn resync(&mut self) -> anyhow::Result<()> {
         let names: Vec<String> = self.topics.values().map(|w| w.name.clone()).collect();
         for name in names {
-            if let Ok((_, _, state)) = self.live.want(&self.ticket, &name, None).await {
+            if let Ok((_, _, state)) = self.live.want(&self.ticket, &name, None, &self.listener).await {
                 for value in &state {
                     self.send(value).await?;
                 }

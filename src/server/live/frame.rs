@@ -35,8 +35,7 @@ impl Packing {
 
 /// Something that happened, for everybody who has subscribed to its topic.
 pub(super) struct Frame {
-    /// None: more has happened than could be told, so everybody is told how things stand.
-    pub topic: Option<Topic>,
+    pub topic: Topic,
     value: Value,
     text: OnceLock<Utf8Bytes>,
     packed: OnceLock<Bytes>,
@@ -48,11 +47,7 @@ impl Frame {
         if let Some(name) = topic.name() {
             value["topic"] = name.into();
         }
-        Self { topic: Some(topic), value, text: OnceLock::new(), packed: OnceLock::new() }
-    }
-
-    pub fn resync() -> Self {
-        Self { topic: None, value: Value::Null, text: OnceLock::new(), packed: OnceLock::new() }
+        Self { topic, value, text: OnceLock::new(), packed: OnceLock::new() }
     }
 
     /// The frame as a message; written by the first who needs it.

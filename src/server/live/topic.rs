@@ -1,5 +1,6 @@
 //! Topics: what can be subscribed to, by whom, and how things stand at that moment.
 
+use super::listeners::Listener;
 use super::{Live, Ticket};
 use crate::server::api::{Problem, Scope};
 use crate::sheet::SheetId;
@@ -45,20 +46,29 @@ type Subscribed = (Topic, Wanted, Vec<Value>);
 
 impl Live {
     /// Subscribes to a topic that the ticket allows. Who knows the event `last` is told what came after it.
-    pub(super) async fn want(&self, ticket: &Ticket, name: &str, last: Option<i64>) -> Result<Subscribed, Problem> {
+    /// The listener is told everything that happens after the state that is returned.
+    pub(super) async fn want(&self, ticket: &Ticket, name: &str, last: Option<i64>, listener: &Listener) -> Result<Subscribed, Problem> {
         let (kind, id) = name.split_once(':').unwrap_or((name, ""));
         match kind {
-            "sheet" => self.want_sheet(ticket, name, id, last).await,
-            "job" => self.want_job(ticket, name, id).await,
-            "session" => self.want_session(ticket, name, id, last).await,
+            "sheet" => self.want_sheet(ticket, name, id, last, listener).await,
+            "job" => self.want_job(ticket, name, id, listener).await,
+            "session" => self.want_session(ticket, name, id, last, listener).await,
             _ => Err(Problem::not_valid("A topic is sheet:ID, job:ID or session:ID.")),
         }
     }
 
-    async fn want_sheet(&self, ticket: &Ticket, name: &str, id: &str, last: Option<i64>) -> Result<Subscribed, Problem> {
+    async fn want_sheet(
+        &self,
+        ticket: &Ticket,
+        name: &str,
+        id: &str,
+        last: Option<i64>,
+        listener: &Listener,
+    ) -> Result<Subscribed, Problem> {
         allowed(ticket, Scope::Read)?;
         let sheet = SheetId::try_from(id.to_owned()).map_err(|_| Problem::not_found("sheet"))?;
         let (held, snapshot) = self.parts.watch.hold(sheet).await?;
+        self.listeners.join(Topic::Sheet(sheet.0), listener);
         let (version, live) = (snapshot.version, self.parts.watch.has_webhook(sheet).await?);
         let mut state = vec![json!({ "type": "subscribed", "topic": name, "eventId": version, "webhook": live })];
         if last.is_some_and(|l| l != version) {
@@ -67,9 +77,12 @@ impl Live {
         Ok((Topic::Sheet(sheet.0), Wanted { name: name.to_owned(), _held: Some(held) }, state))
     }
 
-    async fn want_job(&self, ticket: &Ticket, name: &str, id: &str) -> Result<Subscribed, Problem> {
+    async fn want_job(&self, ticket: &Ticket, name: &str, id: &str, listener: &Listener) -> Result<Subscribed, Problem> {
         allowed(ticket, Scope::Jobs)?;
-        let job = self.parts.store.job(id).await?.filter(|j| j.asker == ticket.key).ok_or_else(|| Problem::not_found("job"))?;
+        let read = async || Ok::<_, Problem>(self.parts.store.job(id).await?.filter(|j| j.asker == ticket.key));
+        read().await?.ok_or_else(|| Problem::not_found("job"))?;
+        self.listeners.join(Topic::Job(id.to_owned()), listener);
+        let job = read().await?.ok_or_else(|| Problem::not_found("job"))?;
         let state = vec![
             json!({ "type": "subscribed", "topic": name }),
             json!({
@@ -80,10 +93,18 @@ impl Live {
         Ok((Topic::Job(job.id), Wanted { name: name.to_owned(), _held: None }, state))
     }
 
-    async fn want_session(&self, ticket: &Ticket, name: &str, id: &str, last: Option<i64>) -> Result<Subscribed, Problem> {
+    async fn want_session(
+        &self,
+        ticket: &Ticket,
+        name: &str,
+        id: &str,
+        last: Option<i64>,
+        listener: &Listener,
+    ) -> Result<Subscribed, Problem> {
         allowed(ticket, Scope::Chat)?;
         let store = &self.parts.store;
         let (_, thread) = store.web_session_details(id, &ticket.key).await?.ok_or_else(|| Problem::not_found("session"))?;
+        self.listeners.join(Topic::Thread(thread.clone()), listener);
         let now = store.last_revision(&thread).await?;
         let mut state = vec![json!({ "type": "subscribed", "topic": name, "eventId": now })];
         if let Some(last) = last {
