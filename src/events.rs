@@ -1,4 +1,4 @@
-//! What happens, for whoever wants to know it at once: the message of a job, later the WebSocket and metrics.
+//! What happens, for whoever wants to know it at once: the message of a job, requests that wait, live connections.
 //! Nothing is kept; who comes late or is slow asks the store how things stand.
 
 use std::sync::Arc;

@@ -57,6 +57,17 @@ impl Scope {
             Self::Jobs => "jobs",
         }
     }
+
+    /// # Errors
+    /// When it is not among these scopes.
+    pub(in crate::server) fn needed_in(self, scopes: &str) -> Result<(), Problem> {
+        let word = self.as_str();
+        if scopes.split(' ').any(|s| s == word) {
+            return Ok(());
+        }
+        let detail = format!("This key has no scope '{word}'. Make one that has: chatsheet key create NAME --scope {word}.");
+        Err(Problem::new(StatusCode::FORBIDDEN, "scope_missing", detail))
+    }
 }
 
 /// A new key with its secret, which is shown once and not kept.
@@ -113,14 +124,15 @@ impl Caller {
         &self.0.name
     }
 
+    /// What it may do, separated by spaces.
+    pub fn scopes(&self) -> &str {
+        &self.0.scopes
+    }
+
     /// # Errors
     /// When the key lacks the scope.
     pub fn needs(&self, scope: Scope) -> Result<(), Problem> {
-        if self.0.scopes.split(' ').any(|s| s == scope.as_str()) {
-            return Ok(());
-        }
-        let detail = format!("This key has no scope '{0}'. Make one that has: chatsheet key create NAME --scope {0}.", scope.as_str());
-        Err(Problem::new(StatusCode::FORBIDDEN, "scope_missing", detail))
+        scope.needed_in(self.scopes())
     }
 }
 

@@ -1,7 +1,7 @@
 //! `/api/ws-ticket`: opens a live connection without the key in its URL.
 
 use super::Api;
-use super::auth::{Caller, Scope};
+use super::auth::Caller;
 use super::problem::{Problem, Result};
 use crate::server::live::TICKET;
 use axum::Json;
@@ -24,7 +24,6 @@ pub struct Ticket {
 /// Makes a ticket for `/ws`: what happens to sheets, jobs and sessions, told at once. The connection may do what the key may.
 #[utoipa::path(post, path = "/api/ws-ticket", tag = "live", responses((status = 201, body = Ticket), (status = "4XX", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn make(State(api): State<Arc<Api>>, caller: Caller) -> Result<(StatusCode, Json<Ticket>)> {
-    let scopes: Vec<&str> = Scope::ALL.into_iter().filter(|s| caller.needs(*s).is_ok()).map(Scope::as_str).collect();
-    let ticket = api.parts.live.ticket(caller.id(), &scopes.join(" "))?;
+    let ticket = api.parts.live.ticket(caller.id(), caller.scopes())?;
     Ok((StatusCode::CREATED, Json(Ticket { ticket, seconds: TICKET.as_secs() })))
 }

@@ -48,7 +48,7 @@ impl Api {
         let sheet = SheetId::try_from(id.to_owned()).map_err(|_| Problem::not_found("sheet"))?;
         let snapshot = self.parts.sheets.snapshot(&Identity::Service, sheet).await;
         snapshot.map_err(|trouble| match Problem::from(trouble) {
-            refused if refused.code == "refused" => Problem { ..Problem::new(StatusCode::NOT_FOUND, "not_found", refused.detail) },
+            refused if refused.code == "refused" => Problem::new(StatusCode::NOT_FOUND, "not_found", refused.detail),
             other => other,
         })
     }

@@ -5,7 +5,6 @@ use super::{Live, Ticket};
 use crate::server::api::{Problem, Scope};
 use crate::sheet::SheetId;
 use crate::watch::Held;
-use axum::http::StatusCode;
 use serde_json::{Value, json};
 
 /// Posts that are told again to whoever was away.
@@ -65,7 +64,7 @@ impl Live {
         last: Option<i64>,
         listener: &Listener,
     ) -> Result<Subscribed, Problem> {
-        allowed(ticket, Scope::Read)?;
+        Scope::Read.needed_in(&ticket.scopes)?;
         let sheet = SheetId::try_from(id.to_owned()).map_err(|_| Problem::not_found("sheet"))?;
         let (held, snapshot) = self.parts.watch.hold(sheet).await?;
         self.listeners.join(Topic::Sheet(sheet.0), listener);
@@ -78,7 +77,7 @@ impl Live {
     }
 
     async fn want_job(&self, ticket: &Ticket, name: &str, id: &str, listener: &Listener) -> Result<Subscribed, Problem> {
-        allowed(ticket, Scope::Jobs)?;
+        Scope::Jobs.needed_in(&ticket.scopes)?;
         let read = async || Ok::<_, Problem>(self.parts.store.job(id).await?.filter(|j| j.asker == ticket.key));
         read().await?.ok_or_else(|| Problem::not_found("job"))?;
         self.listeners.join(Topic::Job(id.to_owned()), listener);
@@ -101,7 +100,7 @@ impl Live {
         last: Option<i64>,
         listener: &Listener,
     ) -> Result<Subscribed, Problem> {
-        allowed(ticket, Scope::Chat)?;
+        Scope::Chat.needed_in(&ticket.scopes)?;
         let store = &self.parts.store;
         let (_, thread) = store.web_session_details(id, &ticket.key).await?.ok_or_else(|| Problem::not_found("session"))?;
         self.listeners.join(Topic::Thread(thread.clone()), listener);
@@ -113,11 +112,4 @@ impl Live {
         }
         Ok((Topic::Thread(thread), Wanted { name: name.to_owned(), _held: None }, state))
     }
-}
-
-fn allowed(ticket: &Ticket, scope: Scope) -> Result<(), Problem> {
-    if ticket.scopes.split(' ').any(|s| s == scope.as_str()) {
-        return Ok(());
-    }
-    Err(Problem::new(StatusCode::FORBIDDEN, "scope_missing", format!("This needs a key with the scope '{}'.", scope.as_str())))
 }
