@@ -6,9 +6,10 @@ use crate::clock::Clock;
 use crate::config::{Config, Slack};
 use crate::events::Events;
 use crate::jobs::{self, Jobs};
+use crate::links::Links;
 use crate::llm::Model;
 use crate::server::live::Live;
-use crate::server::{self, Web};
+use crate::server::{self, Mirror, Web};
 use crate::sheet::Sheets;
 use crate::smartsheet::Client;
 use crate::store::{HEARTBEAT, Store};
@@ -84,12 +85,13 @@ impl App {
         let changes = Changes { store: store.clone(), sheets: sheets.clone(), clock: clock.clone(), rules: config.writes.clone() };
         let wake = Arc::new(Notify::new());
         let door = Arc::new(Door::new(store.clone(), wake.clone()));
-        let mut chats: Chats = extra.into_iter().map(|c| (c.platform(), c)).collect();
+        let mirrored = |chat: Arc<dyn Chat>| Arc::new(Mirror::new(chat, events.clone())) as Arc<dyn Chat>;
+        let mut chats: Chats = extra.into_iter().map(|c| (c.platform(), mirrored(c))).collect();
         let mut webhooks: Vec<(&'static str, Router)> = Vec::new();
         if let Some(slack) = &config.slack {
             let adapter = slack_adapter(slack)?;
             webhooks.push(("slack", slack_chat::router(adapter.clone(), door.clone())));
-            chats.insert(Platform::Slack, adapter);
+            chats.insert(Platform::Slack, mirrored(adapter));
         }
         chats.insert(Platform::Web, Arc::new(Web::new(store.clone(), events.clone(), clock.clone())));
         let jobs = Jobs::new(jobs::Parts {
@@ -111,6 +113,9 @@ impl App {
             callback: callback(config)?,
             hand_made: config.smartsheet_webhook_secret.clone(),
         });
+        let listener = TcpListener::bind(config.listen).await.with_context(|| format!("LISTEN: cannot listen on {}", config.listen))?;
+        let address = listener.local_addr()?;
+        let links = Links::new(store.clone(), vault.clone(), clock.clone(), viewer_base(config, address), config.link_lifetime);
         let live = server::live::Parts {
             store: store.clone(),
             watch: watch.clone(),
@@ -135,18 +140,17 @@ impl App {
             changes,
             jobs: jobs.clone(),
             model,
-            chats,
+            chats: chats.clone(),
             clock: clock.clone(),
             events: events.clone(),
+            links: links.clone(),
             link_hosts: config.link_hosts.clone(),
         };
         let bot = Bot::new(parts, wake);
-        let listener = TcpListener::bind(config.listen).await.with_context(|| format!("LISTEN: cannot listen on {}", config.listen))?;
-        let address = listener.local_addr()?;
         let mut tasks = vec![
             tokio::spawn(server::serve(
                 listener,
-                server::router(store.clone(), server::own_routes(api, watch.clone()), webhooks),
+                server::router(store.clone(), server::own_routes(api, watch.clone(), links, chats), webhooks),
                 stop.clone(),
             )),
             tokio::spawn(bot.clone().run(stop.clone())),
@@ -172,6 +176,12 @@ impl App {
         }
         self.store.close().await;
     }
+}
+
+/// Where people open the viewer: from outside, or on this machine when nobody else talks to the bot.
+fn viewer_base(config: &Config, address: std::net::SocketAddr) -> Option<Url> {
+    let local = || (config.slack.is_none() && address.ip().is_loopback()).then(|| format!("http://{address}").parse().ok()).flatten();
+    config.public_base_url.clone().or_else(local)
 }
 
 /// The address that Smartsheet calls, when it can reach us and secrets can be kept.

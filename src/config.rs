@@ -1,17 +1,18 @@
 //! Every setting, read once at start and validated together; the only file that knows the environment.
 
+mod reader;
 mod variables;
 
 pub use variables::VARIABLES;
 
 use crate::llm::{Endpoint, ModelSettings};
 use crate::smartsheet;
+use reader::Reader;
 use secrecy::{ExposeSecret, SecretString};
 use std::collections::BTreeSet;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::time::Duration;
 use url::Url;
 
@@ -38,6 +39,8 @@ pub struct Config {
     pub smartsheet_webhook_secret: Option<SecretString>,
     /// `CHATSHEET_SECRET_KEY`: encrypts secrets of webhooks and signs links; at least 32 characters. Unset: none are kept.
     pub secret_key: Option<SecretString>,
+    /// `LINK_HOURS`: how long links to the sheet viewer work. Unset: 24.
+    pub link_lifetime: Duration,
     /// Slack; `None` when no `SLACK_*` is set.
     pub slack: Option<Slack>,
     /// Rules for writing: `CONFIRM_*`, `UNDO_HOURS`.
@@ -171,6 +174,7 @@ impl Config {
             smartsheet: smartsheet_settings(r),
             smartsheet_webhook_secret: r.secret("SMARTSHEET_WEBHOOK_SECRET"),
             secret_key: secret_key(r),
+            link_lifetime: Duration::from_secs(r.number("LINK_HOURS", 1.0, 24.0 * 365.0) as u64 * 3600),
             slack: slack(r),
             writes: writes(r),
             jobs: jobs(r),
@@ -373,66 +377,6 @@ fn writes(r: &mut Reader<'_>) -> Writes {
         confirm_limit_rows: r.number("CONFIRM_LIMIT_ROWS", 2.0, 20_000.0) as i64,
         undo_window: Duration::from_secs(r.number("UNDO_HOURS", 1.0, 24.0 * 365.0) as u64 * 3600),
         ..Writes::default()
-    }
-}
-
-struct Reader<'a> {
-    lookup: &'a dyn Fn(&str) -> Option<String>,
-    faults: Vec<Fault>,
-}
-
-impl Reader<'_> {
-    fn fault(&mut self, variable: &str, problem: &str) {
-        self.faults.push(Fault { variable: variable.into(), problem: problem.into() });
-    }
-
-    fn text(&self, name: &str) -> Option<String> {
-        debug_assert!(VARIABLES.iter().any(|(n, _, _)| *n == name), "{name} is not listed in VARIABLES");
-        (self.lookup)(name).map(|v| v.trim().to_owned()).filter(|v| !v.is_empty())
-    }
-
-    fn text_or_default(&self, name: &str) -> String {
-        let default = VARIABLES.iter().find(|(n, _, _)| *n == name).map_or("", |(_, d, _)| d);
-        self.text(name).unwrap_or_else(|| default.to_owned())
-    }
-
-    fn secret(&self, name: &str) -> Option<SecretString> {
-        self.text(name).map(SecretString::from)
-    }
-
-    fn parsed<T: FromStr>(&mut self, name: &str, expected: &str) -> Option<T> {
-        let text = self.text_or_default(name);
-        let parsed = text.parse().ok();
-        if parsed.is_none() {
-            self.fault(name, &format!("'{text}' is not {expected}"));
-        }
-        parsed
-    }
-
-    fn number(&mut self, name: &str, min: f64, max: f64) -> f64 {
-        let expected = format!("a number from {min} to {max}");
-        let n: f64 = self.parsed(name, &expected).unwrap_or(min);
-        if !(min..=max).contains(&n) {
-            self.fault(name, &format!("'{n}' is not {expected}"));
-        }
-        n
-    }
-
-    fn choice(&mut self, name: &str, allowed: &[&str]) -> String {
-        let text = self.text_or_default(name).to_lowercase();
-        if !allowed.contains(&text.as_str()) {
-            self.fault(name, &format!("'{text}' is not one of {}", allowed.join(", ")));
-        }
-        text
-    }
-
-    fn url(&mut self, name: &str) -> Option<Url> {
-        let text = self.text(name)?;
-        let url = Url::parse(&text).ok().filter(|u| matches!(u.scheme(), "http" | "https") && u.has_host());
-        if url.is_none() {
-            self.fault(name, "not a URL that begins with https:// (or http:// for a local server)");
-        }
-        url
     }
 }
 

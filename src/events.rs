@@ -14,12 +14,26 @@ pub enum Event {
     Job(JobEvent),
     /// An event of a conversation was served: its dedupe key.
     Served(Arc<str>),
-    /// A message in a thread of the web is new, or has changed.
+    /// A message of the bot in a thread is new, or has changed.
     Post(PostEvent),
-    /// Something was written to this sheet, by us or by somebody else.
-    Touched(i64),
+    /// Something was written to a sheet.
+    Touched {
+        /// The sheet.
+        sheet: i64,
+        /// Who wrote.
+        by: Writer,
+    },
     /// What has changed in a sheet that somebody watches.
     Sheet(SheetEvent),
+}
+
+/// Who writes to a sheet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Writer {
+    /// This program, for a person who asked for it.
+    Us,
+    /// Somebody else, or nobody knows who.
+    Others,
 }
 
 /// What has changed in a sheet.
@@ -33,12 +47,12 @@ pub struct SheetEvent {
     pub update: Arc<serde_json::Value>,
 }
 
-/// A message in a thread of the web.
+/// A message of the bot in a thread.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PostEvent {
-    /// The thread's key.
-    pub thread: Arc<str>,
-    /// Its revision after the change.
+    /// Where it was posted: the anchor of its thread.
+    pub anchor: Arc<str>,
+    /// Grows with every message of a thread of the web; elsewhere only as long as the process lives.
     pub revision: i64,
     /// The message as it is now.
     pub post: Arc<serde_json::Value>,

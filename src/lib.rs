@@ -13,6 +13,7 @@ pub mod config;
 pub mod error;
 pub mod events;
 pub mod jobs;
+pub mod links;
 pub mod llm;
 pub mod server;
 pub mod sheet;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 const MAX_LINES: usize = 500;
 
 /// The floors, top to bottom: a room may use what stands below it.
-const FLOORS: [(&str, u32); 18] = [
+const FLOORS: [(&str, u32); 19] = [
     ("cli", 13),
     ("app", 12),
     ("server", 11),
@@ -15,6 +15,7 @@ const FLOORS: [(&str, u32); 18] = [
     ("jobs", 8),
     ("changes", 7),
     ("watch", 7),
+    ("links", 7),
     ("sheet", 6),
     ("store", 6),
     ("llm", 5),

@@ -22,6 +22,12 @@ pub(super) enum Command {
     Undo,
     Use(String),
     Sheets,
+    /// A link to the sheet for everybody in the thread.
+    View,
+    /// A link of one's own, with which the sheet can be edited.
+    Edit,
+    /// Ends all links of the thread.
+    Unshare,
     Jobs,
     JobStatus(String),
     CancelJob(String),
@@ -60,6 +66,9 @@ pub(super) fn parse(text: &str) -> Option<Command> {
         | "revert that"
         | "take that back" => Some(Command::Undo),
         "sheets" | "list sheets" | "my sheets" => Some(Command::Sheets),
+        "view" | "open" | "open the sheet" | "show the sheet" | "view the sheet" | "link" => Some(Command::View),
+        "edit" | "edit the sheet" | "edit link" => Some(Command::Edit),
+        "unshare" | "revoke links" | "end links" => Some(Command::Unshare),
         "jobs" | "my jobs" | "list jobs" => Some(Command::Jobs),
         "use" | "use sheet" => Some(Command::Use(String::new())),
         "confirm" | "yes" | "approve" => Some(Command::Confirm),
@@ -106,7 +115,7 @@ pub(super) fn parse(text: &str) -> Option<Command> {
 impl Bot {
     pub(super) async fn command(&self, event: &mut Event, command: Command, token: &CancellationToken) -> Result<()> {
         let thread = event.incoming.thread.storage_key();
-        let takes_time = matches!(command, Command::Status | Command::Sheets | Command::Use(_) | Command::Undo);
+        let takes_time = matches!(command, Command::Status | Command::Sheets | Command::View | Command::Use(_) | Command::Undo);
         let _sign_of_life = if takes_time { self.sign_of_life(event).await } else { None };
         match command {
             Command::Help => {
@@ -118,6 +127,9 @@ impl Bot {
                 let sheets = self.all_sheets().await?;
                 self.answer(event, words::sheets(&sheets)).await
             }
+            Command::View => self.view(event).await,
+            Command::Edit => self.edit(event).await,
+            Command::Unshare => self.unshare(event).await,
             Command::Jobs => {
                 let jobs = self.parts.jobs.list(&thread, &event.incoming.sender.id, 10).await?;
                 self.answer(event, words::jobs(&jobs)).await
@@ -264,6 +276,8 @@ mod tests {
             Some(Command::Use("https://app.smartsheet.com/sheets/abc".into()))
         );
         assert_eq!(parse("status a1b2c3"), Some(Command::JobStatus("a1b2c3".into())));
+        assert_eq!((parse("Open the sheet."), parse("edit"), parse("unshare")), (Some(Command::View), Some(Command::Edit), Some(Command::Unshare)));
+        assert_eq!(parse("edit the budget"), None);
         assert_eq!(parse("1,240 rows"), Some(Command::Count(1240)));
         assert_eq!(parse("which tasks are overdue?"), None);
         assert!(is_express("stop") && !is_express("use x"));

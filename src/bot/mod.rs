@@ -12,11 +12,13 @@ mod turn;
 mod words;
 
 pub use inbox::Door;
+pub use words::{capital, what as in_words};
 
 use crate::changes::Changes;
 use crate::clock::Clock;
 use crate::events::Events;
 use crate::jobs::Jobs;
+use crate::links::Links;
 use crate::llm::Model;
 use crate::sheet::Sheets;
 use crate::store::{Event, HEARTBEAT, LEASE, Store};
@@ -55,6 +57,8 @@ pub struct Parts {
     pub clock: Clock,
     /// What happens.
     pub events: Events,
+    /// Links to the sheet viewer.
+    pub links: Links,
     /// Hosts whose links may stay in answers of the model.
     pub link_hosts: Vec<String>,
 }

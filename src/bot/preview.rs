@@ -13,17 +13,20 @@ use std::time::Duration;
 /// Rows of a preview or an outcome that are shown.
 const SOME: usize = 8;
 
+/// Makes the link to the viewer on whose page these rows of a sheet are marked, where there is a viewer.
+pub(super) type Viewer<'a> = dyn Fn(&Snapshot, &[i64]) -> Option<url::Url> + Sync + 'a;
+
 /// The final message of a turn.
-pub(super) fn answer(gathered: &Gathered, policy: &LinkPolicy, limits: &Limits, lifetime: Duration) -> Message {
+pub(super) fn answer(gathered: &Gathered, policy: &LinkPolicy, limits: &Limits, lifetime: Duration, viewer: &Viewer<'_>) -> Message {
     let mut blocks = Vec::new();
     if !gathered.text.trim().is_empty() {
         blocks.push(Block::Markdown(Markdown::untrusted(&gathered.text, policy)));
     }
     for shown in &gathered.shown {
-        blocks.extend(query(shown, limits));
+        blocks.extend(query(shown, limits, viewer));
     }
     if let Some(made) = &gathered.made {
-        blocks.extend(proposal(made, lifetime));
+        blocks.extend(proposal(made, lifetime, viewer));
     } else if let Some(error) = gathered.failed.as_ref().filter(|e| !gathered.text.contains(e.as_str())) {
         blocks.push(note(&words::step_failed(error)));
     }
@@ -49,7 +52,7 @@ pub(super) fn for_history(gathered: &Gathered) -> String {
 }
 
 /// A table (unless the answer is one figure) and the line that says what was queried.
-fn query(shown: &Shown, limits: &Limits) -> Vec<Block> {
+fn query(shown: &Shown, limits: &Limits, viewer: &Viewer<'_>) -> Vec<Block> {
     let mut blocks = Vec::new();
     let visible: Vec<usize> =
         (0..shown.result.columns.len()).filter(|i| !shown.result.columns[*i].is_row_id).take(limits.table_columns).collect();
@@ -69,14 +72,29 @@ fn query(shown: &Shown, limits: &Limits) -> Vec<Block> {
         shown.snapshot.version,
         shown.snapshot.read_at.strftime("%H:%M")
     ));
+    let rows = row_ids(shown);
+    if let Some(url) = viewer(&shown.snapshot, &rows) {
+        let words = if rows.is_empty() { "open the sheet" } else { "see the rows" };
+        line.push_str(&format!(" · [{words}]({url})"));
+    }
     blocks.push(note(&line));
     blocks.extend(shown.notes.iter().map(|n| note(&format!("⚠️ {}", escape(n)))));
     blocks
 }
 
+/// The rows that a result is about, as far as it says so.
+fn row_ids(shown: &Shown) -> Vec<i64> {
+    let Some(at) = row_id_column(shown) else { return Vec::new() };
+    shown.result.rows.iter().filter_map(|r| r[at].as_str()?.parse().ok()).collect()
+}
+
+fn row_id_column(shown: &Shown) -> Option<usize> {
+    shown.result.columns.iter().position(|c| c.name.eq_ignore_ascii_case("row_id"))
+}
+
 fn table(shown: &Shown, visible: &[usize], most: usize) -> TableBlock {
     let result = &shown.result;
-    let row_id = result.columns.iter().position(|c| c.name.eq_ignore_ascii_case("row_id"));
+    let row_id = row_id_column(shown);
     let columns = visible.iter().map(|i| Column {
         title: result.columns[*i].title.clone(),
         align: if result.columns[*i].numeric { Align::Right } else { Align::Left },
@@ -94,7 +112,7 @@ fn table(shown: &Shown, visible: &[usize], most: usize) -> TableBlock {
 }
 
 /// What would be done: count, old -> new for some rows, warnings, Confirm and Cancel.
-fn proposal(made: &Made, lifetime: Duration) -> Vec<Block> {
+fn proposal(made: &Made, lifetime: Duration, viewer: &Viewer<'_>) -> Vec<Block> {
     let plan = &made.draft.plan;
     let sheet = format!("[{}]({})", escape(&made.snapshot.name), made.snapshot.permalink);
     let mut blocks = vec![md(&format!("**{}** of {sheet}?", capital(&words::what(plan))))];
@@ -114,7 +132,8 @@ fn proposal(made: &Made, lifetime: Duration) -> Vec<Block> {
         ),
         button("Cancel", format!("cancel:{}", made.proposal.id), ButtonStyle::Plain),
     ]));
-    blocks.push(note(&format!("Nothing is written until you confirm. Only you can, for {} minutes.", lifetime.as_secs() / 60)));
+    let all = viewer(&made.snapshot, &plan.row_ids()).map(|url| format!(" [See it in the sheet]({url}).")).unwrap_or_default();
+    blocks.push(note(&format!("Nothing is written until you confirm. Only you can, for {} minutes.{all}", lifetime.as_secs() / 60)));
     blocks
 }
 

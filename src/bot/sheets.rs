@@ -1,7 +1,8 @@
 //! Which sheet a thread is about: chosen by name, by button, or taken over from the channel.
 
 use super::{Bot, words};
-use crate::error::Result;
+use crate::error::{Result, told};
+use crate::links::Person;
 use crate::sheet::{SheetId, smartsheet_trouble};
 use crate::smartsheet::{Identity, SheetEntry};
 use crate::store::{Event, Session};
@@ -34,6 +35,34 @@ impl Bot {
         let answer = self.bind(&event.incoming, sheet, &snapshot.name).await?;
         self.replace(event, message, &answer).await?;
         self.ask_again(&event.incoming).await
+    }
+
+    /// Posts a link with which whoever has it sees the sheet.
+    pub(super) async fn view(&self, event: &Event) -> Result<()> {
+        let Some(session) = self.session_or_ask(event).await? else { return Ok(()) };
+        let snapshot = self.parts.sheets.snapshot(&Identity::Service, session.sheet).await?;
+        let url = self.parts.links.make(session.sheet, &session.id, None).ok_or_else(|| told(words::no_viewer()))?;
+        self.answer(event, words::link_to_sheet(&snapshot, &url, self.parts.links.lifetime())).await
+    }
+
+    /// Hands a person a link of their own, which nobody else sees.
+    pub(super) async fn edit(&self, event: &Event) -> Result<()> {
+        let Some(session) = self.session_or_ask(event).await? else { return Ok(()) };
+        let sender = &event.incoming.sender;
+        let person = Person { id: sender.id.clone(), name: sender.name.clone() };
+        let url = self.parts.links.make(session.sheet, &session.id, Some(person)).ok_or_else(|| told(words::no_viewer()))?;
+        let words = words::own_link(&session.sheet_name, &url, self.parts.links.lifetime());
+        let chat = self.chat(event.incoming.thread.platform)?;
+        chat.whisper(&event.incoming.anchor, &sender.id, &words).await.map_err(anyhow::Error::from)?;
+        Ok(())
+    }
+
+    /// Ends the links that were made in this thread.
+    pub(super) async fn unshare(&self, event: &Event) -> Result<()> {
+        if let Some(session) = self.session(&event.incoming).await? {
+            self.parts.links.revoke(&session.id).await?;
+        }
+        self.answer(event, words::links_ended()).await
     }
 
     async fn bind(&self, incoming: &Incoming, sheet: SheetId, name: &str) -> Result<Message> {

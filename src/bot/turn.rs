@@ -4,7 +4,7 @@ use super::live_reply::LiveReply;
 use super::{Bot, Running, preview, prompt, words};
 use crate::error::{Result, Trouble, told};
 use crate::llm::{Answer, Error as ModelError, ToolCall};
-use crate::sheet::Snapshot;
+use crate::sheet::{SheetId, Snapshot};
 use crate::smartsheet::Identity;
 use crate::store::{Event, NewMessage, Role, Session};
 use crate::tools::{self, Context, Made, Shown};
@@ -71,7 +71,8 @@ impl Bot {
         }
         let policy = self.link_policy(&snapshot, &gathered);
         let limits = self.chat(event.incoming.thread.platform)?.limits();
-        let message = preview::answer(&gathered, &policy, &limits, self.parts.changes.rules.proposal_lifetime);
+        let viewer = |of: &Snapshot, rows: &[i64]| self.parts.links.to_rows(SheetId(of.id), &session.id, rows.iter().copied());
+        let message = preview::answer(&gathered, &policy, &limits, self.parts.changes.rules.proposal_lifetime, &viewer);
         reply.finish(&message).await.map_err(anyhow::Error::from)?;
         if let (Some(made), Some(at)) = (&gathered.made, reply.message()) {
             self.parts.store.set_proposal_message(&made.proposal.id, at).await?;

@@ -7,6 +7,7 @@ use crate::smartsheet::SheetEntry;
 use crate::store::{Job, Session};
 use chat::{Block, Button, ButtonStyle, Markdown, Message, Progress, escape};
 use std::time::Duration;
+use url::Url;
 
 /// Sheets that are offered as buttons.
 const OFFERED: usize = 5;
@@ -105,7 +106,7 @@ pub(super) fn help(session: Option<&Session>, model: &str) -> Message {
             - add a task \"Security review\" under Phase 3, owner Omar, start 2026-12-07\n\
             - delete the rows marked Cancelled\n- add a picklist column Risk with Low, Medium, High\n\n\
             **Long work** (runs in the background, with a bar in the thread)\n- summarize Notes into Summary\n\n\
-            **Words**: `help`, `status`, `sheets`, `use <sheet>`, `undo`, `stop`, `jobs`, `cancel <job>`, `retry <job>`"
+            **Words**: `help`, `status`, `sheets`, `use <sheet>`, `view`, `edit`, `unshare`, `undo`, `stop`, `jobs`, `cancel <job>`, `retry <job>`"
         )),
         note(&format!("Answers come from {}. Figures are computed by SQL over the sheet.", escape(model))),
     ])
@@ -133,6 +134,34 @@ pub(super) fn status(snapshot: &Snapshot, waiting: usize, undoable: bool, model:
     }
     lines.extend(running.iter().map(|j| format!("Job {}", in_a_line(j))));
     Message::text(&lines.iter().map(|l| format!("- {l}\n")).collect::<String>())
+}
+
+pub(super) fn link_to_sheet(snapshot: &Snapshot, url: &Url, lifetime: Duration) -> Message {
+    Message::new(vec![
+        md(&format!("[Open {}]({url}), {}.", escape(&snapshot.name), count(snapshot.rows.len(), "row"))),
+        note(&format!(
+            "Whoever has this link can look at the sheet for {} hours, without a Smartsheet account. `edit` gives you a link of your own, `unshare` ends all links of this thread.",
+            lifetime.as_secs() / 3600
+        )),
+    ])
+}
+
+pub(super) fn own_link(sheet: &str, url: &Url, lifetime: Duration) -> Message {
+    Message::new(vec![
+        md(&format!("[Open {} for editing]({url}).", escape(sheet))),
+        note(&format!(
+            "This link is yours: what is done with it is done in your name, so do not pass it on. It works for {} hours; `unshare` ends it.",
+            lifetime.as_secs() / 3600
+        )),
+    ])
+}
+
+pub(super) fn links_ended() -> Message {
+    Message::text("The links to the sheet that were made in this thread do not work any more. `view` makes a new one.")
+}
+
+pub(super) fn no_viewer() -> &'static str {
+    "I have no address where you could open the sheet: whoever runs me sets PUBLIC_BASE_URL for that. In Smartsheet it opens as usual; `status` has its link."
 }
 
 pub(super) fn no_sheet_yet() -> Message {
@@ -299,7 +328,7 @@ pub(super) fn progress(doing: &str, done: usize, total: usize) -> Message {
 }
 
 /// What a plan does, as a phrase: “set Status in 3 rows”.
-pub(super) fn what(plan: &Plan) -> String {
+pub fn what(plan: &Plan) -> String {
     let title = |spec: &crate::smartsheet::ColumnSpec| escape(spec.title.as_deref().unwrap_or_default());
     match plan {
         Plan::Update { rows } => {
@@ -341,7 +370,8 @@ pub(super) fn count(n: usize, noun: &str) -> String {
     format!("{} {noun}{}", groups.join(","), if n == 1 { "" } else { "s" })
 }
 
-pub(super) fn capital(text: &str) -> String {
+/// A phrase as the beginning of a sentence.
+pub fn capital(text: &str) -> String {
     let mut chars = text.chars();
     chars.next().map(|c| c.to_uppercase().chain(chars).collect()).unwrap_or_default()
 }

@@ -214,6 +214,16 @@ impl Plan {
         }
     }
 
+    /// The rows that are there and would be changed or deleted.
+    pub fn row_ids(&self) -> Vec<i64> {
+        match self {
+            Self::Update { rows } => rows.iter().map(|r| r.row_id).collect(),
+            Self::Delete { rows } => rows.iter().map(|r| r.row_id).collect(),
+            Self::Comment { row_id, .. } => vec![*row_id],
+            _ => Vec::new(),
+        }
+    }
+
     /// What the entry at this position is called.
     pub fn label(&self, seq: usize) -> String {
         let column = |spec: &ColumnSpec| format!("column {}", spec.title.as_deref().unwrap_or_default());

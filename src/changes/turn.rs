@@ -3,6 +3,7 @@
 use super::Changes;
 use crate::clock::Clock;
 use crate::error::Result;
+use crate::events::Writer;
 use crate::sheet::{SheetId, Sheets};
 use crate::smartsheet::{Hold, SheetWriter};
 use crate::store::{HEARTBEAT, LEASE, Store};
@@ -79,7 +80,7 @@ impl Turn {
         // It must not take the sheet again that was just left.
         self.heartbeat.abort();
         if let Some(lease) = self.lease.take() {
-            self.sheets.changed(lease.sheet);
+            self.sheets.changed(lease.sheet, Writer::Us);
             lease.leave().await;
         }
     }
@@ -88,7 +89,7 @@ impl Turn {
 impl Drop for Turn {
     fn drop(&mut self) {
         if let Some(lease) = self.lease.take() {
-            self.sheets.changed(lease.sheet);
+            self.sheets.changed(lease.sheet, Writer::Us);
             tokio::spawn(async move { lease.leave().await });
         }
     }

@@ -16,6 +16,7 @@ pub const VARIABLES: &[(&str, &str, &str)] = &[
         "",
         "Encrypts secrets of webhooks, signs links; at least 32 characters (openssl rand -hex 32). Unset: no webhooks, links end with the process. Secret.",
     ),
+    ("LINK_HOURS", "24", "How long links to the sheet viewer work; they are made when PUBLIC_BASE_URL is set."),
     ("AZURE_OPENAI_API_BASE", "", "Endpoint of the Azure OpenAI resource, such as https://name.openai.azure.com."),
     ("AZURE_OPENAI_API_KEY", "", "Its key, or an Entra token (see AZURE_OPENAI_AUTH). Secret."),
     ("AZURE_OPENAI_API_VERSION", "2025-01-01-preview", "API version; v1 means the current URL shape without a version."),

@@ -7,6 +7,7 @@ mod topic;
 
 use crate::clock::Clock;
 use crate::events::{Event, Events};
+use crate::links::Link;
 use crate::store::Store;
 use crate::vault::Vault;
 use crate::watch::Watch;
@@ -41,6 +42,8 @@ const MAX_TOPICS: usize = 100;
 const MAX_MESSAGE_BYTES: usize = 16 << 10;
 /// Smaller buffers than usual: most connections are silent most of the time.
 const BUFFER_BYTES: usize = 4 << 10;
+/// Connections are made anew after this time, so that rights are looked at again.
+const LONGEST: Duration = Duration::from_secs(24 * 3600);
 const PING: Duration = Duration::from_secs(20);
 /// The longest that a connection may take to accept a frame.
 const STALLED: Duration = Duration::from_secs(20);
@@ -70,12 +73,20 @@ pub struct Live {
     stop: CancellationToken,
 }
 
-/// Who may open a connection, and for what.
+/// Who may open a connection.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Ticket {
-    pub key: String,
-    pub scopes: String,
+    pub holder: Holder,
     pub until_ms: i64,
+}
+
+/// Who has a ticket: it opens what they may see.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) enum Holder {
+    /// A key of the API, with its scopes.
+    Key { id: String, scopes: String },
+    /// A page of the viewer.
+    Viewer(Link),
 }
 
 #[derive(Deserialize)]
@@ -112,9 +123,9 @@ impl Live {
     ///
     /// # Errors
     /// When it cannot be sealed.
-    pub(super) fn ticket(&self, key: &str, scopes: &str) -> anyhow::Result<String> {
+    pub(super) fn ticket(&self, holder: Holder) -> anyhow::Result<String> {
         let until_ms = self.parts.clock.now_ms() + TICKET.as_millis() as i64;
-        let ticket = Ticket { key: key.to_owned(), scopes: scopes.to_owned(), until_ms };
+        let ticket = Ticket { holder, until_ms };
         self.parts.vault.seal(PURPOSE, &serde_json::to_string(&ticket)?)
     }
 
@@ -125,6 +136,14 @@ impl Live {
         let fresh = ticket.until_ms >= self.parts.clock.now_ms();
         let first = self.used.entry(sealed.to_owned()).or_insert(()).await.is_fresh();
         (fresh && first).then_some(ticket)
+    }
+
+    /// How long a connection may last: a page of the viewer as long as its link.
+    fn lifetime(&self, ticket: &Ticket) -> Duration {
+        match &ticket.holder {
+            Holder::Key { .. } => LONGEST,
+            Holder::Viewer(link) => Duration::from_millis((link.until_ms - self.parts.clock.now_ms()).max(0).unsigned_abs()).min(LONGEST),
+        }
     }
 
     /// Makes frames of what happens, each once for all connections.
@@ -145,10 +164,10 @@ impl Live {
                 ),
                 Ok(Event::Sheet(e)) => Frame::new(Topic::Sheet(e.sheet), typed("sheet_update", e.version, &e.update)),
                 Ok(Event::Post(e)) => Frame::new(
-                    Topic::Thread(e.thread.to_string()),
+                    Topic::Thread(e.anchor.to_string()),
                     json!({ "type": "message", "eventId": e.revision, "message": &*e.post }),
                 ),
-                Ok(Event::Served(_) | Event::Touched(_)) => continue,
+                Ok(Event::Served(_) | Event::Touched { .. }) => continue,
                 Err(RecvError::Lagged(_)) => {
                     self.listeners.all_missed_some();
                     continue;
@@ -194,7 +213,7 @@ pub(super) async fn open(
 }
 
 /// Programs send no Origin; pages of others are kept out.
-fn from_our_page(headers: &HeaderMap, public: Option<&Url>) -> bool {
+pub(super) fn from_our_page(headers: &HeaderMap, public: Option<&Url>) -> bool {
     let Some(origin) = headers.get(header::ORIGIN) else { return true };
     let Some(origin) = origin.to_str().ok().and_then(|o| Url::parse(o).ok()) else { return false };
     let host = headers.get(header::HOST).and_then(|h| h.to_str().ok()).and_then(|h| Url::parse(&format!("{}://{h}", origin.scheme())).ok());
@@ -222,10 +241,12 @@ impl Connection {
         let open = metrics::gauge!("chatsheet_websocket_connections");
         open.increment(1);
         let ((listener, mut frames), stop) = (Listener::new(), live.stop.clone());
+        let lifetime = live.lifetime(&ticket);
         let mut connection = Self { live, ticket, packing, socket, listener, topics: HashMap::new() };
         tokio::select! {
             ended = connection.run(&mut frames) => if let Err(error) = ended { tracing::debug!(%error, "a live connection ended"); },
             () = stop.cancelled() => connection.close(close_code::AWAY, "the server stops; connect again").await,
+            () = tokio::time::sleep(lifetime) => connection.close(close_code::POLICY, "the link has ended").await,
         }
         drop(connection);
         open.decrement(1);

@@ -5,15 +5,19 @@ pub mod api;
 mod health;
 pub mod live;
 pub mod metrics;
+mod mirror;
 mod smartsheet;
+mod viewer;
 mod web;
 
 pub use accept::serve;
+pub use mirror::Mirror;
 pub use web::Web;
 
+use crate::links::Links;
 use crate::store::Store;
 use crate::watch::Watch;
-use api::Problem;
+use api::{Api, Problem};
 use axum::Router;
 use axum::body::{Body, HttpBody};
 use axum::extract::DefaultBodyLimit;
@@ -21,6 +25,7 @@ use axum::http::{HeaderName, Request, StatusCode};
 use axum::middleware::{Next, from_fn};
 use axum::response::Response;
 use axum::routing::{get, post};
+use chat::Chats;
 use futures_util::{StreamExt, stream};
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,11 +43,12 @@ const MAX_BODY_BYTES: usize = 1 << 20;
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// What the sidecar offers beside the platforms' webhooks: the API, live connections, the address that Smartsheet calls.
-pub fn own_routes(parts: api::Parts, watch: Arc<Watch>) -> Router {
+/// What the sidecar offers beside the platforms' webhooks: the API, the viewer, live connections, the address that Smartsheet calls.
+pub fn own_routes(parts: api::Parts, watch: Arc<Watch>, links: Links, chats: Chats) -> Router {
     let live = Router::new().route("/ws", get(live::open)).with_state(parts.live.clone());
     let smartsheet = Router::new().route("/api/webhooks/smartsheet", post(smartsheet::called)).with_state(watch);
-    api::router(parts).merge(live).merge(smartsheet)
+    let api = Api::new(parts);
+    api::router(api.clone()).merge(viewer::router(api, links, chats)).merge(live).merge(smartsheet)
 }
 
 /// All routes. `webhooks` come from the adapters and stand under `/api/webhooks`.
@@ -57,7 +63,9 @@ pub fn router(store: Store, more: Router, webhooks: Vec<(&'static str, Router)>)
     });
     let span = |request: &Request<_>| {
         let id = request.headers().get(REQUEST_ID).and_then(|v| v.to_str().ok()).unwrap_or_default();
-        tracing::info_span!("http", id = id.get(..64).unwrap_or(id), method = %request.method(), path = %request.uri().path())
+        // What stands in the path of a link opens the sheet.
+        let path = if request.uri().path().starts_with("/v/") { "/v/…" } else { request.uri().path() };
+        tracing::info_span!("http", id = id.get(..64).unwrap_or(id), method = %request.method(), path)
     };
     router
         .layer(from_fn(metrics::measure))

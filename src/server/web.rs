@@ -43,7 +43,7 @@ impl Web {
         let mut post = Post { id: id.to_owned(), revision: 0, partial, body, created_at_ms };
         let put = self.store.put_post(thread, &post, new).await.map_err(|e| ChatError::Unreachable(e.to_string()))?;
         post.revision = put.ok_or_else(|| ChatError::Gone("the conversation was cleared".into()))?;
-        self.events.tell(Event::Post(PostEvent { thread: thread.into(), revision: post.revision, post: post.body.into() }));
+        self.events.tell(Event::Post(PostEvent { anchor: thread.into(), revision: post.revision, post: post.body.into() }));
         Ok(())
     }
 }
@@ -67,6 +67,10 @@ impl Chat for Web {
             table_columns: 25,
             buttons: 10,
         }
+    }
+
+    fn thread_url(&self, _anchor: &Anchor) -> Option<url::Url> {
+        None
     }
 
     async fn post(&self, anchor: &Anchor, message: &Message) -> Result<MessageRef, ChatError> {
@@ -97,7 +101,7 @@ impl Chat for Web {
 }
 
 /// A message as programs and the viewer read it: its blocks, and all of it as plain text.
-fn body(message: &Message) -> Value {
+pub(super) fn body(message: &Message) -> Value {
     json!({ "text": message.plain(), "blocks": message.blocks.iter().map(block).collect::<Vec<_>>() })
 }
 

@@ -21,6 +21,7 @@ pub(super) struct Builder {
     named: HashMap<(String, String), Arc<(String, String)>>,
     styles: HashMap<i64, Style>,
     links: HashSet<String>,
+    hyperlinks: HashMap<i64, Vec<(i64, Arc<str>)>>,
     text_bytes: usize,
 }
 
@@ -35,15 +36,16 @@ struct RawRow {
 impl Extend<Row> for Builder {
     fn extend<I: IntoIterator<Item = Row>>(&mut self, rows: I) {
         for row in rows {
-            let cells = row.cells.into_iter().map(|cell| self.cell(cell)).filter(|(_, c, f)| *c != Cell::Empty || *f).collect();
+            let cells = row.cells.into_iter().map(|cell| self.cell(row.id, cell)).filter(|(_, c, f)| *c != Cell::Empty || *f).collect();
             self.rows.push(RawRow { id: row.id, parent: row.parent_id, number: row.row_number, locked: row.locked, cells });
         }
     }
 }
 
 impl Builder {
-    fn cell(&mut self, cell: crate::smartsheet::Cell) -> (i64, Cell, bool) {
+    fn cell(&mut self, row: i64, cell: crate::smartsheet::Cell) -> (i64, Cell, bool) {
         if let Some(url) = cell.hyperlink.and_then(|h| h.url) {
+            self.hyperlinks.entry(row).or_default().push((cell.column_id, url.as_str().into()));
             self.links.insert(url);
         }
         let value = match (cell.value, cell.display_value, cell.object_value) {
@@ -129,6 +131,7 @@ impl Builder {
             column.numeric = column.kind == "TEXT_NUMBER" && numbers > 0 && numbers * 2 > filled;
         }
         let cells = rows.len() * columns.len();
+        let placed = |(column, url): (i64, Arc<str>)| position.get(&column).map(|at| (*at as u16, url));
         Snapshot {
             id: header.id,
             name: header.name,
@@ -139,6 +142,7 @@ impl Builder {
             columns,
             rows,
             links: self.links,
+            hyperlinks: self.hyperlinks.into_iter().map(|(row, links)| (row, links.into_iter().filter_map(placed).collect())).collect(),
             size_bytes: cells * (size_of::<Cell>() + 24) + 3 * self.text_bytes,
             by_id,
             database: Mutex::default(),
@@ -156,6 +160,9 @@ fn column(column: Column, sql: String, styles: &HashMap<i64, Style>) -> Snapshot
         numeric: false,
         style: styles.get(&column.id).cloned().unwrap_or_default(),
         read_only,
+        symbol: column.symbol,
+        hidden: column.hidden,
+        width: column.width,
         spec: ColumnSpec { title: Some(column.title.clone()), kind: Some(column.kind.clone()), index: Some(column.index), options },
         title: column.title,
         kind: column.kind,

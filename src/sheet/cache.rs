@@ -6,7 +6,7 @@ use super::snapshot::Snapshot;
 use super::trouble::smartsheet_trouble;
 use crate::clock::Clock;
 use crate::error::{Result, Trouble};
-use crate::events::{Event, Events};
+use crate::events::{Event, Events, Writer};
 use crate::smartsheet::{Client, Identity};
 use moka::future::Cache;
 use std::collections::{HashMap, HashSet};
@@ -94,9 +94,9 @@ impl Sheets {
     }
 
     /// A sheet was changed, by us or by others: what is known of it is checked before it is used again.
-    pub fn changed(&self, sheet: SheetId) {
+    pub fn changed(&self, sheet: SheetId, by: Writer) {
         self.written.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(sheet.0);
-        self.events.tell(Event::Touched(sheet.0));
+        self.events.tell(Event::Touched { sheet: sheet.0, by });
     }
 
     async fn load(&self, identity: &Identity, sheet: SheetId, fresh: Duration) -> Result<Arc<Snapshot>> {

@@ -6,7 +6,7 @@ use crate::smartsheet::{Column, ColumnSpec};
 use jiff::Timestamp;
 use rusqlite::Connection;
 use std::collections::{HashMap, HashSet};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 /// A column of a snapshot.
 #[derive(Clone, Debug, Default)]
@@ -27,6 +27,12 @@ pub struct SnapshotColumn {
     pub numeric: bool,
     /// How its numbers look.
     pub style: Style,
+    /// Symbols of a checkbox or picklist, such as `FLAG` or `RYG`.
+    pub symbol: Option<String>,
+    /// Whether people do not see it in Smartsheet.
+    pub hidden: bool,
+    /// Width in pixels, as people have set it.
+    pub width: Option<u32>,
     /// Why it cannot be written; `None` when it can.
     pub read_only: Option<String>,
     /// How to make it anew.
@@ -74,6 +80,8 @@ pub struct Snapshot {
     pub rows: Vec<SnapshotRow>,
     /// Links that stand in cells.
     pub links: HashSet<String>,
+    /// Targets of cells whose text is not the link itself, by row and position of the column.
+    pub hyperlinks: HashMap<i64, Vec<(u16, Arc<str>)>>,
     /// About how much memory it takes.
     pub size_bytes: usize,
     pub(super) by_id: HashMap<i64, u32>,

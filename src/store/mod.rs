@@ -10,6 +10,7 @@ mod idempotency;
 mod inbox;
 mod job_rows;
 mod jobs;
+mod links;
 mod messages;
 mod posts;
 mod processes;

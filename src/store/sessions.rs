@@ -52,6 +52,19 @@ impl Store {
         }))
     }
 
+    /// The thread of a session.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn thread_of_session(&self, session: &str) -> Result<Option<Thread>, sqlx::Error> {
+        const GET: &str = "SELECT thread_key FROM threads WHERE session_id = $1";
+        let row: Option<(String,)> = on!(self, pool => sqlx::query_as(GET).bind(session).fetch_optional(pool).await?);
+        match row {
+            Some((key,)) => self.thread(&key).await,
+            None => Ok(None),
+        }
+    }
+
     /// Remembers a thread and where to post in it; an existing one keeps its session.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 
 use super::Watch;
 use crate::error::Result;
+use crate::events::Writer;
 use crate::sheet::SheetId;
 use crate::smartsheet::CHANGE_AGENT;
 use crate::store::WebhookRecord;
@@ -77,11 +78,11 @@ impl Watch {
         }
         if let (Some(status), Some(record)) = (call.new_webhook_status, known) {
             self.status_changed(record, status).await?;
-            self.parts.sheets.changed(sheet);
+            self.parts.sheets.changed(sheet, Writer::Others);
         }
         let ours = |h: &Happened| h.change_agent.as_deref().is_some_and(|a| a.split(',').any(|a| a.trim() == CHANGE_AGENT));
         if call.events.iter().any(|h| !ours(h)) {
-            self.parts.sheets.changed(sheet);
+            self.parts.sheets.changed(sheet, Writer::Others);
         }
         self.seen.insert(once, ()).await;
         Ok(Answer::Taken)

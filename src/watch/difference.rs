@@ -1,5 +1,6 @@
 //! What is different between two versions of a sheet, as programs and the viewer read it.
 
+use crate::events::Writer;
 use crate::sheet::{Cell, Snapshot, SnapshotRow};
 use serde_json::{Map, Value, json};
 
@@ -7,8 +8,9 @@ use serde_json::{Map, Value, json};
 const MOST: usize = 2_000;
 
 /// Rows that are new, have changed or are gone; `reload` when the columns changed, the order did, or too much.
-pub(super) fn between(before: &Snapshot, now: &Snapshot) -> Value {
-    let head = json!({ "sheetId": now.id.to_string(), "from": before.version, "version": now.version });
+pub(super) fn between(before: &Snapshot, now: &Snapshot, by: Writer) -> Value {
+    let by = if by == Writer::Us { "bot" } else { "smartsheet" };
+    let head = json!({ "sheetId": now.id.to_string(), "from": before.version, "version": now.version, "by": by });
     let same_columns = before.columns.len() == now.columns.len()
         && before.columns.iter().zip(&now.columns).all(|(a, b)| (a.id, &a.title, &a.kind) == (b.id, &b.title, &b.kind));
     let kept = |snapshot: &Snapshot, other: &Snapshot| -> Vec<i64> {

@@ -9,7 +9,7 @@ pub use callback::Answer;
 
 use crate::clock::Clock;
 use crate::error::Result;
-use crate::events::{Event, Events, SheetEvent};
+use crate::events::{Event, Events, SheetEvent, Writer};
 use crate::sheet::{SheetId, Sheets, Snapshot};
 use crate::smartsheet::Identity;
 use crate::store::Store;
@@ -143,7 +143,7 @@ impl Watch {
         for sheet in sheets.into_iter().map(SheetId) {
             match self.has_webhook(sheet).await {
                 Ok(true) => {}
-                Ok(false) => self.told(sheet).await,
+                Ok(false) => self.told(sheet, Writer::Others).await,
                 Err(error) => tracing::warn!(%sheet, %error, "it is not known whether a sheet has a webhook"),
             }
         }
@@ -152,9 +152,9 @@ impl Watch {
     async fn tell_changes(self: Arc<Self>, mut events: tokio::sync::broadcast::Receiver<Event>) {
         loop {
             match events.recv().await {
-                Ok(Event::Touched(sheet)) if self.watched().contains_key(&sheet) => {
+                Ok(Event::Touched { sheet, by }) if self.watched().contains_key(&sheet) => {
                     tokio::time::sleep(TOGETHER).await;
-                    self.told(SheetId(sheet)).await;
+                    self.told(SheetId(sheet), by).await;
                 }
                 Ok(_) => {}
                 Err(RecvError::Lagged(_)) => self.poll().await,
@@ -164,7 +164,7 @@ impl Watch {
     }
 
     /// Reads a watched sheet, and tells what has changed since it was told last.
-    async fn told(&self, sheet: SheetId) {
+    async fn told(&self, sheet: SheetId, by: Writer) {
         let now = match self.parts.sheets.snapshot(&Identity::Service, sheet).await {
             Ok(now) => now,
             Err(error) => {
@@ -174,7 +174,7 @@ impl Watch {
         };
         let before = self.watched().get_mut(&sheet.0).and_then(|w| w.told.replace(now.clone()));
         let Some(before) = before.filter(|b| b.version < now.version) else { return };
-        let update = Arc::new(difference::between(&before, &now));
+        let update = Arc::new(difference::between(&before, &now, by));
         self.parts.events.tell(Event::Sheet(SheetEvent { sheet: sheet.0, version: now.version, update }));
     }
 

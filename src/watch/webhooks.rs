@@ -2,6 +2,7 @@
 
 use super::Watch;
 use crate::error::Result;
+use crate::events::Writer;
 use crate::smartsheet::{Identity, Webhook};
 use crate::store::WebhookRecord;
 use secrecy::ExposeSecret;
@@ -63,7 +64,7 @@ impl Watch {
         let next_try_ms = self.parts.clock.now_ms();
         self.parts.store.set_webhook(&WebhookRecord { status: enabled.status, tries: 0, next_try_ms, ..record }).await?;
         // What happened before it worked was not told.
-        self.parts.sheets.changed(wanted.sheet);
+        self.parts.sheets.changed(wanted.sheet, Writer::Others);
         tracing::info!(sheet = %wanted.sheet, webhook = id, "a webhook works");
         Ok(())
     }

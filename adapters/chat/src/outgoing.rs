@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
+use url::Url;
 
 /// The platforms that are connected.
 pub type Chats = HashMap<Platform, Arc<dyn Chat>>;
@@ -76,6 +77,9 @@ pub trait Chat: Send + Sync {
 
     /// What it can carry.
     fn limits(&self) -> Limits;
+
+    /// Where people open the thread of the anchor; `None` where threads have no address.
+    fn thread_url(&self, anchor: &Anchor) -> Option<Url>;
 
     /// Posts into the thread of the anchor.
     ///

@@ -9,6 +9,7 @@ use chat::{
 use std::io::Write;
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
+use url::Url;
 
 /// The one thread of a terminal.
 pub struct Console {
@@ -123,6 +124,10 @@ impl Chat for Console {
             table_columns: 8,
             buttons: 9,
         }
+    }
+
+    fn thread_url(&self, _anchor: &Anchor) -> Option<Url> {
+        None
     }
 
     async fn post(&self, _anchor: &Anchor, message: &Message) -> Result<MessageRef, ChatError> {

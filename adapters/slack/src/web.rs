@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use slack_morphism::errors::SlackClientError;
 use slack_morphism::prelude::*;
 use std::time::Duration;
+use url::Url;
 
 const CALL_TIMEOUT: Duration = Duration::from_secs(15);
 
@@ -35,6 +36,12 @@ impl Chat for Slack {
             table_columns: 20,
             buttons: 25,
         }
+    }
+
+    /// The conversation of the thread; Slack documents no address of a thread that can be built without asking it.
+    fn thread_url(&self, anchor: &Anchor) -> Option<Url> {
+        let place = Place::read(anchor)?;
+        Url::parse_with_params("https://slack.com/app_redirect", [("team", &place.team), ("channel", &place.channel)]).ok()
     }
 
     async fn post(&self, anchor: &Anchor, message: &Message) -> Result<MessageRef, ChatError> {

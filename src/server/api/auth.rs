@@ -110,11 +110,31 @@ impl Gate {
     }
 }
 
-/// The key that a request came with.
+/// Who asks: a key, or a person who has a link of their own.
 #[derive(Clone, Debug)]
-pub(super) struct Caller(Arc<ApiKey>);
+pub(in crate::server) struct Caller(Arc<Asking>);
+
+#[derive(Debug)]
+struct Asking {
+    id: String,
+    name: String,
+    scopes: String,
+    install: String,
+}
+
+impl From<ApiKey> for Caller {
+    fn from(key: ApiKey) -> Self {
+        Self(Arc::new(Asking { install: key.id.clone(), id: key.id, name: key.name, scopes: key.scopes }))
+    }
+}
 
 impl Caller {
+    /// A person who writes from the viewer of a session.
+    pub fn viewer(session: &str, person: &str, name: &str) -> Self {
+        let install = format!("viewer-{session}");
+        Self(Arc::new(Asking { id: person.to_owned(), name: name.to_owned(), scopes: String::new(), install }))
+    }
+
     /// The id under which it acts: in sessions, changes and jobs.
     pub fn id(&self) -> &str {
         &self.0.id
@@ -122,6 +142,11 @@ impl Caller {
 
     pub fn name(&self) -> &str {
         &self.0.name
+    }
+
+    /// Where its own threads of the web stand, apart from those of all others.
+    pub fn install(&self) -> &str {
+        &self.0.install
     }
 
     /// What it may do, separated by spaces.
@@ -159,6 +184,11 @@ pub(super) async fn authenticate(State(api): State<Arc<Api>>, mut request: Reque
 }
 
 impl Api {
+    /// The pace of whoever has a link, which is that of a key.
+    pub(in crate::server) fn paced(&self, link: &str) -> Result<(), Problem> {
+        paced(&self.gate.by_key, &link.to_owned())
+    }
+
     async fn caller(&self, bearer: &str, address: Option<IpAddr>) -> Result<Caller, Problem> {
         let Some(key) = self.key(bearer).await? else {
             if let Some(address) = address {
@@ -168,7 +198,7 @@ impl Api {
             return Err(Problem::new(StatusCode::UNAUTHORIZED, "key_missing", detail));
         };
         paced(&self.gate.by_key, &key.id)?;
-        Ok(Caller(Arc::new(key)))
+        Ok(key.into())
     }
 
     /// The valid key of this text.

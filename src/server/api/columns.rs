@@ -115,7 +115,7 @@ pub(super) async fn add(
     let snapshot = api.sheet(&sheet).await?;
     let request = ColumnRequest { action: ColumnAction::Add, column: new.title, new_title: None, kind: new.kind, options: new.options };
     let draft = propose::column(&snapshot, &request)?;
-    Ok(api.write(&caller, &snapshot, draft, name.map(|n| n.0)).await?.answer(StatusCode::CREATED))
+    Ok(api.write(&caller, &snapshot, draft, name.map(|n| n.0.0)).await?.answer(StatusCode::CREATED))
 }
 
 /// Changes the title, type or options of a column.

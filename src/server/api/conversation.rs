@@ -8,7 +8,7 @@ use crate::server::web::Web;
 use crate::sheet::SheetId;
 use crate::store::{Place, Session, Thread};
 use axum::http::StatusCode;
-use chat::{Addressed, Inbox, Incoming, Sender, ThreadKey, What};
+use chat::{Addressed, Anchor, Inbox, Incoming, Sender, ThreadKey, What};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -27,8 +27,8 @@ impl Api {
     }
 
     /// The session in which a key changes a sheet without a conversation.
-    pub(super) async fn session_of_sheet(&self, caller: &Caller, sheet: SheetId, name: &str) -> Result<(Session, ThreadKey)> {
-        let thread = Web::thread(caller.id(), &format!("sheet-{sheet}"));
+    pub(in crate::server) async fn session_of_sheet(&self, caller: &Caller, sheet: SheetId, name: &str) -> Result<(Session, ThreadKey)> {
+        let thread = Web::thread(caller.install(), &format!("sheet-{sheet}"));
         let bound = self.parts.store.bind_sheet(&thread, &Web::anchor(&thread), sheet, name, self.parts.clock.now()).await?;
         Ok((bound, thread))
     }
@@ -45,13 +45,25 @@ impl Api {
         }
     }
 
+    /// Brings an event of the web in and waits until it was served.
+    pub(in crate::server) async fn happen(&self, caller: &Caller, thread: &ThreadKey, name: &str, what: What) -> Result<bool> {
+        self.happen_at(caller, thread, &Web::anchor(thread), name, what).await
+    }
+
     /// Brings an event in and waits until it was served; `false` when that takes longer than a request may.
-    pub(super) async fn happen(&self, caller: &Caller, thread: &ThreadKey, name: &str, what: What) -> Result<bool> {
+    pub(in crate::server) async fn happen_at(
+        &self,
+        caller: &Caller,
+        thread: &ThreadKey,
+        anchor: &Anchor,
+        name: &str,
+        what: What,
+    ) -> Result<bool> {
         let incoming = Incoming {
             delivery_id: name.to_owned(),
             dedupe_id: name.to_owned(),
             thread: thread.clone(),
-            anchor: Web::anchor(thread),
+            anchor: anchor.clone(),
             sender: Sender { id: caller.id().to_owned(), name: Some(caller.name().to_owned()) },
             addressed: Addressed::Dm,
             what,

@@ -16,8 +16,10 @@ mod sheets;
 mod ticket;
 mod writes;
 
+pub(super) use auth::Caller;
 pub use auth::{Scope, new_key};
 pub use problem::Problem;
+pub(super) use problem::Result;
 
 use crate::bot::Door;
 use crate::changes::Changes;
@@ -61,8 +63,15 @@ pub struct Parts {
 
 /// The API.
 pub struct Api {
-    parts: Parts,
+    pub(super) parts: Parts,
     gate: auth::Gate,
+}
+
+impl Api {
+    /// The API over these parts.
+    pub fn new(parts: Parts) -> Arc<Self> {
+        Arc::new(Self { parts, gate: auth::Gate::new() })
+    }
 }
 
 #[derive(OpenApi)]
@@ -117,8 +126,7 @@ pub fn document() -> serde_json::Result<String> {
 }
 
 /// The routes of the API.
-pub fn router(parts: Parts) -> Router {
-    let api = Arc::new(Api { parts, gate: auth::Gate::new() });
+pub fn router(api: Arc<Api>) -> Router {
     let (behind_the_gate, document) = routes().split_for_parts();
     let page = page::of(&document);
     let document = Bytes::from(serde_json::to_vec(&document).unwrap_or_default());

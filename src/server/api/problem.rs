@@ -30,7 +30,7 @@ pub struct Problem {
 }
 
 /// The result of handlers.
-pub(super) type Result<T, E = Problem> = std::result::Result<T, E>;
+pub(in crate::server) type Result<T, E = Problem> = std::result::Result<T, E>;
 
 impl Problem {
     /// A problem of this status and code.

@@ -175,7 +175,7 @@ pub(super) async fn add(
     let location = Location { parent: id(new.parent_id)?, after: id(new.after_id)?, top: new.to_top, ..Location::default() };
     let request = NewRowRequest { cells: new.cells.into_iter().collect() };
     let draft = propose::add(&snapshot, &[request], location, api.parts.clock.today())?;
-    Ok(api.write(&caller, &snapshot, draft, name.map(|n| n.0)).await?.answer(StatusCode::CREATED))
+    Ok(api.write(&caller, &snapshot, draft, name.map(|n| n.0.0)).await?.answer(StatusCode::CREATED))
 }
 
 /// Sets values of a row, as long as they still are as they were when the request came in.

@@ -3,7 +3,7 @@
 use super::Api;
 use super::auth::Caller;
 use super::problem::{Problem, Result};
-use crate::server::live::TICKET;
+use crate::server::live::{Holder, TICKET};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -24,6 +24,6 @@ pub struct Ticket {
 /// Makes a ticket for `/ws`: what happens to sheets, jobs and sessions, told at once. The connection may do what the key may.
 #[utoipa::path(post, path = "/api/ws-ticket", tag = "live", responses((status = 201, body = Ticket), (status = "4XX", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn make(State(api): State<Arc<Api>>, caller: Caller) -> Result<(StatusCode, Json<Ticket>)> {
-    let ticket = api.parts.live.ticket(caller.id(), caller.scopes())?;
+    let ticket = api.parts.live.ticket(Holder::Key { id: caller.id().to_owned(), scopes: caller.scopes().to_owned() })?;
     Ok((StatusCode::CREATED, Json(Ticket { ticket, seconds: TICKET.as_secs() })))
 }

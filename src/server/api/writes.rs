@@ -2,7 +2,6 @@
 
 use super::Api;
 use super::auth::Caller;
-use super::idempotency::RequestName;
 use super::problem::{Problem, Result};
 use crate::changes::{CellEdit, Draft, Outcome, Plan, Stop};
 use crate::sheet::{SheetId, Snapshot};
@@ -44,7 +43,7 @@ pub struct Written {
 
 impl Api {
     /// The sheet as it is now.
-    pub(super) async fn sheet(&self, id: &str) -> Result<Arc<Snapshot>> {
+    pub(in crate::server) async fn sheet(&self, id: &str) -> Result<Arc<Snapshot>> {
         let sheet = SheetId::try_from(id.to_owned()).map_err(|_| Problem::not_found("sheet"))?;
         let snapshot = self.parts.sheets.snapshot(&Identity::Service, sheet).await;
         snapshot.map_err(|trouble| match Problem::from(trouble) {
@@ -54,12 +53,12 @@ impl Api {
     }
 
     /// Carries a draft out that the key asked for by this request.
-    pub(super) async fn write(&self, caller: &Caller, snapshot: &Snapshot, draft: Draft, name: Option<RequestName>) -> Result<Written> {
+    pub(in crate::server) async fn write(&self, caller: &Caller, snapshot: &Snapshot, draft: Draft, name: Option<String>) -> Result<Written> {
         let store = &self.parts.store;
         let (session, thread) = self.session_of_sheet(caller, SheetId(snapshot.id), &snapshot.name).await?;
         let place = self.place(caller, &session, &thread);
         let proposal = self.parts.changes.keep(&draft, snapshot, &session, &place.thread_key, caller.id(), &place.identity).await?;
-        let name = name.map_or_else(|| proposal.id.clone(), |n| n.0);
+        let name = name.unwrap_or_else(|| proposal.id.clone());
         let mut served = self.happen(caller, &thread, &format!("write-{name}"), press("confirm", &proposal.id)).await?;
         if proposal.row_count >= self.parts.changes.rules.confirm_limit_rows {
             // The request itself names what goes: nobody has to be asked for the number of rows.

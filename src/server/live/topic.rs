@@ -1,9 +1,10 @@
 //! Topics: what can be subscribed to, by whom, and how things stand at that moment.
 
 use super::listeners::Listener;
-use super::{Live, Ticket};
+use super::{Holder, Live, Ticket};
 use crate::server::api::{Problem, Scope};
 use crate::sheet::SheetId;
+use crate::store::Job;
 use crate::watch::Held;
 use serde_json::{Value, json};
 
@@ -17,7 +18,7 @@ pub(super) enum Topic {
     Sheet(i64),
     /// A job.
     Job(String),
-    /// The thread of a session.
+    /// What the bot shows where this anchor is: in the thread of a session.
     Thread(String),
 }
 
@@ -64,8 +65,12 @@ impl Live {
         last: Option<i64>,
         listener: &Listener,
     ) -> Result<Subscribed, Problem> {
-        Scope::Read.needed_in(&ticket.scopes)?;
         let sheet = SheetId::try_from(id.to_owned()).map_err(|_| Problem::not_found("sheet"))?;
+        match &ticket.holder {
+            Holder::Key { scopes, .. } => Scope::Read.needed_in(scopes)?,
+            Holder::Viewer(link) if link.sheet == sheet => {}
+            Holder::Viewer(_) => return Err(Problem::not_found("sheet")),
+        }
         let (held, snapshot) = self.parts.watch.hold(sheet).await?;
         self.listeners.join(Topic::Sheet(sheet.0), listener);
         let (version, live) = (snapshot.version, self.parts.watch.has_webhook(sheet).await?);
@@ -77,8 +82,14 @@ impl Live {
     }
 
     async fn want_job(&self, ticket: &Ticket, name: &str, id: &str, listener: &Listener) -> Result<Subscribed, Problem> {
-        Scope::Jobs.needed_in(&ticket.scopes)?;
-        let read = async || Ok::<_, Problem>(self.parts.store.job(id).await?.filter(|j| j.asker == ticket.key));
+        if let Holder::Key { scopes, .. } = &ticket.holder {
+            Scope::Jobs.needed_in(scopes)?;
+        }
+        let theirs = |job: &Job| match &ticket.holder {
+            Holder::Key { id, .. } => job.asker == *id,
+            Holder::Viewer(link) => job.session_id == link.session,
+        };
+        let read = async || Ok::<_, Problem>(self.parts.store.job(id).await?.filter(theirs));
         read().await?.ok_or_else(|| Problem::not_found("job"))?;
         self.listeners.join(Topic::Job(id.to_owned()), listener);
         let job = read().await?.ok_or_else(|| Problem::not_found("job"))?;
@@ -100,16 +111,25 @@ impl Live {
         last: Option<i64>,
         listener: &Listener,
     ) -> Result<Subscribed, Problem> {
-        Scope::Chat.needed_in(&ticket.scopes)?;
         let store = &self.parts.store;
-        let (_, thread) = store.web_session_details(id, &ticket.key).await?.ok_or_else(|| Problem::not_found("session"))?;
-        self.listeners.join(Topic::Thread(thread.clone()), listener);
+        let found = match &ticket.holder {
+            Holder::Key { id: key, scopes } => {
+                Scope::Chat.needed_in(scopes)?;
+                store.web_session(id, key).await?.map(|(_, thread)| thread)
+            }
+            // What was said is for the person whose link it is.
+            Holder::Viewer(link) if link.person.is_some() && link.session == id => store.thread_of_session(id).await?,
+            Holder::Viewer(_) => None,
+        };
+        let thread = found.ok_or_else(|| Problem::not_found("session"))?;
+        let (anchor, thread) = (thread.anchor.0, thread.key.storage_key());
+        self.listeners.join(Topic::Thread(anchor.clone()), listener);
         let now = store.last_revision(&thread).await?;
         let mut state = vec![json!({ "type": "subscribed", "topic": name, "eventId": now })];
         if let Some(last) = last {
             let missed = store.posts_after(&thread, last, MOST_POSTS).await?;
             state.extend(missed.into_iter().map(|p| json!({ "type": "message", "eventId": p.revision, "message": p.body })));
         }
-        Ok((Topic::Thread(thread), Wanted { name: name.to_owned(), _held: None }, state))
+        Ok((Topic::Thread(anchor), Wanted { name: name.to_owned(), _held: None }, state))
     }
 }

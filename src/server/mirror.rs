@@ -1,0 +1,81 @@
+//! A chat whose messages are also told to pages that show the conversation beside the sheet.
+
+use super::web::body;
+use crate::events::{Event, Events, PostEvent};
+use async_trait::async_trait;
+use chat::{Anchor, Chat, ChatError, File, Limits, Message, MessageRef, Platform, Profile};
+use moka::future::Cache;
+use serde_json::json;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use url::Url;
+
+/// Messages whose thread is known, so that their edits can be told.
+const KNOWN: u64 = 10_000;
+
+/// Wraps the chat of a platform.
+pub struct Mirror {
+    chat: Arc<dyn Chat>,
+    events: Events,
+    threads: Cache<String, Anchor>,
+    revision: AtomicI64,
+}
+
+impl Mirror {
+    /// A chat that tells what it shows.
+    pub fn new(chat: Arc<dyn Chat>, events: Events) -> Self {
+        Self { chat, events, threads: Cache::new(KNOWN), revision: AtomicI64::new(0) }
+    }
+
+    fn tell(&self, anchor: &Anchor, at: &MessageRef, message: &Message) {
+        let mut post = body(message);
+        post["id"] = json!(at.place);
+        post["partial"] = json!(message.partial);
+        let revision = self.revision.fetch_add(1, Ordering::Relaxed) + 1;
+        self.events.tell(Event::Post(PostEvent { anchor: anchor.0.as_str().into(), revision, post: Arc::new(post) }));
+    }
+}
+
+#[async_trait]
+impl Chat for Mirror {
+    fn platform(&self) -> Platform {
+        self.chat.platform()
+    }
+
+    fn limits(&self) -> Limits {
+        self.chat.limits()
+    }
+
+    fn thread_url(&self, anchor: &Anchor) -> Option<Url> {
+        self.chat.thread_url(anchor)
+    }
+
+    async fn post(&self, anchor: &Anchor, message: &Message) -> Result<MessageRef, ChatError> {
+        let at = self.chat.post(anchor, message).await?;
+        // A message that opens a thread belongs to it.
+        let anchor = at.opens.as_ref().map_or(anchor, |(_, anchor)| anchor);
+        self.threads.insert(at.place.clone(), anchor.clone()).await;
+        self.tell(anchor, &at, message);
+        Ok(at)
+    }
+
+    async fn edit(&self, at: &MessageRef, message: &Message) -> Result<(), ChatError> {
+        self.chat.edit(at, message).await?;
+        if let Some(anchor) = self.threads.get(&at.place).await {
+            self.tell(&anchor, at, message);
+        }
+        Ok(())
+    }
+
+    async fn whisper(&self, anchor: &Anchor, user: &str, message: &Message) -> Result<(), ChatError> {
+        self.chat.whisper(anchor, user, message).await
+    }
+
+    async fn upload(&self, anchor: &Anchor, file: &File) -> Result<(), ChatError> {
+        self.chat.upload(anchor, file).await
+    }
+
+    async fn profile(&self, anchor: &Anchor, user: &str) -> Result<Profile, ChatError> {
+        self.chat.profile(anchor, user).await
+    }
+}

@@ -1,0 +1,38 @@
+// Small helpers of the page: elements, requests, what is told at the bottom.
+
+export const by = (id) => document.getElementById(id);
+
+export function made(name, properties, ...children) {
+  const element = Object.assign(document.createElement(name), properties);
+  element.append(...children);
+  return element;
+}
+
+/** Turns a button that stays pressed; whether it is pressed now. */
+export function pressed(button) {
+  const now = button.getAttribute('aria-pressed') !== 'true';
+  button.setAttribute('aria-pressed', String(now));
+  return now;
+}
+
+/** Asks the server for something in the name of the link; never throws. */
+export async function send(path, body) {
+  const headers = { 'Content-Type': 'application/json' };
+  try {
+    const answer = await fetch(`${document.body.dataset.base}/${path}`, { method: 'POST', headers, body: JSON.stringify(body) });
+    return { ok: answer.ok, status: answer.status, body: await answer.json() };
+  } catch {
+    return { ok: false, status: 0, body: { detail: 'the server cannot be reached.' } };
+  }
+}
+
+let quiet;
+
+/** Tells something at the bottom; with two actions it stays until one is chosen. */
+export function say(text, actions = []) {
+  const toast = by('toast');
+  const button = ([textContent, act]) => made('button', { textContent, onclick: () => toast.replaceChildren() ?? act() });
+  toast.replaceChildren(text, ...actions.map(button));
+  clearTimeout(quiet);
+  if (actions.length < 2) quiet = setTimeout(() => toast.replaceChildren(), 8_000);
+}

@@ -1,0 +1,57 @@
+// How fresh the page is, and what has changed while it was open.
+
+import { by } from './dom.js';
+
+const STATES = {
+  live: () => 'Live',
+  polled: () => 'Live, looked at every 15 s',
+  reconnecting: () => 'Reconnecting …',
+  stale: (since) => `Not live since ${since.toLocaleTimeString()}`,
+  ended: () => 'The link has ended: type view or edit in the thread',
+};
+
+export class Fresh {
+  /** `reload` reads the sheet anew; `settled` is told when changes are shown. */
+  constructor(grid, reload, settled) {
+    Object.assign(this, { grid, reload, settled, since: new Date(), due: 0, next: 0 });
+    by('changed').onclick = () => this.visit();
+  }
+
+  state(now) {
+    this.since = now === 'live' || now === 'polled' ? null : (this.since ?? new Date());
+    by('live').dataset.state = now;
+    by('live').textContent = STATES[now](this.since);
+  }
+
+  /** Takes an update over; what changed in a moment is painted together. */
+  changed(update) {
+    const { sheet, recent } = this.grid;
+    if (update.reload) return this.reload();
+    if (update.version <= sheet.version) return;
+    for (const [id, column] of sheet.apply(update)) {
+      if (!recent.has(id)) recent.set(id, new Set());
+      recent.get(id).add(column);
+    }
+    this.who = update.by === 'bot' ? 'through this bot' : 'in Smartsheet';
+    this.due ||= requestAnimationFrame(() => this.settle());
+  }
+
+  settle() {
+    this.due = 0;
+    this.grid.sheet.arrange();
+    this.grid.refresh();
+    this.settled();
+    const count = [...this.grid.recent.values()].reduce((sum, columns) => sum + columns.size, 0);
+    const title = `The last change was made ${this.who} at ${new Date().toLocaleTimeString()}`;
+    Object.assign(by('changed'), { hidden: count === 0, title, textContent: `${count} changed, last ${this.who}` });
+  }
+
+  /** Goes to the next cell that has changed. */
+  visit() {
+    const { grid } = this;
+    const all = [...grid.recent].flatMap(([id, columns]) => [...columns].map((column) => [grid.sheet.rowOf.get(id), column]));
+    const there = all.filter(([row]) => row !== undefined);
+    const [row, column] = there[this.next++ % there.length] ?? [];
+    if (row !== undefined) grid.go(grid.sheet.reveal(row), grid.columns.indexOf(column) + 1, true);
+  }
+}

@@ -1,0 +1,261 @@
+// The sheet on the screen: a treegrid of which only the rows in sight exist, moved as one window; focus, keys, widths.
+
+import { textOf } from './sheet.js';
+
+const SPARE = 6;
+const HEIGHT = { false: 32, true: 76 };
+const element = (name, className, role) => {
+  const made = document.createElement(name);
+  made.className = className;
+  if (role) made.setAttribute('role', role);
+  return made;
+};
+const attribute = (target, name, value) => {
+  if (target.getAttribute(name) !== value) value === null ? target.removeAttribute(name) : target.setAttribute(name, value);
+};
+
+export class Grid {
+  /** `on` has what the page does: edit(cell, column, row, typed), details(row), sorted(). */
+  constructor(root, sheet, on) {
+    Object.assign(this, { root, sheet, on, pool: [], first: 0, at: 0, column: 1, recent: new Map(), marked: new Set(), wrap: false });
+    [this.head, this.space] = root.children;
+    this.window = this.space.firstElementChild;
+    this.window.replaceChildren();
+    this.layout();
+    root.addEventListener('scroll', () => this.refresh(false), { passive: true });
+    new ResizeObserver(() => this.refresh()).observe(root);
+    root.addEventListener('keydown', (event) => this.key(event));
+    root.addEventListener('click', (event) => this.click(event));
+    root.addEventListener('dblclick', (event) => this.pointed(event, (cell, column, row) => this.edit(cell, column, row)));
+    root.addEventListener('focus', () => this.focus());
+    this.head.addEventListener('pointerdown', (event) => this.resize(event));
+  }
+
+  /** Makes head and rows anew: columns have come, gone or changed their width. */
+  layout() {
+    this.columns = this.sheet.columns.filter((column) => !column.hidden);
+    this.root.style.setProperty('--columns', this.columns.map((column) => `${column.width}px`).join(' '));
+    attribute(this.root, 'aria-colcount', String(this.columns.length + 1));
+    this.root.classList.toggle('wrap', this.wrap);
+    this.height = HEIGHT[this.wrap];
+    const row = element('div', 'row', 'row');
+    row.setAttribute('aria-rowindex', '1');
+    row.append(this.cell('number', 'columnheader', 0), ...this.columns.map((column, i) => this.cell(column.kind, 'columnheader', i + 1)));
+    row.firstChild.textContent = '#';
+    this.columns.forEach((column, i) => {
+      const { sort } = this.sheet;
+      const sorted = sort?.column === column ? (sort.down ? 'descending' : 'ascending') : null;
+      row.children[i + 1].append(column.title, element('span', 'grip'));
+      attribute(row.children[i + 1], 'aria-sort', sorted);
+    });
+    this.head.replaceChild(row, this.head.firstElementChild);
+    this.pool = [];
+    this.window.replaceChildren();
+    this.refresh();
+  }
+
+  cell(kind, role, index) {
+    const cell = element('div', `cell ${kind}`, role);
+    cell.tabIndex = -1;
+    cell.setAttribute('aria-colindex', String(index + 1));
+    return cell;
+  }
+
+  /** Paints with the next frame; `stale` when what rows show may have changed. */
+  refresh(stale = true) {
+    this.stale ||= stale;
+    this.frame ??= requestAnimationFrame(() => this.paint());
+  }
+
+  paint() {
+    cancelAnimationFrame(this.frame);
+    this.frame = undefined;
+    const { root, pool, sheet } = this;
+    const total = sheet.visible.length;
+    const count = Math.min(total, Math.ceil(root.clientHeight / this.height) + 2 * SPARE);
+    const first = Math.max(0, Math.min(total - count, Math.floor(root.scrollTop / this.height) - SPARE));
+    const focused = root.contains(document.activeElement);
+    while (pool.length < count) this.grow();
+    while (pool.length > count) pool.pop().remove();
+    const step = first - this.first;
+    if (this.stale || Math.abs(step) >= count) {
+      this.space.style.height = `${total * this.height}px`;
+      attribute(root, 'aria-rowcount', String(total + 1));
+      pool.forEach((row, i) => this.fill(row, first + i));
+    }
+    else if (step > 0) for (let i = count - step; i < count; i++) this.window.append(this.fill(this.turn(pool.shift(), 'push'), first + i));
+    else for (let i = -step - 1; i >= 0; i--) this.window.prepend(this.fill(this.turn(pool.pop(), 'unshift'), first + i));
+    if (step || this.stale) this.window.style.transform = `translateY(${first * this.height}px)`;
+    Object.assign(this, { first, stale: false });
+    if (focused && !root.contains(document.activeElement)) (this.active() ?? root).focus({ preventScroll: true });
+  }
+
+  turn(row, how) {
+    this.pool[how](row);
+    return row;
+  }
+
+  grow() {
+    const row = element('div', 'row', 'row');
+    const cells = this.columns.map((column, i) => this.cell(i ? column.kind : `${column.kind} primary`, 'gridcell', i + 1));
+    row.append(this.cell('number', 'rowheader', 0), ...cells);
+    this.pool.push(row);
+    this.window.append(row);
+    this.stale = true;
+  }
+
+  /** Lets a row element show the row at a place. */
+  fill(target, at) {
+    const { sheet } = this;
+    const row = sheet.visible[at];
+    const [id, parent] = [sheet.ids[row], sheet.isParent(row)];
+    Object.assign(target, { at, row });
+    target.className = `row${parent ? ' parent' : ''}${this.marked.has(id) ? ' marked' : ''}`;
+    attribute(target, 'aria-rowindex', String(at + 2));
+    attribute(target, 'aria-level', String(sheet.levels[row] + 1));
+    attribute(target, 'aria-expanded', parent ? String(Boolean(sheet.open(row))) : null);
+    target.firstChild.textContent = row + 1;
+    const recent = this.recent.get(id);
+    this.columns.forEach((column, i) => {
+      const cell = target.children[i + 1];
+      if (!cell.querySelector('.editor')) this.show(cell, column, row, i === 0);
+      if (recent || cell.changed) cell.classList.toggle('changed', (cell.changed = Boolean(recent?.has(column))));
+    });
+    for (const cell of target.children) cell.tabIndex = -1;
+    if (at === this.at) target.children[this.column].tabIndex = 0;
+    return target;
+  }
+
+  show(cell, column, row, first) {
+    const { sheet } = this;
+    const text = textOf(sheet.entry(column, row));
+    const link = sheet.link(column, row, text);
+    if (link) {
+      const anchor = element('a', '');
+      Object.assign(anchor, { href: link, target: '_blank', rel: 'noopener noreferrer nofollow', tabIndex: -1, textContent: text });
+      cell.replaceChildren(anchor);
+    } else if ((column.kind === 'pick' || column.kind === 'person') && text) {
+      cell.replaceChildren(...text.split(', ').map((part) => Object.assign(element('span', 'chip'), { textContent: part })));
+    } else cell.textContent = text;
+    if (!first) return;
+    cell.className = `cell ${column.kind} primary level-${Math.min(sheet.levels[row] + 1, 9)}`;
+    const toggle = element('span', 'toggle');
+    toggle.setAttribute('aria-hidden', 'true');
+    toggle.textContent = sheet.isParent(row) ? (sheet.open(row) ? '▾' : '▸') : '';
+    cell.prepend(toggle);
+  }
+
+  /** The focused cell, if it is in sight. */
+  active() {
+    const row = this.at < 0 ? this.head.firstElementChild : this.pool[this.at - this.first];
+    return row?.children[this.column] ?? null;
+  }
+
+  focus() {
+    this.active()?.focus({ preventScroll: true });
+  }
+
+  /** Goes to a cell; -1 is the head. */
+  go(at, column = this.column, middle = false) {
+    const before = this.active();
+    if (before) before.tabIndex = -1;
+    this.at = Math.max(-1, Math.min(this.sheet.visible.length - 1, at));
+    this.column = Math.max(0, Math.min(this.columns.length, column));
+    const { root, height } = this;
+    const [top, room] = [this.at * height, root.clientHeight - this.head.offsetHeight];
+    if (middle) root.scrollTop = top - room / 2;
+    else if (this.at >= 0) root.scrollTop = Math.max(top + height - room, Math.min(root.scrollTop, top));
+    this.paint();
+    const cell = this.active();
+    if (!cell) return;
+    cell.tabIndex = 0;
+    cell.focus({ preventScroll: true });
+    cell.scrollIntoView({ block: 'nearest', inline: 'nearest' });
+  }
+
+  toggle(row) {
+    const id = this.sheet.ids[row];
+    if (!this.sheet.collapsed.delete(id)) this.sheet.collapsed.add(id);
+    this.sheet.arrange();
+    this.refresh();
+  }
+
+  sort(column, down = this.sheet.sort?.column === column) {
+    this.sheet.sort = this.sheet.sort?.column === column && this.sheet.sort.down ? null : { column, down };
+    this.sheet.arrange();
+    this.layout();
+    this.on.sorted();
+  }
+
+  edit(cell, column, row, typed) {
+    if (column && this.on.edit && !column.readOnly) this.on.edit(cell, column, row, typed);
+    else this.on.details(row);
+  }
+
+  key(event) {
+    const { at, column, sheet } = this;
+    if (event.target.closest('.editor') || event.target.matches('input')) return;
+    const page = Math.floor(this.root.clientHeight / this.height) - 1;
+    const [row, shown] = [sheet.visible[at], this.columns[column - 1]];
+    const tree = column === 1 && at >= 0 && sheet.isParent(row) && !sheet.kept;
+    const wide = event.key === 'ArrowRight' ? 24 : -24;
+    const edge = event.ctrlKey || event.metaKey;
+    const keys = {
+      ArrowDown: () => this.go(at + 1),
+      ArrowUp: () => this.go(at - 1),
+      ArrowRight: () => (tree && !sheet.open(row) ? this.toggle(row) : this.go(at, column + 1)),
+      ArrowLeft: () => (tree && sheet.open(row) ? this.toggle(row) : this.go(at, column - 1)),
+      PageDown: () => this.go(at + page),
+      PageUp: () => this.go(Math.max(0, at - page)),
+      Home: () => this.go(edge ? 0 : at, 0),
+      End: () => this.go(edge ? Infinity : at, Infinity),
+      Enter: () => (at < 0 ? shown && this.sort(shown) : this.edit(this.active(), shown, row)),
+      F2: () => at >= 0 && this.edit(this.active(), shown, row),
+      ' ': () => at >= 0 && this.on.details(row),
+    };
+    if (at < 0 && event.shiftKey && shown && event.key.startsWith('Arrow')) keys[event.key] = () => this.widen(shown, shown.width + wide);
+    const typed = event.key.length === 1 && !edge && !event.altKey && event.key !== '/' && at >= 0 && shown && this.on.edit;
+    const act = keys[event.key] ?? (typed ? () => this.edit(this.active(), shown, row, event.key) : null);
+    if (!act) return;
+    event.preventDefault();
+    act();
+  }
+
+  pointed(event, act) {
+    const cell = event.target.closest('.cell');
+    const row = cell?.parentElement;
+    if (row?.at === undefined || event.target.closest('a, .editor')) return;
+    act(cell, this.columns[[...row.children].indexOf(cell) - 1], row.row, row.at);
+  }
+
+  click(event) {
+    const head = event.target.closest('.head .cell');
+    if (head && !event.target.matches('.grip, input')) {
+      const column = this.columns[[...head.parentElement.children].indexOf(head) - 1];
+      if (column) this.sort(column);
+      return;
+    }
+    this.pointed(event, (_, column, row, at) => {
+      this.go(at, this.columns.indexOf(column) + 1);
+      if (event.target.matches('.toggle') && this.sheet.isParent(row)) this.toggle(row);
+      else if (!column) this.on.details(row);
+    });
+  }
+
+  widen(column, width) {
+    column.width = Math.max(50, Math.min(900, width));
+    this.root.style.setProperty('--columns', this.columns.map((shown) => `${shown.width}px`).join(' '));
+    this.on.sorted();
+  }
+
+  resize(event) {
+    if (!event.target.matches('.grip')) return;
+    const cell = event.target.parentElement;
+    const column = this.columns[[...cell.parentElement.children].indexOf(cell) - 1];
+    const [start, width, stop] = [event.clientX, column.width, new AbortController()];
+    const move = (moved) => this.widen(column, width + moved.clientX - start);
+    addEventListener('pointermove', move, { signal: stop.signal });
+    addEventListener('pointerup', () => stop.abort(), { signal: stop.signal });
+    event.preventDefault();
+  }
+}

@@ -1,0 +1,60 @@
+// The page: reads the sheet and puts its parts together.
+
+import { by, say, send } from './dom.js';
+import { Editor } from './edit.js';
+import { Fresh } from './fresh.js';
+import { Grid } from './grid.js';
+import { Live } from './live.js';
+import { Rows } from './rows.js';
+import { Sheet } from './sheet.js';
+import { Talk } from './talk.js';
+import { Tools } from './tools.js';
+
+const { base, sheet: sheetId, session, ...rights } = document.body.dataset;
+const canEdit = 'edit' in rights;
+
+async function read() {
+  const answer = await fetch(`${base}/data`, { credentials: 'include' });
+  const body = await answer.json();
+  if (!answer.ok) throw new Error(body.detail);
+  return new Sheet(body);
+}
+
+function start(sheet) {
+  const grid = new Grid(by('grid'), sheet, {
+    edit: canEdit && ((cell, column, row, typed) => editor.open(cell, column, row, typed)),
+    details: (row) => rows.details(row),
+    sorted: () => tools.remember(),
+  });
+  const editor = new Editor(grid, send, say);
+  const tools = new Tools(sheet, grid);
+  const rows = new Rows(grid, tools, editor, canEdit);
+  const talk = new Talk();
+  const reload = async () => {
+    const now = await read();
+    now.collapsed = grid.sheet.collapsed;
+    Object.assign(grid, { sheet: now, recent: new Map() });
+    tools.recall(now);
+    tools.layout();
+    tools.count();
+  };
+  const fresh = new Fresh(grid, () => reload().catch((error) => say(`The sheet could not be read: ${error.message}`)), () => tools.count());
+  const work = () => talk.refresh(() => talk.jobs().forEach((topic) => live.subscribe(topic)));
+  const topics = () => [
+    { topic: `sheet:${sheetId}`, lastEventId: grid.sheet.version },
+    ...('person' in rights ? [{ topic: `session:${session}` }] : []),
+    ...talk.jobs(),
+  ];
+  const events = {
+    sheet_update: (update) => fresh.changed(update),
+    message: ({ message }) => talk.show(message) && work(),
+    job_status: work,
+  };
+  tools.recall(sheet);
+  tools.layout();
+  tools.count();
+  rows.follow();
+  const live = new Live(send, topics, { state: (now) => fresh.state(now), event: (value) => events[value.type]?.(value) });
+}
+
+read().then(start).catch((error) => say(`The sheet could not be read: ${error.message}`));

@@ -1,0 +1,83 @@
+// Rows: those that a link speaks of, the details of one, new ones, deleted ones.
+
+import { by, made, pressed, say, send } from './dom.js';
+import { textOf } from './sheet.js';
+
+export class Rows {
+  constructor(grid, tools, editor, canEdit) {
+    Object.assign(this, { grid, tools, editor, canEdit });
+    addEventListener('hashchange', () => this.follow());
+    if (canEdit) by('add').onclick = () => this.ask('Name of the new row', (name) => this.add(name));
+  }
+
+  get sheet() {
+    return this.grid.sheet;
+  }
+
+  /** Goes to the row of `#row=`, and marks those of `?rows=`. */
+  follow() {
+    const ids = (new URLSearchParams(location.search).get('rows') ?? '').split('-').filter((id) => this.sheet.rowOf.has(id));
+    const [, named] = /^#row=(\d+)/.exec(location.hash) ?? [];
+    this.grid.marked = new Set(named ? [...ids, named] : ids);
+    if (ids.length) this.offer(ids);
+    const id = named ?? ids[0];
+    if (!id) return;
+    const row = this.sheet.rowOf.get(id);
+    if (row === undefined) return say('That row is not in the sheet any more.');
+    const at = this.sheet.reveal(row);
+    if (at < 0) return say('That row is hidden by the search or a filter.', [['Show it', () => this.unhide()], ['Leave it', () => {}]]);
+    this.grid.go(at, 1, true);
+    this.grid.refresh();
+  }
+
+  unhide() {
+    this.tools.clear();
+    this.follow();
+  }
+
+  offer(ids) {
+    const button = Object.assign(by('marked'), { hidden: false, textContent: `Only the ${ids.length} marked` });
+    button.onclick = () => this.tools.arrange({ only: pressed(button) ? new Set(ids) : null });
+  }
+
+  details(row) {
+    const { ids, columns } = this.sheet;
+    const look = (column) => textOf(this.sheet.entry(column, row)) || '–';
+    const fields = columns.flatMap((column) => [made('dt', { textContent: column.title }), made('dd', { textContent: look(column) })]);
+    const address = `#row=${ids[row]}`;
+    const copy = () => navigator.clipboard?.writeText(new URL(address, location.href).href).then(() => say('Copied.'));
+    const button = (textContent, onclick, className = '') => made('button', { textContent, className, onclick });
+    const buttons = [button('Copy link', copy), button('Close', () => by('details').close(), 'primary')];
+    if (this.canEdit) buttons.unshift(button('Delete row', () => this.remove(row), 'danger'));
+    const title = made('h2', { id: 'details-title', textContent: look(columns[0]) });
+    by('details').replaceChildren(title, made('dl', {}, ...fields), made('p', {}, ...buttons));
+    by('details').showModal();
+    history.replaceState(null, '', address);
+  }
+
+  remove(row) {
+    by('details').close();
+    const [id, below] = [this.sheet.ids[row], this.sheet.ends[row] - row - 1];
+    const act = async () => this.tell(await send('row/delete', { row: id }), 'Deleted.', 'Not deleted');
+    say(`Delete this row${below ? ` and the ${below} below it` : ''}?`, [['Delete', act], ['Keep', () => {}]]);
+  }
+
+  async add(name) {
+    const above = this.sheet.ids[this.sheet.visible[this.grid.at]];
+    this.tell(await send('row', { name, after: above ?? null }), 'Added.', 'Not added');
+  }
+
+  tell({ ok, body }, done, failed) {
+    const undo = body.change ? [['Undo', () => this.editor.undo(body.change)]] : [];
+    say(ok ? done : `${failed}: ${body.detail}`, undo);
+  }
+
+  ask(textContent, then) {
+    const field = made('input', { required: true, maxLength: 4000, ariaLabel: textContent });
+    const buttons = made('p', {}, made('button', { className: 'primary', textContent: 'Add' }));
+    const onsubmit = () => field.value.trim() && then(field.value.trim());
+    const title = made('h2', { id: 'details-title', textContent });
+    by('details').replaceChildren(made('form', { method: 'dialog', onsubmit }, title, field, buttons));
+    by('details').showModal();
+  }
+}

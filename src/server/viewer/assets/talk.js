@@ -1,0 +1,100 @@
+// What is going on in the thread: proposals and jobs as the server writes them, and the conversation.
+
+import { by, made, say, send } from './dom.js';
+
+const PAUSE = 150;
+
+/** Words of a message, as the server has read their markup. */
+function span({ text, bold, code, link }) {
+  if (link && /^https?:/.test(link)) return made('a', { href: link, target: '_blank', rel: 'noopener noreferrer', textContent: text });
+  return code || bold ? made(code ? 'code' : 'strong', { textContent: text }) : text;
+}
+const paragraph = (node) => made(node.kind === 'code' ? 'pre' : 'p', { className: node.kind }, ...(node.spans?.map(span) ?? [node.text]));
+const cells = (name, texts) => made('tr', {}, ...texts.map((textContent) => made(name, { textContent })));
+const BLOCKS = {
+  text: ({ nodes }) => nodes.map(paragraph),
+  note: ({ nodes }) => [made('div', { className: 'note' }, ...nodes.map(paragraph))],
+  progress: ({ label, done, total }) => [made('label', {}, `${label} `, made('progress', { value: done, max: total || 1 }))],
+  table: ({ columns, rows, total }) => [
+    made('div', { className: 'scroll', tabIndex: 0 }, made('table', {},
+      made('thead', {}, cells('th', columns.map((column) => column.title))),
+      made('tbody', {}, ...rows.map((row) => cells('td', row.map((cell) => cell.text)))))),
+    ...(total > rows.length ? [made('p', { textContent: `${rows.length} of ${total} rows.` })] : []),
+  ],
+};
+
+export class Talk {
+  constructor() {
+    this.base = document.body.dataset.base;
+    by('work').addEventListener('submit', (event) => this.press(event));
+    this.panel = by('talk');
+    if (!this.panel) return;
+    [this.said, this.form] = this.panel.children;
+    by('chat').onclick = () => this.turn();
+    this.form.onsubmit = (event) => this.tell(event);
+    this.form.text.onkeydown = (event) => {
+      if (event.key !== 'Enter' || event.shiftKey) return;
+      event.preventDefault();
+      this.form.requestSubmit();
+    };
+  }
+
+  /** Topics of the jobs that are shown. */
+  jobs() {
+    return [...by('work').querySelectorAll('[data-job]')].map((job) => ({ topic: `job:${job.dataset.job}` }));
+  }
+
+  /** Reads anew what is going on; `then` is told when it is shown. */
+  refresh(then = () => {}) {
+    clearTimeout(this.going);
+    this.going = setTimeout(async () => {
+      const answer = await fetch(`${this.base}/work`).catch(() => null);
+      if (!answer?.ok) return;
+      by('work').innerHTML = await answer.text();
+      then();
+    }, PAUSE);
+  }
+
+  async press(event) {
+    event.preventDefault();
+    event.submitter.disabled = true;
+    const body = new URLSearchParams({ action: event.submitter.value });
+    const answer = await fetch(event.target.action, { method: 'POST', body, redirect: 'manual' }).catch(() => null);
+    if (answer?.type !== 'opaqueredirect') {
+      const problem = await answer?.json().catch(() => null);
+      say(problem?.detail ?? 'That did not work. Please try again.');
+    }
+    this.refresh();
+  }
+
+  turn() {
+    this.panel.hidden = !this.panel.hidden;
+    by('chat').setAttribute('aria-expanded', String(!this.panel.hidden));
+    this.said.scrollTop = this.said.scrollHeight;
+    if (!this.panel.hidden) this.form.text.focus();
+  }
+
+  async tell(event) {
+    event.preventDefault();
+    const text = this.form.text.value.trim();
+    if (!text) return;
+    this.form.reset();
+    const answer = await send('say', { text });
+    if (answer.ok) return;
+    this.form.text.value ||= text;
+    say(`Not sent: ${answer.body.detail}`);
+  }
+
+  /** A message of the bot, growing or done. */
+  show({ id, blocks, partial }) {
+    let message = [...this.said.children].find((known) => known.dataset.post === id);
+    if (!message) {
+      message = made('div', { className: 'message Bot' });
+      message.dataset.post = id;
+      this.said.append(message);
+    }
+    message.replaceChildren(made('b', { textContent: 'Bot' }), ...blocks.flatMap((block) => BLOCKS[block.type]?.(block) ?? []));
+    this.said.scrollTop = this.said.scrollHeight;
+    return !partial;
+  }
+}

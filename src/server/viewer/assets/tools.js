@@ -1,0 +1,125 @@
+// Search, filters, sorting, columns and CSV; remembered in this browser, and in the address so that it can be passed on.
+
+import { by, made, pressed } from './dom.js';
+
+const PAUSE = 120;
+
+export class Tools {
+  constructor(sheet, grid) {
+    Object.assign(this, { sheet, grid, kept: `chatsheet:${document.body.dataset.sheet}` });
+    by('search').oninput = ({ target }) => {
+      clearTimeout(this.typing);
+      this.typing = setTimeout(() => this.arrange({ query: target.value }), PAUSE);
+    };
+    addEventListener('keydown', (event) => {
+      if (event.key !== '/' || event.target.matches('input, textarea, select')) return;
+      event.preventDefault();
+      by('search').focus();
+    });
+    by('wrap').onclick = ({ target }) => {
+      grid.wrap = pressed(target);
+      this.layout();
+    };
+    by('filter').onclick = ({ target }) => {
+      this.filtering = pressed(target);
+      if (!this.filtering) this.sheet.filters.clear();
+      this.layout();
+      this.arrange();
+    };
+    by('csv').onclick = () => this.csv();
+  }
+
+  /** Takes over for a sheet what was remembered. */
+  recall(sheet) {
+    this.sheet = sheet;
+    const parameters = new URLSearchParams(location.search);
+    const known = JSON.parse(localStorage.getItem(this.kept) ?? '{}');
+    const column = (id) => sheet.columns.find((c) => c.id === id);
+    for (const c of sheet.columns) Object.assign(c, known[c.id]);
+    for (const c of sheet.columns) if (parameters.has(`f-${c.id}`)) sheet.filters.set(c, parameters.get(`f-${c.id}`));
+    const [id, down] = (parameters.get('sort') ?? '').split('-');
+    Object.assign(sheet, { query: parameters.get('q') ?? '', sort: column(id) ? { column: column(id), down: Boolean(down) } : null });
+    by('search').value = sheet.query;
+    if (sheet.filters.size && !this.filtering) this.filtering = pressed(by('filter'));
+    sheet.arrange();
+  }
+
+  remember() {
+    const { columns, query, sort, filters } = this.sheet;
+    localStorage.setItem(this.kept, JSON.stringify(Object.fromEntries(columns.map(({ id, width, hidden }) => [id, { width, hidden }]))));
+    const parameters = new URLSearchParams(location.search);
+    const put = (name, value) => (value ? parameters.set(name, value) : parameters.delete(name));
+    put('q', query);
+    put('sort', sort && `${sort.column.id}${sort.down ? '-down' : ''}`);
+    for (const column of columns) put(`f-${column.id}`, filters.get(column));
+    history.replaceState(null, '', `${location.pathname}${parameters.size ? `?${parameters}` : ''}${location.hash}`);
+  }
+
+  /** Shows what fits now. */
+  arrange(changes = {}) {
+    Object.assign(this.sheet, changes).arrange();
+    this.grid.refresh();
+    this.remember();
+    this.count();
+  }
+
+  /** Shows everything again. */
+  clear() {
+    this.sheet.filters.clear();
+    by('search').value = '';
+    this.arrange({ query: '', only: null });
+    this.layout();
+  }
+
+  count() {
+    const { ids, kept, matches, visible } = this.sheet;
+    const all = `${ids.length.toLocaleString()} rows`;
+    by('count').textContent = kept ? `${matches.toLocaleString()} of ${all}` : all;
+    by('empty').hidden = visible.length > 0;
+    by('empty').textContent = ids.length ? 'No row matches. Clear the search or the filters.' : 'This sheet has no rows yet.';
+  }
+
+  layout() {
+    this.grid.layout();
+    this.grid.head.querySelector('.filters')?.remove();
+    if (this.filtering) this.grid.head.append(this.filters());
+    by('columns').lastElementChild.replaceChildren(...this.sheet.columns.map((column) => this.choice(column)));
+  }
+
+  filters() {
+    const field = (column) => made('input', {
+      value: this.sheet.filters.get(column) ?? '',
+      placeholder: ['number', 'date'].includes(column.kind) ? '> < =' : 'contains',
+      ariaLabel: `Filter ${column.title}`,
+      oninput: ({ target }) => {
+        if (target.value) this.sheet.filters.set(column, target.value);
+        else this.sheet.filters.delete(column);
+        this.arrange();
+      },
+    });
+    const cell = (className, ...children) => made('div', { className: `cell ${className}`, role: 'columnheader' }, ...children);
+    const cells = this.grid.columns.map((column) => cell('', field(column)));
+    return made('div', { className: 'row filters', role: 'row' }, cell('number', '≈'), ...cells);
+  }
+
+  /** Whether a column is shown, and how wide. */
+  choice(column) {
+    const onchange = ({ target }) => {
+      column.hidden = !target.checked;
+      this.layout();
+      this.remember();
+    };
+    const box = made('input', { type: 'checkbox', checked: !column.hidden, disabled: column === this.sheet.columns[0], onchange });
+    const step = (textContent, word, pixels) => {
+      const onclick = () => this.grid.widen(column, column.width + pixels);
+      return made('button', { textContent, ariaLabel: `${word}: ${column.title}`, onclick });
+    };
+    return made('li', {}, made('label', {}, box, ` ${column.title}`), step('−', 'Narrower', -40), step('+', 'Wider', 40));
+  }
+
+  csv() {
+    const href = URL.createObjectURL(new Blob([this.sheet.csv(this.grid.columns)], { type: 'text/csv' }));
+    made('a', { href, download: `${document.querySelector('h1').textContent}.csv` }).click();
+    setTimeout(() => URL.revokeObjectURL(href), 1_000);
+  }
+}

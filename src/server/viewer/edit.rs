@@ -1,0 +1,134 @@
+//! Editing in the page: each edit is a change of its own in the name of the person, conditional, journalled and undoable.
+
+use super::Viewer;
+use super::visit::Visit;
+use crate::changes::{Location, NewRowRequest, SetRequest, propose};
+use crate::server::api::{Problem, Result};
+use crate::sheet::{Cell, Snapshot, SnapshotColumn, coerce};
+use crate::smartsheet::Identity;
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use chat::What;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// A cell as it was edited.
+#[derive(Deserialize)]
+pub(super) struct Edited {
+    row: String,
+    column: String,
+    /// What was typed or chosen; null empties the cell.
+    value: Value,
+    /// What the page showed before.
+    was: Value,
+}
+
+/// A row to be made.
+#[derive(Deserialize)]
+pub(super) struct New {
+    /// What it is called: its primary cell.
+    name: String,
+    /// The row to stand behind.
+    after: Option<String>,
+    /// The row to stand under.
+    parent: Option<String>,
+}
+
+/// A row that is to go.
+#[derive(Deserialize)]
+pub(super) struct Gone {
+    row: String,
+}
+
+/// A change that is to be taken back.
+#[derive(Deserialize)]
+pub(super) struct Undone {
+    change: String,
+}
+
+/// Sets a cell, as long as it holds what the page showed.
+pub(super) async fn cell(State(viewer): State<Arc<Viewer>>, visit: Visit, Json(edited): Json<Edited>) -> Result<Response> {
+    let caller = visit.caller()?;
+    let snapshot = viewer.api.sheet(&visit.link.sheet.to_string()).await?;
+    let ids = edited.row.parse().ok().zip(edited.column.parse().ok());
+    let (row, column) = ids.ok_or_else(|| Problem::not_found("cell"))?;
+    let Some((value, column)) = value_of(&snapshot, row, column) else { return Ok(conflict(None)) };
+    let wanted = coerce(column, &edited.value, &snapshot.people(), viewer.api.parts.clock.today());
+    let wanted = wanted.map_err(|words| Problem::from(crate::error::told(words)))?;
+    if Cell::same(&value, &wanted.value) {
+        return Ok(Json(json!({ "value": value, "display": wanted.shown })).into_response());
+    }
+    if !Cell::same(&value, &edited.was) {
+        return Ok(conflict(shown(&snapshot, row, column.id)));
+    }
+    let set = [SetRequest { column: column.title.clone(), value: edited.value, expression: None }];
+    let draft = propose::update(&snapshot, &format!("row_id = {row}"), &set, viewer.api.parts.clock.today()).await?;
+    match viewer.api.write(&caller, &snapshot, draft, None).await {
+        Ok(written) => {
+            let answer = json!({ "value": wanted.value, "display": wanted.shown, "change": written.change_id, "warnings": written.warnings });
+            Ok(Json(answer).into_response())
+        }
+        Err(problem) if problem.code == "conflict" => {
+            let now = viewer.api.parts.sheets.current(&Identity::Service, visit.link.sheet).await?;
+            Ok(conflict(shown(&now, row, column.id)))
+        }
+        Err(problem) => Err(problem),
+    }
+}
+
+/// Adds a row with a name.
+pub(super) async fn add(State(viewer): State<Arc<Viewer>>, visit: Visit, Json(new): Json<New>) -> Result<Json<Value>> {
+    let caller = visit.caller()?;
+    let snapshot = viewer.api.sheet(&visit.link.sheet.to_string()).await?;
+    let row = |id: Option<String>| {
+        let known = |id: String| id.parse().ok().filter(|id| snapshot.row(*id).is_some()).ok_or_else(|| Problem::not_found("row"));
+        id.map(known).transpose()
+    };
+    let location = Location { after: row(new.after)?, parent: row(new.parent)?, ..Location::default() };
+    let (_, primary) = snapshot.primary().ok_or_else(|| Problem::not_fitting("The sheet has no primary column."))?;
+    let request = NewRowRequest { cells: vec![(primary.title.clone(), new.name.into())] };
+    let draft = propose::add(&snapshot, &[request], location, viewer.api.parts.clock.today())?;
+    let written = viewer.api.write(&caller, &snapshot, draft, None).await?;
+    Ok(Json(json!({ "row": written.row_id, "change": written.change_id })))
+}
+
+/// Deletes a row and those below it in the hierarchy.
+pub(super) async fn delete(State(viewer): State<Arc<Viewer>>, visit: Visit, Json(gone): Json<Gone>) -> Result<Json<Value>> {
+    let caller = visit.caller()?;
+    let snapshot = viewer.api.sheet(&visit.link.sheet.to_string()).await?;
+    let row: i64 = gone.row.parse().ok().filter(|id| snapshot.row(*id).is_some()).ok_or_else(|| Problem::not_found("row"))?;
+    let draft = propose::delete(&snapshot, &format!("row_id = {row}")).await?;
+    let written = viewer.api.write(&caller, &snapshot, draft, None).await?;
+    Ok(Json(json!({ "written": written.written, "change": written.change_id })))
+}
+
+/// Takes a change of the page back; what the bot says to that is the answer.
+pub(super) async fn undo(State(viewer): State<Arc<Viewer>>, visit: Visit, Json(undone): Json<Undone>) -> Result<Json<Value>> {
+    let (caller, store) = (visit.caller()?, &viewer.api.parts.store);
+    let snapshot = viewer.api.sheet(&visit.link.sheet.to_string()).await?;
+    let (_, thread) = viewer.api.session_of_sheet(&caller, visit.link.sheet, &snapshot.name).await?;
+    let (key, what) = (thread.storage_key(), What::Press { action: format!("undo:{}", undone.change), message: None });
+    let before = store.last_revision(&key).await?;
+    viewer.api.happen(&caller, &thread, &format!("undo-{}", undone.change), what).await?;
+    let said = store.posts_after(&key, before, 10).await?.pop().map(|p| p.body["text"].clone());
+    Ok(Json(json!({ "said": said })))
+}
+
+fn value_of(snapshot: &Snapshot, row: i64, column: i64) -> Option<(Value, &SnapshotColumn)> {
+    let (at, column) = snapshot.column_by_id(column)?;
+    Some((snapshot.row(row)?.cells[at].to_json(), column))
+}
+
+fn shown(snapshot: &Snapshot, row: i64, column: i64) -> Option<Value> {
+    let (at, column) = snapshot.column_by_id(column)?;
+    let cell = &snapshot.row(row)?.cells[at];
+    Some(json!({ "value": cell.to_json(), "display": cell.shown(&column.style) }))
+}
+
+/// Somebody else was faster: what is there now, or that the row is gone.
+fn conflict(now: Option<Value>) -> Response {
+    (StatusCode::CONFLICT, Json(json!({ "code": "conflict", "now": now }))).into_response()
+}

@@ -1,0 +1,63 @@
+//! The sheet viewer: the page that the bot links to, what it reads, and what can be done from it.
+
+mod assets;
+mod cells;
+mod data;
+mod edit;
+mod page;
+mod talk;
+mod visit;
+mod work;
+
+use super::api::Api;
+use crate::links::Links;
+use axum::Router;
+use axum::http::{HeaderName, HeaderValue};
+use axum::routing::{get, post};
+use bytes::Bytes;
+use chat::Chats;
+use moka::future::Cache;
+use std::sync::Arc;
+use tower_http::set_header::SetResponseHeaderLayer;
+
+/// Memory for sheets as pages read them.
+const DATA_CACHE_BYTES: u64 = 16 << 20;
+
+/// Scripts, styles and connections are ours alone; nothing stands in the page itself that could run.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+/// What the viewer works with.
+pub(super) struct Viewer {
+    api: Arc<Api>,
+    links: Links,
+    chats: Chats,
+    /// By sheet and version, compressed.
+    data: Cache<(i64, i64), Bytes>,
+}
+
+/// The routes of the viewer.
+pub(super) fn router(api: Arc<Api>, links: Links, chats: Chats) -> Router {
+    let data = Cache::builder().max_capacity(DATA_CACHE_BYTES).weigher(|_, bytes: &Bytes| bytes.len().try_into().unwrap_or(u32::MAX)).build();
+    let viewer = Arc::new(Viewer { api, links, chats, data });
+    let header = |name, value| SetResponseHeaderLayer::overriding(HeaderName::from_static(name), HeaderValue::from_static(value));
+    Router::new()
+        .route("/v/{token}", get(visit::enter))
+        .route("/sheet/{id}", get(page::sheet))
+        .route("/sheet/{id}/print", get(page::print))
+        .route("/sheet/{id}/columns.css", get(page::columns))
+        .route("/sheet/{id}/data", get(data::read))
+        .route("/sheet/{id}/work", get(work::read))
+        .route("/sheet/{id}/cell", post(edit::cell))
+        .route("/sheet/{id}/row", post(edit::add))
+        .route("/sheet/{id}/row/delete", post(edit::delete))
+        .route("/sheet/{id}/undo", post(edit::undo))
+        .route("/sheet/{id}/press", post(talk::press))
+        .route("/sheet/{id}/say", post(talk::say))
+        .route("/sheet/{id}/ticket", post(talk::ticket))
+        .with_state(viewer)
+        .layer(SetResponseHeaderLayer::if_not_present(HeaderName::from_static("cache-control"), HeaderValue::from_static("no-store")))
+        .route("/viewer/{asset}", get(assets::read))
+        .layer(header("content-security-policy", POLICY))
+        .layer(header("referrer-policy", "no-referrer"))
+        .layer(header("x-robots-tag", "noindex"))
+}

@@ -1,0 +1,153 @@
+//! The page itself, its first rows written by the server; the stylesheet of its columns; the sheet on paper.
+
+use super::cells::{Shown, kind, ordered, shown, width};
+use super::visit::{Visit, refused, shown as answer};
+use super::work::{Message, Work};
+use super::{Viewer, visit};
+use crate::server::api::Result;
+use crate::sheet::{Snapshot, SnapshotRow};
+use askama::Template;
+use axum::extract::{Query, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use chat::Node;
+use jiff::Timestamp;
+use serde::Deserialize;
+use std::collections::HashSet;
+use std::sync::Arc;
+use url::Url;
+
+/// Rows that stand in the page before its script has read the sheet.
+const FIRST_ROWS: usize = 60;
+/// Rows on paper.
+const PRINTED_ROWS: usize = 1_000;
+
+#[derive(Template)]
+#[template(path = "sheet.html")]
+struct Page<'a> {
+    id: &'a str,
+    sheet: &'a Snapshot,
+    session: &'a str,
+    /// The name of the person whose link it is.
+    person: Option<&'a str>,
+    writable: bool,
+    columns: Vec<Head<'a>>,
+    rows: Vec<Row>,
+    work: Work,
+    messages: Vec<Message>,
+    thread: Option<Url>,
+    until: String,
+    read_at: String,
+}
+
+#[derive(Template)]
+#[template(path = "print.html")]
+struct Printed<'a> {
+    sheet: &'a Snapshot,
+    columns: Vec<Head<'a>>,
+    rows: Vec<Row>,
+    total: usize,
+    read_at: String,
+}
+
+struct Head<'a> {
+    title: &'a str,
+    kind: &'static str,
+}
+
+struct Row {
+    number: u32,
+    level: u16,
+    is_parent: bool,
+    cells: Vec<(&'static str, Shown)>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Marked {
+    /// Ids of rows, with hyphens in between.
+    #[serde(default)]
+    rows: String,
+}
+
+fn visible(snapshot: &Snapshot) -> Vec<usize> {
+    ordered(snapshot).into_iter().filter(|at| !snapshot.columns[*at].hidden).collect()
+}
+
+fn heads<'a>(snapshot: &'a Snapshot, columns: &[usize]) -> Vec<Head<'a>> {
+    columns.iter().map(|at| Head { title: &snapshot.columns[*at].title, kind: kind(&snapshot.columns[*at]) }).collect()
+}
+
+fn row(snapshot: &Snapshot, row: &SnapshotRow, columns: &[usize]) -> Row {
+    let cells = columns.iter().map(|at| (kind(&snapshot.columns[*at]), shown(snapshot, row, *at))).collect();
+    Row { number: row.number, level: row.level + 1, is_parent: row.is_parent, cells }
+}
+
+fn hour(at: Timestamp) -> String {
+    format!("{} UTC", at.strftime("%Y-%m-%d %H:%M"))
+}
+
+/// The page of a link.
+pub(super) async fn sheet(State(viewer): State<Arc<Viewer>>, visit: Visit) -> Response {
+    match sheet_page(&viewer, &visit).await {
+        Ok(response) => response,
+        Err(problem) => refused(true, problem),
+    }
+}
+
+async fn sheet_page(viewer: &Viewer, visit: &Visit) -> Result<Response> {
+    let (link, parts) = (&visit.link, &viewer.api.parts);
+    let snapshot = viewer.api.sheet(&link.sheet.to_string()).await?;
+    let columns = visible(&snapshot);
+    let thread = parts.store.thread_of_session(&link.session).await?;
+    let thread = thread.and_then(|t| viewer.chats.get(&t.key.platform)?.thread_url(&t.anchor));
+    let page = Page {
+        id: &visit.id,
+        sheet: &snapshot,
+        session: &link.session,
+        person: link.person.as_ref().map(|p| p.name.as_deref().unwrap_or(&p.id)),
+        writable: link.person.is_some() && snapshot.writable(),
+        columns: heads(&snapshot, &columns),
+        rows: snapshot.rows.iter().take(FIRST_ROWS).map(|r| row(&snapshot, r, &columns)).collect(),
+        work: viewer.work(visit, &snapshot).await?,
+        messages: viewer.messages(visit).await?,
+        thread,
+        until: Timestamp::from_millisecond(link.until_ms).map(hour).unwrap_or_default(),
+        read_at: hour(snapshot.read_at),
+    };
+    Ok(answer(StatusCode::OK, &page))
+}
+
+/// Widths of the columns: the page may not say them itself.
+pub(super) async fn columns(State(viewer): State<Arc<Viewer>>, visit: Visit) -> Response {
+    let snapshot = match viewer.api.sheet(&visit.link.sheet.to_string()).await {
+        Ok(snapshot) => snapshot,
+        Err(problem) => return refused(false, problem),
+    };
+    let widths: Vec<String> = visible(&snapshot).iter().map(|at| format!("{}px", width(&snapshot.columns[*at]))).collect();
+    let style = format!(":root {{ --columns: {}; --rows: {}; }}\n", widths.join(" "), snapshot.rows.len());
+    ([(header::CONTENT_TYPE, "text/css; charset=utf-8")], style).into_response()
+}
+
+/// The sheet on paper: a plain table.
+pub(super) async fn print(
+    State(viewer): State<Arc<Viewer>>,
+    visit: Visit,
+    Query(marked): Query<Marked>,
+    headers: HeaderMap,
+) -> Response {
+    let snapshot = match viewer.api.sheet(&visit.link.sheet.to_string()).await {
+        Ok(snapshot) => snapshot,
+        Err(problem) => return refused(visit::wants_html(&headers), problem),
+    };
+    let wanted: HashSet<i64> = marked.rows.split('-').filter_map(|id| id.parse().ok()).collect();
+    let columns = visible(&snapshot);
+    let fits: Vec<&SnapshotRow> = snapshot.rows.iter().filter(|r| wanted.is_empty() || wanted.contains(&r.id)).collect();
+    let page = Printed {
+        sheet: &snapshot,
+        columns: heads(&snapshot, &columns),
+        rows: fits.iter().take(PRINTED_ROWS).map(|r| row(&snapshot, r, &columns)).collect(),
+        total: fits.len(),
+        read_at: hour(snapshot.read_at),
+    };
+    answer(StatusCode::OK, &page)
+}

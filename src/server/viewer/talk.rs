@@ -1,0 +1,83 @@
+//! The conversation from the page: the same thread, the same buttons, the same bot.
+
+use super::Viewer;
+use super::visit::{Visit, refused, wants_html};
+use crate::server::api::{Problem, Result};
+use crate::server::live::{Holder, TICKET};
+use crate::store::Thread;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::{Form, Json};
+use chat::{Message, What};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// Characters of a message.
+const LONGEST: usize = 4_000;
+
+/// A button that was pressed.
+#[derive(Deserialize)]
+pub(super) struct Pressed {
+    action: String,
+}
+
+/// Something said.
+#[derive(Deserialize)]
+pub(super) struct Said {
+    text: String,
+}
+
+/// A button of a proposal or a job; without scripts a form.
+pub(super) async fn press(State(viewer): State<Arc<Viewer>>, visit: Visit, headers: HeaderMap, Form(pressed): Form<Pressed>) -> Response {
+    let done = async {
+        let caller = visit.caller()?;
+        let known = ["confirm:", "count:", "cancel:", "jobcancel:"].iter().any(|verb| pressed.action.starts_with(verb));
+        if !known || pressed.action.len() > 64 {
+            return Err(Problem::not_valid("There is no such button."));
+        }
+        let thread = viewer.thread(&visit).await?;
+        let name = format!("view-{}", uuid::Uuid::new_v4());
+        let what = What::Press { action: pressed.action, message: None };
+        viewer.api.happen_at(&caller, &thread.key, &thread.anchor, &name, what).await
+    };
+    match done.await {
+        Ok(_) => (StatusCode::SEE_OTHER, [(header::LOCATION, format!("../{}", visit.id))]).into_response(),
+        Err(problem) => refused(wants_html(&headers), problem),
+    }
+}
+
+/// Says something in the thread, where everybody sees who said it.
+pub(super) async fn say(State(viewer): State<Arc<Viewer>>, visit: Visit, Json(said): Json<Said>) -> Result<Json<Value>> {
+    let caller = visit.caller()?;
+    let text = said.text.trim();
+    if text.is_empty() || text.chars().count() > LONGEST {
+        return Err(Problem::not_fitting(format!("A message has 1 to {LONGEST} characters.")));
+    }
+    let thread = viewer.thread(&visit).await?;
+    let chat = viewer.chats.get(&thread.key.platform).ok_or_else(|| anyhow::anyhow!("no chat for {}", thread.key.platform))?;
+    let shown = format!("**{}**, beside the sheet: {}", chat::escape(caller.name()), chat::escape(text));
+    chat.post(&thread.anchor, &Message::text(&shown)).await.map_err(|error| {
+        tracing::warn!(%error, "a message from the viewer could not be shown in its thread");
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "try_later", "The thread cannot be reached at the moment. Nothing was said.")
+    })?;
+    let name = format!("view-{}", uuid::Uuid::new_v4());
+    let what = What::Text { text: text.to_owned() };
+    let served = viewer.api.happen_at(&caller, &thread.key, &thread.anchor, &name, what).await?;
+    Ok(Json(json!({ "served": served })))
+}
+
+/// A ticket for the live connection of the page.
+pub(super) async fn ticket(State(viewer): State<Arc<Viewer>>, visit: Visit) -> Result<Json<Value>> {
+    let ticket = viewer.api.parts.live.ticket(Holder::Viewer(visit.link))?;
+    Ok(Json(json!({ "ticket": ticket, "seconds": TICKET.as_secs() })))
+}
+
+impl Viewer {
+    /// The thread of the link's session.
+    async fn thread(&self, visit: &Visit) -> Result<Thread> {
+        let thread = self.api.parts.store.thread_of_session(&visit.link.session).await?;
+        thread.ok_or_else(|| Problem::new(StatusCode::GONE, "thread_gone", "The bot is not part of that thread any more."))
+    }
+}

@@ -1,0 +1,179 @@
+//! What is going on in the session: proposals that wait, jobs that run, what was said.
+
+use super::visit::{Visit, refused, shown};
+use super::{Viewer, visit};
+use crate::bot::{capital, in_words};
+use crate::changes::{CellEdit, Plan};
+use crate::jobs;
+use crate::server::api::Result;
+use crate::sheet::{Cell, Snapshot};
+use crate::store::{Job, MessageRecord, Proposal, ProposalState};
+use askama::Template;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use chat::{LinkPolicy, Markdown, Node};
+use serde_json::Value;
+use std::sync::Arc;
+
+/// Lines of a difference that are shown; the rest is counted.
+const SHOWN_LINES: usize = 200;
+const SHOWN_MESSAGES: i64 = 50;
+const SHOWN_JOBS: i64 = 20;
+
+/// Proposals and jobs, as they stand above the sheet.
+#[derive(Template)]
+#[template(path = "work.html")]
+pub(super) struct Work {
+    id: String,
+    proposals: Vec<Waiting>,
+    jobs: Vec<Running>,
+}
+
+/// A proposal that waits for a person.
+struct Waiting {
+    what: String,
+    lines: Vec<Line>,
+    more: usize,
+    /// Lines whose value has changed since.
+    moved: usize,
+    /// What the page may press: label, action and look; nothing when it belongs to somebody else.
+    buttons: Vec<(String, String, &'static str)>,
+}
+
+/// A cell of a difference.
+struct Line {
+    row: Option<i64>,
+    label: String,
+    column: String,
+    before: String,
+    after: String,
+    /// What is there now, where that is something else.
+    now: Option<String>,
+}
+
+/// A job that waits or runs.
+struct Running {
+    id: String,
+    what: String,
+    done: i64,
+    total: i64,
+    cancel: bool,
+}
+
+/// Something that was said.
+pub(super) struct Message {
+    pub who: &'static str,
+    pub words: Vec<Node>,
+}
+
+/// The part of the page that tells what is going on.
+pub(super) async fn read(State(viewer): State<Arc<Viewer>>, visit: Visit, headers: HeaderMap) -> Response {
+    let work = async {
+        let snapshot = viewer.api.sheet(&visit.link.sheet.to_string()).await?;
+        viewer.work(&visit, &snapshot).await
+    };
+    match work.await {
+        Ok(work) => shown(StatusCode::OK, &work),
+        Err(problem) => refused(visit::wants_html(&headers), problem),
+    }
+}
+
+impl Viewer {
+    /// What is going on about this sheet in the session of the link.
+    pub(super) async fn work(&self, visit: &Visit, snapshot: &Snapshot) -> Result<Work> {
+        let (link, parts) = (&visit.link, &self.api.parts);
+        let person = link.person.as_ref().map(|p| p.id.as_str());
+        let mut work = Work { id: visit.id.clone(), proposals: Vec::new(), jobs: Vec::new() };
+        let Some(thread) = parts.store.thread_of_session(&link.session).await? else { return Ok(work) };
+        let (key, now_ms) = (thread.key.storage_key(), parts.clock.now_ms());
+        let waiting = parts.store.waiting_proposals(&key).await?;
+        for proposal in waiting.iter().filter(|p| p.sheet == link.sheet && p.expires_at_ms > now_ms) {
+            let plan = Plan::read(&proposal.plan).map_err(anyhow::Error::from)?;
+            work.proposals.push(Waiting::of(proposal, &plan, snapshot, person == Some(&proposal.asker)));
+        }
+        let all = parts.jobs.list(&key, "", SHOWN_JOBS).await?;
+        let running = |job: &Job| Running {
+            id: job.id.clone(),
+            what: Markdown::ours(&jobs::in_a_line(job)).plain(),
+            done: job.progress,
+            total: job.total.max(1),
+            cancel: person == Some(&job.asker) && !job.cancel_requested,
+        };
+        work.jobs = all.iter().filter(|j| !j.status.ended() && j.sheet == link.sheet).map(running).collect();
+        Ok(work)
+    }
+
+    /// What was said in the session; only the person whose link it is may read it.
+    pub(super) async fn messages(&self, visit: &Visit) -> Result<Vec<Message>> {
+        if visit.link.person.is_none() {
+            return Ok(Vec::new());
+        }
+        let messages = self.api.parts.store.recent_messages(&visit.link.session, SHOWN_MESSAGES).await?;
+        Ok(messages.iter().filter_map(message).collect())
+    }
+}
+
+fn message(message: &MessageRecord) -> Option<Message> {
+    let who = match message.role.as_str() {
+        "user" => "You",
+        "assistant" | "error" => "Bot",
+        _ => return None,
+    };
+    // Lines in brackets are notes for the model.
+    let words: Vec<&str> = message.content.lines().filter(|l| !(l.starts_with('[') && l.ends_with(']'))).collect();
+    let words = Markdown::untrusted(&words.join("\n"), &LinkPolicy::default()).nodes;
+    (!words.is_empty()).then_some(Message { who, words })
+}
+
+impl Waiting {
+    fn of(proposal: &Proposal, plan: &Plan, snapshot: &Snapshot, own: bool) -> Self {
+        let mut lines = lines(plan, snapshot);
+        let (moved, more) = (lines.iter().filter(|l| l.now.is_some()).count(), lines.len().saturating_sub(SHOWN_LINES));
+        lines.truncate(SHOWN_LINES);
+        let confirm = match proposal.state {
+            ProposalState::Counting => (format!("Yes, all {} rows", proposal.row_count), format!("count:{}", proposal.id), "danger"),
+            _ => ("Confirm".to_owned(), format!("confirm:{}", proposal.id), "primary"),
+        };
+        let cancel = ("Cancel".to_owned(), format!("cancel:{}", proposal.id), "plain");
+        let buttons = if own { vec![confirm, cancel] } else { Vec::new() };
+        Self { what: capital(&Markdown::ours(&in_words(plan)).plain()), lines, more, moved, buttons }
+    }
+}
+
+fn lines(plan: &Plan, snapshot: &Snapshot) -> Vec<Line> {
+    let of = |row: Option<i64>, label: &str, cell: &CellEdit| {
+        let now = row.and_then(|id| now(snapshot, id, cell.column_id)).filter(|(value, _)| !Cell::same(value, &cell.before));
+        Line {
+            row,
+            label: label.to_owned(),
+            column: cell.title.clone(),
+            before: cell.before_shown.clone(),
+            after: cell.after_shown.clone(),
+            now: now.map(|(_, shown)| shown),
+        }
+    };
+    let whole = |row: Option<i64>, label: &str, before: &str, after: &str| Line {
+        row,
+        label: label.to_owned(),
+        column: String::new(),
+        before: before.to_owned(),
+        after: after.to_owned(),
+        now: None,
+    };
+    match plan {
+        Plan::Update { rows } => rows.iter().flat_map(|r| r.cells.iter().map(move |c| of(Some(r.row_id), &r.label, c))).collect(),
+        Plan::Add { rows, .. } => rows.iter().flat_map(|r| r.cells.iter().map(move |c| of(None, &r.label, c))).collect(),
+        Plan::Delete { rows } => rows.iter().map(|r| whole(Some(r.row_id), &r.label, "the whole row", "")).collect(),
+        Plan::Comment { row_id, label, text } => vec![whole(Some(*row_id), label, "", text)],
+        Plan::Job { samples, .. } => samples.iter().map(|s| whole(Some(s.row_id), &s.label, "", &s.shown)).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// What stands in a cell now.
+fn now(snapshot: &Snapshot, row: i64, column: i64) -> Option<(Value, String)> {
+    let (at, column) = snapshot.column_by_id(column)?;
+    let cell = &snapshot.row(row)?.cells[at];
+    Some((cell.to_json(), cell.shown(&column.style)))
+}
