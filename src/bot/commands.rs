@@ -276,7 +276,10 @@ mod tests {
             Some(Command::Use("https://app.smartsheet.com/sheets/abc".into()))
         );
         assert_eq!(parse("status a1b2c3"), Some(Command::JobStatus("a1b2c3".into())));
-        assert_eq!((parse("Open the sheet."), parse("edit"), parse("unshare")), (Some(Command::View), Some(Command::Edit), Some(Command::Unshare)));
+        assert_eq!(
+            (parse("Open the sheet."), parse("edit"), parse("unshare")),
+            (Some(Command::View), Some(Command::Edit), Some(Command::Unshare))
+        );
         assert_eq!(parse("edit the budget"), None);
         assert_eq!(parse("1,240 rows"), Some(Command::Count(1240)));
         assert_eq!(parse("which tasks are overdue?"), None);

@@ -38,6 +38,9 @@ enum Service {
         /// How long a write takes, in milliseconds.
         #[arg(long, default_value_t = 0)]
         write_latency_ms: u64,
+        /// How long changes are gathered before webhooks are called, in milliseconds; the service takes up to a minute.
+        #[arg(long, default_value_t = 60_000)]
+        webhook_debounce_ms: u64,
         /// Requests a minute that are granted.
         #[arg(long, default_value_t = 300)]
         requests_per_minute: usize,
@@ -52,6 +55,9 @@ enum Service {
         /// Behaves like a reasoning model.
         #[arg(long)]
         reasoning: bool,
+        /// How long the demo model takes for a row of a job, in milliseconds.
+        #[arg(long, default_value_t = 0)]
+        row_latency_ms: u64,
     },
     /// A Slack workspace.
     Slack {
@@ -84,21 +90,21 @@ fn print(settings: &[(&str, String)]) {
 
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     match arguments.service {
-        Service::Smartsheet { common, seed, write_latency_ms, requests_per_minute } => {
+        Service::Smartsheet { common, seed, write_latency_ms, webhook_debounce_ms, requests_per_minute } => {
             let options = smartsheet::Options {
                 listen: common.listen,
                 seed,
                 today: Clock::System.today(),
                 write_latency: Duration::from_millis(write_latency_ms),
+                webhook_debounce: Duration::from_millis(webhook_debounce_ms),
                 requests_per_minute,
-                ..smartsheet::Options::default()
             };
             let running = smartsheet::Smartsheet::start(options).await?;
             set(running.faults(), &common.fault);
             print(&running.settings());
             running.wait().await;
         }
-        Service::Azure { common, mode, reasoning } => {
+        Service::Azure { common, mode, reasoning, row_latency_ms } => {
             let mode = match mode.split_once('=') {
                 None if mode == "demo" => azure::Mode::Demo,
                 Some(("script", file)) => {
@@ -107,8 +113,9 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
                 }
                 _ => anyhow::bail!("unknown mode '{mode}': use demo or script=FILE"),
             };
-            let running =
-                azure::Azure::start(azure::Options { listen: common.listen, mode, reasoning, ..azure::Options::default() }).await?;
+            let row_latency = Duration::from_millis(row_latency_ms);
+            let options = azure::Options { listen: common.listen, mode, reasoning, row_latency, ..azure::Options::default() };
+            let running = azure::Azure::start(options).await?;
             set(running.faults(), &common.fault);
             print(&running.settings());
             running.wait().await;

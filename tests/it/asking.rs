@@ -199,7 +199,7 @@ async fn help_status_and_sheets_need_no_model() {
          • add a picklist column Risk with Low, Medium, High
          Long work (runs in the background, with a bar in the thread)
          • summarize Notes into Summary
-         Words: help, status, sheets, use <sheet>, undo, stop, jobs, cancel <job>, retry <job>
+         Words: help, status, sheets, use <sheet>, view, edit, unshare, undo, stop, jobs, cancel <job>, retry <job>
            Answers come from Azure OpenAI deployment sandbox. Figures are computed by SQL over the sheet.
     "#);
     insta::assert_snapshot!(world.type_line("status").await, @"

@@ -13,6 +13,7 @@ mod functions;
 mod in_slack;
 mod job_engine;
 mod jobs;
+mod links;
 mod measured;
 mod queries;
 mod safety;

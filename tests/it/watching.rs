@@ -18,7 +18,7 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 const PATH: &str = "/api/webhooks/smartsheet";
 
 /// A world that Smartsheet can reach.
-async fn reachable() -> World {
+pub async fn reachable() -> World {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let quick = smartsheet::Options { webhook_debounce: Duration::from_millis(20), ..smartsheet::Options::default() };
     let settings = vec![
@@ -30,7 +30,7 @@ async fn reachable() -> World {
 }
 
 /// A live connection.
-struct Wire(WebSocketStream<MaybeTlsStream<TcpStream>>);
+pub struct Wire(WebSocketStream<MaybeTlsStream<TcpStream>>);
 
 impl Wire {
     async fn open(world: &World, program: &Program, protocol: Option<&str>) -> Self {
@@ -38,7 +38,7 @@ impl Wire {
         Self::with(world, &ticket, protocol, None).await.unwrap()
     }
 
-    async fn with(world: &World, ticket: &str, protocol: Option<&str>, origin: Option<&str>) -> Result<Self, u16> {
+    pub async fn with(world: &World, ticket: &str, protocol: Option<&str>, origin: Option<&str>) -> Result<Self, u16> {
         let mut request = format!("ws://{}/ws?ticket={ticket}", world.app.address).into_client_request().unwrap();
         if let Some(protocol) = protocol {
             request.headers_mut().insert("sec-websocket-protocol", protocol.parse().unwrap());
@@ -62,12 +62,12 @@ impl Wire {
     }
 
     /// Subscribes, and waits until that holds.
-    async fn subscribe(&mut self, topic: &str) -> Value {
+    pub async fn subscribe(&mut self, topic: &str) -> Value {
         self.say(json!({ "type": "subscribe", "topic": topic })).await;
         self.next().await
     }
 
-    async fn next(&mut self) -> Value {
+    pub async fn next(&mut self) -> Value {
         loop {
             let message = tokio::time::timeout(Duration::from_secs(10), self.0.next()).await.expect("something is told").unwrap().unwrap();
             match message {
@@ -173,7 +173,9 @@ async fn calls_that_smartsheet_did_not_make_are_refused() {
     assert!(events.try_recv().is_err(), "nothing has happened");
     assert_eq!(call(body(id, "a"), Some(secret.clone())).await, 200);
     assert_eq!(call(body(id, "a"), Some(secret.clone())).await, 200, "the same again");
-    let touched = std::iter::from_fn(|| events.try_recv().ok()).filter(|e| *e == chatsheet::events::Event::Touched(sheet)).count();
+    let touched = std::iter::from_fn(|| events.try_recv().ok())
+        .filter(|e| *e == chatsheet::events::Event::Touched { sheet, by: chatsheet::events::Writer::Others })
+        .count();
     assert_eq!(touched, 1, "does nothing");
     let challenge = |id: i64, word: &str| json!({ "challenge": word, "webhookId": id }).to_string();
     assert_eq!(call(challenge(id, "word"), None).await, 200, "every hundredth call is a challenge again");

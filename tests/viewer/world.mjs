@@ -10,11 +10,11 @@ import { createInterface } from 'node:readline';
 const PROGRAM = process.env.CHATSHEET;
 
 export class World {
-  static async start({ sheet = 'Project Plan', smartsheet = [], settings = {} } = {}) {
+  static async start({ sheet = 'Project Plan', smartsheet = [], azure = [], settings = {} } = {}) {
     const world = new World();
     world.folder = mkdtempSync(join(tmpdir(), 'chatsheet-viewer-'));
     world.children = [];
-    const far = { ...(await world.side('smartsheet', smartsheet)), ...(await world.side('azure', [])) };
+    const far = { ...(await world.side('smartsheet', smartsheet)), ...(await world.side('azure', azure)) };
     const port = await freePort();
     world.base = `http://127.0.0.1:${port}`;
     world.far = far;

@@ -53,7 +53,13 @@ impl Api {
     }
 
     /// Carries a draft out that the key asked for by this request.
-    pub(in crate::server) async fn write(&self, caller: &Caller, snapshot: &Snapshot, draft: Draft, name: Option<String>) -> Result<Written> {
+    pub(in crate::server) async fn write(
+        &self,
+        caller: &Caller,
+        snapshot: &Snapshot,
+        draft: Draft,
+        name: Option<String>,
+    ) -> Result<Written> {
         let store = &self.parts.store;
         let (session, thread) = self.session_of_sheet(caller, SheetId(snapshot.id), &snapshot.name).await?;
         let place = self.place(caller, &session, &thread);

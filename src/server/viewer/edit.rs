@@ -68,7 +68,8 @@ pub(super) async fn cell(State(viewer): State<Arc<Viewer>>, visit: Visit, Json(e
     let draft = propose::update(&snapshot, &format!("row_id = {row}"), &set, viewer.api.parts.clock.today()).await?;
     match viewer.api.write(&caller, &snapshot, draft, None).await {
         Ok(written) => {
-            let answer = json!({ "value": wanted.value, "display": wanted.shown, "change": written.change_id, "warnings": written.warnings });
+            let answer =
+                json!({ "value": wanted.value, "display": wanted.shown, "change": written.change_id, "warnings": written.warnings });
             Ok(Json(answer).into_response())
         }
         Err(problem) if problem.code == "conflict" => {

@@ -37,7 +37,8 @@ pub(super) struct Viewer {
 
 /// The routes of the viewer.
 pub(super) fn router(api: Arc<Api>, links: Links, chats: Chats) -> Router {
-    let data = Cache::builder().max_capacity(DATA_CACHE_BYTES).weigher(|_, bytes: &Bytes| bytes.len().try_into().unwrap_or(u32::MAX)).build();
+    let data =
+        Cache::builder().max_capacity(DATA_CACHE_BYTES).weigher(|_, bytes: &Bytes| bytes.len().try_into().unwrap_or(u32::MAX)).build();
     let viewer = Arc::new(Viewer { api, links, chats, data });
     let header = |name, value| SetResponseHeaderLayer::overriding(HeaderName::from_static(name), HeaderValue::from_static(value));
     Router::new()

@@ -129,12 +129,7 @@ pub(super) async fn columns(State(viewer): State<Arc<Viewer>>, visit: Visit) -> 
 }
 
 /// The sheet on paper: a plain table.
-pub(super) async fn print(
-    State(viewer): State<Arc<Viewer>>,
-    visit: Visit,
-    Query(marked): Query<Marked>,
-    headers: HeaderMap,
-) -> Response {
+pub(super) async fn print(State(viewer): State<Arc<Viewer>>, visit: Visit, Query(marked): Query<Marked>, headers: HeaderMap) -> Response {
     let snapshot = match viewer.api.sheet(&visit.link.sheet.to_string()).await {
         Ok(snapshot) => snapshot,
         Err(problem) => return refused(visit::wants_html(&headers), problem),

@@ -8,6 +8,19 @@ export function made(name, properties, ...children) {
   return element;
 }
 
+/** An element of the grid. */
+export const element = (name, className, role) => {
+  const made = document.createElement(name);
+  made.className = className;
+  if (role) made.setAttribute('role', role);
+  return made;
+};
+
+/** Sets an attribute when it is another one; null takes it away. */
+export const attribute = (target, name, value) => {
+  if (target.getAttribute(name) !== value) value === null ? target.removeAttribute(name) : target.setAttribute(name, value);
+};
+
 /** Turns a button that stays pressed; whether it is pressed now. */
 export function pressed(button) {
   const now = button.getAttribute('aria-pressed') !== 'true';

@@ -63,6 +63,7 @@ export class Editor {
       event.preventDefault();
       event.stopPropagation();
     });
+    cell.removeAttribute('tabindex');
     cell.append(field);
     if (typed && field.type === 'text') field.value = typed;
     field.focus({ preventScroll: true });

@@ -28,6 +28,7 @@ export class Fresh {
     const { sheet, recent } = this.grid;
     if (update.reload) return this.reload();
     if (update.version <= sheet.version) return;
+    this.moved ||= update.added.length + update.removed.length > 0 || sheet.kept !== null || sheet.sort !== null;
     for (const [id, column] of sheet.apply(update)) {
       if (!recent.has(id)) recent.set(id, new Set());
       recent.get(id).add(column);
@@ -38,7 +39,8 @@ export class Fresh {
 
   settle() {
     this.due = 0;
-    this.grid.sheet.arrange();
+    if (this.moved) this.grid.sheet.arrange();
+    this.moved = false;
     this.grid.refresh();
     this.settled();
     const count = [...this.grid.recent.values()].reduce((sum, columns) => sum + columns.size, 0);

@@ -1,25 +1,20 @@
 // The sheet on the screen: a treegrid of which only the rows in sight exist, moved as one window; focus, keys, widths.
 
+import { attribute, element } from './dom.js';
 import { textOf } from './sheet.js';
 
 const SPARE = 6;
+const NUMBER = 60;
 const HEIGHT = { false: 32, true: 76 };
-const element = (name, className, role) => {
-  const made = document.createElement(name);
-  made.className = className;
-  if (role) made.setAttribute('role', role);
-  return made;
-};
-const attribute = (target, name, value) => {
-  if (target.getAttribute(name) !== value) value === null ? target.removeAttribute(name) : target.setAttribute(name, value);
-};
 
 export class Grid {
-  /** `on` has what the page does: edit(cell, column, row, typed), details(row), sorted(). */
+  /** `on` has what the page does: edit(cell, column, row, typed), details(row), widen(column, width), sorted(). */
   constructor(root, sheet, on) {
     Object.assign(this, { root, sheet, on, pool: [], first: 0, at: 0, column: 1, recent: new Map(), marked: new Set(), wrap: false });
     [this.head, this.space] = root.children;
     this.window = this.space.firstElementChild;
+    this.style = new CSSStyleSheet();
+    document.adoptedStyleSheets.push(this.style);
     this.window.replaceChildren();
     this.layout();
     root.addEventListener('scroll', () => this.refresh(false), { passive: true });
@@ -28,13 +23,12 @@ export class Grid {
     root.addEventListener('click', (event) => this.click(event));
     root.addEventListener('dblclick', (event) => this.pointed(event, (cell, column, row) => this.edit(cell, column, row)));
     root.addEventListener('focus', () => this.focus());
-    this.head.addEventListener('pointerdown', (event) => this.resize(event));
   }
 
   /** Makes head and rows anew: columns have come, gone or changed their width. */
   layout() {
     this.columns = this.sheet.columns.filter((column) => !column.hidden);
-    this.root.style.setProperty('--columns', this.columns.map((column) => `${column.width}px`).join(' '));
+    this.widths();
     attribute(this.root, 'aria-colcount', String(this.columns.length + 1));
     this.root.classList.toggle('wrap', this.wrap);
     this.height = HEIGHT[this.wrap];
@@ -50,15 +44,44 @@ export class Grid {
     });
     this.head.replaceChild(row, this.head.firstElementChild);
     this.pool = [];
+    this.from = this.to = undefined;
     this.window.replaceChildren();
     this.refresh();
   }
 
-  cell(kind, role, index) {
+  widths() {
+    this.root.style.setProperty('--columns', this.columns.map((column) => `${column.width}px`).join(' '));
+    this.refresh(false);
+  }
+
+  cell(kind, role, index, ...children) {
     const cell = element('div', `cell ${kind}`, role);
+    cell.append(...children);
     cell.tabIndex = -1;
+    cell.style.gridColumn = index + 1;
     cell.setAttribute('aria-colindex', String(index + 1));
     return cell;
+  }
+
+  /** Where a column begins and ends, beside the number of the row. */
+  edges(index) {
+    const left = this.columns.slice(0, index).reduce((sum, column) => sum + column.width, NUMBER);
+    return [left, left + this.columns[index].width];
+  }
+
+  /** Columns out of sight are neither laid out nor painted; the first one always is in sight. */
+  span() {
+    const { root, columns } = this;
+    const [start, end] = [root.scrollLeft, root.scrollLeft + root.clientWidth];
+    let [left, from, to] = [NUMBER, columns.length, 0];
+    columns.forEach((column, i) => {
+      if (i > 0 && left + column.width >= start && left <= end) [from, to] = [Math.min(from, i), i];
+      left += column.width;
+    });
+    if (from === this.from && to === this.to) return;
+    Object.assign(this, { from, to, stale: true });
+    const hidden = `.row > :nth-child(n + 3):nth-child(-n + ${from + 1}), .row > :nth-child(n + ${to + 3})`;
+    this.style.replaceSync(`.grid { ${hidden} { display: none; } }`);
   }
 
   /** Paints with the next frame; `stale` when what rows show may have changed. */
@@ -71,6 +94,7 @@ export class Grid {
     cancelAnimationFrame(this.frame);
     this.frame = undefined;
     const { root, pool, sheet } = this;
+    this.span();
     const total = sheet.visible.length;
     const count = Math.min(total, Math.ceil(root.clientHeight / this.height) + 2 * SPARE);
     const first = Math.max(0, Math.min(total - count, Math.floor(root.scrollTop / this.height) - SPARE));
@@ -78,21 +102,23 @@ export class Grid {
     while (pool.length < count) this.grow();
     while (pool.length > count) pool.pop().remove();
     const step = first - this.first;
-    if (this.stale || Math.abs(step) >= count) {
+    this.stale ||= Math.abs(step) >= count;
+    if (this.stale) {
       this.space.style.height = `${total * this.height}px`;
       attribute(root, 'aria-rowcount', String(total + 1));
       pool.forEach((row, i) => this.fill(row, first + i));
     }
-    else if (step > 0) for (let i = count - step; i < count; i++) this.window.append(this.fill(this.turn(pool.shift(), 'push'), first + i));
-    else for (let i = -step - 1; i >= 0; i--) this.window.prepend(this.fill(this.turn(pool.pop(), 'unshift'), first + i));
+    for (let i = count - step; !this.stale && step > 0 && i < count; i++) {
+      pool.push(pool.shift());
+      this.window.append(this.fill(pool[count - 1], first + i));
+    }
+    for (let i = -step - 1; !this.stale && i >= 0; i--) {
+      pool.unshift(pool.pop());
+      this.window.prepend(this.fill(pool[0], first + i));
+    }
     if (step || this.stale) this.window.style.transform = `translateY(${first * this.height}px)`;
     Object.assign(this, { first, stale: false });
     if (focused && !root.contains(document.activeElement)) (this.active() ?? root).focus({ preventScroll: true });
-  }
-
-  turn(row, how) {
-    this.pool[how](row);
-    return row;
   }
 
   grow() {
@@ -110,38 +136,61 @@ export class Grid {
     const row = sheet.visible[at];
     const [id, parent] = [sheet.ids[row], sheet.isParent(row)];
     Object.assign(target, { at, row });
-    target.className = `row${parent ? ' parent' : ''}${this.marked.has(id) ? ' marked' : ''}`;
+    const look = `row${parent ? ' parent' : ''}${this.marked.has(id) ? ' marked' : ''}`;
+    if (target.className !== look) target.className = look;
     attribute(target, 'aria-rowindex', String(at + 2));
     attribute(target, 'aria-level', String(sheet.levels[row] + 1));
     attribute(target, 'aria-expanded', parent ? String(Boolean(sheet.open(row))) : null);
     target.firstChild.textContent = row + 1;
     const recent = this.recent.get(id);
-    this.columns.forEach((column, i) => {
-      const cell = target.children[i + 1];
-      if (!cell.querySelector('.editor')) this.show(cell, column, row, i === 0);
-      if (recent || cell.changed) cell.classList.toggle('changed', (cell.changed = Boolean(recent?.has(column))));
-    });
-    for (const cell of target.children) cell.tabIndex = -1;
-    if (at === this.at) target.children[this.column].tabIndex = 0;
+    for (let i = 0; i <= this.to; i = i ? i + 1 : this.from) {
+      const [cell, column] = [target.children[i + 1], this.columns[i]];
+      this.show(cell, column, row, i === 0);
+      const changed = recent !== undefined && recent.has(column);
+      if (changed !== cell.changed) cell.classList.toggle('changed', (cell.changed = changed));
+    }
+    this.reach(target, at);
     return target;
   }
 
+  /** One cell alone can be reached by Tab. */
+  reach(target, at) {
+    const cell = target.children[this.column];
+    if (at === this.at) {
+      if (this.tabbed) this.tabbed.tabIndex = -1;
+      this.tabbed = cell;
+      cell.tabIndex = 0;
+    } else if (this.tabbed?.parentElement === target) {
+      this.tabbed.tabIndex = -1;
+      this.tabbed = null;
+    }
+  }
+
+  /** Lets a cell element show what stands there, unless it does already or somebody types in it. */
   show(cell, column, row, first) {
     const { sheet } = this;
-    const text = textOf(sheet.entry(column, row));
-    const link = sheet.link(column, row, text);
+    const entry = sheet.entry(column, row);
+    const [text, link] = [textOf(entry), sheet.link(column, row, textOf(entry))];
+    const tree = first ? `${sheet.levels[row]}${sheet.isParent(row) ? (sheet.open(row) ? '▾' : '▸') : ''}` : '';
+    if (cell.text === text && cell.link === link && cell.tree === tree) return;
+    if (cell.lastElementChild?.className === 'editor') return;
+    Object.assign(cell, { text, link, tree });
     if (link) {
       const anchor = element('a', '');
       Object.assign(anchor, { href: link, target: '_blank', rel: 'noopener noreferrer nofollow', tabIndex: -1, textContent: text });
       cell.replaceChildren(anchor);
     } else if ((column.kind === 'pick' || column.kind === 'person') && text) {
-      cell.replaceChildren(...text.split(', ').map((part) => Object.assign(element('span', 'chip'), { textContent: part })));
-    } else cell.textContent = text;
+      const parts = text.split(', ');
+      if (parts.length === 1 && cell.childElementCount === 1 && cell.firstChild.className === 'chip') cell.firstChild.firstChild.data = text;
+      else cell.replaceChildren(...parts.map((part) => Object.assign(element('span', 'chip'), { textContent: part })));
+    } else if (cell.firstChild?.nodeType === Node.TEXT_NODE && !cell.firstElementChild) cell.firstChild.data = text;
+    else cell.textContent = text;
     if (!first) return;
     cell.className = `cell ${column.kind} primary level-${Math.min(sheet.levels[row] + 1, 9)}`;
+    cell.changed = false;
     const toggle = element('span', 'toggle');
     toggle.setAttribute('aria-hidden', 'true');
-    toggle.textContent = sheet.isParent(row) ? (sheet.open(row) ? '▾' : '▸') : '';
+    toggle.textContent = tree.replace(/\d+/, '');
     cell.prepend(toggle);
   }
 
@@ -157,20 +206,22 @@ export class Grid {
 
   /** Goes to a cell; -1 is the head. */
   go(at, column = this.column, middle = false) {
-    const before = this.active();
-    if (before) before.tabIndex = -1;
     this.at = Math.max(-1, Math.min(this.sheet.visible.length - 1, at));
     this.column = Math.max(0, Math.min(this.columns.length, column));
     const { root, height } = this;
     const [top, room] = [this.at * height, root.clientHeight - this.head.offsetHeight];
     if (middle) root.scrollTop = top - room / 2;
     else if (this.at >= 0) root.scrollTop = Math.max(top + height - room, Math.min(root.scrollTop, top));
+    if (this.column > 1) {
+      const [[left, right], [, frozen]] = [this.edges(this.column - 1), this.edges(0)];
+      const start = matchMedia('(max-width: 640px)').matches ? NUMBER : frozen;
+      root.scrollLeft = Math.max(right - root.clientWidth, Math.min(root.scrollLeft, left - start));
+    }
     this.paint();
     const cell = this.active();
     if (!cell) return;
-    cell.tabIndex = 0;
+    this.reach(cell.parentElement, this.at);
     cell.focus({ preventScroll: true });
-    cell.scrollIntoView({ block: 'nearest', inline: 'nearest' });
   }
 
   toggle(row) {
@@ -213,7 +264,7 @@ export class Grid {
       F2: () => at >= 0 && this.edit(this.active(), shown, row),
       ' ': () => at >= 0 && this.on.details(row),
     };
-    if (at < 0 && event.shiftKey && shown && event.key.startsWith('Arrow')) keys[event.key] = () => this.widen(shown, shown.width + wide);
+    if (at < 0 && event.shiftKey && shown && event.key.startsWith('Arrow')) keys[event.key] = () => this.on.widen(shown, shown.width + wide);
     const typed = event.key.length === 1 && !edge && !event.altKey && event.key !== '/' && at >= 0 && shown && this.on.edit;
     const act = keys[event.key] ?? (typed ? () => this.edit(this.active(), shown, row, event.key) : null);
     if (!act) return;
@@ -240,22 +291,5 @@ export class Grid {
       if (event.target.matches('.toggle') && this.sheet.isParent(row)) this.toggle(row);
       else if (!column) this.on.details(row);
     });
-  }
-
-  widen(column, width) {
-    column.width = Math.max(50, Math.min(900, width));
-    this.root.style.setProperty('--columns', this.columns.map((shown) => `${shown.width}px`).join(' '));
-    this.on.sorted();
-  }
-
-  resize(event) {
-    if (!event.target.matches('.grip')) return;
-    const cell = event.target.parentElement;
-    const column = this.columns[[...cell.parentElement.children].indexOf(cell) - 1];
-    const [start, width, stop] = [event.clientX, column.width, new AbortController()];
-    const move = (moved) => this.widen(column, width + moved.clientX - start);
-    addEventListener('pointermove', move, { signal: stop.signal });
-    addEventListener('pointerup', () => stop.abort(), { signal: stop.signal });
-    event.preventDefault();
   }
 }

@@ -24,6 +24,7 @@ function start(sheet) {
   const grid = new Grid(by('grid'), sheet, {
     edit: canEdit && ((cell, column, row, typed) => editor.open(cell, column, row, typed)),
     details: (row) => rows.details(row),
+    widen: (column, width) => tools.widen(column, width),
     sorted: () => tools.remember(),
   });
   const editor = new Editor(grid, send, say);
@@ -36,9 +37,13 @@ function start(sheet) {
     Object.assign(grid, { sheet: now, recent: new Map() });
     tools.recall(now);
     tools.layout();
-    tools.count();
   };
-  const fresh = new Fresh(grid, () => reload().catch((error) => say(`The sheet could not be read: ${error.message}`)), () => tools.count());
+  const failed = (error) => say(`The sheet could not be read: ${error.message}`);
+  const settled = () => {
+    tools.count();
+    if (by('work').querySelector('.proposal')) work();
+  };
+  const fresh = new Fresh(grid, () => reload().then(settled, failed), settled);
   const work = () => talk.refresh(() => talk.jobs().forEach((topic) => live.subscribe(topic)));
   const topics = () => [
     { topic: `sheet:${sheetId}`, lastEventId: grid.sheet.version },
@@ -48,7 +53,7 @@ function start(sheet) {
   const events = {
     sheet_update: (update) => fresh.changed(update),
     message: ({ message }) => talk.show(message) && work(),
-    job_status: work,
+    job_status: (status) => talk.moved(status) && work(),
   };
   tools.recall(sheet);
   tools.layout();

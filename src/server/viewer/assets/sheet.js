@@ -41,6 +41,7 @@ export class Sheet {
   constructor(data) {
     Object.assign(this, { version: data.version, people: data.people, ids: data.ids, parents: Int32Array.from(data.parents) });
     this.columns = data.columns.map((column) => ({ ...column, rows: column.rows && Uint32Array.from(column.rows) }));
+    this.columnOf = new Map(this.columns.map((column) => [column.id, column]));
     this.links = new Map(data.links.map(([row, column, url]) => [`${data.ids[row]}:${this.columns[column].id}`, url]));
     Object.assign(this, { collapsed: new Set(), query: '', filters: new Map(), sort: null, only: null });
     this.index();
@@ -67,9 +68,10 @@ export class Sheet {
     return this.ends[row] > row + 1;
   }
 
+  /** Where a cell leads, if anywhere. */
   link(column, row, text) {
-    const url = this.links.get(`${this.ids[row]}:${column.id}`) ?? text;
-    return /^https?:\/\//.test(url) ? url : null;
+    const url = (this.links.size && this.links.get(`${this.ids[row]}:${column.id}`)) || text;
+    return url.startsWith('https://') || url.startsWith('http://') ? url : null;
   }
 
   /** Which rows are shown, in which order; rows above a match stay as its context. */
@@ -142,14 +144,15 @@ export class Sheet {
 
   /** Sets a cell; whether that changed anything. */
   set(column, row, entry) {
-    const key = JSON.stringify(entry);
-    if (JSON.stringify(this.entry(column, row)) === key) return false;
-    if (column.rows) column.rows[row] = this.placeOf(column, entry, key);
+    const before = this.entry(column, row);
+    if (before === entry || (Array.isArray(before) && JSON.stringify(before) === JSON.stringify(entry))) return false;
+    if (column.rows) column.rows[row] = this.placeOf(column, entry);
     else column.values[row] = entry;
     return true;
   }
 
-  placeOf(column, entry, key = JSON.stringify(entry)) {
+  placeOf(column, entry) {
+    const key = JSON.stringify(entry);
     column.known ??= new Map(column.values.map((known, i) => [JSON.stringify(known), i]));
     if (!column.known.has(key)) column.known.set(key, column.values.push(entry) - 1);
     return column.known.get(key);
@@ -160,9 +163,9 @@ export class Sheet {
     if (update.added.length || update.removed.length) this.splice(update.added, new Set(update.removed));
     const changed = [];
     for (const { id, cells } of [...update.changed, ...update.added]) {
-      const row = this.rowOf.get(id);
-      for (const column of this.columns) {
-        if (cells[column.id] && this.set(column, row, entryOf(cells[column.id]))) changed.push([id, column]);
+      for (const [of, cell] of Object.entries(cells)) {
+        const column = this.columnOf.get(of);
+        if (column && this.set(column, this.rowOf.get(id), entryOf(cell))) changed.push([id, column]);
       }
     }
     this.version = update.version;
@@ -189,13 +192,5 @@ export class Sheet {
     const places = new Map(this.ids.map((id, row) => [id, row]));
     this.parents = Int32Array.from(parents, (id) => places.get(id) ?? -1);
     this.index();
-  }
-
-  /** What is shown, as CSV; a text that a spreadsheet would take for a formula gets an apostrophe. */
-  csv(columns) {
-    const safe = (text) => (/^[=+\-@\t\r]/.test(text) && isNaN(text) ? `'${text}` : text);
-    const line = (texts) => texts.map((text) => `"${safe(text).replaceAll('"', '""')}"`).join(',');
-    const rows = this.visible.map((row) => line(columns.map((column) => textOf(this.entry(column, row)))));
-    return `\uFEFF${[line(columns.map((column) => column.title)), ...rows].join('\r\n')}\r\n`;
   }
 }

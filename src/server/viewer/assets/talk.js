@@ -55,11 +55,18 @@ export class Talk {
     }, PAUSE);
   }
 
+  /** Moves the bar of a job; whether what is going on has to be read anew. */
+  moved({ jobId, status, progress, answered = 0, total }) {
+    const bar = by('work').querySelector(`[data-job="${CSS.escape(jobId)}"] progress`);
+    if (bar) Object.assign(bar, { max: total || 1, value: progress + answered });
+    return status !== 'processing' || !bar;
+  }
+
   async press(event) {
     event.preventDefault();
     event.submitter.disabled = true;
     const body = new URLSearchParams({ action: event.submitter.value });
-    const answer = await fetch(event.target.action, { method: 'POST', body, redirect: 'manual' }).catch(() => null);
+    const answer = await fetch(event.target.getAttribute('action'), { method: 'POST', body, redirect: 'manual' }).catch(() => null);
     if (answer?.type !== 'opaqueredirect') {
       const problem = await answer?.json().catch(() => null);
       say(problem?.detail ?? 'That did not work. Please try again.');

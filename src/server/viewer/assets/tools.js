@@ -1,6 +1,7 @@
 // Search, filters, sorting, columns and CSV; remembered in this browser, and in the address so that it can be passed on.
 
 import { by, made, pressed } from './dom.js';
+import { textOf } from './sheet.js';
 
 const PAUSE = 120;
 
@@ -27,6 +28,7 @@ export class Tools {
       this.arrange();
     };
     by('csv').onclick = () => this.csv();
+    grid.head.addEventListener('pointerdown', (event) => this.resize(event));
   }
 
   /** Takes over for a sheet what was remembered. */
@@ -97,9 +99,8 @@ export class Tools {
         this.arrange();
       },
     });
-    const cell = (className, ...children) => made('div', { className: `cell ${className}`, role: 'columnheader' }, ...children);
-    const cells = this.grid.columns.map((column) => cell('', field(column)));
-    return made('div', { className: 'row filters', role: 'row' }, cell('number', '≈'), ...cells);
+    const cells = this.grid.columns.map((column, i) => this.grid.cell('', 'columnheader', i + 1, field(column)));
+    return made('div', { className: 'row filters', role: 'row' }, this.grid.cell('number', 'columnheader', 0, '≈'), ...cells);
   }
 
   /** Whether a column is shown, and how wide. */
@@ -111,14 +112,37 @@ export class Tools {
     };
     const box = made('input', { type: 'checkbox', checked: !column.hidden, disabled: column === this.sheet.columns[0], onchange });
     const step = (textContent, word, pixels) => {
-      const onclick = () => this.grid.widen(column, column.width + pixels);
+      const onclick = () => this.widen(column, column.width + pixels);
       return made('button', { textContent, ariaLabel: `${word}: ${column.title}`, onclick });
     };
     return made('li', {}, made('label', {}, box, ` ${column.title}`), step('−', 'Narrower', -40), step('+', 'Wider', 40));
   }
 
+  widen(column, width) {
+    column.width = Math.max(50, Math.min(900, width));
+    this.grid.widths();
+    this.remember();
+  }
+
+  /** Follows the pointer from the edge of a head. */
+  resize(event) {
+    if (!event.target.matches('.grip')) return;
+    const cell = event.target.parentElement;
+    const column = this.grid.columns[[...cell.parentElement.children].indexOf(cell) - 1];
+    const [start, width, stop] = [event.clientX, column.width, new AbortController()];
+    addEventListener('pointermove', (moved) => this.widen(column, width + moved.clientX - start), { signal: stop.signal });
+    addEventListener('pointerup', () => stop.abort(), { signal: stop.signal });
+    event.preventDefault();
+  }
+
+  /** What is shown, as a file; a text that a spreadsheet would take for a formula gets an apostrophe. */
   csv() {
-    const href = URL.createObjectURL(new Blob([this.sheet.csv(this.grid.columns)], { type: 'text/csv' }));
+    const { sheet, grid } = this;
+    const safe = (text) => (/^[=+\-@\t\r]/.test(text) && isNaN(text) ? `'${text}` : text);
+    const line = (texts) => texts.map((text) => `"${safe(text).replaceAll('"', '""')}"`).join(',');
+    const rows = sheet.visible.map((row) => line(grid.columns.map((column) => textOf(sheet.entry(column, row)))));
+    const text = `\uFEFF${[line(grid.columns.map((column) => column.title)), ...rows].join('\r\n')}\r\n`;
+    const href = URL.createObjectURL(new Blob([text], { type: 'text/csv' }));
     made('a', { href, download: `${document.querySelector('h1').textContent}.csv` }).click();
     setTimeout(() => URL.revokeObjectURL(href), 1_000);
   }

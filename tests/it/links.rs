@@ -1,0 +1,199 @@
+//! Links from a thread to the sheet: what they open, for whom and how long; and what a page may do with them.
+
+use crate::api::Program;
+use crate::watching::{Wire, reachable};
+use crate::world::{Setting, World, readable};
+use chatsheet::server::api::Scope;
+use reqwest::{Method, StatusCode, header};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// A browser that came with a link.
+struct Page {
+    http: reqwest::Client,
+    url: String,
+    cookie: String,
+    origin: String,
+}
+
+impl Page {
+    async fn open(link: &str) -> Result<Self, StatusCode> {
+        let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+        let entered = http.get(link).send().await.unwrap();
+        if entered.status() != StatusCode::SEE_OTHER {
+            return Err(entered.status());
+        }
+        let cookie = entered.headers()[header::SET_COOKIE].to_str().unwrap().split(';').next().unwrap().to_owned();
+        let to = url::Url::parse(link).unwrap().join(entered.headers()[header::LOCATION].to_str().unwrap()).unwrap();
+        let origin = to.origin().ascii_serialization();
+        Ok(Self { http, url: to.as_str().split('?').next().unwrap().to_owned(), cookie, origin })
+    }
+
+    fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
+        self.http.request(method, format!("{}{path}", self.url)).header("cookie", &self.cookie).header("origin", &self.origin)
+    }
+
+    async fn get(&self, path: &str) -> (StatusCode, String) {
+        let answer = self.request(Method::GET, path).header("accept", "text/html").send().await.unwrap();
+        (answer.status(), answer.text().await.unwrap())
+    }
+
+    async fn post(&self, path: &str, body: Value) -> (StatusCode, Value) {
+        let answer = self.request(Method::POST, path).json(&body).send().await.unwrap();
+        (answer.status(), answer.json().await.unwrap())
+    }
+
+    async fn press(&self, action: &str) -> StatusCode {
+        self.request(Method::POST, "/press").form(&[("action", action)]).send().await.unwrap().status()
+    }
+}
+
+/// The first link to the viewer in a text.
+fn link_in(text: &str) -> String {
+    let at = text.find("/v/").unwrap_or_else(|| panic!("no link in {text}"));
+    let from = text[..at].rfind("http").unwrap();
+    text[from..].split([' ', ')', '"', '|', '>', '\\']).next().unwrap().to_owned()
+}
+
+/// Links that were posted to Slack or shown to one person there, oldest first.
+fn links_in_slack(world: &World, method: &str) -> Vec<String> {
+    let calls = world.slack.calls();
+    calls.iter().filter(|(m, b)| m == method && b.to_string().contains("/v/")).map(|(_, b)| link_in(&b.to_string())).collect()
+}
+
+/// A channel whose bot can be reached, and a thread in it.
+async fn in_slack() -> (World, String) {
+    let world = reachable().await;
+    world.slack.slash("C1", "U1", "use Project Plan").await;
+    world.app.bot.until_idle().await;
+    let root = world.slack.say("C1", "U1", "<@UBOT> status", None).await.ts;
+    world.app.bot.until_idle().await;
+    (world, root)
+}
+
+async fn say(world: &World, root: &str, user: &str, text: &str) {
+    world.slack.say("C1", user, text, Some(root)).await;
+    world.app.bot.until_idle().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn everybody_in_a_thread_may_look_and_a_link_for_editing_is_shown_to_its_person_alone() {
+    let (world, root) = in_slack().await;
+    say(&world, &root, "U1", "<@UBOT> view").await;
+    let for_all = Page::open(links_in_slack(&world, "chat.update").last().unwrap()).await.unwrap();
+    let (status, page) = for_all.get("").await;
+    assert!(status.is_success() && page.contains("Usability test") && page.contains("Look only"), "{page}");
+    assert!(page.contains("https://slack.com/app_redirect?team="), "a way back to the thread");
+    let (status, refused) = for_all.post("/say", json!({ "text": "how many rows?" })).await;
+    assert_eq!(status, StatusCode::FORBIDDEN, "{refused}");
+    say(&world, &root, "U1", "<@UBOT> edit").await;
+    assert!(links_in_slack(&world, "chat.postMessage").is_empty());
+    let own = links_in_slack(&world, "chat.postEphemeral");
+    assert_eq!(own.len(), 1, "whispered");
+    let own = Page::open(&own[0]).await.unwrap();
+    let (_, page) = own.get("").await;
+    assert!(page.contains("Editing as") && !page.contains(&own.cookie), "the page does not say what opens it");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_said_beside_the_sheet_is_said_in_the_thread_and_what_waits_there_is_decided_here() {
+    let (world, root) = in_slack().await;
+    say(&world, &root, "U1", "<@UBOT> edit").await;
+    let page = Page::open(&links_in_slack(&world, "chat.postEphemeral")[0]).await.unwrap();
+    let (status, _) = page.post("/say", json!({ "text": "set Status to Blocked for \"Page templates\"" })).await;
+    assert_eq!(status, StatusCode::OK);
+    let thread: Vec<String> = world.slack.thread("C1", Some(&root)).into_iter().map(|(who, text)| format!("{who}: {text}")).collect();
+    insta::assert_snapshot!(readable(&thread[thread.len() - 2..].join("\n")).lines().map(|l| l.split(" See").next().unwrap()).collect::<Vec<_>>().join("\n"), @"");
+    let (_, work) = page.get("/work").await;
+    let action = work.split("value=\"confirm:").nth(1).unwrap().split('"').next().unwrap();
+    say(&world, &root, "U2", "<@UBOT> edit").await;
+    let mia = Page::open(links_in_slack(&world, "chat.postEphemeral").last().unwrap()).await.unwrap();
+    assert!(!mia.get("/work").await.1.contains("<button"), "somebody else has no button");
+    mia.press(&format!("confirm:{action}")).await;
+    assert_eq!(world.cell("Page templates", "Status"), "In Progress", "and pressing does nothing all the same");
+    assert_eq!(page.press(&format!("confirm:{action}")).await, StatusCode::SEE_OTHER);
+    assert_eq!(world.cell("Page templates", "Status"), "Blocked");
+    let last = world.slack.thread("C1", Some(&root)).into_iter().filter(|(_, text)| text.contains("Done: set Status")).count();
+    assert_eq!(last, 1, "the thread says so, too");
+    assert_eq!(page.press("undo:x").await, StatusCode::BAD_REQUEST, "only what the page offers");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_link_opens_its_own_sheet_until_its_time_is_over_on_both_databases() {
+    for postgres in [false, true] {
+        let settings = vec![("PUBLIC_BASE_URL", "https://bot.example.com/sub".to_owned()), ("LINK_HOURS", "2".to_owned())];
+        let Some(world) = World::with(Setting { settings, postgres, ..Setting::default() }).await else { return };
+        let program = Program::new(&world, "tester", &Scope::ALL).await;
+        let session = program.session("Project Plan").await;
+        let link = async |words: &str| {
+            let said = program.post("/api/messages", json!({ "sessionId": session, "content": words })).await;
+            link_in(said.body["messages"][0]["text"].as_str().unwrap()).replace("https://bot.example.com/sub", &format!("http://{}", world.app.address))
+        };
+        let (for_all, own) = (link("view").await, link("edit").await);
+        let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+        let entered = http.get(&own).send().await.unwrap();
+        let cookie = entered.headers()[header::SET_COOKIE].to_str().unwrap();
+        assert!(cookie.contains("; Path=/sub/sheet/") && cookie.ends_with("Max-Age=7200; HttpOnly; SameSite=Lax; Secure"), "{cookie}");
+        let page = Page::open(&own).await.unwrap();
+        assert!(page.get("").await.0.is_success());
+        let row = |sheet: &str, name: &str| world.sheets.world().row_id(sheet, name).unwrap().to_string();
+        let column = world.sheets.world().column_id("Project Plan", "Priority").unwrap().to_string();
+        let edit = |row: String| json!({ "row": row, "column": column, "value": "Low", "was": "Medium" });
+        let foreign = page.request(Method::POST, "/cell").header("origin", "https://evil.example").json(&edit(row("Project Plan", "Usability test")));
+        let foreign = foreign.send().await.unwrap();
+        assert_eq!(foreign.status(), StatusCode::FORBIDDEN, "two origins, one of somebody else");
+        let elsewhere = row("Budget 2026", "Engineering");
+        assert_eq!(page.post("/cell", edit(elsewhere)).await, (StatusCode::CONFLICT, json!({ "code": "conflict", "now": null })));
+        let (status, saved) = page.post("/cell", edit(row("Project Plan", "Usability test"))).await;
+        assert_eq!((status, &saved["display"]), (StatusCode::OK, &json!("Low")), "{saved}");
+        let (status, taken_back) = page.post("/undo", json!({ "change": saved["change"] })).await;
+        assert!(status.is_success() && taken_back["said"].as_str().unwrap().contains("Taken back"), "{taken_back}");
+        for broken in [format!("{}A", &own[..own.len() - 1]), own.replace("/v/", "/v/x"), for_all.split_at(for_all.len() - 9).0.to_owned()] {
+            assert_eq!(Page::open(&broken).await.err(), if broken == own { None } else { Some(StatusCode::GONE) });
+        }
+        world.clock.advance(Duration::from_secs(2 * 3600));
+        assert_eq!(Page::open(&for_all).await.err(), Some(StatusCode::GONE));
+        let (status, ended) = page.get("").await;
+        assert_eq!(status, StatusCode::GONE);
+        assert!(ended.contains("<code>edit</code>") && !ended.contains("Project Plan"), "{ended}");
+        let (status, ended) = page.post("/ticket", json!({})).await;
+        assert_eq!((status, &ended["code"]), (StatusCode::GONE, &json!("link_ended")));
+        let fresh = link("view").await;
+        program.post("/api/messages", json!({ "sessionId": session, "content": "unshare" })).await;
+        assert_eq!(Page::open(&fresh).await.err(), Some(StatusCode::GONE), "revoked");
+        world.clock.advance(Duration::from_millis(1));
+        assert!(Page::open(&link("view").await).await.is_ok());
+        world.end().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_page_is_told_what_happens_to_its_sheet_and_nothing_else() {
+    let (world, root) = in_slack().await;
+    say(&world, &root, "U1", "<@UBOT> view").await;
+    say(&world, &root, "U1", "<@UBOT> edit").await;
+    let (for_all, own) = (links_in_slack(&world, "chat.update"), links_in_slack(&world, "chat.postEphemeral"));
+    let (for_all, own) = (Page::open(for_all.last().unwrap()).await.unwrap(), Page::open(&own[0]).await.unwrap());
+    let html = own.get("").await.1;
+    let session = html.split("data-session=\"").nth(1).unwrap().split('"').next().unwrap();
+    let (mine, other) = (world.sheets.world().sheet_id("Project Plan").unwrap(), world.sheets.world().sheet_id("Budget 2026").unwrap());
+    for (page, may_listen) in [(&for_all, false), (&own, true)] {
+        let ticket = page.post("/ticket", json!({})).await.1["ticket"].as_str().unwrap().to_owned();
+        let mut wire = Wire::with(&world, &ticket, None, Some(&page.origin)).await.unwrap();
+        assert_eq!(wire.subscribe(&format!("sheet:{mine}")).await["type"], "subscribed");
+        assert_eq!(wire.subscribe(&format!("sheet:{other}")).await["code"], "not_found");
+        let told = wire.subscribe(&format!("session:{session}")).await;
+        assert_eq!(told["type"], if may_listen { "subscribed" } else { "error" }, "{told}");
+        if may_listen {
+            say(&world, &root, "U1", "<@UBOT> how many tasks are blocked?").await;
+            let mut said = wire.next().await;
+            while said["message"]["partial"] != json!(false) {
+                said = wire.next().await;
+            }
+            assert!(said["message"]["text"].as_str().unwrap().contains("blocked") || said["message"]["text"].as_str().unwrap().contains("2"), "{said}");
+        }
+    }
+    world.end().await;
+}

@@ -1,0 +1,382 @@
+// What people do with the page that the bot links to, told in a real browser against the whole program.
+
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { after, before, test } from 'node:test';
+import { cell, faults, fine, launch, live, open, row } from './browser.mjs';
+import { World } from './world.mjs';
+
+let world, browser, link;
+
+before(async () => {
+  world = await World.start({ smartsheet: ['--webhook-debounce-ms', '100'], azure: ['--row-latency-ms', '1000'], settings: { JOB_CONCURRENCY: '1' } });
+  browser = await launch();
+  link = await world.link('edit');
+});
+after(async () => {
+  await browser?.close();
+  world?.end();
+});
+
+/** A page of the person's own, live. */
+async function mine(options) {
+  const page = await open(browser, link, options);
+  await live(page);
+  return page;
+}
+const done = async (page) => {
+  fine(page);
+  await page.context().close();
+};
+const story = (name, run) => test(name, { timeout: 40_000 }, run);
+/** The locator's first element is as wanted, or will be. */
+async function until(locator, wanted) {
+  for (let left = 1_200; left > 0; left--) {
+    if (await wanted(locator)) return;
+    await locator.page().evaluate(() => new Promise(requestAnimationFrame));
+  }
+  assert.fail(`never so: ${wanted} of ${locator}`);
+}
+const reads = (locator, text) => until(locator, async (l) => (await l.textContent()) === text);
+const toast = (page, text) => page.locator('#toast', { hasText: text }).waitFor();
+
+story('a link from the chat opens the sheet, as often as one likes, and its address is clean then', async () => {
+  for (let i = 0; i < 2; i++) {
+    const answer = await fetch(link, { redirect: 'manual' });
+    assert.equal(answer.status, 303);
+    assert.match(answer.headers.get('set-cookie'), /HttpOnly; SameSite=Lax$/);
+    assert.match(answer.headers.get('location'), /^\.\.\/sheet\/[0-9a-f]{12}$/);
+  }
+  const page = await mine();
+  assert.match(page.url(), /\/sheet\/[0-9a-f]{12}$/);
+  assert.equal(await page.title(), 'Project Plan – ChatSheetAI');
+  assert.equal(await page.locator('#count').textContent(), '42 rows');
+  const unfurled = await (await fetch(page.url())).text();
+  assert.ok(!unfurled.includes('Phase 1') && !unfurled.includes('Project Plan'), 'without the link nothing of the sheet is told');
+  const policy = (await fetch(page.url())).headers.get('content-security-policy');
+  assert.ok(policy.startsWith("default-src 'none'") && !policy.includes('unsafe'), policy);
+  await done(page);
+});
+
+story('without scripts the first rows are there, too', async () => {
+  const page = await open(browser, link, { javaScriptEnabled: false });
+  assert.equal(await page.locator('.space .row').count(), 42);
+  assert.match(await row(page, 'Style guide').textContent(), /Mia Jensen.*Complete.*2026-\d\d-\d\d/);
+  await page.context().close();
+});
+
+story('what the script shows is what the server wrote', async () => {
+  const plain = await open(browser, link, { javaScriptEnabled: false });
+  const page = await mine();
+  const rows = (of) => of.locator('.space .row').evaluateAll((all) => all.map((one) => [...one.children].map((c) => `${c.className}|${c.textContent}`)));
+  const [server, script] = [await rows(plain), await rows(page)];
+  assert.ok(script.length >= 20);
+  for (const [i, cells] of script.entries()) assert.deepEqual(cells, server[i], `row ${i + 1}`);
+  await plain.context().close();
+  await done(page);
+});
+
+story('it is a treegrid, and the keyboard goes everywhere', async () => {
+  const page = await mine();
+  const grid = page.getByRole('treegrid', { name: 'Project Plan' });
+  assert.equal(await grid.getAttribute('aria-rowcount'), '43');
+  const order = () => page.locator('.space .row').evaluateAll((all) => all.map((one) => Number(one.getAttribute('aria-rowindex'))));
+  const indexes = await order();
+  assert.deepEqual(indexes, indexes.map((_, i) => indexes[0] + i), 'reading order is row order');
+  const at = () => page.evaluate(() => `${document.activeElement.parentElement.getAttribute('aria-rowindex')}:${document.activeElement.getAttribute('aria-colindex')}`);
+  await grid.focus();
+  assert.equal(await at(), '2:2');
+  for (const [key, where] of [
+    ['ArrowDown', '3:2'], ['ArrowRight', '3:3'], ['End', '3:11'], ['Home', '3:1'], ['Control+End', '43:11'], ['Control+Home', '2:1'], ['ArrowUp', '1:1'],
+    ['ArrowDown', '2:1'], ['ArrowRight', '2:2'],
+  ]) {
+    await page.keyboard.press(key);
+    assert.equal(await at(), where, key);
+  }
+  await page.setViewportSize({ width: 700, height: 500 });
+  await page.keyboard.press('Control+End');
+  const inSight = () => page.evaluate(() => {
+    const { left, right, bottom } = document.activeElement.getBoundingClientRect();
+    return document.activeElement.getAttribute('aria-colindex') === '11' && left >= 280 && right <= innerWidth && bottom <= innerHeight;
+  });
+  assert.ok(await inSight(), 'columns that were out of sight come into it, beside those that stay');
+  await page.keyboard.press('Control+Home');
+  await page.keyboard.press('ArrowRight');
+  await page.setViewportSize({ width: 1800, height: 800 });
+  const first = row(page, 'Phase 1: Discovery');
+  await page.keyboard.press('ArrowLeft');
+  await until(first, async (l) => (await l.getAttribute('aria-expanded')) === 'false');
+  assert.match(await first.locator('.toggle').textContent(), /▸/);
+  assert.equal(await grid.getAttribute('aria-rowcount'), '36');
+  await page.keyboard.press('ArrowRight');
+  await until(first, async (l) => (await l.getAttribute('aria-expanded')) === 'true');
+  await page.keyboard.press(' ');
+  assert.ok(await page.getByRole('dialog', { name: 'Phase 1: Discovery' }).isVisible());
+  await page.keyboard.press('Escape');
+  await page.keyboard.press('/');
+  assert.equal(await page.evaluate(() => document.activeElement.id), 'search');
+  await done(page);
+});
+
+story('search counts what matches, keeps what stands above it, and says when nothing does', async () => {
+  const page = await mine();
+  await page.fill('#search', 'usability');
+  await page.locator('#count', { hasText: '1 of 42 rows' }).waitFor();
+  assert.deepEqual((await page.locator('.space .primary').allTextContents()).map((t) => t.replace(/[▾▸]/, '')), ['Phase 2: Design', 'Usability test']);
+  assert.match(page.url(), /\?q=usability$/);
+  await page.fill('#search', 'there is no such thing');
+  await page.locator('#empty', { hasText: 'No row matches' }).waitFor();
+  assert.deepEqual(await faults(page), []);
+  await page.fill('#search', '');
+  await page.locator('#count', { hasText: /^42 rows$/ }).waitFor();
+  await done(page);
+});
+
+story('filters, sorting, hidden and wider columns stay in the address and in this browser', async () => {
+  const page = await mine();
+  await page.click('#filter');
+  await page.getByLabel('Filter Status').fill('=blocked');
+  await page.locator('#count', { hasText: /^2 of 42 rows$/ }).waitFor();
+  await page.getByLabel('Filter Budget').fill('>10000');
+  await page.locator('#count', { hasText: /^[01] of 42 rows$/ }).waitFor();
+  await page.getByLabel('Filter Budget').fill('');
+  await page.click('.head .cell:has-text("Due Date")');
+  assert.equal(await page.locator('[aria-sort=ascending]').textContent(), 'Due Date');
+  await page.click('#columns summary');
+  await page.getByLabel('Notes', { exact: true }).uncheck();
+  await page.getByLabel('Wider: Status').click();
+  const width = () => page.locator('.head .cell:has-text("Status")').first().evaluate((e) => e.offsetWidth);
+  const wide = await width();
+  assert.deepEqual(await faults(page), []);
+  await page.reload();
+  await live(page);
+  assert.equal(await page.locator('#count').textContent(), '2 of 42 rows');
+  assert.equal(await page.locator('[aria-sort=ascending]').textContent(), 'Due Date');
+  assert.equal(await width(), wide);
+  assert.equal(await page.locator('.head .cell:has-text("Notes")').count(), 0);
+  await done(page);
+});
+
+story('a link to a row opens what is above it and marks it; a link to several offers only them', async () => {
+  const id = (await world.sheet()).rows[11].id;
+  const page = await open(browser, `${link}?q=usability#row=${id}`);
+  await live(page);
+  await toast(page, 'hidden by the search');
+  await page.getByRole('button', { name: 'Show it' }).click();
+  await page.locator('.row.marked').waitFor();
+  assert.equal(await page.evaluate(() => document.activeElement.closest('.row').classList.contains('marked')), true);
+  await page.evaluate(() => (location.hash = '#row=12345'));
+  await toast(page, 'not in the sheet any more');
+  const answer = await world.say('which tasks are blocked?');
+  const rows = /http:\/\/[^\s)]+\/v\/[^\s)]+\?rows=[0-9-]+/.exec(answer)[0];
+  await page.goto(rows);
+  await page.getByRole('button', { name: 'Only the 2 marked' }).click();
+  await page.locator('#count', { hasText: '2 of 42 rows' }).waitFor();
+  assert.equal(await page.locator('.row.marked').count(), 2);
+  assert.equal(await page.locator('#add, #chat').count(), 0, 'a link for everybody is for looking');
+  await done(page);
+});
+
+story('a cell is edited in place, written, and taken back', async () => {
+  const page = await mine();
+  const status = await cell(page, 'Style guide', 'Status');
+  await status.dblclick();
+  await page.selectOption('.editor', 'Blocked');
+  assert.deepEqual(await faults(page), [], 'with an open editor');
+  await page.keyboard.press('Enter');
+  assert.equal(await status.textContent(), 'Blocked', 'shown at once');
+  await toast(page, 'Saved.');
+  assert.equal(await world.cell('Style guide', 'Status'), 'Blocked');
+  await page.getByRole('button', { name: 'Undo' }).click();
+  await toast(page, 'Taken back');
+  assert.equal(await world.cell('Style guide', 'Status'), 'Complete');
+  await reads(status, 'Complete');
+  await done(page);
+});
+
+story('what does not fit is refused with words, and the cell shows again what is there', async () => {
+  const page = await mine();
+  const owner = await cell(page, 'Style guide', 'Assigned To');
+  const before = await owner.textContent();
+  await owner.dblclick();
+  await page.fill('.editor', 'Nobody Known');
+  await page.keyboard.press('Enter');
+  await toast(page, 'Not saved');
+  assert.match(await page.locator('#toast').textContent(), /Nobody Known/);
+  await reads(owner, before);
+  await owner.dblclick();
+  await page.keyboard.press('Escape');
+  await reads(owner, before);
+  await done(page);
+});
+
+story('who was slower is told what is there now, and decides', async () => {
+  const context = await browser.newContext({ viewport: { width: 1800, height: 800 } });
+  const page = await context.newPage();
+  await page.routeWebSocket(/\/ws/, () => {});
+  await page.goto(link);
+  await row(page, 'Usability test').waitFor();
+  const priority = await cell(page, 'Usability test', 'Priority');
+  await world.set('Usability test', 'Priority', 'Low');
+  const edit = async () => {
+    await priority.dblclick();
+    await page.selectOption('.editor', 'High');
+    await page.keyboard.press('Enter');
+  };
+  await edit();
+  await toast(page, 'Priority was changed meanwhile. There now: “Low”. You: “High”.');
+  assert.equal(await priority.textContent(), 'Low');
+  assert.equal(await world.cell('Usability test', 'Priority'), 'Low', 'nothing was overwritten');
+  await page.getByRole('button', { name: 'Keep mine' }).click();
+  await toast(page, 'Saved.');
+  assert.equal(await world.cell('Usability test', 'Priority'), 'High');
+  assert.match(await page.locator('#live').textContent(), /read|Reconnecting|Not live/, 'the dot tells the truth');
+  await context.close();
+});
+
+story('what others change in Smartsheet comes in by the webhook, flashes, and leaves an open editor alone', async () => {
+  const page = await mine();
+  const notes = await cell(page, 'Usability test', 'Notes');
+  await (await cell(page, 'Usability test', 'Budget')).dblclick();
+  await page.fill('.editor', '777');
+  await world.set('Usability test', 'Notes', 'eight people');
+  await world.set('Usability test', 'Budget', 123);
+  await reads(notes, 'eight people');
+  assert.match(await notes.getAttribute('class'), /changed/);
+  assert.equal(await page.inputValue('.editor'), '777');
+  await page.keyboard.press('Escape');
+  await page.locator('#changed', { hasText: '2 changed, last in Smartsheet' }).waitFor();
+  await page.locator('.cell.changed', { hasText: /^\$?123$/ }).waitFor();
+  await world.api('PATCH', `/api/smartsheet/${world.session.sheetId}/rows/${(await world.sheet()).rows[14].id}`, { cells: { Budget: 5400 } });
+  await page.locator('#changed', { hasText: 'last through this bot' }).waitFor();
+  await done(page);
+});
+
+story('a row is added and deleted, and both can be taken back', async () => {
+  const page = await mine();
+  await (await cell(page, 'Style guide', 'Task Name')).click();
+  await page.click('#add');
+  await page.getByRole('textbox', { name: 'Name of the new row' }).fill('Colour review');
+  assert.deepEqual(await faults(page), [], 'with an open dialog');
+  await page.keyboard.press('Enter');
+  await row(page, 'Colour review').waitFor();
+  const { rows } = await world.sheet();
+  assert.equal(rows.findIndex((r) => r.cells.some((c) => c.value === 'Colour review')), rows.findIndex((r) => r.cells.some((c) => c.value === 'Style guide')) + 1);
+  await row(page, 'Colour review').getByRole('rowheader').click();
+  await page.getByRole('button', { name: 'Delete row' }).click();
+  await page.getByRole('button', { name: 'Delete', exact: true }).click();
+  await row(page, 'Colour review').waitFor({ state: 'detached' });
+  await page.getByRole('button', { name: 'Undo' }).click();
+  await row(page, 'Colour review').waitFor();
+  await row(page, 'Colour review').getByRole('rowheader').click();
+  await page.getByRole('button', { name: 'Delete row' }).click();
+  await page.getByRole('button', { name: 'Delete', exact: true }).click();
+  await page.locator('#count', { hasText: /^42 rows$/ }).waitFor();
+  await done(page);
+});
+
+story('a proposal is shown old beside new, tells what has moved since, and is confirmed here as in the thread', async () => {
+  const page = await mine();
+  await world.say('set Status to "In Progress" for everything assigned to Dana that is Not Started');
+  const proposal = page.getByRole('region', { name: /^Proposal/ });
+  await proposal.waitFor();
+  assert.match(await proposal.locator('tbody tr').first().textContent(), /Usability test\s+Status\s+Not Started\s+In Progress/);
+  assert.deepEqual(await faults(page), [], 'with a difference');
+  const looking = await open(browser, await world.link('view'));
+  assert.equal(await looking.locator('#work button').count(), 0, 'only the person who asked decides');
+  await looking.context().close();
+  await world.set('Test plan', 'Status', 'Blocked');
+  await proposal.getByText('now “Blocked”: will be left alone').waitFor();
+  await proposal.getByRole('button', { name: 'Confirm' }).click();
+  await proposal.waitFor({ state: 'detached' });
+  assert.equal(await world.cell('Usability test', 'Status'), 'In Progress');
+  assert.equal(await world.cell('Test plan', 'Status'), 'Blocked');
+  assert.match(await world.say('undo'), /Taken back/);
+  await done(page);
+});
+
+story('a running job is a bar, and is cancelled here', async () => {
+  const page = await mine();
+  await world.say('summarize Notes into Summary');
+  await page.getByRole('button', { name: 'Confirm' }).click();
+  const job = page.getByRole('region', { name: /^Job/ });
+  await job.locator('progress').waitFor();
+  await until(job.locator('progress'), async (l) => Number(await l.getAttribute('value')) > 0);
+  assert.deepEqual(await faults(page), [], 'with a job');
+  await job.getByRole('button', { name: 'Cancel' }).click();
+  await job.waitFor({ state: 'detached' });
+  assert.match(await world.say('jobs'), /cancelled/);
+  await done(page);
+});
+
+story('the conversation beside the sheet is that of the thread', async () => {
+  const page = await mine();
+  await page.click('#chat');
+  const said = page.getByRole('log', { name: 'What was said' });
+  await said.getByText('which tasks are blocked?').first().waitFor();
+  await page.getByLabel('Message to the bot').fill('total budget by department');
+  await page.keyboard.press('Enter');
+  await said.locator('.message.Bot').last().getByText('Engineering').first().waitFor();
+  assert.deepEqual(await faults(page), [], 'with the conversation');
+  const { messages } = await world.api('GET', `/api/messages?sessionId=${world.session.id}`);
+  assert.ok(messages.some((message) => message.role === 'user' && message.content === 'total budget by department'));
+  await done(page);
+});
+
+story('CSV is what is shown, and no text in it becomes a formula', async () => {
+  await world.set('Legacy audit', 'Notes', '=HYPERLINK("http://evil.example","x")');
+  const page = await mine();
+  await page.fill('#search', 'legacy audit');
+  await page.locator('#count', { hasText: '1 of 42 rows' }).waitFor();
+  await page.locator('.space .cell', { hasText: '=HYPERLINK' }).waitFor();
+  const [download] = await Promise.all([page.waitForEvent('download'), page.click('#csv')]);
+  const text = readFileSync(await download.path(), 'utf8');
+  assert.equal(download.suggestedFilename(), 'Project Plan.csv');
+  assert.ok(text.startsWith('\uFEFF"Task Name",'), text.slice(0, 40));
+  assert.match(text, /"'=HYPERLINK\(""http:\/\/evil\.example"",""x""\)"/);
+  assert.equal(text.trimEnd().split('\r\n').length, 3, 'head, the phase above, the match');
+  await done(page);
+});
+
+story('the dot tells the truth when the bot dies and comes back', async () => {
+  const page = await mine();
+  await world.kill();
+  await page.locator('#live:not([data-state=live]):not([data-state=polled])').waitFor();
+  await world.serve();
+  await world.set('Market survey', 'Notes', 'while it was away');
+  await live(page);
+  await row(page, 'Market survey').getByText('while it was away').waitFor();
+  await done(page);
+});
+
+story('print, dark, a phone, and a link that has ended have no fault that axe finds', async () => {
+  const page = await mine();
+  const base = page.url();
+  assert.deepEqual(await faults(page), [], 'light');
+  await page.emulateMedia({ colorScheme: 'dark' });
+  assert.deepEqual(await faults(page), [], 'dark');
+  await page.setViewportSize({ width: 390, height: 844 });
+  assert.deepEqual(await faults(page), [], 'on a phone');
+  assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), 'nothing but the grid is wider than a phone');
+  await page.goto(`${base}/print`);
+  assert.equal(await page.locator('tbody tr').count(), 42);
+  assert.deepEqual(await faults(page), [], 'on paper');
+  await page.goto(`${link.slice(0, -4)}AAAA`);
+  await page.getByRole('heading', { name: 'This link does not work any more' }).waitFor();
+  assert.deepEqual(await faults(page), [], 'ended');
+  await done(page);
+});
+
+story('all links of a thread end when somebody says so', async () => {
+  const page = await mine();
+  await world.say('unshare');
+  assert.equal((await fetch(link, { redirect: 'manual' })).status, 410);
+  await (await cell(page, 'Style guide', 'Priority')).dblclick();
+  await page.selectOption('.editor', 'Low');
+  await page.keyboard.press('Enter');
+  await toast(page, 'Type `view` or `edit` in the thread');
+  await page.reload();
+  await page.getByRole('heading', { name: 'This link does not work any more' }).waitFor();
+  link = await world.link('edit');
+  await done(page);
+});
