@@ -48,11 +48,14 @@ impl Bot {
     /// Hands a person a link of their own, which nobody else sees.
     pub(super) async fn edit(&self, event: &Event) -> Result<()> {
         let Some(session) = self.session_or_ask(event).await? else { return Ok(()) };
-        let sender = &event.incoming.sender;
-        let person = Person { id: sender.id.clone(), name: sender.name.clone() };
+        let (sender, chat) = (&event.incoming.sender, self.chat(event.incoming.thread.platform)?);
+        let name = match &sender.name {
+            Some(name) => Some(name.clone()),
+            None => chat.profile(&event.incoming.anchor, &sender.id).await.ok().map(|p| p.name),
+        };
+        let person = Person { id: sender.id.clone(), name };
         let url = self.parts.links.make(session.sheet, &session.id, Some(person)).ok_or_else(|| told(words::no_viewer()))?;
         let words = words::own_link(&session.sheet_name, &url, self.parts.links.lifetime());
-        let chat = self.chat(event.incoming.thread.platform)?;
         chat.whisper(&event.incoming.anchor, &sender.id, &words).await.map_err(anyhow::Error::from)?;
         Ok(())
     }

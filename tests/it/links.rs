@@ -16,9 +16,15 @@ struct Page {
     origin: String,
 }
 
+/// A browser that shows where it is sent.
+#[expect(clippy::disallowed_methods, reason = "a browser of a story")]
+fn browser() -> reqwest::Client {
+    reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap()
+}
+
 impl Page {
     async fn open(link: &str) -> Result<Self, StatusCode> {
-        let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+        let http = browser();
         let entered = http.get(link).send().await.unwrap();
         if entered.status() != StatusCode::SEE_OTHER {
             return Err(entered.status());
@@ -104,7 +110,15 @@ async fn what_is_said_beside_the_sheet_is_said_in_the_thread_and_what_waits_ther
     let (status, _) = page.post("/say", json!({ "text": "set Status to Blocked for \"Page templates\"" })).await;
     assert_eq!(status, StatusCode::OK);
     let thread: Vec<String> = world.slack.thread("C1", Some(&root)).into_iter().map(|(who, text)| format!("{who}: {text}")).collect();
-    insta::assert_snapshot!(readable(&thread[thread.len() - 2..].join("\n")).lines().map(|l| l.split(" See").next().unwrap()).collect::<Vec<_>>().join("\n"), @"");
+    insta::assert_snapshot!(readable(&thread[thread.len() - 2..].join("\n")).lines().map(|l| l.split(" See").next().unwrap()).collect::<Vec<_>>().join("\n"), @r#"
+    UBOT: Lee Park, beside the sheet: set Status to Blocked for "Page templates"
+    UBOT: Set Status in 1 row of Project Plan?
+    Where Task Name = 'Page templates'
+    Row | Now | New
+    Page templates | In Progress | Blocked
+    [Confirm] [Cancel]
+    Nothing is written until you confirm. Only you can, for 10 minutes.
+    "#);
     let (_, work) = page.get("/work").await;
     let action = work.split("value=\"confirm:").nth(1).unwrap().split('"').next().unwrap();
     say(&world, &root, "U2", "<@UBOT> edit").await;
@@ -129,29 +143,32 @@ async fn a_link_opens_its_own_sheet_until_its_time_is_over_on_both_databases() {
         let session = program.session("Project Plan").await;
         let link = async |words: &str| {
             let said = program.post("/api/messages", json!({ "sessionId": session, "content": words })).await;
-            link_in(said.body["messages"][0]["text"].as_str().unwrap()).replace("https://bot.example.com/sub", &format!("http://{}", world.app.address))
+            link_in(said.body["messages"][0]["text"].as_str().unwrap())
+                .replace("https://bot.example.com/sub", &format!("http://{}", world.app.address))
         };
         let (for_all, own) = (link("view").await, link("edit").await);
-        let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+        let http = browser();
         let entered = http.get(&own).send().await.unwrap();
         let cookie = entered.headers()[header::SET_COOKIE].to_str().unwrap();
         assert!(cookie.contains("; Path=/sub/sheet/") && cookie.ends_with("Max-Age=7200; HttpOnly; SameSite=Lax; Secure"), "{cookie}");
         let page = Page::open(&own).await.unwrap();
         assert!(page.get("").await.0.is_success());
         let row = |sheet: &str, name: &str| world.sheets.world().row_id(sheet, name).unwrap().to_string();
-        let column = world.sheets.world().column_id("Project Plan", "Priority").unwrap().to_string();
+        let sheet = world.sheets.world().sheet_id("Project Plan").unwrap();
+        let columns = program.get(&format!("/api/smartsheet/{sheet}/columns")).await.body["columns"].clone();
+        let column = columns.as_array().unwrap().iter().find(|c| c["title"] == "Priority").unwrap()["id"].as_str().unwrap().to_owned();
         let edit = |row: String| json!({ "row": row, "column": column, "value": "Low", "was": "Medium" });
-        let foreign = page.request(Method::POST, "/cell").header("origin", "https://evil.example").json(&edit(row("Project Plan", "Usability test")));
-        let foreign = foreign.send().await.unwrap();
-        assert_eq!(foreign.status(), StatusCode::FORBIDDEN, "two origins, one of somebody else");
-        let elsewhere = row("Budget 2026", "Engineering");
+        let foreign = http.post(format!("{}/cell", page.url)).header("cookie", &page.cookie).header("origin", "https://evil.example");
+        let foreign = foreign.json(&edit(row("Project Plan", "Usability test"))).send().await.unwrap();
+        assert_eq!(foreign.status(), StatusCode::FORBIDDEN, "a page of somebody else");
+        let elsewhere = row("Budget 2026", "Licences");
         assert_eq!(page.post("/cell", edit(elsewhere)).await, (StatusCode::CONFLICT, json!({ "code": "conflict", "now": null })));
         let (status, saved) = page.post("/cell", edit(row("Project Plan", "Usability test"))).await;
         assert_eq!((status, &saved["display"]), (StatusCode::OK, &json!("Low")), "{saved}");
         let (status, taken_back) = page.post("/undo", json!({ "change": saved["change"] })).await;
         assert!(status.is_success() && taken_back["said"].as_str().unwrap().contains("Taken back"), "{taken_back}");
-        for broken in [format!("{}A", &own[..own.len() - 1]), own.replace("/v/", "/v/x"), for_all.split_at(for_all.len() - 9).0.to_owned()] {
-            assert_eq!(Page::open(&broken).await.err(), if broken == own { None } else { Some(StatusCode::GONE) });
+        for broken in [format!("{own}A"), own.replace("/v/", "/v/x"), for_all.split_at(for_all.len() - 9).0.to_owned()] {
+            assert_eq!(Page::open(&broken).await.err(), Some(StatusCode::GONE), "{broken}");
         }
         world.clock.advance(Duration::from_secs(2 * 3600));
         assert_eq!(Page::open(&for_all).await.err(), Some(StatusCode::GONE));
@@ -178,7 +195,7 @@ async fn a_page_is_told_what_happens_to_its_sheet_and_nothing_else() {
     let (for_all, own) = (Page::open(for_all.last().unwrap()).await.unwrap(), Page::open(&own[0]).await.unwrap());
     let html = own.get("").await.1;
     let session = html.split("data-session=\"").nth(1).unwrap().split('"').next().unwrap();
-    let (mine, other) = (world.sheets.world().sheet_id("Project Plan").unwrap(), world.sheets.world().sheet_id("Budget 2026").unwrap());
+    let [mine, other] = ["Project Plan", "Budget 2026"].map(|name| world.sheets.world().sheet_id(name).unwrap());
     for (page, may_listen) in [(&for_all, false), (&own, true)] {
         let ticket = page.post("/ticket", json!({})).await.1["ticket"].as_str().unwrap().to_owned();
         let mut wire = Wire::with(&world, &ticket, None, Some(&page.origin)).await.unwrap();
@@ -192,7 +209,10 @@ async fn a_page_is_told_what_happens_to_its_sheet_and_nothing_else() {
             while said["message"]["partial"] != json!(false) {
                 said = wire.next().await;
             }
-            assert!(said["message"]["text"].as_str().unwrap().contains("blocked") || said["message"]["text"].as_str().unwrap().contains("2"), "{said}");
+            assert!(
+                said["message"]["text"].as_str().unwrap().contains("blocked") || said["message"]["text"].as_str().unwrap().contains("2"),
+                "{said}"
+            );
         }
     }
     world.end().await;
