@@ -316,7 +316,7 @@ story('the conversation beside the sheet is that of the thread', async () => {
   await said.getByText('which tasks are blocked?').first().waitFor();
   await page.getByLabel('Message to the bot').fill('total budget by department');
   await page.keyboard.press('Enter');
-  await said.locator('.message.Bot').last().getByText('Engineering').first().waitFor();
+  await said.locator('.message').last().getByText('Engineering').first().waitFor();
   assert.deepEqual(await faults(page), [], 'with the conversation');
   const { messages } = await world.api('GET', `/api/messages?sessionId=${world.session.id}`);
   assert.ok(messages.some((message) => message.role === 'user' && message.content === 'total budget by department'));

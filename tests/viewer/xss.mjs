@@ -88,7 +88,7 @@ test('no markup of a sheet runs or is seen as markup', { timeout: 120_000 }, asy
   await page.click('#chat');
   await page.getByLabel('Message to the bot').fill(`${PAYLOADS[9]} how many rows?`);
   await page.keyboard.press('Enter');
-  await page.locator('.message.Bot').first().waitFor();
+  await page.locator('.message').first().waitFor();
   await page.click('#columns summary');
   await page.locator('#columns li').first().waitFor();
   await page.goto(`${page.url().split('?')[0].split('#')[0]}/print`);

@@ -1,7 +1,8 @@
 //! Scripts and styles of the page: they are part of the program, and compressed once.
 
-use axum::extract::Path;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::extract::{Path, Request};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use flate2::Compression;
@@ -74,6 +75,21 @@ pub(super) async fn read(Path(name): Path<String>, headers: HeaderMap) -> Respon
         return (caching, kind, [(header::CONTENT_ENCODING, "gzip")], asset.packed.clone()).into_response();
     }
     (caching, kind, asset.plain).into_response()
+}
+
+/// Compresses pages on their way out.
+pub(super) async fn packed(request: Request, next: Next) -> Response {
+    let takes = takes_gzip(request.headers());
+    let (mut head, body) = next.run(request).await.into_parts();
+    let html = head.headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
+    if !takes || !html {
+        return Response::from_parts(head, body);
+    }
+    // Pages are written whole before they go out: nothing is waited for.
+    let bytes = axum::body::to_bytes(body, usize::MAX).await.unwrap_or_default();
+    head.headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    head.headers.remove(header::CONTENT_LENGTH);
+    Response::from_parts(head, gzip(&bytes).into())
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use super::api::Api;
 use crate::links::Links;
 use axum::Router;
 use axum::http::{HeaderName, HeaderValue};
+use axum::middleware::from_fn;
 use axum::routing::{get, post};
 use bytes::Bytes;
 use chat::Chats;
@@ -56,6 +57,7 @@ pub(super) fn router(api: Arc<Api>, links: Links, chats: Chats) -> Router {
         .route("/sheet/{id}/say", post(talk::say))
         .route("/sheet/{id}/ticket", post(talk::ticket))
         .with_state(viewer)
+        .layer(from_fn(assets::packed))
         .layer(SetResponseHeaderLayer::if_not_present(HeaderName::from_static("cache-control"), HeaderValue::from_static("no-store")))
         .route("/viewer/{asset}", get(assets::read))
         .layer(header("content-security-policy", POLICY))

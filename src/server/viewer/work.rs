@@ -116,8 +116,8 @@ impl Viewer {
 
 fn message(message: &MessageRecord) -> Option<Message> {
     let who = match message.role.as_str() {
-        "user" => "You",
-        "assistant" | "error" => "Bot",
+        "user" => "Question",
+        "assistant" | "error" => "Answer",
         _ => return None,
     };
     // Lines in brackets are notes for the model.

@@ -96,11 +96,11 @@ export class Talk {
   show({ id, blocks, partial }) {
     let message = [...this.said.children].find((known) => known.dataset.post === id);
     if (!message) {
-      message = made('div', { className: 'message Bot' });
+      message = made('div', { className: 'message' });
       message.dataset.post = id;
       this.said.append(message);
     }
-    message.replaceChildren(made('b', { textContent: 'Bot' }), ...blocks.flatMap((block) => BLOCKS[block.type]?.(block) ?? []));
+    message.replaceChildren(...blocks.flatMap((block) => BLOCKS[block.type]?.(block) ?? []));
     this.said.scrollTop = this.said.scrollHeight;
     return !partial;
   }

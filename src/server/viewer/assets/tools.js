@@ -12,7 +12,9 @@ export class Tools {
       clearTimeout(this.typing);
       this.typing = setTimeout(() => this.arrange({ query: target.value }), PAUSE);
     };
+    addEventListener('pointerdown', ({ target }) => (by('columns').open &&= Boolean(target.closest('#columns'))));
     addEventListener('keydown', (event) => {
+      if (event.key === 'Escape') by('columns').open = false;
       if (event.key !== '/' || event.target.matches('input, textarea, select')) return;
       event.preventDefault();
       by('search').focus();
