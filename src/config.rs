@@ -45,7 +45,7 @@ pub struct Config {
     pub slack: Option<Slack>,
     /// Rules for writing: `CONFIRM_*`, `UNDO_HOURS`.
     pub writes: Writes,
-    /// Long work: `JOB_CONCURRENCY`, `MODEL_PRICE_*`, `ALIGNMENT_CRITERIA`.
+    /// Long work: `JOB_CONCURRENCY`, `ALIGNMENT_CRITERIA`.
     pub jobs: JobSettings,
     /// `RETENTION_DAYS`: how long finished jobs and the journal of changes are kept. Unset: 90.
     pub retention: Duration,
@@ -88,8 +88,6 @@ pub struct Writes {
 pub struct JobSettings {
     /// `JOB_CONCURRENCY`: model calls of jobs at the same time. Unset: 8.
     pub concurrency: usize,
-    /// `MODEL_PRICE_PER_1K_INPUT` and `MODEL_PRICE_PER_1K_OUTPUT`: prices of 1,000 tokens, for estimates. Unset: none are shown.
-    pub prices: Option<(f64, f64)>,
     /// `ALIGNMENT_CRITERIA`: what SCORE_ALIGNMENT scores by when the person names no criteria. Unset: nothing in particular.
     pub criteria: Option<String>,
 }
@@ -297,12 +295,18 @@ fn text_model(r: &mut Reader<'_>) -> Option<Endpoint> {
 }
 
 fn model_settings(r: &mut Reader<'_>) -> ModelSettings {
+    let mut price = |name: &str| r.text(name).map(|_| r.number(name, 0.0, 1_000.0));
+    let prices = (price("MODEL_PRICE_PER_1K_INPUT"), price("MODEL_PRICE_PER_1K_OUTPUT"));
+    if prices.0.is_some() != prices.1.is_some() {
+        r.fault("MODEL_PRICE_PER_1K_INPUT", "set both prices or none");
+    }
     ModelSettings {
         temperature: r.number("MODEL_TEMPERATURE", 0.0, 2.0),
         max_tokens: r.number("MODEL_MAX_TOKENS", 16.0, 200_000.0) as u32,
         top_p: r.number("MODEL_TOP_P", 0.0, 1.0),
         frequency_penalty: r.number("MODEL_FREQUENCY_PENALTY", -2.0, 2.0),
         presence_penalty: r.number("MODEL_PRESENCE_PENALTY", -2.0, 2.0),
+        prices: prices.0.zip(prices.1),
         ..ModelSettings::default()
     }
 }
@@ -351,16 +355,7 @@ fn slack(r: &mut Reader<'_>) -> Option<Slack> {
 }
 
 fn jobs(r: &mut Reader<'_>) -> JobSettings {
-    let mut price = |name: &str| r.text(name).map(|_| r.number(name, 0.0, 1_000.0));
-    let prices = (price("MODEL_PRICE_PER_1K_INPUT"), price("MODEL_PRICE_PER_1K_OUTPUT"));
-    if prices.0.is_some() != prices.1.is_some() {
-        r.fault("MODEL_PRICE_PER_1K_INPUT", "set both prices or none");
-    }
-    JobSettings {
-        concurrency: r.number("JOB_CONCURRENCY", 1.0, 256.0) as usize,
-        prices: prices.0.zip(prices.1),
-        criteria: r.text("ALIGNMENT_CRITERIA"),
-    }
+    JobSettings { concurrency: r.number("JOB_CONCURRENCY", 1.0, 256.0) as usize, criteria: r.text("ALIGNMENT_CRITERIA") }
 }
 
 fn retention(r: &mut Reader<'_>) -> Duration {

@@ -186,8 +186,8 @@ impl Jobs {
         let rounds = (rows - asked).div_ceil(self.parts.settings.concurrency.min(rows)) as u32;
         let cost = self
             .parts
-            .settings
-            .prices
+            .model
+            .prices()
             .map(|(i, o)| format!(" · about {:.2} in model cost", (input as f64 * i + output as f64 * o) / 1_000.0));
         format!(
             "About {} model calls, {} tokens{} · {}",

@@ -4,7 +4,7 @@ use super::capabilities::Capabilities;
 use super::endpoint::Endpoint;
 use super::error::{Error, HttpFailure, UNTOLD_WAIT, Verdict};
 use super::pace::Pace;
-use super::stream::{Answer, Assembler};
+use super::stream::{Answer, Assembler, Usage};
 use async_openai::Client;
 use async_openai::error::OpenAIError;
 use async_openai::middleware::HttpRequestFactory;
@@ -42,6 +42,8 @@ pub struct ModelSettings {
     pub timeout: Duration,
     /// First wait before a failed call is tried again.
     pub retry_delay: Duration,
+    /// Prices of 1,000 tokens that are read and written, where they are known.
+    pub prices: Option<(f64, f64)>,
 }
 
 impl Default for ModelSettings {
@@ -54,6 +56,7 @@ impl Default for ModelSettings {
             presence_penalty: 0.0,
             timeout: Duration::from_secs(60),
             retry_delay: Duration::from_secs(1),
+            prices: None,
         }
     }
 }
@@ -163,9 +166,7 @@ impl Model {
             };
             let verdict = match tried {
                 Ok(answer) => {
-                    for (kind, tokens) in [("prompt", answer.usage.prompt_tokens), ("completion", answer.usage.completion_tokens)] {
-                        metrics::counter!("chatsheet_model_tokens_total", "kind" => kind).increment(tokens);
-                    }
+                    self.count(&answer.usage);
                     return Ok(answer);
                 }
                 Err(verdict) => verdict,
@@ -216,6 +217,22 @@ impl Model {
             }
         }
         assembler.finish().map_err(worth_another_try)
+    }
+
+    /// Prices of 1,000 tokens that are read and written, where they are known.
+    pub fn prices(&self) -> Option<(f64, f64)> {
+        self.settings.prices
+    }
+
+    /// What an answer took, for operators.
+    fn count(&self, usage: &Usage) {
+        for (kind, tokens) in [("prompt", usage.prompt_tokens), ("completion", usage.completion_tokens)] {
+            metrics::counter!("chatsheet_model_tokens_total", "kind" => kind).increment(tokens);
+        }
+        if let Some((read, written)) = self.settings.prices {
+            let cost = (usage.prompt_tokens as f64 * read + usage.completion_tokens as f64 * written) / 1_000.0;
+            metrics::gauge!("chatsheet_model_cost").increment(cost);
+        }
     }
 
     /// The answer in one piece, for work that nobody reads along with.

@@ -34,6 +34,7 @@ pub const METRICS: &[(&str, &str, &str)] = &[
     ("chatsheet_smartsheet_callbacks_total", "counter", "Calls of Smartsheet's webhooks, by answer."),
     ("chatsheet_model_requests_total", "counter", "Requests to the model, by HTTP status."),
     ("chatsheet_model_tokens_total", "counter", "Tokens of the model, by kind: prompt or completion."),
+    ("chatsheet_model_cost", "gauge", "What they cost so far, by MODEL_PRICE_PER_1K_*, since the process began."),
 ];
 
 /// The recorder of this process; the first call installs it.

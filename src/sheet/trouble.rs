@@ -10,7 +10,8 @@ const WINDOW: Duration = Duration::from_secs(60);
 /// Decides which errors of Smartsheet a person can do something about, and says what.
 pub fn smartsheet_trouble(error: Error) -> Trouble {
     match error {
-        Error::Unauthorized { .. } => told(
+        // Whoever runs the bot can mend it; what can wait may as well.
+        Error::Unauthorized { .. } => later(
             "Smartsheet no longer accepts my access token. Please ask the person who runs me to set a new SMARTSHEET_ACCESS_TOKEN (`chatsheet check` tells whether it works).",
         ),
         Error::NotFound(_) => told(
@@ -20,7 +21,7 @@ pub fn smartsheet_trouble(error: Error) -> Trouble {
             "Smartsheet does not let me do that: {message} Ask an owner of the sheet for more rights for the account I run under."
         )),
         Error::Refused { message, code, .. } => told(format!("Smartsheet refused this ({code}): {message}")),
-        Error::RateLimited(wait) => told(format!(
+        Error::RateLimited(wait) => later(format!(
             "Smartsheet's rate limit is used up at the moment. Please try again in {}.",
             chat::text::duration(wait.unwrap_or(WINDOW))
         )),

@@ -10,6 +10,7 @@ use reqwest::StatusCode;
 use sandbox::{azure, slack, smartsheet};
 use serde_json::{Value, json};
 use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Message;
@@ -21,6 +22,7 @@ const CALLERS: usize = 4;
 const REQUESTS: usize = 8_000;
 const SOCKETS: usize = 1_000;
 const CHANGES: usize = 30;
+const DAWDLERS: usize = 200;
 
 struct Sidecar {
     measured: Measured,
@@ -37,6 +39,7 @@ pub(super) async fn measure() -> anyhow::Result<Vec<Figure>> {
     let sidecar = Sidecar::start().await?;
     let mut figures = sidecar.pages().await?;
     figures.extend(sidecar.sockets().await?);
+    figures.push(sidecar.abuse().await?);
     Ok(figures)
 }
 
@@ -127,6 +130,34 @@ impl Sidecar {
             Figure::new("1,000 live connections: memory above idle", memory_mb, "MB", 12.0),
             Figure::new("a change told to 1,000 connections: CPU of a delivery", delivery_us, "us", 15.0),
         ])
+    }
+
+    /// Sockets that say little, bodies that are too large: what they cost beside what was there before.
+    async fn abuse(&self) -> anyhow::Result<Figure> {
+        self.measured.forget_peak()?;
+        let before_mb = self.measured.memory_mb("VmRSS")?;
+        let mut held = Vec::with_capacity(DAWDLERS);
+        for _ in 0..DAWDLERS {
+            let mut socket = TcpStream::connect(&self.base).await?;
+            socket.write_all(b"POST /api/webhooks/slack HTTP/1.1\r\nHost: x\r\nX-Slow: ").await?;
+            held.push(socket);
+        }
+        for length in [32_u64 << 20, 1 << 30] {
+            for _ in 0..20 {
+                let mut socket = TcpStream::connect(&self.base).await?;
+                let head = format!("POST /api/webhooks/slack HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n");
+                socket.write_all(head.as_bytes()).await?;
+                let mut answer = [0; 64];
+                let n = tokio::time::timeout(Duration::from_secs(10), socket.read(&mut answer)).await??;
+                anyhow::ensure!(answer[..n].starts_with(b"HTTP/1.1 413"), "a large body was taken");
+            }
+        }
+        let path = "/api/webhooks/smartsheet";
+        for body in ["[".repeat(900_000), "null".into(), "[]".into(), "\u{feff}{}".into()] {
+            self.http.post(format!("http://{}{path}", self.base)).body(body).send().await?;
+        }
+        let memory_mb = self.measured.memory_mb("VmHWM")? - before_mb;
+        Ok(Figure::new("200 sockets that dawdle, bodies of 32 MB and 1 GB, deep JSON: memory at most", memory_mb, "MB", 5.0))
     }
 
     /// A connection that watches the sheet.

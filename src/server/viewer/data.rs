@@ -63,7 +63,7 @@ pub(super) async fn read(State(viewer): State<Arc<Viewer>>, visit: Visit, header
 }
 
 async fn answer(viewer: &Viewer, visit: &Visit, headers: &HeaderMap) -> crate::server::api::Result<Response> {
-    let snapshot = viewer.api.sheet(&visit.link.sheet.to_string()).await?;
+    let snapshot = viewer.sheet(&visit.link).await?;
     let tag = format!("\"{}\"", snapshot.version);
     let caching = [(header::ETAG, tag.as_str()), (header::CACHE_CONTROL, "private, no-cache"), (header::VARY, "accept-encoding")];
     if knows(headers, &tag) {

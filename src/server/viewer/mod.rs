@@ -9,8 +9,10 @@ mod talk;
 mod visit;
 mod work;
 
-use super::api::Api;
-use crate::links::Links;
+use super::api::{Api, Result};
+use crate::links::{Link, Links};
+use crate::sheet::Snapshot;
+use crate::smartsheet::Identity;
 use axum::Router;
 use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::from_fn;
@@ -34,6 +36,13 @@ pub(super) struct Viewer {
     chats: Chats,
     /// By sheet and version, compressed.
     data: Cache<(i64, i64), Bytes>,
+}
+
+impl Viewer {
+    /// The sheet of a link, at once when it was read before: the live connection of the page then tells what has changed.
+    async fn sheet(&self, link: &Link) -> Result<Arc<Snapshot>> {
+        Ok(self.api.parts.sheets.recent(&Identity::Service, link.sheet).await?)
+    }
 }
 
 /// The routes of the viewer.

@@ -96,7 +96,7 @@ pub(super) async fn sheet(State(viewer): State<Arc<Viewer>>, visit: Visit) -> Re
 
 async fn sheet_page(viewer: &Viewer, visit: &Visit) -> Result<Response> {
     let (link, parts) = (&visit.link, &viewer.api.parts);
-    let snapshot = viewer.api.sheet(&link.sheet.to_string()).await?;
+    let snapshot = viewer.sheet(link).await?;
     let columns = visible(&snapshot);
     let thread = parts.store.thread_of_session(&link.session).await?;
     let thread = thread.and_then(|t| viewer.chats.get(&t.key.platform)?.thread_url(&t.anchor));
@@ -119,7 +119,7 @@ async fn sheet_page(viewer: &Viewer, visit: &Visit) -> Result<Response> {
 
 /// Widths of the columns: the page may not say them itself.
 pub(super) async fn columns(State(viewer): State<Arc<Viewer>>, visit: Visit) -> Response {
-    let snapshot = match viewer.api.sheet(&visit.link.sheet.to_string()).await {
+    let snapshot = match viewer.sheet(&visit.link).await {
         Ok(snapshot) => snapshot,
         Err(problem) => return refused(false, problem),
     };
@@ -130,7 +130,7 @@ pub(super) async fn columns(State(viewer): State<Arc<Viewer>>, visit: Visit) -> 
 
 /// The sheet on paper: a plain table.
 pub(super) async fn print(State(viewer): State<Arc<Viewer>>, visit: Visit, Query(marked): Query<Marked>, headers: HeaderMap) -> Response {
-    let snapshot = match viewer.api.sheet(&visit.link.sheet.to_string()).await {
+    let snapshot = match viewer.sheet(&visit.link).await {
         Ok(snapshot) => snapshot,
         Err(problem) => return refused(visit::wants_html(&headers), problem),
     };

@@ -70,7 +70,7 @@ pub(super) struct Message {
 /// The part of the page that tells what is going on.
 pub(super) async fn read(State(viewer): State<Arc<Viewer>>, visit: Visit, headers: HeaderMap) -> Response {
     let work = async {
-        let snapshot = viewer.api.sheet(&visit.link.sheet.to_string()).await?;
+        let snapshot = viewer.sheet(&visit.link).await?;
         viewer.work(&visit, &snapshot).await
     };
     match work.await {

@@ -34,8 +34,7 @@ export class Grid {
     this.height = HEIGHT[this.wrap];
     const row = element('div', 'row', 'row');
     row.setAttribute('aria-rowindex', '1');
-    row.append(this.cell('number', 'columnheader', 0), ...this.columns.map((column, i) => this.cell(column.kind, 'columnheader', i + 1)));
-    row.firstChild.textContent = '#';
+    row.append(this.cell('number', 'columnheader', 0, '#'), ...this.columns.map((column, i) => this.cell(column.kind, 'columnheader', i + 1)));
     this.columns.forEach((column, i) => {
       const { sort } = this.sheet;
       const sorted = sort?.column === column ? (sort.down ? 'descending' : 'ascending') : null;
@@ -181,7 +180,8 @@ export class Grid {
       cell.replaceChildren(anchor);
     } else if ((column.kind === 'pick' || column.kind === 'person') && text) {
       const parts = text.split(', ');
-      if (parts.length === 1 && cell.childElementCount === 1 && cell.firstChild.className === 'chip') cell.firstChild.firstChild.data = text;
+      const one = parts.length === 1 && cell.childElementCount === 1 && cell.firstChild.className === 'chip';
+      if (one) cell.firstChild.firstChild.data = text;
       else cell.replaceChildren(...parts.map((part) => Object.assign(element('span', 'chip'), { textContent: part })));
     } else if (cell.firstChild?.nodeType === Node.TEXT_NODE && !cell.firstElementChild) cell.firstChild.data = text;
     else cell.textContent = text;
@@ -249,7 +249,6 @@ export class Grid {
     const page = Math.floor(this.root.clientHeight / this.height) - 1;
     const [row, shown] = [sheet.visible[at], this.columns[column - 1]];
     const tree = column === 1 && at >= 0 && sheet.isParent(row) && !sheet.kept;
-    const wide = event.key === 'ArrowRight' ? 24 : -24;
     const edge = event.ctrlKey || event.metaKey;
     const keys = {
       ArrowDown: () => this.go(at + 1),
@@ -264,7 +263,8 @@ export class Grid {
       F2: () => at >= 0 && this.edit(this.active(), shown, row),
       ' ': () => at >= 0 && this.on.details(row),
     };
-    if (at < 0 && event.shiftKey && shown && event.key.startsWith('Arrow')) keys[event.key] = () => this.on.widen(shown, shown.width + wide);
+    const wide = { ArrowRight: 24, ArrowLeft: -24 }[event.key];
+    if (at < 0 && event.shiftKey && shown && wide) keys[event.key] = () => this.on.widen(shown, shown.width + wide);
     const typed = event.key.length === 1 && !edge && !event.altKey && event.key !== '/' && at >= 0 && shown && this.on.edit;
     const act = keys[event.key] ?? (typed ? () => this.edit(this.active(), shown, row, event.key) : null);
     if (!act) return;

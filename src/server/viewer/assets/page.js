@@ -62,4 +62,10 @@ function start(sheet) {
   const live = new Live(send, topics, { state: (now) => fresh.state(now), event: (value) => events[value.type]?.(value) });
 }
 
-read().then(start).catch((error) => say(`The sheet could not be read: ${error.message}`));
+/** The rows that the server wrote are seen before the script takes over; a page in the background does not wait for that. */
+const seen = new Promise((then) => {
+  requestAnimationFrame(() => setTimeout(then));
+  setTimeout(then, 1_000);
+});
+
+seen.then(read).then(start).catch((error) => say(`The sheet could not be read: ${error.message}`));
