@@ -214,6 +214,23 @@ async fn rows_are_read_in_pages_by_condition_and_by_version() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_may_work_later_is_told_apart_from_what_is_not_there() {
+    let settings = vec![("SMARTSHEET_ACCESS_TOKEN", "an-old-token".to_owned())];
+    let world = World::with(Setting { settings, unbound: true, ..Setting::default() }).await.unwrap();
+    let program = Program::new(&world, "reader", &[Scope::Read]).await;
+    let path = sheet_path(&world, "Project Plan");
+    let response = program.request(Method::GET, &path).send().await.unwrap();
+    assert_eq!((response.status().as_u16(), response.headers()["retry-after"].to_str().unwrap()), (503, "30"));
+    let problem: Value = response.json().await.unwrap();
+    assert_eq!(problem["code"], "try_later");
+    assert!(
+        problem["detail"].as_str().unwrap().contains("SMARTSHEET_ACCESS_TOKEN") && !problem.to_string().contains("an-old-token"),
+        "{problem}"
+    );
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn rows_and_columns_are_changed_journalled_and_taken_back() {
     let world = World::start().await;
     let program = Program::new(&world, "writer", &Scope::ALL).await;

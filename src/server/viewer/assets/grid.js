@@ -34,11 +34,11 @@ export class Grid {
     this.height = HEIGHT[this.wrap];
     const row = element('div', 'row', 'row');
     row.setAttribute('aria-rowindex', '1');
-    row.append(this.cell('number', 'columnheader', 0, '#'), ...this.columns.map((column, i) => this.cell(column.kind, 'columnheader', i + 1)));
+    const heads = this.columns.map((column, i) => this.cell(column.kind, 'columnheader', i + 1, column.title, element('span', 'grip')));
+    row.append(this.cell('number', 'columnheader', 0, '#'), ...heads);
     this.columns.forEach((column, i) => {
       const { sort } = this.sheet;
       const sorted = sort?.column === column ? (sort.down ? 'descending' : 'ascending') : null;
-      row.children[i + 1].append(column.title, element('span', 'grip'));
       attribute(row.children[i + 1], 'aria-sort', sorted);
     });
     this.head.replaceChild(row, this.head.firstElementChild);
