@@ -101,6 +101,8 @@ pub struct Log {
     pub filter: Option<String>,
     /// `LOG_FILE`: lines are added to this file. Unset: they go to standard error.
     pub file: Option<PathBuf>,
+    /// `OTEL_EXPORTER_OTLP_ENDPOINT`: the collector of traces, in builds with the feature `otel`. Unset: none.
+    pub traces: Option<Url>,
 }
 
 impl Default for Writes {
@@ -185,11 +187,7 @@ impl Config {
                 .filter(|h| !h.is_empty())
                 .collect(),
             snapshot_cache_bytes: r.number("SNAPSHOT_CACHE_MB", 1.0, 65_536.0) as u64 * (1 << 20),
-            log: Log {
-                json: r.choice("LOG_FORMAT", &["pretty", "json"]) == "json",
-                filter: r.text("RUST_LOG"),
-                file: r.text("LOG_FILE").map(PathBuf::from),
-            },
+            log: log(r),
         };
         if reader.faults.is_empty() { Ok(config) } else { Err(reader.faults) }
     }
@@ -356,6 +354,19 @@ fn slack(r: &mut Reader<'_>) -> Option<Slack> {
 
 fn jobs(r: &mut Reader<'_>) -> JobSettings {
     JobSettings { concurrency: r.number("JOB_CONCURRENCY", 1.0, 256.0) as usize, criteria: r.text("ALIGNMENT_CRITERIA") }
+}
+
+fn log(r: &mut Reader<'_>) -> Log {
+    let traces = r.url("OTEL_EXPORTER_OTLP_ENDPOINT");
+    if traces.is_some() && cfg!(not(feature = "otel")) {
+        r.fault("OTEL_EXPORTER_OTLP_ENDPOINT", "this program was built without traces: build it with --features otel, or unset this");
+    }
+    Log {
+        json: r.choice("LOG_FORMAT", &["pretty", "json"]) == "json",
+        filter: r.text("RUST_LOG"),
+        file: r.text("LOG_FILE").map(PathBuf::from),
+        traces,
+    }
 }
 
 fn retention(r: &mut Reader<'_>) -> Duration {

@@ -29,6 +29,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 /// Events that are served at the same time.
 const SERVED_AT_ONCE: usize = 64;
@@ -104,7 +105,8 @@ impl Bot {
                 let bot = self.clone();
                 tasks.spawn(async move {
                     let _slot = slot;
-                    bot.serve(event).await;
+                    let span = tracing::debug_span!("event", id = event.id, platform = %event.incoming.thread.platform);
+                    bot.serve(event).instrument(span).await;
                     bot.settled.notify_waiters();
                     bot.wake.notify_one();
                 });

@@ -23,7 +23,7 @@ use url::Url;
 const SHEET: &str = "Project Plan";
 
 pub(super) async fn run(config: Config) -> anyhow::Result<ExitCode> {
-    logging::start(&config.log, "warn")?;
+    let _logging = logging::start(&config.log, "warn")?;
     let clock = Clock::System;
     let folder = Folder::make()?;
     let sheets = smartsheet::Smartsheet::start(smartsheet::Options { today: clock.today(), ..smartsheet::Options::default() }).await?;

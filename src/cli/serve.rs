@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
 
 pub(super) async fn run(config: &Config) -> anyhow::Result<ExitCode> {
-    logging::start(&config.log, "info")?;
+    let _logging = logging::start(&config.log, "info")?;
     let missing = missing(config);
     if !missing.is_empty() {
         eprintln!("chatsheet: cannot serve yet:");

@@ -59,5 +59,10 @@ pub const VARIABLES: &[(&str, &str, &str)] = &[
     ("SNAPSHOT_CACHE_MB", "128", "Memory for sheets that were read."),
     ("LOG_FORMAT", "pretty", "pretty or json."),
     ("LOG_FILE", "", "File that log lines are added to; rotate it with copytruncate. Unset: standard error."),
+    (
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        "",
+        "Collector of traces (OTLP over HTTP), such as http://127.0.0.1:4318; in builds with --features otel. Unset: none.",
+    ),
     ("RUST_LOG", "info", "What is logged, as tracing directives."),
 ];

@@ -17,6 +17,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
+use tracing::Instrument;
 
 /// Jobs of one process, and of one person, that run at the same time.
 pub(super) const AT_ONCE: usize = 16;
@@ -130,7 +131,7 @@ impl Jobs {
         // Both to their end: an edit that is on its way must not arrive after the last one.
         let done = CancellationToken::new();
         let work = async {
-            let ran = running.go_on().await;
+            let ran = running.go_on().instrument(tracing::debug_span!("job", id = %job.id, kind = %job.kind)).await;
             done.cancel();
             ran
         };

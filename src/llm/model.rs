@@ -16,6 +16,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
+use tracing::Instrument;
 
 /// Waits that the service asks for are obeyed up to this; people do not wait longer.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
@@ -159,10 +160,11 @@ impl Model {
             }
             words.send_replace(String::new());
             let request = self.capabilities.fit(request.clone());
+            let span = tracing::debug_span!("model", deployment = self.label());
             let tried = match (self.api, haste) {
-                (Api::Chat, Haste::Talk) => self.attempt(request, words).await,
-                (Api::Chat, Haste::Work(_)) => self.attempt_whole(request).await,
-                (Api::Text, _) => self.attempt_text(request).await,
+                (Api::Chat, Haste::Talk) => self.attempt(request, words).instrument(span).await,
+                (Api::Chat, Haste::Work(_)) => self.attempt_whole(request).instrument(span).await,
+                (Api::Text, _) => self.attempt_text(request).instrument(span).await,
             };
             let verdict = match tried {
                 Ok(answer) => {

@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 use std::num::NonZeroU32;
 use std::time::Duration;
 use tokio::time::Instant;
+use tracing::Instrument;
 
 /// Sent with every write, so that our own changes can be told from those of others.
 pub(crate) const CHANGE_AGENT: &str = "chatsheet";
@@ -79,7 +80,9 @@ impl Client {
             if let Err(left) = self.breaker.admit() {
                 return Err(Error::Unreachable(format!("it failed several times in a row, trying again in {} s", left.as_secs().max(1))));
             }
-            let attempt = match self.attempt(identity, call).await {
+            let path = call.path.split('?').next().unwrap_or_default();
+            let span = tracing::debug_span!("smartsheet", method = %call.method, path);
+            let attempt = match self.attempt(identity, call).instrument(span).await {
                 Ok(response) => return Ok(response),
                 Err(attempt) => attempt,
             };
@@ -95,7 +98,7 @@ impl Client {
             if wait > LONGEST_WAIT {
                 return Err(error);
             }
-            tracing::info!(%error, wait_ms = wait.as_millis() as u64, path = %call.path.split('?').next().unwrap_or_default(), "smartsheet call is tried again");
+            tracing::info!(%error, wait_ms = wait.as_millis() as u64, path, "smartsheet call is tried again");
             tokio::time::sleep(wait).await;
         }
     }

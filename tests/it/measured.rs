@@ -50,3 +50,44 @@ fn alerts_and_the_dashboard_use_metrics_that_exist() {
     assert_eq!(named(dashboard), told, "the dashboard shows all of them");
     assert!(named(alerts).is_subset(&told) && named(alerts).len() > 5, "{:?}", named(alerts));
 }
+
+/// In builds with the feature `otel`.
+#[cfg(feature = "otel")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_happens_is_traced_to_a_collector_and_nothing_of_the_sheet_is_in_it() {
+    use crate::crashes::Place;
+    use axum::body::Bytes;
+    use axum::http::HeaderMap;
+    let (tell, mut told) = tokio::sync::mpsc::unbounded_channel::<(String, Bytes)>();
+    let took = move |headers: HeaderMap, body: Bytes| {
+        let kind = headers["content-type"].to_str().unwrap().to_owned();
+        let _ = tell.send((kind, body));
+        async { ([("content-type", "application/x-protobuf")], Bytes::new()) }
+    };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let collector = format!("http://{}", listener.local_addr().unwrap());
+    let routes = axum::Router::new().route("/v1/traces", axum::routing::post(took));
+    tokio::spawn(async move { axum::serve(listener, routes).await.unwrap() });
+    let mut place = Place::over(sandbox::smartsheet::Options::default(), sandbox::azure::Options::default()).await;
+    place.settings.push(("OTEL_EXPORTER_OTLP_ENDPOINT", collector));
+    let mut child = place.serve().await;
+    place.slack.slash("C1", "U1", "use Project Plan").await;
+    place.until("This thread is now about").await;
+    place.slack.say("C1", "U1", "<@UBOT> how many tasks are blocked?", None).await;
+    place.until("result row").await;
+    let id = child.id().unwrap().to_string();
+    tokio::process::Command::new("kill").arg(id).status().await.unwrap();
+    assert!(child.wait().await.unwrap().success());
+    let mut all = Vec::new();
+    while let Ok((kind, body)) = told.try_recv() {
+        assert_eq!(kind, "application/x-protobuf");
+        all.extend_from_slice(&body);
+    }
+    let text = String::from_utf8_lossy(&all);
+    for name in ["chatsheet", "http", "event", "smartsheet", "model", "service.version"] {
+        assert!(text.contains(name), "{name} is not traced in {} bytes", all.len());
+    }
+    for secret in ["sandbox-", "xoxb-", "blocked", "Page templates"] {
+        assert!(!text.contains(secret), "{secret} is traced");
+    }
+}
