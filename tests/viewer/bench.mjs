@@ -2,7 +2,7 @@
 // CPU is that of the tab's main thread, from /proc; wall time depends on whatever else the machine does.
 
 import { readFileSync, readdirSync } from 'node:fs';
-import { faults, launch, open } from './browser.mjs';
+import { faults, launch, live, open } from './browser.mjs';
 import { World } from './world.mjs';
 
 const EVENTS = 1_000;
@@ -31,8 +31,16 @@ const world = await World.start({
 const browser = await launch();
 try {
   const link = await world.link('edit');
-  await (await open(browser, link)).context().close(); // The server has read the sheet and packed it.
-  await (await open(browser, link)).context().close();
+  // The server has read the sheet and packed it; a browser has nothing of it.
+  const painted = [];
+  for (let i = 0; i < 4; i++) {
+    const visit = await open(browser, link, { viewport: { width: 1440, height: 900 } });
+    await live(visit);
+    painted.push(await visit.evaluate(() => performance.getEntriesByName('first-contentful-paint')[0].startTime));
+    await visit.context().close();
+    await new Promise((rested) => setTimeout(rested, 500));
+  }
+  figure('first rows are seen (median of three visits)', painted.slice(1).sort((a, b) => a - b)[1] / 1_000, 's', 0.5);
   const page = await open(browser, undefined, { viewport: { width: 1440, height: 900 } });
   let bytes = 0;
   const wire = await page.context().newCDPSession(page);
@@ -40,9 +48,7 @@ try {
   wire.on('Network.loadingFinished', (event) => (bytes += event.encodedDataLength));
   const began = mainThread();
   await page.goto(link);
-  await page.waitForSelector('#live[data-state=live], #live[data-state=polled]');
-  const painted = await page.evaluate(() => performance.getEntriesByName('first-contentful-paint')[0].startTime);
-  figure('first rows are seen', painted / 1_000, 's', 0.5);
+  await live(page);
   figure('all rows are there', (await page.evaluate(() => performance.now())) / 1_000, 's');
   figure('the same: CPU', mainThread() - began, 'ms');
   figure('transferred', bytes / 1e6, 'MB');
@@ -96,7 +102,7 @@ try {
   });
   await page.context().close();
   await told.goto(link);
-  await told.waitForSelector('#live[data-state=live], #live[data-state=polled]');
+  await live(told);
   await told.evaluate((all) => (window.frames1000 = all) && new Promise((settled) => setTimeout(settled, 1_000)), frames);
   const idle = mainThread();
   const start = performance.now();

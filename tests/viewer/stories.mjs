@@ -184,7 +184,7 @@ story('a cell is edited in place, written, and taken back', async () => {
   await page.selectOption('.editor', 'Blocked');
   assert.deepEqual(await faults(page), [], 'with an open editor');
   await page.keyboard.press('Enter');
-  assert.equal(await status.textContent(), 'Blocked', 'shown at once');
+  await reads(status, 'Blocked');
   await toast(page, 'Saved.');
   assert.equal(await world.cell('Style guide', 'Status'), 'Blocked');
   await page.getByRole('button', { name: 'Undo' }).click();
@@ -225,7 +225,7 @@ story('who was slower is told what is there now, and decides', async () => {
   };
   await edit();
   await toast(page, 'Priority was changed meanwhile. There now: “Low”. You: “High”.');
-  assert.equal(await priority.textContent(), 'Low');
+  await reads(priority, 'Low');
   assert.equal(await world.cell('Usability test', 'Priority'), 'Low', 'nothing was overwritten');
   await page.getByRole('button', { name: 'Keep mine' }).click();
   await toast(page, 'Saved.');
@@ -243,6 +243,7 @@ story('what others change in Smartsheet comes in by the webhook, flashes, and le
   await world.set('Usability test', 'Budget', 123);
   await reads(notes, 'eight people');
   assert.match(await notes.getAttribute('class'), /changed/);
+  assert.match(await notes.getAttribute('title'), /^Changed in Smartsheet at /);
   assert.equal(await page.inputValue('.editor'), '777');
   await page.keyboard.press('Escape');
   await page.locator('#changed', { hasText: '2 changed, last in Smartsheet' }).waitFor();
@@ -364,6 +365,28 @@ story('print, dark, a phone, and a link that has ended have no fault that axe fi
   await page.goto(`${link.slice(0, -4)}AAAA`);
   await page.getByRole('heading', { name: 'This link does not work any more' }).waitFor();
   assert.deepEqual(await faults(page), [], 'ended');
+  await done(page);
+});
+
+story('a sheet without rows, and one that is not there any more, are told in plain words', async () => {
+  const { result } = await world.smartsheet('POST', '/sheets', { name: 'Nothing yet', columns: [{ title: 'Task', type: 'TEXT_NUMBER', primary: true }] });
+  const session = await world.api('POST', '/api/sessions', { sheet: String(result.id) });
+  const { messages } = await world.api('POST', '/api/messages', { sessionId: session.id, content: 'edit' });
+  const page = await open(browser, /http:\/\/[^\s)]+\/v\/[^\s)]+/.exec(messages[0].text)[0]);
+  await live(page);
+  await page.getByText('This sheet has no rows yet.').waitFor();
+  assert.deepEqual(await faults(page), []);
+  await page.click('#add');
+  await page.getByRole('textbox', { name: 'Name of the new row' }).fill('The first');
+  await page.keyboard.press('Enter');
+  await row(page, 'The first').waitFor();
+  await world.smartsheet('DELETE', `/sheets/${result.id}`);
+  await until(page.locator('body'), async () => {
+    await page.reload();
+    return (await page.locator('h1').textContent()) === 'The sheet cannot be shown';
+  });
+  assert.match(await page.locator('main').textContent(), /not shared with me/);
+  assert.deepEqual(await faults(page), []);
   await done(page);
 });
 

@@ -29,11 +29,12 @@ export class Fresh {
     if (update.reload) return this.reload();
     if (update.version <= sheet.version) return;
     this.moved ||= update.added.length + update.removed.length > 0 || sheet.kept !== null || sheet.sort !== null;
-    for (const [id, column] of sheet.apply(update)) {
-      if (!recent.has(id)) recent.set(id, new Set());
-      recent.get(id).add(column);
-    }
     this.who = update.by === 'bot' ? 'through this bot' : 'in Smartsheet';
+    const words = `Changed ${this.who} at ${new Date().toLocaleTimeString()}`;
+    for (const [id, column] of sheet.apply(update)) {
+      if (!recent.has(id)) recent.set(id, new Map());
+      recent.get(id).set(column, words);
+    }
     this.due ||= requestAnimationFrame(() => this.settle());
   }
 
@@ -44,14 +45,13 @@ export class Fresh {
     this.grid.refresh();
     this.settled();
     const count = [...this.grid.recent.values()].reduce((sum, columns) => sum + columns.size, 0);
-    const title = `The last change was made ${this.who} at ${new Date().toLocaleTimeString()}`;
-    Object.assign(by('changed'), { hidden: count === 0, title, textContent: `${count} changed, last ${this.who}` });
+    Object.assign(by('changed'), { hidden: count === 0, textContent: `${count} changed, last ${this.who}` });
   }
 
   /** Goes to the next cell that has changed. */
   visit() {
     const { grid } = this;
-    const all = [...grid.recent].flatMap(([id, columns]) => [...columns].map((column) => [grid.sheet.rowOf.get(id), column]));
+    const all = [...grid.recent].flatMap(([id, columns]) => [...columns.keys()].map((column) => [grid.sheet.rowOf.get(id), column]));
     const there = all.filter(([row]) => row !== undefined);
     const [row, column] = there[this.next++ % there.length] ?? [];
     if (row !== undefined) grid.go(grid.sheet.reveal(row), grid.columns.indexOf(column) + 1, true);

@@ -145,8 +145,8 @@ export class Grid {
     for (let i = 0; i <= this.to; i = i ? i + 1 : this.from) {
       const [cell, column] = [target.children[i + 1], this.columns[i]];
       this.show(cell, column, row, i === 0);
-      const changed = recent !== undefined && recent.has(column);
-      if (changed !== cell.changed) cell.classList.toggle('changed', (cell.changed = changed));
+      const changed = recent?.get(column) ?? '';
+      if (changed !== cell.changed) cell.classList.toggle('changed', (cell.title = cell.changed = changed) !== '');
     }
     this.reach(target, at);
     return target;
@@ -187,7 +187,7 @@ export class Grid {
     else cell.textContent = text;
     if (!first) return;
     cell.className = `cell ${column.kind} primary level-${Math.min(sheet.levels[row] + 1, 9)}`;
-    cell.changed = false;
+    cell.changed = '';
     const toggle = element('span', 'toggle');
     toggle.setAttribute('aria-hidden', 'true');
     toggle.textContent = tree.replace(/\d+/, '');

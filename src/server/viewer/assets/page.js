@@ -53,6 +53,11 @@ function start(sheet) {
   const events = {
     sheet_update: (update) => fresh.changed(update),
     message: ({ message }) => talk.show(message) && work(),
+    error: ({ topic, detail }) => {
+      if (!topic.startsWith('sheet:')) return;
+      fresh.state('stale');
+      say(detail);
+    },
     job_status: (status) => talk.moved(status) && work(),
   };
   tools.recall(sheet);
