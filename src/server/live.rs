@@ -259,6 +259,8 @@ impl Connection {
         let mut alive = true;
         loop {
             tokio::select! {
+                // Most wake-ups are frames; tokio's budget keeps many of them from starving the rest.
+                biased;
                 frame = frames.recv() => {
                     let Some(frame) = frame else { return Ok(()) };
                     if self.listener.missed_some() {
