@@ -57,7 +57,11 @@ impl Bot {
         let url = self.parts.links.make(session.sheet, &session.id, Some(person)).ok_or_else(|| told(words::no_viewer()))?;
         let words = words::own_link(&session.sheet_name, &url, self.parts.links.lifetime());
         chat.whisper(&event.incoming.anchor, &sender.id, &words).await.map_err(anyhow::Error::from)?;
-        Ok(())
+        match self.parts.store.reply_of(event.id).await? {
+            // It had waited, and its sign of life stands there for everybody.
+            Some(_) => self.answer(event, words::link_whispered()).await,
+            None => Ok(()),
+        }
     }
 
     /// Ends the links that were made in this thread.

@@ -156,6 +156,10 @@ pub(super) fn own_link(sheet: &str, url: &Url, lifetime: Duration) -> Message {
     ])
 }
 
+pub(super) fn link_whispered() -> Message {
+    Message::text("I sent you a link that only you see.")
+}
+
 pub(super) fn links_ended() -> Message {
     Message::text("The links to the sheet that were made in this thread do not work any more. `view` makes a new one.")
 }

@@ -390,6 +390,12 @@ pub(crate) type Found = Vec<(i64, Vec<Value>)>;
 /// Ids of the rows that match, with the values of the expressions for each.
 pub(crate) async fn matching(snapshot: &Arc<Snapshot>, condition: &str, expressions: &[&str]) -> Result<(Option<String>, Found)> {
     let condition = condition.trim().trim_end_matches(';');
+    if expressions.is_empty()
+        && let Some(id) = condition.strip_prefix("row_id = ").and_then(|id| id.parse().ok())
+    {
+        // One row is found without copying the sheet into SQL.
+        return Ok((Some(condition.to_owned()), snapshot.row(id).map(|row| (row.id, Vec::new())).into_iter().collect()));
+    }
     let all = condition.is_empty() || matches!(condition.replace(' ', "").to_lowercase().as_str(), "1=1" | "true" | "1");
     let mut sql = String::from("SELECT row_id");
     for expression in expressions {

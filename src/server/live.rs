@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
@@ -36,6 +36,8 @@ pub(super) const TICKET: Duration = Duration::from_secs(60);
 const PURPOSE: &str = "ticket";
 /// Connections of a process.
 const MAX_CONNECTIONS: usize = 5_000;
+/// Pages of the viewer that one session has open.
+const MAX_PAGES: usize = 200;
 /// Topics of a connection.
 const MAX_TOPICS: usize = 100;
 /// Messages of clients are short.
@@ -69,8 +71,27 @@ pub struct Live {
     pub(super) parts: Parts,
     listeners: Listeners,
     slots: Arc<Semaphore>,
+    seats: Mutex<HashMap<String, usize>>,
     used: Cache<String, ()>,
     stop: CancellationToken,
+}
+
+/// A page of a session that is connected.
+struct Seat {
+    live: Arc<Live>,
+    session: String,
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut seats = self.live.seats();
+        if let Some(taken) = seats.get_mut(&self.session) {
+            *taken -= 1;
+            if *taken == 0 {
+                seats.remove(&self.session);
+            }
+        }
+    }
 }
 
 /// Who may open a connection.
@@ -114,7 +135,14 @@ impl Live {
     /// Live connections over these parts, until told to stop.
     pub fn start(parts: Parts, stop: CancellationToken) -> Arc<Self> {
         let used = Cache::builder().max_capacity(100_000).time_to_live(TICKET * 2).build();
-        let live = Arc::new(Self { parts, listeners: Listeners::default(), slots: Arc::new(Semaphore::new(MAX_CONNECTIONS)), used, stop });
+        let live = Arc::new(Self {
+            parts,
+            listeners: Listeners::default(),
+            slots: Arc::new(Semaphore::new(MAX_CONNECTIONS)),
+            seats: Mutex::default(),
+            used,
+            stop,
+        });
         tokio::spawn(live.clone().tell());
         live
     }
@@ -135,7 +163,37 @@ impl Live {
         let ticket: Ticket = serde_json::from_str(&opened).ok()?;
         let fresh = ticket.until_ms >= self.parts.clock.now_ms();
         let first = self.used.entry(sealed.to_owned()).or_insert(()).await.is_fresh();
-        (fresh && first).then_some(ticket)
+        (fresh && first && self.holds(&ticket).await).then_some(ticket)
+    }
+
+    /// Whether a ticket still opens what it says: links may have been revoked.
+    async fn holds(&self, ticket: &Ticket) -> bool {
+        let Holder::Viewer(link) = &ticket.holder else { return true };
+        match self.parts.store.links_revoked_until(&link.session).await {
+            Ok(until_ms) => until_ms.is_some_and(|until_ms| link.made_ms > until_ms),
+            Err(error) => {
+                tracing::warn!(%error, "it is not known whether a link was revoked");
+                true
+            }
+        }
+    }
+
+    /// Room for a connection; pages of one session take only a part of it.
+    fn slot(self: &Arc<Self>, holder: &Holder) -> Option<(OwnedSemaphorePermit, Option<Seat>)> {
+        let slot = self.slots.clone().try_acquire_owned().ok()?;
+        let Holder::Viewer(link) = holder else { return Some((slot, None)) };
+        let mut seats = self.seats();
+        let taken = seats.entry(link.session.clone()).or_default();
+        if *taken >= MAX_PAGES {
+            return None;
+        }
+        *taken += 1;
+        drop(seats);
+        Some((slot, Some(Seat { live: self.clone(), session: link.session.clone() })))
+    }
+
+    fn seats(&self) -> MutexGuard<'_, HashMap<String, usize>> {
+        self.seats.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     /// How long a connection may last: a page of the viewer as long as its link.
@@ -199,7 +257,7 @@ pub(super) async fn open(
     let Some(ticket) = live.redeem(&opened.ticket).await else {
         return (StatusCode::UNAUTHORIZED, "The ticket is not valid any more; POST /api/ws-ticket gives a new one.\n").into_response();
     };
-    let Ok(slot) = live.slots.clone().try_acquire_owned() else {
+    let Some(slot) = live.slot(&ticket.holder) else {
         return (StatusCode::SERVICE_UNAVAILABLE, "Too many connections at the moment.\n").into_response();
     };
     let upgrade = upgrade
@@ -237,7 +295,7 @@ impl Drop for Connection {
 }
 
 impl Connection {
-    async fn serve(live: Arc<Live>, ticket: Ticket, packing: Packing, socket: WebSocket, _slot: OwnedSemaphorePermit) {
+    async fn serve(live: Arc<Live>, ticket: Ticket, packing: Packing, socket: WebSocket, _slot: (OwnedSemaphorePermit, Option<Seat>)) {
         let open = metrics::gauge!("chatsheet_websocket_connections");
         open.increment(1);
         let ((listener, mut frames), stop) = (Listener::new(), live.stop.clone());
@@ -279,6 +337,10 @@ impl Connection {
                 },
                 _ = ping.tick() => {
                     anyhow::ensure!(std::mem::take(&mut alive), "it did not answer a ping");
+                    if !self.live.holds(&self.ticket).await {
+                        self.close(close_code::POLICY, "the link has ended").await;
+                        return Ok(());
+                    }
                     self.put(Message::Ping(Vec::new().into())).await?;
                 }
             }

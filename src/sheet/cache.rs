@@ -17,8 +17,6 @@ use tokio::time::Instant;
 
 /// A snapshot that was checked this recently is not checked again while a question is answered.
 const FRESH: Duration = Duration::from_secs(1);
-/// One that was checked this recently is good enough to begin with.
-const RECENT: Duration = Duration::from_secs(600);
 /// Sheets that are read at the same time; each may take some hundred megabytes on the wire.
 const READ_AT_ONCE: usize = 2;
 
@@ -87,12 +85,12 @@ impl Sheets {
         self.load(identity, sheet, FRESH).await
     }
 
-    /// The sheet as it was known a while ago, unless it is known to have changed since: for whoever is told of changes anyway.
+    /// The sheet as it was at most this long ago, and not before it is known to have changed: for whoever is told of changes anyway.
     ///
     /// # Errors
     /// What people are told when the sheet cannot be read.
-    pub async fn recent(&self, identity: &Identity, sheet: SheetId) -> Result<Arc<Snapshot>> {
-        self.load(identity, sheet, RECENT).await
+    pub async fn within(&self, identity: &Identity, sheet: SheetId, age: Duration) -> Result<Arc<Snapshot>> {
+        self.load(identity, sheet, age).await
     }
 
     /// The sheet as it is now, whatever was known: before something is written.

@@ -119,7 +119,8 @@ impl Watch {
     /// # Errors
     /// What people are told when the sheet cannot be read.
     pub async fn hold(self: &Arc<Self>, sheet: SheetId) -> Result<(Held, Arc<Snapshot>)> {
-        let snapshot = self.parts.sheets.snapshot(&Identity::Service, sheet).await?;
+        // Who watches asks again and again; changes are told or found by polling all the same.
+        let snapshot = self.parts.sheets.within(&Identity::Service, sheet, POLL).await?;
         {
             let mut watched = self.watched();
             let entry = watched.entry(sheet.0).or_insert(Watched { watchers: 0, told: None });

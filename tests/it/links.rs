@@ -215,5 +215,8 @@ async fn a_page_is_told_what_happens_to_its_sheet_and_nothing_else() {
             );
         }
     }
+    let ticket = own.post("/ticket", json!({})).await.1["ticket"].as_str().unwrap().to_owned();
+    say(&world, &root, "U1", "<@UBOT> unshare").await;
+    assert_eq!(Wire::with(&world, &ticket, None, Some(&own.origin)).await.err(), Some(401), "a ticket of a link that was revoked");
     world.end().await;
 }

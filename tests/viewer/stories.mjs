@@ -253,6 +253,61 @@ story('what others change in Smartsheet comes in by the webhook, flashes, and le
   await done(page);
 });
 
+story('who only looks into a cell changes nothing, whatever stands in it', async () => {
+  await world.set('Market survey', 'Notes', 'first line\nsecond line');
+  await world.set('Market survey', 'Start', 'not known yet');
+  const page = await mine();
+  await until(await cell(page, 'Market survey', 'Start'), async (l) => (await l.textContent()) === 'not known yet');
+  for (const column of ['Notes', 'Start', 'Due Date', 'Budget', '% Complete', 'Assigned To', 'Status']) {
+    await (await cell(page, 'Market survey', column)).dblclick();
+    await page.locator('.editor').waitFor();
+    await page.locator('h1').click();
+    await page.locator('.editor').waitFor({ state: 'detached' });
+  }
+  assert.equal(await page.locator('#toast').textContent(), '');
+  assert.equal(await world.cell('Market survey', 'Notes'), 'first line\nsecond line');
+  assert.equal(await world.cell('Market survey', 'Start'), 'not known yet');
+  await done(page);
+});
+
+story('edits of one cell in quick succession end with the last one', async () => {
+  const page = await mine();
+  const notes = await cell(page, 'Legacy audit', 'Notes');
+  await notes.click();
+  for (const text of ['one', 'two', 'three']) {
+    await page.keyboard.press('F2');
+    await page.fill('.editor', text);
+    await page.keyboard.press('Tab');
+    await notes.click();
+  }
+  await reads(notes, 'three');
+  await until(page.locator('body'), async () => (await world.cell('Legacy audit', 'Notes')) === 'three');
+  await reads(notes, 'three');
+  assert.equal(await page.locator('#toast', { hasText: 'meanwhile' }).count(), 0, 'nobody is in conflict with themselves');
+  await done(page);
+});
+
+story('what others move leaves the focus on its row, and the row that is to go is the one that was named', async () => {
+  const page = await mine();
+  await row(page, 'Copy writing').getByRole('rowheader').click();
+  const { rows, columns } = await world.sheet();
+  const cells = [{ columnId: columns.find((c) => c.primary).id, value: 'Came in between' }];
+  await world.smartsheet('POST', `/sheets/${world.session.sheetId}/rows`, [{ toTop: true, cells }]);
+  await page.locator('#count', { hasText: /^43 rows$/ }).waitFor();
+  await page.getByRole('button', { name: 'Delete row' }).click();
+  await toast(page, 'Delete “Copy writing”?');
+  await page.getByRole('button', { name: 'Keep' }).click();
+  assert.equal((await world.sheet()).rows.length, rows.length + 1);
+  await page.locator('#grid').evaluate((grid) => grid.querySelector('[tabindex="0"]').focus());
+  assert.match(await page.evaluate(() => document.activeElement.parentElement.textContent), /Copy writing/);
+  await page.keyboard.press('Shift+Tab');
+  assert.equal(await page.evaluate(() => document.getElementById('grid').contains(document.activeElement)), false, 'Shift+Tab leaves the grid');
+  const added = (await world.sheet()).rows.find((r) => r.cells.some((c) => c.value === 'Came in between'));
+  await world.smartsheet('DELETE', `/sheets/${world.session.sheetId}/rows?ids=${added.id}`);
+  await page.locator('#count', { hasText: /^42 rows$/ }).waitFor();
+  await done(page);
+});
+
 story('a row is added and deleted, and both can be taken back', async () => {
   const page = await mine();
   await (await cell(page, 'Style guide', 'Task Name')).click();
@@ -294,6 +349,17 @@ story('a proposal is shown old beside new, tells what has moved since, and is co
   assert.equal(await world.cell('Test plan', 'Status'), 'Blocked');
   assert.match(await world.say('undo'), /Taken back/);
   await done(page);
+});
+
+story('without scripts a proposal is confirmed, too', async () => {
+  await world.say('set Priority to Low for "Style guide"');
+  const page = await open(browser, link, { javaScriptEnabled: false });
+  await page.getByRole('button', { name: 'Confirm' }).click();
+  await page.waitForURL(/\/sheet\/[0-9a-f]{12}$/);
+  assert.equal(await page.getByRole('region', { name: /^Proposal/ }).count(), 0);
+  assert.equal(await world.cell('Style guide', 'Priority'), 'Low');
+  await world.say('undo');
+  await page.context().close();
 });
 
 story('a running job is a bar, and is cancelled here', async () => {
@@ -353,11 +419,15 @@ story('the dot tells the truth when the bot dies and comes back', async () => {
 story('print, dark, a phone, and a link that has ended have no fault that axe finds', async () => {
   const page = await mine();
   const base = page.url();
+  const shot = (name) => page.screenshot({ path: `${process.env.SCREENSHOTS}/${name}.png` });
   assert.deepEqual(await faults(page), [], 'light');
+  await shot('light');
   await page.emulateMedia({ colorScheme: 'dark' });
   assert.deepEqual(await faults(page), [], 'dark');
+  await shot('dark');
   await page.setViewportSize({ width: 390, height: 844 });
   assert.deepEqual(await faults(page), [], 'on a phone');
+  await shot('phone');
   assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), 'nothing but the grid is wider than a phone');
   await page.goto(`${base}/print`);
   assert.equal(await page.locator('tbody tr').count(), 42);

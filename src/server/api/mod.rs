@@ -18,6 +18,7 @@ mod writes;
 
 pub(super) use auth::Caller;
 pub use auth::{Scope, new_key};
+pub(super) use extract::Body;
 pub use problem::Problem;
 pub(super) use problem::Result;
 

@@ -87,7 +87,7 @@ impl Live {
         }
         let theirs = |job: &Job| match &ticket.holder {
             Holder::Key { id, .. } => job.asker == *id,
-            Holder::Viewer(link) => job.session_id == link.session,
+            Holder::Viewer(link) => job.session_id == link.session && job.sheet == link.sheet,
         };
         let read = async || Ok::<_, Problem>(self.parts.store.job(id).await?.filter(theirs));
         read().await?.ok_or_else(|| Problem::not_found("job"))?;

@@ -4,6 +4,7 @@ use super::assets::{gzip, knows, takes_gzip};
 use super::cells::{kind, ordered, width};
 use super::visit::{Visit, refused};
 use super::{Viewer, visit};
+use crate::server::api::Problem;
 use crate::sheet::{Cell, Snapshot, SnapshotColumn};
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
@@ -69,10 +70,10 @@ async fn answer(viewer: &Viewer, visit: &Visit, headers: &HeaderMap) -> crate::s
     if knows(headers, &tag) {
         return Ok((StatusCode::NOT_MODIFIED, caching).into_response());
     }
-    let kind = [(header::CONTENT_TYPE, "application/json")];
     if !takes_gzip(headers) {
-        return Ok((caching, kind, written(&snapshot)?).into_response());
+        return Err(Problem::new(StatusCode::NOT_ACCEPTABLE, "not_acceptable", "Sheets come compressed: send Accept-Encoding: gzip."));
     }
+    let kind = [(header::CONTENT_TYPE, "application/json")];
     let (key, of) = ((snapshot.id, snapshot.version), snapshot.clone());
     let pack = async {
         let packed = tokio::task::spawn_blocking(move || anyhow::Ok(gzip(&written(&of)?)));

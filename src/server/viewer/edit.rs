@@ -3,7 +3,7 @@
 use super::Viewer;
 use super::visit::Visit;
 use crate::changes::{Location, NewRowRequest, SetRequest, propose};
-use crate::server::api::{Problem, Result};
+use crate::server::api::{Body, Problem, Result};
 use crate::sheet::{Cell, Snapshot, SnapshotColumn, coerce};
 use crate::smartsheet::Identity;
 use axum::Json;
@@ -17,6 +17,7 @@ use std::sync::Arc;
 
 /// A cell as it was edited.
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Edited {
     row: String,
     column: String,
@@ -28,6 +29,7 @@ pub(super) struct Edited {
 
 /// A row to be made.
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct New {
     /// What it is called: its primary cell.
     name: String,
@@ -39,18 +41,20 @@ pub(super) struct New {
 
 /// A row that is to go.
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Gone {
     row: String,
 }
 
 /// A change that is to be taken back.
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Undone {
     change: String,
 }
 
 /// Sets a cell, as long as it holds what the page showed.
-pub(super) async fn cell(State(viewer): State<Arc<Viewer>>, visit: Visit, Json(edited): Json<Edited>) -> Result<Response> {
+pub(super) async fn cell(State(viewer): State<Arc<Viewer>>, visit: Visit, Body(edited): Body<Edited>) -> Result<Response> {
     let caller = visit.caller()?;
     let snapshot = viewer.api.sheet(&visit.link.sheet.to_string()).await?;
     let ids = edited.row.parse().ok().zip(edited.column.parse().ok());
@@ -81,7 +85,7 @@ pub(super) async fn cell(State(viewer): State<Arc<Viewer>>, visit: Visit, Json(e
 }
 
 /// Adds a row with a name.
-pub(super) async fn add(State(viewer): State<Arc<Viewer>>, visit: Visit, Json(new): Json<New>) -> Result<Json<Value>> {
+pub(super) async fn add(State(viewer): State<Arc<Viewer>>, visit: Visit, Body(new): Body<New>) -> Result<Json<Value>> {
     let caller = visit.caller()?;
     let snapshot = viewer.api.sheet(&visit.link.sheet.to_string()).await?;
     let row = |id: Option<String>| {
@@ -93,27 +97,29 @@ pub(super) async fn add(State(viewer): State<Arc<Viewer>>, visit: Visit, Json(ne
     let request = NewRowRequest { cells: vec![(primary.title.clone(), new.name.into())] };
     let draft = propose::add(&snapshot, &[request], location, viewer.api.parts.clock.today())?;
     let written = viewer.api.write(&caller, &snapshot, draft, None).await?;
-    Ok(Json(json!({ "row": written.row_id, "change": written.change_id })))
+    Ok(Json(json!({ "row": written.row_id, "status": written.status, "change": written.change_id })))
 }
 
 /// Deletes a row and those below it in the hierarchy.
-pub(super) async fn delete(State(viewer): State<Arc<Viewer>>, visit: Visit, Json(gone): Json<Gone>) -> Result<Json<Value>> {
+pub(super) async fn delete(State(viewer): State<Arc<Viewer>>, visit: Visit, Body(gone): Body<Gone>) -> Result<Json<Value>> {
     let caller = visit.caller()?;
     let snapshot = viewer.api.sheet(&visit.link.sheet.to_string()).await?;
     let row: i64 = gone.row.parse().ok().filter(|id| snapshot.row(*id).is_some()).ok_or_else(|| Problem::not_found("row"))?;
     let draft = propose::delete(&snapshot, &format!("row_id = {row}")).await?;
     let written = viewer.api.write(&caller, &snapshot, draft, None).await?;
-    Ok(Json(json!({ "written": written.written, "change": written.change_id })))
+    Ok(Json(json!({ "written": written.written, "status": written.status, "change": written.change_id })))
 }
 
 /// Takes a change of the page back; what the bot says to that is the answer.
-pub(super) async fn undo(State(viewer): State<Arc<Viewer>>, visit: Visit, Json(undone): Json<Undone>) -> Result<Json<Value>> {
+pub(super) async fn undo(State(viewer): State<Arc<Viewer>>, visit: Visit, Body(undone): Body<Undone>) -> Result<Json<Value>> {
     let (caller, store) = (visit.caller()?, &viewer.api.parts.store);
     let snapshot = viewer.api.sheet(&visit.link.sheet.to_string()).await?;
     let (_, thread) = viewer.api.session_of_sheet(&caller, visit.link.sheet, &snapshot.name).await?;
+    let known = store.change(&undone.change).await?.filter(|c| c.thread_key == thread.storage_key() && c.sheet == visit.link.sheet);
+    known.ok_or_else(|| Problem::not_found("change"))?;
     let (key, what) = (thread.storage_key(), What::Press { action: format!("undo:{}", undone.change), message: None });
     let before = store.last_revision(&key).await?;
-    viewer.api.happen(&caller, &thread, &format!("undo-{}", undone.change), what).await?;
+    viewer.api.happen(&caller, &thread, &format!("undo-{}", uuid::Uuid::new_v4()), what).await?;
     let said = store.posts_after(&key, before, 10).await?.pop().map(|p| p.body["text"].clone());
     Ok(Json(json!({ "said": said })))
 }

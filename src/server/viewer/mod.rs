@@ -21,10 +21,14 @@ use bytes::Bytes;
 use chat::Chats;
 use moka::future::Cache;
 use std::sync::Arc;
+use std::time::Duration;
 use tower_http::set_header::SetResponseHeaderLayer;
 
 /// Memory for sheets as pages read them.
 const DATA_CACHE_BYTES: u64 = 16 << 20;
+
+/// A sheet that was read this recently is shown at once.
+const RECENT: Duration = Duration::from_secs(600);
 
 /// Scripts, styles and connections are ours alone; nothing stands in the page itself that could run.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
@@ -41,7 +45,7 @@ pub(super) struct Viewer {
 impl Viewer {
     /// The sheet of a link, at once when it was read before: the live connection of the page then tells what has changed.
     async fn sheet(&self, link: &Link) -> Result<Arc<Snapshot>> {
-        Ok(self.api.parts.sheets.recent(&Identity::Service, link.sheet).await?)
+        Ok(self.api.parts.sheets.within(&Identity::Service, link.sheet, RECENT).await?)
     }
 }
 
@@ -70,6 +74,7 @@ pub(super) fn router(api: Arc<Api>, links: Links, chats: Chats) -> Router {
         .layer(SetResponseHeaderLayer::if_not_present(HeaderName::from_static("cache-control"), HeaderValue::from_static("no-store")))
         .route("/viewer/{asset}", get(assets::read))
         .layer(header("content-security-policy", POLICY))
-        .layer(header("referrer-policy", "no-referrer"))
+        // Without a referrer browsers would not say where a form comes from, either.
+        .layer(header("referrer-policy", "same-origin"))
         .layer(header("x-robots-tag", "noindex"))
 }

@@ -2,7 +2,7 @@
 
 use super::Viewer;
 use super::visit::{Visit, refused, wants_html};
-use crate::server::api::{Problem, Result};
+use crate::server::api::{Body, Problem, Result};
 use crate::server::live::{Holder, TICKET};
 use crate::store::Thread;
 use axum::extract::State;
@@ -19,12 +19,14 @@ const LONGEST: usize = 4_000;
 
 /// A button that was pressed.
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Pressed {
     action: String,
 }
 
 /// Something said.
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Said {
     text: String,
 }
@@ -38,6 +40,10 @@ pub(super) async fn press(State(viewer): State<Arc<Viewer>>, visit: Visit, heade
             return Err(Problem::not_valid("There is no such button."));
         }
         let thread = viewer.thread(&visit).await?;
+        if let Some(id) = pressed.action.strip_prefix("jobcancel:") {
+            let job = viewer.api.parts.store.job(id).await?.filter(|j| j.id == id && j.session_id == visit.link.session);
+            job.ok_or_else(|| Problem::not_found("job"))?;
+        }
         let name = format!("view-{}", uuid::Uuid::new_v4());
         let what = What::Press { action: pressed.action, message: None };
         viewer.api.happen_at(&caller, &thread.key, &thread.anchor, &name, what).await
@@ -49,13 +55,18 @@ pub(super) async fn press(State(viewer): State<Arc<Viewer>>, visit: Visit, heade
 }
 
 /// Says something in the thread, where everybody sees who said it.
-pub(super) async fn say(State(viewer): State<Arc<Viewer>>, visit: Visit, Json(said): Json<Said>) -> Result<Json<Value>> {
+pub(super) async fn say(State(viewer): State<Arc<Viewer>>, visit: Visit, Body(said): Body<Said>) -> Result<Json<Value>> {
     let caller = visit.caller()?;
     let text = said.text.trim();
     if text.is_empty() || text.chars().count() > LONGEST {
         return Err(Problem::not_fitting(format!("A message has 1 to {LONGEST} characters.")));
     }
     let thread = viewer.thread(&visit).await?;
+    let about = viewer.api.parts.store.session_of(&thread.key.storage_key()).await?.map(|s| s.sheet);
+    if about != Some(visit.link.sheet) {
+        let detail = "The thread is about another sheet by now. Type `edit` there for a link to it, or `use` this sheet again.";
+        return Err(Problem::new(StatusCode::CONFLICT, "other_sheet", detail));
+    }
     let chat = viewer.chats.get(&thread.key.platform).ok_or_else(|| anyhow::anyhow!("no chat for {}", thread.key.platform))?;
     let shown = format!("**{}**, beside the sheet: {}", chat::escape(caller.name()), chat::escape(text));
     chat.post(&thread.anchor, &Message::text(&shown)).await.map_err(|error| {

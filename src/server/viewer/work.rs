@@ -13,7 +13,6 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use chat::{LinkPolicy, Markdown, Node};
-use serde_json::Value;
 use std::sync::Arc;
 
 /// Lines of a difference that are shown; the rest is counted.
@@ -128,33 +127,46 @@ fn message(message: &MessageRecord) -> Option<Message> {
 
 impl Waiting {
     fn of(proposal: &Proposal, plan: &Plan, snapshot: &Snapshot, own: bool) -> Self {
-        let mut lines = lines(plan, snapshot);
-        let (moved, more) = (lines.iter().filter(|l| l.now.is_some()).count(), lines.len().saturating_sub(SHOWN_LINES));
-        lines.truncate(SHOWN_LINES);
+        let edits = edits(plan);
+        let moved = edits.iter().filter(|(row, _, cell)| moved_to(snapshot, *row, cell).is_some()).count();
+        let all = edits.len() + whole(plan).count();
+        let lines: Vec<Line> = edits.iter().map(|edit| line(snapshot, edit)).chain(whole(plan)).take(SHOWN_LINES).collect();
         let confirm = match proposal.state {
             ProposalState::Counting => (format!("Yes, all {} rows", proposal.row_count), format!("count:{}", proposal.id), "danger"),
             _ => ("Confirm".to_owned(), format!("confirm:{}", proposal.id), "primary"),
         };
         let cancel = ("Cancel".to_owned(), format!("cancel:{}", proposal.id), "plain");
         let buttons = if own { vec![confirm, cancel] } else { Vec::new() };
-        Self { what: capital(&Markdown::ours(&in_words(plan)).plain()), lines, more, moved, buttons }
+        Self { what: capital(&Markdown::ours(&in_words(plan)).plain()), more: all - lines.len(), lines, moved, buttons }
     }
 }
 
-fn lines(plan: &Plan, snapshot: &Snapshot) -> Vec<Line> {
-    let of = |row: Option<i64>, label: &str, cell: &CellEdit| {
-        let now = row.and_then(|id| now(snapshot, id, cell.column_id)).filter(|(value, _)| !Cell::same(value, &cell.before));
-        Line {
-            row,
-            label: label.to_owned(),
-            column: cell.title.clone(),
-            before: cell.before_shown.clone(),
-            after: cell.after_shown.clone(),
-            now: now.map(|(_, shown)| shown),
-        }
-    };
-    let whole = |row: Option<i64>, label: &str, before: &str, after: &str| Line {
-        row,
+/// A cell of a plan: its row, where there is one yet, what that is called, old and new value.
+type Edit<'a> = (Option<i64>, &'a str, &'a CellEdit);
+
+fn edits(plan: &Plan) -> Vec<Edit<'_>> {
+    match plan {
+        Plan::Update { rows } => rows.iter().flat_map(|r| r.cells.iter().map(move |c| (Some(r.row_id), r.label.as_str(), c))).collect(),
+        Plan::Add { rows, .. } => rows.iter().flat_map(|r| r.cells.iter().map(move |c| (None, r.label.as_str(), c))).collect(),
+        _ => Vec::new(),
+    }
+}
+
+fn line(snapshot: &Snapshot, (row, label, cell): &Edit<'_>) -> Line {
+    Line {
+        row: *row,
+        label: (*label).to_owned(),
+        column: cell.title.clone(),
+        before: cell.before_shown.clone(),
+        after: cell.after_shown.clone(),
+        now: moved_to(snapshot, *row, cell),
+    }
+}
+
+/// What a plan does to whole rows, a line each.
+fn whole(plan: &Plan) -> Box<dyn Iterator<Item = Line> + '_> {
+    let line = |row: i64, label: &str, before: &str, after: &str| Line {
+        row: Some(row),
         label: label.to_owned(),
         column: String::new(),
         before: before.to_owned(),
@@ -162,18 +174,16 @@ fn lines(plan: &Plan, snapshot: &Snapshot) -> Vec<Line> {
         now: None,
     };
     match plan {
-        Plan::Update { rows } => rows.iter().flat_map(|r| r.cells.iter().map(move |c| of(Some(r.row_id), &r.label, c))).collect(),
-        Plan::Add { rows, .. } => rows.iter().flat_map(|r| r.cells.iter().map(move |c| of(None, &r.label, c))).collect(),
-        Plan::Delete { rows } => rows.iter().map(|r| whole(Some(r.row_id), &r.label, "the whole row", "")).collect(),
-        Plan::Comment { row_id, label, text } => vec![whole(Some(*row_id), label, "", text)],
-        Plan::Job { samples, .. } => samples.iter().map(|s| whole(Some(s.row_id), &s.label, "", &s.shown)).collect(),
-        _ => Vec::new(),
+        Plan::Delete { rows } => Box::new(rows.iter().map(move |r| line(r.row_id, &r.label, "the whole row", ""))),
+        Plan::Comment { row_id, label, text } => Box::new(std::iter::once(line(*row_id, label, "", text))),
+        Plan::Job { samples, .. } => Box::new(samples.iter().map(move |s| line(s.row_id, &s.label, "", &s.shown))),
+        _ => Box::new(std::iter::empty()),
     }
 }
 
-/// What stands in a cell now.
-fn now(snapshot: &Snapshot, row: i64, column: i64) -> Option<(Value, String)> {
-    let (at, column) = snapshot.column_by_id(column)?;
-    let cell = &snapshot.row(row)?.cells[at];
-    Some((cell.to_json(), cell.shown(&column.style)))
+/// What stands in a cell now, where that is not what the plan expects.
+fn moved_to(snapshot: &Snapshot, row: Option<i64>, cell: &CellEdit) -> Option<String> {
+    let (at, column) = snapshot.column_by_id(cell.column_id)?;
+    let now = &snapshot.row(row?)?.cells[at];
+    (!Cell::same(&now.to_json(), &cell.before)).then(|| now.shown(&column.style))
 }

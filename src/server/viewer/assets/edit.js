@@ -13,8 +13,10 @@ function controlOf(column, entry, people) {
     select.append(...options.map((text) => control('option', { value: text, textContent: text || '(empty)', selected: text === current })));
     return select;
   }
-  const value = column.kind === 'number' ? (valueOf(entry) ?? '') : textOf(entry);
-  const input = control('input', { type: column.type === 'DATE' ? 'date' : 'text', value, maxLength: 4000 });
+  const value = column.kind === 'number' ? String(valueOf(entry) ?? '') : textOf(entry);
+  if (value.includes('\n')) return control('textarea', { value, maxLength: 4000 });
+  const day = column.type === 'DATE' && /^(\d{4}-\d{2}-\d{2})?$/.test(value);
+  const input = control('input', { type: day ? 'date' : 'text', value, maxLength: 4000 });
   const offers = column.kind === 'person' ? people.map(([, name]) => name) : (column.options ?? []);
   if (offers.length) {
     const list = control('datalist', { id: 'offers' });
@@ -28,7 +30,7 @@ function controlOf(column, entry, people) {
 export class Editor {
   /** `send(path, body)` asks the server; `say(text, actions)` tells the person. */
   constructor(grid, send, say) {
-    Object.assign(this, { grid, send, say });
+    Object.assign(this, { grid, send, say, line: Promise.resolve() });
   }
 
   open(cell, column, row, typed) {
@@ -36,26 +38,29 @@ export class Editor {
     const { sheet } = grid;
     const [id, entry] = [sheet.ids[row], sheet.entry(column, row)];
     if (column.kind === 'check') {
-      this.save(column, id, valueOf(entry) !== true, entry);
+      if (!typed) this.save(column, id, valueOf(entry) !== true, entry);
       return;
     }
     const field = controlOf(column, entry, sheet.people);
+    const shown = field.value;
     field.className = 'editor';
     field.setAttribute('aria-label', `${column.title}, ${textOf(sheet.entry(grid.columns[0], row))}`);
     let open = true;
     const close = (keep, focus) => {
       if (!open) return;
       open = false;
+      grid.editing = null;
       field.remove();
-      field.querySelector('datalist')?.remove();
-      if (keep && field.value !== String(valueOf(entry) ?? '') && field.value !== textOf(entry)) this.save(column, id, field.value, entry);
+      cell.tabIndex = -1;
+      if (keep && field.value !== shown) this.save(column, id, field.value, entry);
       grid.refresh();
       if (focus) grid.focus();
     };
     field.addEventListener('blur', () => close(true));
     field.addEventListener('keydown', (event) => {
+      if (event.isComposing) return;
       if (event.key === 'Escape') close(false, true);
-      else if (event.key === 'Enter' || event.key === 'Tab') {
+      else if ((event.key === 'Enter' && !event.shiftKey) || event.key === 'Tab') {
         close(true, true);
         if (event.key === 'Enter') grid.go(grid.at + 1);
         else grid.go(grid.at, grid.column + (event.shiftKey ? -1 : 1));
@@ -65,40 +70,49 @@ export class Editor {
     });
     cell.removeAttribute('tabindex');
     cell.append(field);
+    grid.editing = cell;
     if (typed && field.type === 'text') field.value = typed;
     field.focus({ preventScroll: true });
     if (!typed && field.type === 'text') field.select();
   }
 
-  put(column, id, entry) {
+  /** Shows an entry; `only` where this one still stands. */
+  put(column, id, entry, only) {
     const { sheet } = this.grid;
     const row = sheet.rowOf.get(id);
-    if (row !== undefined) sheet.set(column, row, entry);
+    if (row !== undefined && (only === undefined || sheet.entry(column, row) === only)) sheet.set(column, row, entry);
     this.grid.refresh();
   }
 
-  /** Writes a cell that showed `before`. */
-  async save(column, id, value, before) {
-    this.put(column, id, value === '' ? null : value);
-    const answer = await this.send('cell', { row: id, column: column.id, value, was: valueOf(before) });
+  /** Shows a value, and writes it when what was typed before it is settled; the cell showed `before`. */
+  save(column, id, value, before) {
+    const typed = value === '' ? null : value;
+    const { last } = this;
+    const known = last?.pending && last.id === id && last.column === column ? last : { id, column, entry: before, pending: 0 };
+    known.pending++;
+    this.last = known;
+    this.put(column, id, typed);
+    this.line = this.line.then(() => this.write(column, id, value, typed, known)).finally(() => known.pending--);
+  }
+
+  /** `known.entry` is what the server is known to have. */
+  async write(column, id, value, typed, known) {
+    const answer = await this.send('cell', { row: id, column: column.id, value, was: valueOf(known.entry) });
     if (answer.ok) {
-      this.put(column, id, entryOf(answer.body));
+      known.entry = entryOf(answer.body);
+      this.put(column, id, known.entry, typed);
       const undo = answer.body.change && ['Undo', () => this.undo(answer.body.change)];
-      this.say(['Saved.', ...(answer.body.warnings ?? [])].join(' '), undo ? [undo] : []);
-    } else if (answer.status === 409) {
-      const now = answer.body.now && entryOf(answer.body.now);
-      this.put(column, id, now ?? before);
-      if (!answer.body.now) this.say('Not saved: the row is gone.');
-      else {
-        const typed = value === true ? '✓' : value || '(empty)';
-        const theirs = textOf(now) || '(empty)';
-        const mine = ['Keep mine', () => this.save(column, id, value, now)];
-        const words = `${column.title} was changed meanwhile. There now: “${theirs}”. You: “${typed}”.`;
-        this.say(words, [mine, ['Keep theirs', () => {}]]);
-      }
+      const words = answer.body.status === 'under_way' ? 'On its way, but not written yet.' : 'Saved.';
+      this.say([words, ...(answer.body.warnings ?? [])].join(' '), undo ? [undo] : []);
+    } else if (answer.status === 409 && answer.body.now) {
+      known.entry = entryOf(answer.body.now);
+      this.put(column, id, known.entry);
+      const [mine, theirs] = [value === true ? '✓' : value || '(empty)', textOf(known.entry) || '(empty)'];
+      const words = `${column.title} was changed meanwhile. There now: “${theirs}”. You: “${mine}”.`;
+      this.say(words, [['Keep mine', () => this.save(column, id, value, known.entry)], ['Keep theirs', () => {}]]);
     } else {
-      this.put(column, id, before);
-      this.say(`Not saved: ${answer.body.detail}`);
+      this.put(column, id, known.entry, typed);
+      this.say(`Not saved: ${answer.body.detail ?? 'the row is gone.'}`);
     }
   }
 

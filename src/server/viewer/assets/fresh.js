@@ -28,22 +28,43 @@ export class Fresh {
     const { sheet, recent } = this.grid;
     if (update.reload) return this.reload();
     if (update.version <= sheet.version) return;
-    this.moved ||= update.added.length + update.removed.length > 0 || sheet.kept !== null || sheet.sort !== null;
+    // Something in between was missed.
+    if (update.from !== sheet.version) return this.reload();
     this.who = update.by === 'bot' ? 'through this bot' : 'in Smartsheet';
     const words = `Changed ${this.who} at ${new Date().toLocaleTimeString()}`;
+    const focused = this.focused();
     for (const [id, column] of sheet.apply(update)) {
       if (!recent.has(id)) recent.set(id, new Map());
       recent.get(id).set(column, words);
     }
+    if (update.added.length + update.removed.length) this.arrange(focused);
+    this.moved ||= sheet.kept !== null || sheet.sort !== null;
     this.due ||= requestAnimationFrame(() => this.settle());
+  }
+
+  focused() {
+    const { sheet, at } = this.grid;
+    return sheet.ids[sheet.visible[at]];
+  }
+
+  arrange(focused = this.focused()) {
+    this.grid.sheet.arrange();
+    this.grid.keep(focused);
   }
 
   settle() {
     this.due = 0;
-    if (this.moved) this.grid.sheet.arrange();
-    this.moved = false;
+    // Rows do not move while somebody types in one.
+    if (this.moved && !this.grid.editing) {
+      this.arrange();
+      this.moved = false;
+    }
     this.grid.refresh();
     this.settled();
+    this.count();
+  }
+
+  count() {
     const count = [...this.grid.recent.values()].reduce((sum, columns) => sum + columns.size, 0);
     Object.assign(by('changed'), { hidden: count === 0, textContent: `${count} changed, last ${this.who}` });
   }
@@ -54,6 +75,7 @@ export class Fresh {
     const all = [...grid.recent].flatMap(([id, columns]) => [...columns.keys()].map((column) => [grid.sheet.rowOf.get(id), column]));
     const there = all.filter(([row]) => row !== undefined);
     const [row, column] = there[this.next++ % there.length] ?? [];
-    if (row !== undefined) grid.go(grid.sheet.reveal(row), grid.columns.indexOf(column) + 1, true);
+    const at = row === undefined ? -1 : grid.sheet.reveal(row);
+    if (at >= 0) grid.go(at, grid.columns.indexOf(column) + 1, true);
   }
 }

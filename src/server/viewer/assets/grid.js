@@ -44,8 +44,10 @@ export class Grid {
     this.head.replaceChild(row, this.head.firstElementChild);
     this.pool = [];
     this.from = this.to = undefined;
+    const focused = this.root.contains(document.activeElement) && !this.head.contains(document.activeElement.closest('input'));
     this.window.replaceChildren();
-    this.refresh();
+    this.paint();
+    if (focused) this.focus();
   }
 
   widths() {
@@ -116,7 +118,9 @@ export class Grid {
       this.window.prepend(this.fill(pool[0], first + i));
     }
     if (step || this.stale) this.window.style.transform = `translateY(${first * this.height}px)`;
-    Object.assign(this, { first, stale: false });
+    Object.assign(this, { first, stale: false, at: Math.min(this.at, total - 1) });
+    // The grid itself is reached by Tab only as long as none of its cells is.
+    root.tabIndex = this.tabbed?.isConnected ? -1 : 0;
     if (focused && !root.contains(document.activeElement)) (this.active() ?? root).focus({ preventScroll: true });
   }
 
@@ -134,7 +138,8 @@ export class Grid {
     const { sheet } = this;
     const row = sheet.visible[at];
     const [id, parent] = [sheet.ids[row], sheet.isParent(row)];
-    Object.assign(target, { at, row });
+    if (this.editing?.parentElement === target && target.named !== id) this.editing.lastElementChild.blur();
+    Object.assign(target, { at, row, named: id });
     const look = `row${parent ? ' parent' : ''}${this.marked.has(id) ? ' marked' : ''}`;
     if (target.className !== look) target.className = look;
     attribute(target, 'aria-rowindex', String(at + 2));
@@ -158,7 +163,7 @@ export class Grid {
     if (at === this.at) {
       if (this.tabbed) this.tabbed.tabIndex = -1;
       this.tabbed = cell;
-      cell.tabIndex = 0;
+      if (cell !== this.editing) cell.tabIndex = 0;
     } else if (this.tabbed?.parentElement === target) {
       this.tabbed.tabIndex = -1;
       this.tabbed = null;
@@ -204,6 +209,14 @@ export class Grid {
     this.active()?.focus({ preventScroll: true });
   }
 
+  /** Rows have moved: the focus stays with its row, and the row where it is seen. */
+  keep(id) {
+    const at = this.sheet.visible.indexOf(this.sheet.rowOf.get(id));
+    if (at < 0 || at === this.at) return;
+    this.root.scrollTop += (at - this.at) * this.height;
+    this.at = at;
+  }
+
   /** Goes to a cell; -1 is the head. */
   go(at, column = this.column, middle = false) {
     this.at = Math.max(-1, Math.min(this.sheet.visible.length - 1, at));
@@ -239,13 +252,14 @@ export class Grid {
   }
 
   edit(cell, column, row, typed) {
+    if (row === undefined || !cell) return;
     if (column && this.on.edit && !column.readOnly) this.on.edit(cell, column, row, typed);
     else this.on.details(row);
   }
 
   key(event) {
     const { at, column, sheet } = this;
-    if (event.target.closest('.editor') || event.target.matches('input')) return;
+    if (event.target.closest('.editor') || event.target.matches('input') || event.isComposing) return;
     const page = Math.floor(this.root.clientHeight / this.height) - 1;
     const [row, shown] = [sheet.visible[at], this.columns[column - 1]];
     const tree = column === 1 && at >= 0 && sheet.isParent(row) && !sheet.kept;
@@ -261,7 +275,7 @@ export class Grid {
       End: () => this.go(edge ? Infinity : at, Infinity),
       Enter: () => (at < 0 ? shown && this.sort(shown) : this.edit(this.active(), shown, row)),
       F2: () => at >= 0 && this.edit(this.active(), shown, row),
-      ' ': () => at >= 0 && this.on.details(row),
+      ' ': () => row !== undefined && this.on.details(row),
     };
     const wide = { ArrowRight: 24, ArrowLeft: -24 }[event.key];
     if (at < 0 && event.shiftKey && shown && wide) keys[event.key] = () => this.on.widen(shown, shown.width + wide);
@@ -269,6 +283,7 @@ export class Grid {
     const act = keys[event.key] ?? (typed ? () => this.edit(this.active(), shown, row, event.key) : null);
     if (!act) return;
     event.preventDefault();
+    if (!this.active()) this.go(at, column);
     act();
   }
 

@@ -7,7 +7,7 @@ const LATE = 10_000;
 export class Live {
   constructor(send, topics, on) {
     Object.assign(this, { send, topics, on, tries: 0 });
-    addEventListener('offline', () => this.socket?.close());
+    addEventListener('offline', () => this.socket?.close?.());
     addEventListener('online', () => this.connect());
     this.connect();
   }
@@ -21,10 +21,10 @@ export class Live {
     if (!answer.ok) return this.later();
     const url = new URL(`../ws?ticket=${answer.body.ticket}`, location.href);
     url.protocol = url.protocol.replace('http', 'ws');
-    this.socket = new WebSocket(url, 'chatsheet.json');
-    this.socket.onopen = () => this.topics().forEach((topic) => this.subscribe(topic));
-    this.socket.onmessage = (message) => this.heard(JSON.parse(message.data));
-    this.socket.onclose = () => this.later();
+    const socket = (this.socket = new WebSocket(url, 'chatsheet.json'));
+    socket.onopen = () => this.topics().forEach((topic) => this.subscribe(topic));
+    socket.onmessage = (message) => socket === this.socket && this.heard(JSON.parse(message.data));
+    socket.onclose = () => socket === this.socket && this.later();
   }
 
   subscribe(topic) {
@@ -36,7 +36,7 @@ export class Live {
     clearTimeout(this.look);
     this.look = setTimeout(() => {
       this.subscribe(this.topics()[0]);
-      this.silence = setTimeout(() => this.socket.close(), LATE);
+      this.silence = setTimeout(() => this.socket?.close?.(), LATE);
     }, LOOK);
     if (value.type === 'subscribed' && value.topic.startsWith('sheet:')) {
       this.tries = 0;

@@ -30,35 +30,42 @@ function start(sheet) {
   const editor = new Editor(grid, send, say);
   const tools = new Tools(sheet, grid);
   const rows = new Rows(grid, tools, editor, canEdit);
-  const talk = new Talk();
+  const talk = new Talk(() => talk.jobs().forEach((topic) => live.subscribe(topic)));
   const reload = async () => {
     const now = await read();
-    now.collapsed = grid.sheet.collapsed;
+    if (now.version < grid.sheet.version) return;
+    if (grid.editing) grid.editing.lastElementChild.blur();
+    const { collapsed, only } = grid.sheet;
+    Object.assign(now, { collapsed, only });
     Object.assign(grid, { sheet: now, recent: new Map() });
     tools.recall(now);
     tools.layout();
+    fresh.count();
   };
   const failed = (error) => say(`The sheet could not be read: ${error.message}`);
   const settled = () => {
     tools.count();
-    if (by('work').querySelector('.proposal')) work();
+    if (by('work').querySelector('.proposal')) talk.refresh();
   };
   const fresh = new Fresh(grid, () => reload().then(settled, failed), settled);
-  const work = () => talk.refresh(() => talk.jobs().forEach((topic) => live.subscribe(topic)));
   const topics = () => [
     { topic: `sheet:${sheetId}`, lastEventId: grid.sheet.version },
     ...('person' in rights ? [{ topic: `session:${session}` }] : []),
     ...talk.jobs(),
   ];
   const events = {
+    subscribed: ({ topic, eventId }) => {
+      if (topic.startsWith('sheet:') && eventId > grid.sheet.version) fresh.reload();
+      if (!topic.startsWith('job:')) talk.refresh();
+    },
     sheet_update: (update) => fresh.changed(update),
-    message: ({ message }) => talk.show(message) && work(),
+    message: ({ message }) => talk.show(message) && talk.refresh(),
     error: ({ topic, detail }) => {
       if (!topic.startsWith('sheet:')) return;
       fresh.state('stale');
       say(detail);
     },
-    job_status: (status) => talk.moved(status) && work(),
+    job_status: (status) => talk.moved(status) && talk.refresh(),
   };
   tools.recall(sheet);
   tools.layout();

@@ -44,22 +44,25 @@ export class Rows {
     const { ids, columns } = this.sheet;
     const look = (column) => textOf(this.sheet.entry(column, row)) || '–';
     const fields = columns.flatMap((column) => [made('dt', { textContent: column.title }), made('dd', { textContent: look(column) })]);
-    const address = `#row=${ids[row]}`;
+    const id = ids[row];
+    const address = `#row=${id}`;
     const copy = () => navigator.clipboard?.writeText(new URL(address, location.href).href).then(() => say('Copied.'));
     const button = (textContent, onclick, className = '') => made('button', { textContent, className, onclick });
     const buttons = [button('Copy link', copy), button('Close', () => by('details').close(), 'primary')];
-    if (this.canEdit) buttons.unshift(button('Delete row', () => this.remove(row), 'danger'));
+    if (this.canEdit) buttons.unshift(button('Delete row', () => this.remove(id), 'danger'));
     const title = made('h2', { id: 'details-title', textContent: look(columns[0]) });
     by('details').replaceChildren(title, made('dl', {}, ...fields), made('p', {}, ...buttons));
     by('details').showModal();
     history.replaceState(null, '', address);
   }
 
-  remove(row) {
+  remove(id) {
     by('details').close();
-    const [id, below] = [this.sheet.ids[row], this.sheet.ends[row] - row - 1];
+    const row = this.sheet.rowOf.get(id);
+    if (row === undefined) return say('That row is not in the sheet any more.');
+    const [name, below] = [textOf(this.sheet.entry(this.sheet.columns[0], row)), this.sheet.ends[row] - row - 1];
     const act = async () => this.tell(await send('row/delete', { row: id }), 'Deleted.', 'Not deleted');
-    say(`Delete this row${below ? ` and the ${below} below it` : ''}?`, [['Delete', act], ['Keep', () => {}]]);
+    say(`Delete “${name}”${below ? ` and the ${below} rows below it` : ''}?`, [['Delete', act], ['Keep', () => {}]]);
   }
 
   async add(name) {
@@ -69,7 +72,8 @@ export class Rows {
 
   tell({ ok, body }, done, failed) {
     const undo = body.change ? [['Undo', () => this.editor.undo(body.change)]] : [];
-    say(ok ? done : `${failed}: ${body.detail}`, undo);
+    const well = body.status === 'under_way' ? 'On its way, but not written yet.' : done;
+    say(ok ? well : `${failed}: ${body.detail}`, undo);
   }
 
   ask(textContent, then) {

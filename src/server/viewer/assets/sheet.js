@@ -146,6 +146,7 @@ export class Sheet {
   set(column, row, entry) {
     const before = this.entry(column, row);
     if (before === entry || (Array.isArray(before) && JSON.stringify(before) === JSON.stringify(entry))) return false;
+    this.links.delete(`${this.ids[row]}:${column.id}`);
     if (column.rows) column.rows[row] = this.placeOf(column, entry);
     else column.values[row] = entry;
     return true;

@@ -24,8 +24,9 @@ const BLOCKS = {
 };
 
 export class Talk {
-  constructor() {
-    this.base = document.body.dataset.base;
+  /** `shown` is told when what is going on was read anew. */
+  constructor(shown) {
+    Object.assign(this, { shown, base: document.body.dataset.base });
     by('work').addEventListener('submit', (event) => this.press(event));
     this.panel = by('talk');
     if (!this.panel) return;
@@ -33,7 +34,7 @@ export class Talk {
     by('chat').onclick = () => this.turn();
     this.form.onsubmit = (event) => this.tell(event);
     this.form.text.onkeydown = (event) => {
-      if (event.key !== 'Enter' || event.shiftKey) return;
+      if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return;
       event.preventDefault();
       this.form.requestSubmit();
     };
@@ -44,14 +45,20 @@ export class Talk {
     return [...by('work').querySelectorAll('[data-job]')].map((job) => ({ topic: `job:${job.dataset.job}` }));
   }
 
-  /** Reads anew what is going on; `then` is told when it is shown. */
-  refresh(then = () => {}) {
+  /** Reads anew what is going on; the newest answer counts, and what somebody points at stays when nothing has changed. */
+  refresh() {
     clearTimeout(this.going);
     this.going = setTimeout(async () => {
+      const turn = (this.reading = (this.reading ?? 0) + 1);
       const answer = await fetch(`${this.base}/work`).catch(() => null);
-      if (!answer?.ok) return;
-      by('work').innerHTML = await answer.text();
-      then();
+      const text = answer?.ok ? await answer.text() : null;
+      if (text === null || turn !== this.reading || text === this.text) return;
+      this.text = text;
+      const [focused, scrolled] = [document.activeElement.closest('#work button')?.value, by('work').scrollTop];
+      by('work').innerHTML = text;
+      by('work').scrollTop = scrolled;
+      if (focused) by('work').querySelector(`button[value="${CSS.escape(focused)}"]`)?.focus();
+      this.shown();
     }, PAUSE);
   }
 
@@ -59,7 +66,7 @@ export class Talk {
   moved({ jobId, status, progress, answered = 0, total }) {
     const bar = by('work').querySelector(`[data-job="${CSS.escape(jobId)}"] progress`);
     if (bar) Object.assign(bar, { max: total || 1, value: progress + answered });
-    return status !== 'processing' || !bar;
+    return !bar || !['queued', 'processing'].includes(status);
   }
 
   async press(event) {
@@ -71,6 +78,7 @@ export class Talk {
       const problem = await answer?.json().catch(() => null);
       say(problem?.detail ?? 'That did not work. Please try again.');
     }
+    this.text = null;
     this.refresh();
   }
 

@@ -43,7 +43,8 @@ export class Tools {
     for (const c of sheet.columns) if (parameters.has(`f-${c.id}`)) sheet.filters.set(c, parameters.get(`f-${c.id}`));
     const [id, down] = (parameters.get('sort') ?? '').split('-');
     Object.assign(sheet, { query: parameters.get('q') ?? '', sort: column(id) ? { column: column(id), down: Boolean(down) } : null });
-    by('search').value = sheet.query;
+    if (document.activeElement !== by('search')) by('search').value = sheet.query;
+    else sheet.query = by('search').value;
     if (sheet.filters.size && !this.filtering) this.filtering = pressed(by('filter'));
     sheet.arrange();
   }
@@ -111,6 +112,7 @@ export class Tools {
       column.hidden = !target.checked;
       this.layout();
       this.remember();
+      by('columns').querySelectorAll('input')[this.sheet.columns.indexOf(column)].focus();
     };
     const box = made('input', { type: 'checkbox', checked: !column.hidden, disabled: column === this.sheet.columns[0], onchange });
     const step = (textContent, word, pixels) => {
