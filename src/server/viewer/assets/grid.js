@@ -18,7 +18,8 @@ export class Grid {
     this.window.replaceChildren();
     this.layout();
     root.addEventListener('scroll', () => this.refresh(false), { passive: true });
-    new ResizeObserver(() => this.refresh()).observe(root);
+    // Who is at a cell keeps it in sight.
+    new ResizeObserver(() => (document.activeElement === this.active() ? this.go(this.at) : this.refresh())).observe(root);
     root.addEventListener('keydown', (event) => this.key(event));
     root.addEventListener('click', (event) => this.click(event));
     root.addEventListener('dblclick', (event) => this.pointed(event, (cell, column, row) => this.edit(cell, column, row)));
