@@ -20,7 +20,7 @@ export async function open(browser, url, options = {}) {
   page.troubles = [];
   page.on('pageerror', (error) => page.troubles.push(`error: ${error.stack}`));
   page.on('console', (line) => {
-    if (/Content Security Policy|Refused to|violates/.test(line.text())) page.troubles.push(`policy: ${line.text()}`);
+    if (/Content Security Policy/.test(line.text())) page.troubles.push(`policy: ${line.text()}`);
   });
   page.on('dialog', (dialog) => {
     page.troubles.push(`a script ran: ${dialog.message()}`);
