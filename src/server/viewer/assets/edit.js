@@ -2,6 +2,7 @@
 
 import { entryOf, textOf, valueOf } from './sheet.js';
 
+const LAG = 3_000;
 const control = (name, properties) => Object.assign(document.createElement(name), properties);
 
 /** A control that lets a value of the column be typed or chosen. */
@@ -88,11 +89,16 @@ export class Editor {
   save(column, id, value, before) {
     const typed = value === '' ? null : value;
     const { last } = this;
-    const known = last?.pending && last.id === id && last.column === column ? last : { id, column, entry: before, pending: 0 };
+    // What is told live may lag behind what was just written here.
+    const fresh = last && (last.pending > 0 || Date.now() - last.settled < LAG) && last.id === id && last.column === column;
+    const known = fresh ? last : { id, column, entry: before, pending: 0 };
     known.pending++;
     this.last = known;
     this.put(column, id, typed);
-    this.line = this.line.then(() => this.write(column, id, value, typed, known)).finally(() => known.pending--);
+    this.line = this.line.then(() => this.write(column, id, value, typed, known)).finally(() => {
+      known.pending--;
+      known.settled = Date.now();
+    });
   }
 
   /** `known.entry` is what the server is known to have. */
