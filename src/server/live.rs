@@ -3,6 +3,7 @@
 
 mod frame;
 mod listeners;
+mod outlet;
 mod topic;
 
 use crate::clock::Clock;
@@ -16,17 +17,16 @@ use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use frame::{Frame, Packing};
-use futures_util::FutureExt;
 use listeners::{Listener, Listeners};
 use moka::future::Cache;
+use outlet::{Due, Outlet};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::HashMap;
-use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use topic::{Topic, Wanted};
 use url::Url;
@@ -47,8 +47,6 @@ const BUFFER_BYTES: usize = 4 << 10;
 /// Connections are made anew after this time, so that rights are looked at again.
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
 const PING: Duration = Duration::from_secs(20);
-/// The longest that a connection may take to accept a frame.
-const STALLED: Duration = Duration::from_secs(20);
 
 /// What live connections need.
 pub struct Parts {
@@ -69,7 +67,7 @@ pub struct Parts {
 /// All live connections.
 pub struct Live {
     pub(super) parts: Parts,
-    listeners: Listeners,
+    listeners: Listeners<WebSocket>,
     slots: Arc<Semaphore>,
     seats: Mutex<HashMap<String, usize>>,
     used: Cache<String, ()>,
@@ -232,7 +230,7 @@ impl Live {
                 }
                 Err(RecvError::Closed) => return,
             };
-            self.listeners.tell(frame);
+            self.listeners.tell(frame).await;
         }
     }
 }
@@ -283,14 +281,13 @@ struct Connection {
     live: Arc<Live>,
     ticket: Ticket,
     packing: Packing,
-    socket: WebSocket,
-    listener: Listener,
+    outlet: Listener<WebSocket>,
     topics: HashMap<Topic, Wanted>,
 }
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        self.topics.keys().for_each(|topic| self.live.listeners.leave(topic, &self.listener));
+        self.topics.keys().for_each(|topic| self.live.listeners.leave(topic, &self.outlet));
     }
 }
 
@@ -298,11 +295,11 @@ impl Connection {
     async fn serve(live: Arc<Live>, ticket: Ticket, packing: Packing, socket: WebSocket, _slot: (OwnedSemaphorePermit, Option<Seat>)) {
         let open = metrics::gauge!("chatsheet_websocket_connections");
         open.increment(1);
-        let ((listener, mut frames), stop) = (Listener::new(), live.stop.clone());
-        let lifetime = live.lifetime(&ticket);
-        let mut connection = Self { live, ticket, packing, socket, listener, topics: HashMap::new() };
+        let (stop, lifetime) = (live.stop.clone(), live.lifetime(&ticket));
+        let outlet = Arc::new(Outlet::new(socket, packing));
+        let mut connection = Self { live, ticket, packing, outlet, topics: HashMap::new() };
         tokio::select! {
-            ended = connection.run(&mut frames) => if let Err(error) = ended { tracing::debug!(%error, "a live connection ended"); },
+            ended = connection.run() => if let Err(error) = ended { tracing::debug!(%error, "a live connection ended"); },
             () = stop.cancelled() => connection.close(close_code::AWAY, "the server stops; connect again").await,
             () = tokio::time::sleep(lifetime) => connection.close(close_code::POLICY, "the link has ended").await,
         }
@@ -310,39 +307,47 @@ impl Connection {
         open.decrement(1);
     }
 
-    async fn run(&mut self, frames: &mut mpsc::Receiver<Arc<Frame>>) -> anyhow::Result<()> {
+    async fn run(&mut self) -> anyhow::Result<()> {
         self.send(&json!({ "type": "connected", "pingSeconds": PING.as_secs() })).await?;
         let mut ping = tokio::time::interval(PING);
         ping.reset();
         let mut alive = true;
         loop {
-            tokio::select! {
-                // Most wake-ups are frames; tokio's budget keeps many of them from starving the rest.
-                biased;
-                frame = frames.recv() => {
-                    let Some(frame) = frame else { return Ok(()) };
-                    if self.listener.missed_some() {
-                        while frames.try_recv().is_ok() {}
-                        self.resync().await?;
-                    } else {
-                        self.put(frame.message(self.packing)?).await?;
-                    }
-                }
-                said = self.socket.recv() => match said {
-                    Some(Ok(Message::Text(text))) => { alive = true; self.heard(serde_json::from_str(&text).ok()).await?; }
-                    Some(Ok(Message::Binary(bytes))) => { alive = true; self.heard(rmp_serde::from_slice(&bytes).ok()).await?; }
-                    Some(Ok(Message::Ping(_) | Message::Pong(_))) => alive = true,
-                    Some(Ok(Message::Close(_))) | None => return Ok(()),
-                    Some(Err(error)) => return Err(error.into()),
-                },
+            self.send_due().await?;
+            let said = tokio::select! {
+                () = self.outlet.wanted() => continue,
+                said = self.outlet.heard() => said,
                 _ = ping.tick() => {
                     anyhow::ensure!(std::mem::take(&mut alive), "it did not answer a ping");
                     if !self.live.holds(&self.ticket).await {
                         self.close(close_code::POLICY, "the link has ended").await;
                         return Ok(());
                     }
-                    self.put(Message::Ping(Vec::new().into())).await?;
+                    self.outlet.send(Message::Ping(Vec::new().into())).await?;
+                    continue;
                 }
+            };
+            // What happens while an answer is made comes after it.
+            self.outlet.seize();
+            alive = true;
+            match said {
+                Some(Ok(Message::Text(text))) => self.heard(serde_json::from_str(&text).ok()).await?,
+                Some(Ok(Message::Binary(bytes))) => self.heard(rmp_serde::from_slice(&bytes).ok()).await?,
+                Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+                Some(Ok(Message::Close(_))) | None => return Ok(()),
+                Some(Err(error)) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Sends what waits, until others may write.
+    async fn send_due(&mut self) -> anyhow::Result<()> {
+        self.outlet.flush().await?;
+        loop {
+            match self.outlet.due() {
+                Due::Frame(frame) => self.outlet.pass(&frame).await?,
+                Due::Missed => self.resync().await?,
+                Due::Nothing => return Ok(()),
             }
         }
     }
@@ -352,7 +357,7 @@ impl Connection {
             Some(Said::Connect) => self.send(&json!({ "type": "connected", "pingSeconds": PING.as_secs() })).await,
             Some(Said::Unsubscribe { topic }) => {
                 for (gone, _) in self.topics.extract_if(|_, w| w.name == topic) {
-                    self.live.listeners.leave(&gone, &self.listener);
+                    self.live.listeners.leave(&gone, &self.outlet);
                 }
                 self.send(&json!({ "type": "unsubscribed", "topic": topic })).await
             }
@@ -360,7 +365,7 @@ impl Connection {
                 self.refuse(&topic, "too_many", &format!("A connection has at most {MAX_TOPICS} topics.")).await
             }
             Some(Said::Subscribe { topic, last_event_id }) => {
-                match self.live.want(&self.ticket, &topic, last_event_id, &self.listener).await {
+                match self.live.want(&self.ticket, &topic, last_event_id, &self.outlet).await {
                     Ok((topic, wanted, state)) => {
                         self.topics.insert(topic, wanted);
                         for value in &state {
@@ -386,7 +391,7 @@ impl Connection {
     async fn resync(&mut self) -> anyhow::Result<()> {
         let names: Vec<String> = self.topics.values().map(|w| w.name.clone()).collect();
         for name in names {
-            if let Ok((_, _, state)) = self.live.want(&self.ticket, &name, None, &self.listener).await {
+            if let Ok((_, _, state)) = self.live.want(&self.ticket, &name, None, &self.outlet).await {
                 for value in &state {
                     self.send(value).await?;
                 }
@@ -396,20 +401,11 @@ impl Connection {
     }
 
     async fn send(&mut self, value: &Value) -> anyhow::Result<()> {
-        self.put(self.packing.message(value)?).await
-    }
-
-    async fn put(&mut self, message: Message) -> anyhow::Result<()> {
-        let mut sent = pin!(self.socket.send(message));
-        // Most frames fit into the socket at once, and need no timer.
-        match sent.as_mut().now_or_never() {
-            Some(sent) => Ok(sent?),
-            None => Ok(tokio::time::timeout(STALLED, sent).await??),
-        }
+        self.outlet.send(self.packing.message(value)?).await
     }
 
     async fn close(&mut self, code: u16, reason: &'static str) {
         let frame = CloseFrame { code, reason: reason.into() };
-        let _ = tokio::time::timeout(Duration::from_secs(1), self.socket.send(Message::Close(Some(frame)))).await;
+        let _ = tokio::time::timeout(Duration::from_secs(1), self.outlet.send(Message::Close(Some(frame)))).await;
     }
 }

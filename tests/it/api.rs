@@ -300,6 +300,16 @@ async fn a_row_that_somebody_else_changes_meanwhile_is_left_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_write_that_is_not_approved_in_time_is_a_problem_and_not_under_way() {
+    let world = World::with(Setting { hasty: true, ..Setting::default() }).await.unwrap();
+    let program = Program::new(&world, "late", &Scope::ALL).await;
+    let answer = program.patch(&row_path(&world, "Load test"), json!({ "cells": { "Status": "Complete" } })).await;
+    assert_eq!((answer.status.as_u16(), &answer.body["code"]), (409, &json!("not_approved")), "{}", answer.body);
+    assert_ne!(world.cell("Load test", "Status"), "Complete");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn jobs_are_queued_once_watched_and_cancelled() {
     let world = World::start().await;
     let program = Program::new(&world, "worker", &Scope::ALL).await;

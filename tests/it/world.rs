@@ -31,6 +31,8 @@ pub struct Setting {
     pub unbound: bool,
     /// The model may be slow without being asked anew.
     pub patient: bool,
+    /// Proposals are too old as soon as they are made.
+    pub hasty: bool,
     pub postgres: bool,
 }
 
@@ -142,6 +144,9 @@ impl World {
         hurry(&mut config);
         if setting.patient {
             config.model_settings.timeout = Duration::from_secs(20);
+        }
+        if setting.hasty {
+            config.writes.proposal_lifetime = Duration::ZERO;
         }
         let clock = Clock::manual(NOW.parse().unwrap());
         let screen = Screen::default();

@@ -86,7 +86,7 @@ try {
   const cells = Array.from({ length: EVENTS }, (_, i) => rows[(i * 7_919) % rows.length].id);
   const { version } = await world.sheet();
   const frames = cells.map((id, i) => JSON.stringify({
-    type: 'sheet_update', topic: `sheet:${world.session.sheetId}`, eventId: version + i + 1, version: version + i + 1, by: 'smartsheet', added: [], removed: [],
+    type: 'sheet_update', topic: `sheet:${world.session.sheetId}`, eventId: version + i + 1, from: version + i, version: version + i + 1, by: 'smartsheet', added: [], removed: [],
     changed: [{ id: String(id), cells: { [columns[text].id]: { value: `event ${i}`, display: `event ${i}` } } }],
   }));
   const quiet = await browser.newContext({ viewport: { width: 1440, height: 900 } });

@@ -3,16 +3,15 @@
 use super::Api;
 use super::auth::{Caller, Scope};
 use super::extract::{Body, Parameters};
-use super::idempotency::RequestName;
 use super::problem::{Problem, Result};
 use super::sheets::unless_known;
 use super::writes::Written;
 use crate::changes::{ColumnAction, ColumnRequest, propose};
 use crate::sheet::{Snapshot, SnapshotColumn};
+use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
-use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use utoipa::ToSchema;
@@ -108,14 +107,13 @@ pub(super) async fn add(
     State(api): State<Arc<Api>>,
     caller: Caller,
     Parameters(sheet): Parameters<String>,
-    name: Option<Extension<RequestName>>,
     Body(new): Body<NewColumn>,
 ) -> Result<(StatusCode, Json<Written>)> {
     caller.needs(Scope::Write)?;
     let snapshot = api.sheet(&sheet).await?;
     let request = ColumnRequest { action: ColumnAction::Add, column: new.title, new_title: None, kind: new.kind, options: new.options };
     let draft = propose::column(&snapshot, &request)?;
-    Ok(api.write(&caller, &snapshot, draft, name.map(|n| n.0.0)).await?.answer(StatusCode::CREATED))
+    Ok(api.write(&caller, &snapshot, draft).await?.answer(StatusCode::CREATED))
 }
 
 /// Changes the title, type or options of a column.
@@ -136,7 +134,7 @@ pub(super) async fn update(
         options: change.options,
     };
     let draft = propose::column(&snapshot, &request)?;
-    Ok(api.write(&caller, &snapshot, draft, None).await?.answer(StatusCode::OK))
+    Ok(api.write(&caller, &snapshot, draft).await?.answer(StatusCode::OK))
 }
 
 /// Deletes a column with its cells; it can be taken back.
@@ -151,7 +149,7 @@ pub(super) async fn delete(
     let column = title_of(&snapshot, &column)?;
     let request = ColumnRequest { action: ColumnAction::Delete, column, new_title: None, kind: None, options: None };
     let draft = propose::column(&snapshot, &request)?;
-    Ok(api.write(&caller, &snapshot, draft, None).await?.answer(StatusCode::OK))
+    Ok(api.write(&caller, &snapshot, draft).await?.answer(StatusCode::OK))
 }
 
 fn title_of(snapshot: &Snapshot, column: &str) -> Result<String> {

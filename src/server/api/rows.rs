@@ -3,16 +3,15 @@
 use super::Api;
 use super::auth::{Caller, Scope};
 use super::extract::{Body, Parameters, UrlQuery};
-use super::idempotency::RequestName;
 use super::problem::{Problem, Result};
 use super::sheets::unless_known;
 use super::writes::Written;
 use crate::changes::{Location, NewRowRequest, SetRequest, propose};
 use crate::sheet::{Cell, Snapshot, SnapshotRow};
+use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
-use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::sync::Arc;
@@ -163,7 +162,6 @@ pub(super) async fn add(
     State(api): State<Arc<Api>>,
     caller: Caller,
     Parameters(sheet): Parameters<String>,
-    name: Option<Extension<RequestName>>,
     Body(new): Body<NewRow>,
 ) -> Result<(StatusCode, Json<Written>)> {
     caller.needs(Scope::Write)?;
@@ -175,7 +173,7 @@ pub(super) async fn add(
     let location = Location { parent: id(new.parent_id)?, after: id(new.after_id)?, top: new.to_top, ..Location::default() };
     let request = NewRowRequest { cells: new.cells.into_iter().collect() };
     let draft = propose::add(&snapshot, &[request], location, api.parts.clock.today())?;
-    Ok(api.write(&caller, &snapshot, draft, name.map(|n| n.0.0)).await?.answer(StatusCode::CREATED))
+    Ok(api.write(&caller, &snapshot, draft).await?.answer(StatusCode::CREATED))
 }
 
 /// Sets values of a row, as long as they still are as they were when the request came in.
@@ -191,7 +189,7 @@ pub(super) async fn update(
     let row = row_of(&snapshot, &id)?.id;
     let set: Vec<SetRequest> = change.cells.into_iter().map(|(column, value)| SetRequest { column, value, expression: None }).collect();
     let draft = propose::update(&snapshot, &format!("row_id = {row}"), &set, api.parts.clock.today()).await?;
-    Ok(api.write(&caller, &snapshot, draft, None).await?.answer(StatusCode::OK))
+    Ok(api.write(&caller, &snapshot, draft).await?.answer(StatusCode::OK))
 }
 
 /// Deletes a row and the rows below it in the hierarchy; it can be taken back.
@@ -205,7 +203,7 @@ pub(super) async fn delete(
     let snapshot = api.sheet(&sheet).await?;
     let row = row_of(&snapshot, &id)?.id;
     let draft = propose::delete(&snapshot, &format!("row_id = {row}")).await?;
-    Ok(api.write(&caller, &snapshot, draft, None).await?.answer(StatusCode::OK))
+    Ok(api.write(&caller, &snapshot, draft).await?.answer(StatusCode::OK))
 }
 
 fn row_of<'a>(snapshot: &'a Snapshot, id: &str) -> Result<&'a SnapshotRow> {

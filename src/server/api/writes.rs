@@ -53,24 +53,21 @@ impl Api {
     }
 
     /// Carries a draft out that the key asked for by this request.
-    pub(in crate::server) async fn write(
-        &self,
-        caller: &Caller,
-        snapshot: &Snapshot,
-        draft: Draft,
-        name: Option<String>,
-    ) -> Result<Written> {
+    pub(in crate::server) async fn write(&self, caller: &Caller, snapshot: &Snapshot, draft: Draft) -> Result<Written> {
         let store = &self.parts.store;
         let (session, thread) = self.session_of_sheet(caller, SheetId(snapshot.id), &snapshot.name).await?;
         let place = self.place(caller, &session, &thread);
         let proposal = self.parts.changes.keep(&draft, snapshot, &session, &place.thread_key, caller.id(), &place.identity).await?;
-        let name = name.unwrap_or_else(|| proposal.id.clone());
-        let mut served = self.happen(caller, &thread, &format!("write-{name}"), press("confirm", &proposal.id)).await?;
+        let mut served = self.happen(caller, &thread, &format!("write-{}", proposal.id), press("confirm", &proposal.id)).await?;
         if proposal.row_count >= self.parts.changes.rules.confirm_limit_rows {
             // The request itself names what goes: nobody has to be asked for the number of rows.
-            served = self.happen(caller, &thread, &format!("count-{name}"), press("count", &proposal.id)).await?;
+            served = self.happen(caller, &thread, &format!("count-{}", proposal.id), press("count", &proposal.id)).await?;
         }
         let change = store.change_of_proposal(&proposal.id).await?;
+        if served && change.is_none() {
+            let detail = "The write was not approved in time, or was given up in its session. Nothing was written; send it again.";
+            return Err(Problem::new(StatusCode::CONFLICT, "not_approved", detail));
+        }
         let change_id = change.as_ref().map(|c| c.id.clone()).unwrap_or_default();
         let mut written =
             Written { status: "under_way", change_id, session_id: session.id, warnings: draft.warnings, ..Written::default() };

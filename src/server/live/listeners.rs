@@ -1,64 +1,43 @@
-//! Who listens to which topic. Only they are woken; who does not keep up misses frames, and is told so.
+//! Who listens to which topic. Only they are told; who does not keep up misses frames, and is told so.
 
 use super::frame::Frame;
+use super::outlet::Outlet;
 use super::topic::Topic;
+use axum::extract::ws::Message;
+use futures_util::Sink;
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
-use tokio::sync::mpsc::{self, error::TrySendError};
 
-/// Frames that wait for a connection before it misses some.
-const BACKLOG: usize = 64;
+/// Connections that are told between two rests, so that nothing else waits for a thousand sockets.
+const AT_ONCE: usize = 50;
 
 /// A connection that listens.
-#[derive(Clone)]
-pub(super) struct Listener {
-    id: u64,
-    frames: mpsc::Sender<Arc<Frame>>,
-    missed: Arc<AtomicBool>,
-}
+pub(super) type Listener<S> = Arc<Outlet<S>>;
 
 /// The listeners of each topic.
-#[derive(Default)]
-pub(super) struct Listeners(Mutex<HashMap<Topic, Vec<Listener>>>);
+pub(super) struct Listeners<S>(Mutex<HashMap<Topic, Arc<Vec<Listener<S>>>>>);
 
-impl Listener {
-    /// A new listener, and where its frames arrive.
-    pub fn new() -> (Self, mpsc::Receiver<Arc<Frame>>) {
-        static LAST: AtomicU64 = AtomicU64::new(0);
-        let (frames, arriving) = mpsc::channel(BACKLOG);
-        (Self { id: LAST.fetch_add(1, Ordering::Relaxed), frames, missed: Arc::default() }, arriving)
-    }
-
-    /// Whether frames were missed since this was last asked.
-    pub fn missed_some(&self) -> bool {
-        self.missed.swap(false, Ordering::AcqRel)
-    }
-
-    /// Hands a frame over; nothing waits for who does not take it.
-    fn take(&self, frame: &Arc<Frame>) {
-        if let Err(TrySendError::Full(_)) = self.frames.try_send(frame.clone()) {
-            self.missed.store(true, Ordering::Release);
-        }
+impl<S> Default for Listeners<S> {
+    fn default() -> Self {
+        Self(Mutex::default())
     }
 }
 
-impl Listeners {
+impl<S: Sink<Message> + Unpin> Listeners<S> {
     /// Listens to a topic from now on; twice is once.
-    pub fn join(&self, topic: Topic, listener: &Listener) {
+    pub fn join(&self, topic: Topic, listener: &Listener<S>) {
         let mut topics = self.topics();
         let all = topics.entry(topic).or_default();
-        all.retain(|l| !l.frames.is_closed());
-        if !all.iter().any(|l| l.id == listener.id) {
-            all.push(listener.clone());
+        if !all.iter().any(|l| Arc::ptr_eq(l, listener)) {
+            Arc::make_mut(all).push(listener.clone());
         }
     }
 
     /// Listens no more.
-    pub fn leave(&self, topic: &Topic, listener: &Listener) {
+    pub fn leave(&self, topic: &Topic, listener: &Listener<S>) {
         let mut topics = self.topics();
         if let Some(all) = topics.get_mut(topic) {
-            all.retain(|l| l.id != listener.id);
+            Arc::make_mut(all).retain(|l| !Arc::ptr_eq(l, listener));
             if all.is_empty() {
                 topics.remove(topic);
             }
@@ -66,50 +45,79 @@ impl Listeners {
     }
 
     /// Tells everybody who listens to the frame's topic.
-    pub fn tell(&self, frame: Frame) {
+    pub async fn tell(&self, frame: Frame) {
+        let Some(all) = self.topics().get(&frame.topic).cloned() else { return };
         let frame = Arc::new(frame);
-        if let Some(all) = self.topics().get(&frame.topic) {
-            all.iter().for_each(|l| l.take(&frame));
+        for some in all.chunks(AT_ONCE) {
+            some.iter().for_each(|l| l.take(&frame));
+            tokio::task::yield_now().await;
         }
     }
 
     /// More has happened than could be told: everybody is to look how things stand.
     pub fn all_missed_some(&self) {
-        for (topic, all) in self.topics().iter() {
-            let wake = Arc::new(Frame::new(topic.clone(), serde_json::json!({})));
-            for listener in all {
-                listener.missed.store(true, Ordering::Release);
-                listener.take(&wake);
-            }
-        }
+        self.topics().values().flat_map(|all| all.iter()).for_each(|l| l.miss());
     }
 
-    fn topics(&self) -> MutexGuard<'_, HashMap<Topic, Vec<Listener>>> {
+    fn topics(&self) -> MutexGuard<'_, HashMap<Topic, Arc<Vec<Listener<S>>>>> {
         self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::frame::Packing;
+    use super::super::outlet::{BACKLOG, Due};
     use super::*;
     use serde_json::json;
+    use tokio::sync::mpsc;
+    use tokio_util::sync::PollSender;
 
-    #[test]
-    fn who_is_slow_misses_frames_and_is_told_so_and_nobody_else_waits() {
-        let (listeners, (slow, mut arriving), (quick, mut taken)) = (Listeners::default(), Listener::new(), Listener::new());
-        let topic = Topic::Sheet(1);
-        listeners.join(topic.clone(), &slow);
-        listeners.join(topic.clone(), &slow);
-        listeners.join(topic.clone(), &quick);
-        for n in 0..BACKLOG + 10 {
-            listeners.tell(Frame::new(topic.clone(), json!({ "n": n })));
-            listeners.tell(Frame::new(Topic::Sheet(2), json!({})));
-            assert!(taken.try_recv().is_ok() && taken.try_recv().is_err(), "once each, and nothing of other topics");
+    type Socket = PollSender<Message>;
+
+    fn connection(room: usize) -> (Listener<Socket>, mpsc::Receiver<Message>) {
+        let (sender, arriving) = mpsc::channel(room);
+        (Arc::new(Outlet::new(PollSender::new(sender), Packing::Json)), arriving)
+    }
+
+    fn frame(n: usize) -> Frame {
+        Frame::new(Topic::Sheet(1), json!({ "n": n }))
+    }
+
+    #[tokio::test]
+    async fn who_waits_is_told_at_once_and_who_is_slow_misses_frames_and_nobody_else_waits() {
+        let listeners = Listeners::default();
+        let ((slow, mut arriving), (quick, mut taken)) = (connection(1), connection(1));
+        for listener in [&slow, &slow, &quick] {
+            listeners.join(Topic::Sheet(1), listener);
         }
-        assert!(slow.missed_some() && !slow.missed_some() && !quick.missed_some());
-        assert_eq!(std::iter::from_fn(|| arriving.try_recv().ok()).count(), BACKLOG, "no more than that is kept");
-        listeners.leave(&topic, &slow);
+        assert!(matches!((slow.due(), quick.due()), (Due::Nothing, Due::Nothing)));
+        for n in 0..BACKLOG + 10 {
+            listeners.tell(frame(n)).await;
+            listeners.tell(Frame::new(Topic::Sheet(2), json!({}))).await;
+            let told = taken.try_recv().expect("written without its task");
+            assert!(told.into_text().is_ok_and(|t| t.contains(&format!("\"n\":{n}"))) && taken.try_recv().is_err(), "once each");
+        }
+        assert!(arriving.try_recv().is_ok() && arriving.try_recv().is_err(), "one was written, then it was full");
+        assert!(matches!(slow.due(), Due::Missed) && matches!(slow.due(), Due::Nothing), "nothing is kept for who missed some");
+        listeners.leave(&Topic::Sheet(1), &slow);
         listeners.all_missed_some();
-        assert!(quick.missed_some() && taken.try_recv().is_ok() && !slow.missed_some());
+        assert!(matches!(quick.due(), Due::Missed) && matches!(slow.due(), Due::Nothing));
+    }
+
+    #[tokio::test]
+    async fn what_happens_while_a_connection_is_at_work_comes_after_what_it_says() {
+        let (listener, mut arriving) = connection(8);
+        listener.take(&Arc::new(frame(1)));
+        listener.send(Message::Text("state".into())).await.expect("sent");
+        while let Due::Frame(frame) = listener.due() {
+            listener.pass(&frame).await.expect("sent");
+        }
+        listener.take(&Arc::new(frame(2)));
+        listener.seize();
+        listener.take(&Arc::new(frame(3)));
+        let told: Vec<String> = std::iter::from_fn(|| arriving.try_recv().ok()).map(|m| m.to_text().expect("text").to_owned()).collect();
+        assert!(told[0] == "state" && told[1].contains("\"n\":1") && told[2].contains("\"n\":2") && told.len() == 3, "{told:?}");
+        assert!(matches!(listener.due(), Due::Frame(_)) && matches!(listener.due(), Due::Nothing));
     }
 }

@@ -6,6 +6,7 @@ use crate::server::api::{Problem, Scope};
 use crate::sheet::SheetId;
 use crate::store::Job;
 use crate::watch::Held;
+use axum::extract::ws::WebSocket;
 use serde_json::{Value, json};
 
 /// Posts that are told again to whoever was away.
@@ -47,7 +48,13 @@ type Subscribed = (Topic, Wanted, Vec<Value>);
 impl Live {
     /// Subscribes to a topic that the ticket allows. Who knows the event `last` is told what came after it.
     /// The listener is told everything that happens after the state that is returned.
-    pub(super) async fn want(&self, ticket: &Ticket, name: &str, last: Option<i64>, listener: &Listener) -> Result<Subscribed, Problem> {
+    pub(super) async fn want(
+        &self,
+        ticket: &Ticket,
+        name: &str,
+        last: Option<i64>,
+        listener: &Listener<WebSocket>,
+    ) -> Result<Subscribed, Problem> {
         let (kind, id) = name.split_once(':').unwrap_or((name, ""));
         match kind {
             "sheet" => self.want_sheet(ticket, name, id, last, listener).await,
@@ -63,7 +70,7 @@ impl Live {
         name: &str,
         id: &str,
         last: Option<i64>,
-        listener: &Listener,
+        listener: &Listener<WebSocket>,
     ) -> Result<Subscribed, Problem> {
         let sheet = SheetId::try_from(id.to_owned()).map_err(|_| Problem::not_found("sheet"))?;
         match &ticket.holder {
@@ -81,7 +88,7 @@ impl Live {
         Ok((Topic::Sheet(sheet.0), Wanted { name: name.to_owned(), _held: Some(held) }, state))
     }
 
-    async fn want_job(&self, ticket: &Ticket, name: &str, id: &str, listener: &Listener) -> Result<Subscribed, Problem> {
+    async fn want_job(&self, ticket: &Ticket, name: &str, id: &str, listener: &Listener<WebSocket>) -> Result<Subscribed, Problem> {
         if let Holder::Key { scopes, .. } = &ticket.holder {
             Scope::Jobs.needed_in(scopes)?;
         }
@@ -109,7 +116,7 @@ impl Live {
         name: &str,
         id: &str,
         last: Option<i64>,
-        listener: &Listener,
+        listener: &Listener<WebSocket>,
     ) -> Result<Subscribed, Problem> {
         let store = &self.parts.store;
         let found = match &ticket.holder {

@@ -70,7 +70,7 @@ pub(super) async fn cell(State(viewer): State<Arc<Viewer>>, visit: Visit, Body(e
     }
     let set = [SetRequest { column: column.title.clone(), value: edited.value, expression: None }];
     let draft = propose::update(&snapshot, &format!("row_id = {row}"), &set, viewer.api.parts.clock.today()).await?;
-    match viewer.api.write(&caller, &snapshot, draft, None).await {
+    match viewer.api.write(&caller, &snapshot, draft).await {
         Ok(written) => {
             let answer =
                 json!({ "value": wanted.value, "display": wanted.shown, "change": written.change_id, "warnings": written.warnings });
@@ -96,7 +96,7 @@ pub(super) async fn add(State(viewer): State<Arc<Viewer>>, visit: Visit, Body(ne
     let (_, primary) = snapshot.primary().ok_or_else(|| Problem::not_fitting("The sheet has no primary column."))?;
     let request = NewRowRequest { cells: vec![(primary.title.clone(), new.name.into())] };
     let draft = propose::add(&snapshot, &[request], location, viewer.api.parts.clock.today())?;
-    let written = viewer.api.write(&caller, &snapshot, draft, None).await?;
+    let written = viewer.api.write(&caller, &snapshot, draft).await?;
     Ok(Json(json!({ "row": written.row_id, "status": written.status, "change": written.change_id })))
 }
 
@@ -106,7 +106,7 @@ pub(super) async fn delete(State(viewer): State<Arc<Viewer>>, visit: Visit, Body
     let snapshot = viewer.api.sheet(&visit.link.sheet.to_string()).await?;
     let row: i64 = gone.row.parse().ok().filter(|id| snapshot.row(*id).is_some()).ok_or_else(|| Problem::not_found("row"))?;
     let draft = propose::delete(&snapshot, &format!("row_id = {row}")).await?;
-    let written = viewer.api.write(&caller, &snapshot, draft, None).await?;
+    let written = viewer.api.write(&caller, &snapshot, draft).await?;
     Ok(Json(json!({ "written": written.written, "status": written.status, "change": written.change_id })))
 }
 
