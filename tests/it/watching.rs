@@ -2,6 +2,7 @@
 
 use crate::api::Program;
 use crate::world::{Setting, World};
+use chatsheet::events::{Event, PostEvent, Writer};
 use chatsheet::server::api::Scope;
 use futures_util::{SinkExt, StreamExt};
 use hmac::{Hmac, KeyInit, Mac};
@@ -9,6 +10,7 @@ use reqwest::StatusCode;
 use sandbox::smartsheet;
 use serde_json::{Value, json};
 use sha2::Sha256;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
@@ -173,9 +175,7 @@ async fn calls_that_smartsheet_did_not_make_are_refused() {
     assert!(events.try_recv().is_err(), "nothing has happened");
     assert_eq!(call(body(id, "a"), Some(secret.clone())).await, 200);
     assert_eq!(call(body(id, "a"), Some(secret.clone())).await, 200, "the same again");
-    let touched = std::iter::from_fn(|| events.try_recv().ok())
-        .filter(|e| *e == chatsheet::events::Event::Touched { sheet, by: chatsheet::events::Writer::Others })
-        .count();
+    let touched = std::iter::from_fn(|| events.try_recv().ok()).filter(|e| *e == Event::Touched { sheet, by: Writer::Others }).count();
     assert_eq!(touched, 1, "does nothing");
     let challenge = |id: i64, word: &str| json!({ "challenge": word, "webhookId": id }).to_string();
     assert_eq!(call(challenge(id, "word"), None).await, 200, "every hundredth call is a challenge again");
@@ -214,6 +214,31 @@ async fn replies_and_jobs_are_told_as_they_grow() {
     back.say(json!({ "type": "subscribe", "topic": topic, "lastEventId": 0 })).await;
     assert_eq!(back.next().await["type"], "subscribed");
     assert_eq!(back.next().await["message"], answer);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_does_not_read_is_told_how_things_stand_later_and_others_hear_everything() {
+    let world = World::start().await;
+    let program = Program::new(&world, "crowd", &Scope::ALL).await;
+    let session = program.session("Project Plan").await;
+    let topic = format!("session:{session}");
+    let (mut dozing, mut awake) = (Wire::open(&world, &program, None).await, Wire::open(&world, &program, None).await);
+    dozing.subscribe(&topic).await;
+    awake.subscribe(&topic).await;
+    let anchor = world.app.store.thread_of_session(&session).await.unwrap().unwrap().anchor.0;
+    let post: Arc<Value> = json!({ "text": "x".repeat(64 << 10) }).into();
+    for revision in 1..=300 {
+        world.app.events.tell(Event::Post(PostEvent { anchor: anchor.as_str().into(), revision, post: post.clone() }));
+        assert_eq!(awake.next().await["eventId"], revision, "nobody waits for who is slow");
+    }
+    let mut told = 0;
+    while dozing.next().await["type"] == "message" {
+        told += 1;
+    }
+    assert!((1..300).contains(&told), "{told} of 19 MB waited in sockets and in the backlog; then it was told how things stand");
+    world.app.events.tell(Event::Post(PostEvent { anchor: anchor.as_str().into(), revision: 301, post }));
+    assert_eq!(dozing.next().await["eventId"], 301, "it is told at once again");
     world.end().await;
 }
 
