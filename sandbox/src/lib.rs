@@ -1,4 +1,4 @@
-//! The far side in small: Smartsheet, Azure OpenAI and Slack as the bot meets them, over real HTTP
+//! The far side in small: Smartsheet, Azure OpenAI and chat platforms as the bot meets them, over real HTTP
 //! on loopback. Written from the documented wire formats; shares no type with the bot.
 
 pub mod azure;
@@ -6,5 +6,6 @@ pub mod fault;
 mod serve;
 pub mod slack;
 pub mod smartsheet;
+pub mod telegram;
 
 pub use serve::Running;

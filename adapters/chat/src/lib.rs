@@ -11,6 +11,7 @@ mod insist;
 mod markdown;
 mod message;
 mod outgoing;
+mod pace;
 pub mod text;
 
 pub use inbox::{Accepted, Inbox, InboxError};
@@ -18,4 +19,5 @@ pub use incoming::{Addressed, Anchor, Incoming, MessageRef, Platform, Sender, Th
 pub use insist::insist;
 pub use markdown::{LinkPolicy, Markdown, Node, Span, escape};
 pub use message::{Align, Block, Button, ButtonStyle, Column, Message, Progress, TableBlock, TableCell};
+pub use pace::{Overall, Pace, Rate};
 pub use outgoing::{Chat, ChatError, Chats, File, Limits, Profile};

@@ -1,0 +1,52 @@
+//! Requests of the Bot API that teloxide does not know yet: rich messages, since Bot API 10.1.
+
+use serde::{Deserialize, Serialize};
+use teloxide::requests::Payload;
+use teloxide::types::{ChatId, InlineKeyboardMarkup, ReplyParameters, ThreadId};
+
+/// The content of a rich message.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct InputRichMessage {
+    pub html: String,
+    /// Words of cells are no commands, mentions or links.
+    pub skip_entity_detection: bool,
+}
+
+/// `sendRichMessage`.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct SendRichMessage {
+    pub chat_id: ChatId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message_thread_id: Option<ThreadId>,
+    pub rich_message: InputRichMessage,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reply_parameters: Option<ReplyParameters>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reply_markup: Option<InlineKeyboardMarkup>,
+}
+
+/// `editMessageText` with a rich message.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct EditRichMessage {
+    pub chat_id: ChatId,
+    pub message_id: i32,
+    pub rich_message: InputRichMessage,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reply_markup: Option<InlineKeyboardMarkup>,
+}
+
+/// What is needed of the answer.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub(crate) struct Sent {
+    pub message_id: i32,
+}
+
+impl Payload for SendRichMessage {
+    type Output = Sent;
+    const NAME: &'static str = "SendRichMessage";
+}
+
+impl Payload for EditRichMessage {
+    type Output = Sent;
+    const NAME: &'static str = "EditMessageText";
+}
