@@ -1,9 +1,13 @@
 //! The one place where parts are built and wired together, and the only one that names the adapters.
 
+mod platforms;
+
+pub use platforms::{slack_adapter, telegram_adapter};
+
 use crate::bot::{Bot, Door, Parts};
 use crate::changes::Changes;
 use crate::clock::Clock;
-use crate::config::{Config, Slack};
+use crate::config::Config;
 use crate::events::Events;
 use crate::jobs::{self, Jobs};
 use crate::links::Links;
@@ -16,7 +20,6 @@ use crate::store::{HEARTBEAT, Store};
 use crate::vault::Vault;
 use crate::watch::{self, Watch};
 use anyhow::Context;
-use axum::Router;
 use chat::{Chat, Chats, Platform};
 use secrecy::ExposeSecret;
 use std::sync::Arc;
@@ -85,14 +88,10 @@ impl App {
         let changes = Changes { store: store.clone(), sheets: sheets.clone(), clock: clock.clone(), rules: config.writes.clone() };
         let wake = Arc::new(Notify::new());
         let door = Arc::new(Door::new(store.clone(), wake.clone()));
-        let mirrored = |chat: Arc<dyn Chat>| Arc::new(Mirror::new(chat, events.clone())) as Arc<dyn Chat>;
-        let mut chats: Chats = extra.into_iter().map(|c| (c.platform(), mirrored(c))).collect();
-        let mut webhooks: Vec<(&'static str, Router)> = Vec::new();
-        if let Some(slack) = &config.slack {
-            let adapter = slack_adapter(slack)?;
-            webhooks.push(("slack", slack_chat::router(adapter.clone(), door.clone())));
-            chats.insert(Platform::Slack, mirrored(adapter));
-        }
+        let (vault, stop) = (config.secret_key.as_ref().map_or_else(Vault::for_this_process, Vault::new), CancellationToken::new());
+        let connected = platforms::connect(config, &door, &stop)?;
+        let mirrored = |chat: Arc<dyn Chat>| (chat.platform(), Arc::new(Mirror::new(chat, events.clone())) as Arc<dyn Chat>);
+        let mut chats: Chats = extra.into_iter().chain(connected.chats).map(mirrored).collect();
         chats.insert(Platform::Web, Arc::new(Web::new(store.clone(), events.clone(), clock.clone())));
         let jobs = Jobs::new(jobs::Parts {
             store: store.clone(),
@@ -103,7 +102,6 @@ impl App {
             events: events.clone(),
             settings: config.jobs.clone(),
         });
-        let (vault, stop) = (config.secret_key.as_ref().map_or_else(Vault::for_this_process, Vault::new), CancellationToken::new());
         let watch = Watch::new(watch::Parts {
             store: store.clone(),
             sheets: sheets.clone(),
@@ -150,7 +148,7 @@ impl App {
         let mut tasks = vec![
             tokio::spawn(server::serve(
                 listener,
-                server::router(store.clone(), server::own_routes(api, watch.clone(), links, chats), webhooks),
+                server::router(store.clone(), server::own_routes(api, watch.clone(), links, chats), connected.webhooks),
                 stop.clone(),
             )),
             tokio::spawn(bot.clone().run(stop.clone())),
@@ -159,6 +157,7 @@ impl App {
             tokio::spawn(free_dead(store.clone(), clock.clone(), stop.clone())),
             tokio::spawn(housekeeping(store.clone(), clock.clone(), config.retention, stop.clone())),
         ];
+        tasks.extend(connected.tasks.into_iter().map(tokio::spawn));
         let mut metrics_address = None;
         if let Some(listen) = config.metrics_listen {
             let listener = TcpListener::bind(listen).await.with_context(|| format!("METRICS_LISTEN: cannot listen on {listen}"))?;
@@ -180,7 +179,7 @@ impl App {
 
 /// Where people open the viewer: from outside, or on this machine when nobody else talks to the bot.
 fn viewer_base(config: &Config, address: std::net::SocketAddr) -> Option<Url> {
-    let local = || (config.slack.is_none() && address.ip().is_loopback()).then(|| format!("http://{address}").parse().ok()).flatten();
+    let local = || (!config.has_chat_platform() && address.ip().is_loopback()).then(|| format!("http://{address}").parse().ok()).flatten();
     config.public_base_url.clone().or_else(local)
 }
 
@@ -193,19 +192,6 @@ fn callback(config: &Config) -> anyhow::Result<Option<Url>> {
     }
     let url = format!("{}/api/webhooks/smartsheet", base.as_str().trim_end_matches('/'));
     Ok(Some(url.parse().context("PUBLIC_BASE_URL: not a URL to build on")?))
-}
-
-/// The Slack adapter of these settings.
-///
-/// # Errors
-/// When the TLS set-up of this machine is broken.
-pub fn slack_adapter(slack: &Slack) -> anyhow::Result<Arc<slack_chat::Slack>> {
-    let settings = slack_chat::Settings {
-        bot_token: slack.bot_token.expose_secret().to_owned(),
-        signing_secret: slack.signing_secret.expose_secret().to_owned(),
-        api_base_url: slack.api_base_url.to_string(),
-    };
-    Ok(Arc::new(slack_chat::Slack::new(settings)?))
 }
 
 /// Keeps up the sign that this process is alive, and frees what others have taken that died.

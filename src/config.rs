@@ -1,8 +1,10 @@
 //! Every setting, read once at start and validated together; the only file that knows the environment.
 
+mod platforms;
 mod reader;
 mod variables;
 
+pub use platforms::{Slack, Telegram};
 pub use variables::VARIABLES;
 
 use crate::llm::{Endpoint, ModelSettings};
@@ -43,6 +45,8 @@ pub struct Config {
     pub link_lifetime: Duration,
     /// Slack; `None` when no `SLACK_*` is set.
     pub slack: Option<Slack>,
+    /// Telegram; `None` when `TELEGRAM_BOT_TOKEN` is not set.
+    pub telegram: Option<Telegram>,
     /// Rules for writing: `CONFIRM_*`, `UNDO_HOURS`.
     pub writes: Writes,
     /// Long work: `JOB_CONCURRENCY`, `ALIGNMENT_CRITERIA`.
@@ -55,17 +59,6 @@ pub struct Config {
     pub snapshot_cache_bytes: u64,
     /// Logging: `LOG_FORMAT`, `LOG_FILE`, `RUST_LOG`.
     pub log: Log,
-}
-
-/// The Slack app.
-#[derive(Clone, Debug)]
-pub struct Slack {
-    /// `SLACK_BOT_TOKEN`: `xoxb-…`.
-    pub bot_token: SecretString,
-    /// `SLACK_SIGNING_SECRET`: proves that requests come from Slack. Required with the token.
-    pub signing_secret: SecretString,
-    /// `SLACK_API_BASE_URL`. Unset: `https://slack.com/api`.
-    pub api_base_url: Url,
 }
 
 /// Rules for writing.
@@ -175,7 +168,8 @@ impl Config {
             smartsheet_webhook_secret: r.secret("SMARTSHEET_WEBHOOK_SECRET"),
             secret_key: secret_key(r),
             link_lifetime: Duration::from_secs(r.number("LINK_HOURS", 1.0, 24.0 * 365.0) as u64 * 3600),
-            slack: slack(r),
+            slack: platforms::slack(r),
+            telegram: platforms::telegram(r),
             writes: writes(r),
             jobs: jobs(r),
             retention: retention(r),
@@ -204,7 +198,14 @@ impl Config {
     /// Values that must never be seen, for the redaction of errors.
     pub fn secrets(&self) -> Vec<&SecretString> {
         let slack = self.slack.iter().flat_map(|s| [&s.bot_token, &s.signing_secret]);
-        self.smartsheet.iter().map(|s| &s.token).chain(slack).chain(&self.smartsheet_webhook_secret).chain(&self.secret_key).collect()
+        let telegram = self.telegram.iter().flat_map(|t| std::iter::once(&t.bot_token).chain(&t.webhook_secret));
+        let own = self.smartsheet.iter().map(|s| &s.token).chain(&self.smartsheet_webhook_secret).chain(&self.secret_key);
+        own.chain(slack).chain(telegram).collect()
+    }
+
+    /// Whether people can talk to the bot somewhere.
+    pub fn has_chat_platform(&self) -> bool {
+        self.slack.is_some() || self.telegram.is_some()
     }
 
     /// `DATABASE_URL` without its password, for people.
@@ -333,23 +334,6 @@ fn secret_key(r: &mut Reader<'_>) -> Option<SecretString> {
         r.fault("CHATSHEET_SECRET_KEY", "shorter than 32 characters; `openssl rand -hex 32` prints a good one");
     }
     Some(key)
-}
-
-fn slack(r: &mut Reader<'_>) -> Option<Slack> {
-    let (token, secret) = (r.secret("SLACK_BOT_TOKEN"), r.secret("SLACK_SIGNING_SECRET"));
-    let api_base_url = r.url("SLACK_API_BASE_URL").or_else(|| Url::parse("https://slack.com/api").ok())?;
-    match (token, secret) {
-        (Some(bot_token), Some(signing_secret)) => Some(Slack { bot_token, signing_secret, api_base_url }),
-        (Some(_), None) => {
-            r.fault("SLACK_SIGNING_SECRET", "required with SLACK_BOT_TOKEN, otherwise anybody could pose as Slack; it is under Basic Information > App Credentials of the Slack app");
-            None
-        }
-        (None, Some(_)) => {
-            r.fault("SLACK_BOT_TOKEN", "required with SLACK_SIGNING_SECRET; it is under OAuth & Permissions of the Slack app");
-            None
-        }
-        (None, None) => None,
-    }
 }
 
 fn jobs(r: &mut Reader<'_>) -> JobSettings {

@@ -100,9 +100,9 @@ fn rooms_use_only_what_stands_below_them() {
 
 #[test]
 fn leaves_know_nothing_of_the_root_or_of_each_other() {
-    for leaf in ["chat", "console", "slack"] {
+    for leaf in ["chat", "console", "slack", "telegram"] {
         let manifest = read(&root().join("adapters").join(leaf).join("Cargo.toml"));
-        let own: Vec<&str> = ["chatsheet.workspace", "console-chat.workspace", "slack-chat.workspace"]
+        let own: Vec<&str> = ["chatsheet.workspace", "console-chat.workspace", "slack-chat.workspace", "telegram-chat.workspace"]
             .into_iter()
             .filter(|d| manifest.contains(d))
             .collect();

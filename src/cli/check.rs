@@ -1,7 +1,7 @@
 //! `check`: tries every configured credential and connection; a table of what works and how to fix the rest.
 
 use super::FAILED;
-use crate::app::slack_adapter;
+use crate::app::{slack_adapter, telegram_adapter};
 use crate::config::Config;
 use crate::llm::{Error as ModelError, Model};
 use crate::smartsheet::{Client, Error as SmartsheetError, Identity};
@@ -24,7 +24,14 @@ enum State {
 }
 
 pub(super) async fn run(config: &Config) -> anyhow::Result<ExitCode> {
-    let lines = [database(config).await, smartsheet(config).await, model(config).await, slack(config).await, public_url(config)];
+    let lines = [
+        database(config).await,
+        smartsheet(config).await,
+        model(config).await,
+        slack(config).await,
+        telegram(config).await,
+        public_url(config),
+    ];
     for line in &lines {
         let mark = match line.state {
             State::Works => "ok   ",
@@ -140,6 +147,23 @@ async fn slack(config: &Config) -> Line {
     }
 }
 
+async fn telegram(config: &Config) -> Line {
+    let Some(telegram) = &config.telegram else {
+        return line("Telegram", State::Missing, "set TELEGRAM_BOT_TOKEN (https://t.me/BotFather, /newbot)");
+    };
+    let tried = match telegram_adapter(telegram, config.public_base_url.as_ref()) {
+        Ok(adapter) => adapter.who_am_i().await.map_err(|e| e.to_string()),
+        Err(error) => Err(format!("{error:#}")),
+    };
+    match (tried, &telegram.webhook_secret, &config.public_base_url) {
+        (Ok(who), Some(_), Some(_)) => line("Telegram", State::Works, format!("{who}; it sends updates here")),
+        (Ok(who), _, _) => line("Telegram", State::Works, format!("{who}; it is asked for updates")),
+        (Err(error), _, _) => {
+            line("Telegram", State::Fails, format!("{error}. Check TELEGRAM_BOT_TOKEN (BotFather > /mybots > API Token)."))
+        }
+    }
+}
+
 fn public_url(config: &Config) -> Line {
     match &config.public_base_url {
         Some(url) if config.secret_key.is_none() => line(
@@ -148,6 +172,6 @@ fn public_url(config: &Config) -> Line {
             format!("{url}; set CHATSHEET_SECRET_KEY, too (openssl rand -hex 32), so that Smartsheet can tell changes at once"),
         ),
         Some(url) => line("public URL", State::Works, format!("{url} (platforms must reach the sidecar on {} under it)", config.listen)),
-        None => line("public URL", State::Missing, "set PUBLIC_BASE_URL: Slack delivers events to it"),
+        None => line("public URL", State::Missing, "set PUBLIC_BASE_URL: Slack delivers events to it, and links lead to it"),
     }
 }

@@ -1,6 +1,7 @@
-//! `manifest`: prints what installs the app on a platform, with the public URL filled in.
+//! `manifest`: prints what installs the app on a platform, or registers it there.
 
-use super::WRONG;
+use super::{FAILED, WRONG};
+use crate::app::telegram_adapter;
 use crate::config::Config;
 use clap::{Args, ValueEnum};
 use std::process::ExitCode;
@@ -10,25 +11,75 @@ use std::process::ExitCode;
 pub(super) struct Arguments {
     /// The platform.
     platform: Platform,
+    /// Tells the platform itself, where it can be told (Telegram), with the credentials of the settings.
+    #[arg(long)]
+    register: bool,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
 enum Platform {
     Slack,
+    Telegram,
 }
 
 const SLACK: &str = include_str!("../../manifests/slack.yaml");
+const TELEGRAM: &str = include_str!("../../manifests/telegram.json");
 const PLACEHOLDER: &str = "https://bot.example.com";
 
-pub(super) fn run(arguments: &Arguments, config: &Config) -> anyhow::Result<ExitCode> {
-    let Some(base) = &config.public_base_url else {
-        eprintln!(
-            "chatsheet: PUBLIC_BASE_URL is not set: Slack must be able to reach the sidecar under it, such as https://bot.example.com"
-        );
-        return Ok(ExitCode::from(WRONG));
-    };
-    match arguments.platform {
-        Platform::Slack => print!("{}", SLACK.replace(PLACEHOLDER, base.as_str().trim_end_matches('/'))),
+/// What `manifests/telegram.json` says.
+#[derive(serde::Deserialize)]
+struct Commands {
+    commands: Vec<Command>,
+}
+
+#[derive(serde::Deserialize)]
+struct Command {
+    command: String,
+    description: String,
+}
+
+pub(super) async fn run(arguments: &Arguments, config: &Config) -> anyhow::Result<ExitCode> {
+    match (arguments.platform, arguments.register) {
+        (Platform::Slack, false) => slack(config),
+        (Platform::Slack, true) => {
+            wrong("Slack takes manifests on its page only: https://api.slack.com/apps > Create New App > From a manifest")
+        }
+        (Platform::Telegram, false) => {
+            print!("{TELEGRAM}");
+            Ok(ExitCode::SUCCESS)
+        }
+        (Platform::Telegram, true) => register_telegram(config).await,
     }
+}
+
+fn wrong(why: &str) -> anyhow::Result<ExitCode> {
+    eprintln!("chatsheet: {why}");
+    Ok(ExitCode::from(WRONG))
+}
+
+fn slack(config: &Config) -> anyhow::Result<ExitCode> {
+    let Some(base) = &config.public_base_url else {
+        return wrong("PUBLIC_BASE_URL is not set: Slack must be able to reach the sidecar under it, such as https://bot.example.com");
+    };
+    print!("{}", SLACK.replace(PLACEHOLDER, base.as_str().trim_end_matches('/')));
     Ok(ExitCode::SUCCESS)
+}
+
+async fn register_telegram(config: &Config) -> anyhow::Result<ExitCode> {
+    let Some(telegram) = &config.telegram else {
+        return wrong("TELEGRAM_BOT_TOKEN is not set: talk to https://t.me/BotFather, /newbot");
+    };
+    let wanted: Commands = serde_json::from_str(TELEGRAM)?;
+    let commands: Vec<_> = wanted.commands.into_iter().map(|c| (c.command, c.description)).collect();
+    let count = commands.len();
+    match telegram_adapter(telegram, None)?.register(commands).await {
+        Ok(()) => {
+            println!("{count} commands are offered behind / now.");
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(error) => {
+            eprintln!("chatsheet: {error}. Check TELEGRAM_BOT_TOKEN; `chatsheet check` tries it.");
+            Ok(ExitCode::from(FAILED))
+        }
+    }
 }

@@ -85,7 +85,7 @@ async fn run(command: Command, config: Config) -> anyhow::Result<ExitCode> {
         Command::Check => check::run(&config).await,
         Command::Migrate => serve::migrate(&config).await,
         Command::Key(arguments) => key::run(arguments, &config).await,
-        Command::Manifest(arguments) => manifest::run(&arguments, &config),
+        Command::Manifest(arguments) => manifest::run(&arguments, &config).await,
         Command::Bench(arguments) => bench::run(arguments).await,
         Command::Sandbox(arguments) => sandbox::run(arguments).await,
     }

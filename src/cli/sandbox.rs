@@ -4,7 +4,7 @@ use crate::clock::Clock;
 use anyhow::Context;
 use clap::{Args, Subcommand};
 use sandbox::fault::{Faults, Kind};
-use sandbox::{azure, slack, smartsheet};
+use sandbox::{azure, slack, smartsheet, telegram};
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -67,6 +67,11 @@ enum Service {
         #[arg(long)]
         events: Option<String>,
     },
+    /// A Telegram.
+    Telegram {
+        #[command(flatten)]
+        common: Common,
+    },
 }
 
 fn fault(text: &str) -> Result<(Kind, f64), String> {
@@ -128,6 +133,17 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             }
             print(&running.settings());
             println!("# Write as a person: curl -d 'channel=C1&user=U1&text=<@{}> help' {}/sandbox/say", slack::BOT_USER, running.origin());
+            running.wait().await;
+        }
+        Service::Telegram { common } => {
+            let options = telegram::Options { listen: common.listen, enforce_rates: true, ..telegram::Options::default() };
+            let running = telegram::Telegram::start(options).await?;
+            set(running.faults(), &common.fault);
+            print(&running.settings());
+            println!(
+                "# Write as a person: curl -d 'chat=1&user=1&text=help' {0}/sandbox/say; read: curl {0}/sandbox/messages",
+                running.origin()
+            );
             running.wait().await;
         }
     }

@@ -22,8 +22,8 @@ pub(super) async fn run(config: &Config) -> anyhow::Result<ExitCode> {
     }
     let app = App::start(config, Clock::System, Vec::new()).await?;
     tracing::info!(address = %app.address, database = %config.database_label(), "ready");
-    if config.slack.is_none() {
-        tracing::warn!("no chat platform is set up: only the API is there; `chatsheet manifest slack` prints the Slack app to install");
+    if !config.has_chat_platform() {
+        tracing::warn!("no chat platform is set up: only the API is there; the README says how to set one up");
     }
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     tokio::select! {

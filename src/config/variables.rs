@@ -43,6 +43,13 @@ pub const VARIABLES: &[(&str, &str, &str)] = &[
     ("SLACK_BOT_TOKEN", "", "Bot token of the Slack app (xoxb-…). Unset: no Slack. Secret."),
     ("SLACK_SIGNING_SECRET", "", "Signing secret of the Slack app; required with the token. Secret."),
     ("SLACK_API_BASE_URL", "https://slack.com/api", "Base URL of Slack's Web API."),
+    ("TELEGRAM_BOT_TOKEN", "", "Token of the Telegram bot (123456:ABC-…). Unset: no Telegram. Secret."),
+    (
+        "TELEGRAM_WEBHOOK_SECRET",
+        "",
+        "1 to 256 letters, digits, _ and -: with it and PUBLIC_BASE_URL Telegram sends updates; unset: they are asked for. Secret.",
+    ),
+    ("TELEGRAM_API_BASE_URL", "https://api.telegram.org", "Base URL of Telegram's Bot API."),
     (
         "CONFIRM_WRITES",
         "always",

@@ -1,7 +1,7 @@
 //! The program as people start it: the piped demo, settings that are wrong, `check`, `manifest`.
 
 use crate::world::{far_side, folder, install_tls, readable};
-use sandbox::{azure, slack, smartsheet};
+use sandbox::{azure, slack, smartsheet, telegram};
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -111,7 +111,9 @@ async fn check_says_what_works_and_how_to_fix_the_rest() {
     let sheets = smartsheet::Smartsheet::start(smartsheet::Options::default()).await.unwrap();
     let azure = azure::Azure::start(azure::Options::default()).await.unwrap();
     let slack = slack::Slack::start(slack::Options::default()).await.unwrap();
+    let telegram = telegram::Telegram::start(telegram::Options::default()).await.unwrap();
     let mut settings = far_side(&sheets, &azure, &slack);
+    settings.extend(telegram.settings());
     let path = folder.0.clone();
     let check = move |settings: Vec<(&'static str, String)>| {
         let path = path.clone();
@@ -124,11 +126,13 @@ async fn check_says_what_works_and_how_to_fix_the_rest() {
     ok     Smartsheet   Lee Park (lee.park@example.com), 5 sheets, ‹sheet›
     ok     model        Azure OpenAI deployment sandbox answers
     ok     Slack        chatsheet in workspace Sandbox. The signing secret proves itself with the first event.
-    unset  public URL   set PUBLIC_BASE_URL: Slack delivers events to it
+    ok     Telegram     @chatsheet_bot, in groups it hears commands, mentions and replies (privacy mode); it is asked for updates
+    unset  public URL   set PUBLIC_BASE_URL: Slack delivers events to it, and links lead to it
     ");
     for name in ["SMARTSHEET_ACCESS_TOKEN", "AZURE_OPENAI_API_KEY", "SLACK_BOT_TOKEN"] {
         settings.push((name, "canary-secret".into()));
     }
+    settings.push(("TELEGRAM_BOT_TOKEN", "7007:canary-secret".into()));
     let bad = check(settings).await.unwrap();
     assert_eq!(bad.status.code(), Some(1));
     let said = text(&bad.stdout);
@@ -138,7 +142,8 @@ async fn check_says_what_works_and_how_to_fix_the_rest() {
     FAILS  Smartsheet   Your Access Token is invalid. Create a new SMARTSHEET_ACCESS_TOKEN; check SMARTSHEET_REGION (tokens work only in their region).
     FAILS  model        Access denied due to invalid subscription key or wrong API endpoint. Make sure to provide a valid key for an active subscription and use a correct regional API endpoint for your resource. Check AZURE_OPENAI_API_KEY, AZURE_OPENAI_AUTH and the resource's network rules.
     FAILS  Slack        not allowed: invalid_auth. Check SLACK_BOT_TOKEN (OAuth & Permissions > Bot User OAuth Token), and that the app is installed.
-    unset  public URL   set PUBLIC_BASE_URL: Slack delivers events to it
+    FAILS  Telegram     not allowed: A Telegram's error: Invalid bot token. Check TELEGRAM_BOT_TOKEN (BotFather > /mybots > API Token).
+    unset  public URL   set PUBLIC_BASE_URL: Slack delivers events to it, and links lead to it
     ");
 }
 
@@ -148,4 +153,16 @@ fn the_slack_manifest_carries_the_public_address() {
     let done = run(&["manifest", "slack"], &[("PUBLIC_BASE_URL", "https://sheets.example.org/".into())], &folder.0, "");
     assert_eq!(text(&done.stdout).matches("https://sheets.example.org/api/webhooks/slack").count(), 3);
     assert_eq!(run(&["manifest", "slack"], &[], &folder.0, "").status.code(), Some(2));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_commands_of_telegram_are_printed_or_set() {
+    install_tls();
+    let folder = folder();
+    let telegram = telegram::Telegram::start(telegram::Options::default()).await.unwrap();
+    let (settings, path) = (telegram.settings(), folder.0.clone());
+    assert!(text(&run(&["manifest", "telegram"], &[], &path, "").stdout).contains("\"command\": \"sheet\""));
+    assert_eq!(run(&["manifest", "telegram", "--register"], &[], &path, "").status.code(), Some(2), "which bot is not known");
+    let done = tokio::task::spawn_blocking(move || run(&["manifest", "telegram", "--register"], &settings, &path, "")).await.unwrap();
+    assert_eq!((text(&done.stdout).trim(), telegram.commands().len()), ("9 commands are offered behind / now.", 9));
 }

@@ -86,10 +86,14 @@ async fn a_question_a_confirmed_change_and_an_undo() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_slack_gets_is_safe_by_construction() {
-    let world = world().await;
+    let world = World::with(Setting { patient: true, unbound: true, ..Setting::default() }).await.unwrap();
+    // Before anybody has read the sheet: what is known of it is good for a second.
     world.sheets.world().edit("Project Plan", "Order service", "Notes", "<!channel> <https://evil.example|click> *x*".into());
+    world.slack.slash("C1", LEE, "use Project Plan").await;
+    world.app.bot.until_idle().await;
     ask(&world, "tasks containing \"Order\"").await;
-    ask(&world, "list notes for tasks in progress").await;
+    let root = ask(&world, "list notes for tasks in progress").await;
+    assert!(thread(&world, &root).contains("evil.example"), "the cell is shown");
     for (method, body) in world.slack.calls().iter().filter(|(m, _)| m.starts_with("chat.")) {
         let text = body.to_string();
         assert!(!text.contains("<!channel>") && !text.contains("<https://evil"), "{method}: {text}");

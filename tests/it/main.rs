@@ -15,6 +15,7 @@ mod job_engine;
 mod jobs;
 mod links;
 mod measured;
+mod platforms;
 mod queries;
 mod safety;
 mod smartsheet_api;

@@ -7,7 +7,7 @@ use chatsheet::config::Config;
 use chatsheet::sheet::SheetId;
 use chatsheet::store::Store;
 use console_chat::Console;
-use sandbox::{azure, slack, smartsheet};
+use sandbox::{azure, slack, smartsheet, telegram};
 use sqlx::postgres::PgConnectOptions;
 use std::io::Write;
 use std::path::PathBuf;
@@ -28,6 +28,8 @@ pub struct Setting {
     pub settings: Vec<(&'static str, String)>,
     pub smartsheet: Option<smartsheet::Options>,
     pub slack: Option<slack::Options>,
+    /// There is a Telegram, too.
+    pub telegram: Option<telegram::Options>,
     pub unbound: bool,
     /// The model may be slow without being asked anew.
     pub patient: bool,
@@ -41,6 +43,7 @@ pub struct World {
     pub sheets: smartsheet::Smartsheet,
     pub azure: azure::Azure,
     pub slack: slack::Slack,
+    pub telegram: Option<telegram::Telegram>,
     pub app: App,
     pub clock: Clock,
     pub folder: Folder,
@@ -138,6 +141,11 @@ impl World {
             azure::Azure::start(azure::Options { mode, reasoning: setting.reasoning, ..setting.azure.unwrap_or_default() }).await.unwrap();
         let slack = slack::Slack::start(setting.slack.unwrap_or_default()).await.unwrap();
         let mut settings: Vec<(&str, String)> = far_side(&sheets, &azure, &slack);
+        let telegram = match setting.telegram {
+            Some(options) => Some(telegram::Telegram::start(options).await.unwrap()),
+            None => None,
+        };
+        settings.extend(telegram.iter().flat_map(telegram::Telegram::settings));
         settings.push(("LISTEN", "127.0.0.1:0".into()));
         settings.extend(setting.settings);
         let mut config = Config::read(&|name| settings.iter().rev().find(|(k, _)| *k == name).map(|(_, v)| v.clone())).unwrap();
@@ -153,7 +161,7 @@ impl World {
         let console = Arc::new(Console::new("lee", false, Box::new(screen.clone())));
         let app = App::start_with_store(&config, clock.clone(), vec![console.clone() as Arc<dyn Chat>], store).await.unwrap();
         slack.send_events_to(&format!("http://{}/api/webhooks/slack", app.address));
-        let world = Self { sheets, azure, slack, app, clock, folder, console, screen };
+        let world = Self { sheets, azure, slack, telegram, app, clock, folder, console, screen };
         if !setting.unbound {
             world.use_sheet("Project Plan").await;
         }
@@ -252,6 +260,7 @@ fn hurry(config: &mut Config) {
     smartsheet.retry_delay = Duration::from_millis(20);
     smartsheet.timeout = Duration::from_millis(700);
     smartsheet.breaker_pause = Duration::from_millis(300);
+    config.telegram.iter_mut().for_each(|t| t.paced = false);
     config.writes.in_doubt = Duration::from_millis(1_500);
     config.model_settings.retry_delay = Duration::from_millis(20);
     config.model_settings.timeout = Duration::from_millis(700);

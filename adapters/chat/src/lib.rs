@@ -19,5 +19,5 @@ pub use incoming::{Addressed, Anchor, Incoming, MessageRef, Platform, Sender, Th
 pub use insist::insist;
 pub use markdown::{LinkPolicy, Markdown, Node, Span, escape};
 pub use message::{Align, Block, Button, ButtonStyle, Column, Message, Progress, TableBlock, TableCell};
-pub use pace::{Overall, Pace, Rate};
 pub use outgoing::{Chat, ChatError, Chats, File, Limits, Profile};
+pub use pace::{Overall, Pace, Rate};

@@ -182,7 +182,8 @@ fn cell(cell: &TableCell) -> Value {
         Some(url) => {
             json!({ "type": "rich_text", "elements": [{ "type": "rich_text_section", "elements": [{ "type": "link", "url": url, "text": shown }] }] })
         }
-        None => json!({ "type": "raw_text", "text": shown }),
+        // Not read as markup; a word joiner sees to it that it looks like none, either.
+        None => json!({ "type": "raw_text", "text": shown.replace('<', "<\u{2060}") }),
     }
 }
 

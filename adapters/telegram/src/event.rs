@@ -239,7 +239,9 @@ mod tests {
 
     #[test]
     fn odd_updates_are_nothing() {
-        for odd in [json!({ "update_id": 1 }), json!({ "update_id": 1, "novelty": {} }), json!({ "update_id": 1, "message": { "message_id": 1 } })] {
+        for odd in
+            [json!({ "update_id": 1 }), json!({ "update_id": 1, "novelty": {} }), json!({ "update_id": 1, "message": { "message_id": 1 } })]
+        {
             assert!(parse(update(&odd), &me(), 0).is_none(), "{odd}");
         }
     }

@@ -129,11 +129,12 @@ impl Telegram {
         Ok(format!("@{}, {groups}", me.username()))
     }
 
-    /// Sets what Telegram offers when somebody types `/`.
+    /// Sets what Telegram offers when somebody types `/`: commands and what they do.
     ///
     /// # Errors
     /// When Telegram refuses them or cannot be reached.
-    pub async fn register(&self, commands: Vec<BotCommand>) -> Result<(), ChatError> {
+    pub async fn register(&self, commands: Vec<(String, String)>) -> Result<(), ChatError> {
+        let commands: Vec<BotCommand> = commands.into_iter().map(|(name, about)| BotCommand::new(name, about)).collect();
         self.bot.set_my_commands(commands).await.map(drop).map_err(|e| web::chat_error(&e))
     }
 

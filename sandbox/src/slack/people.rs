@@ -95,6 +95,35 @@ impl Slack {
         Delivered { ts: message.ts, statuses }
     }
 
+    /// Another bot mentions the bot in a thread.
+    pub async fn other_bot(&self, channel: &str, text: &str, thread: &str) -> Delivered {
+        let ts = self.service.state().next_ts();
+        let event = json!({ "type": "message", "subtype": "bot_message", "bot_id": "B999", "text": text, "ts": ts, "thread_ts": thread, "channel": channel,
+            "channel_type": "channel", "event_ts": ts });
+        Delivered { ts, statuses: self.service.event(event).await }
+    }
+
+    /// Somebody changes the first message of a thread.
+    pub async fn rewrite(&self, channel: &str, user: &str, text: &str, ts: &str) -> Delivered {
+        let new = self.service.state().next_ts();
+        let message = json!({ "type": "message", "user": user, "text": text, "ts": ts, "edited": { "user": user, "ts": new } });
+        let event = json!({ "type": "message", "subtype": "message_changed", "hidden": true, "channel": channel, "channel_type": "channel", "ts": new,
+            "message": message, "previous_message": { "type": "message", "user": user, "text": "before", "ts": ts }, "event_ts": new });
+        Delivered { ts: ts.to_owned(), statuses: self.service.event(event).await }
+    }
+
+    /// Something of a kind that nobody knows yet happens.
+    pub async fn novelty(&self) -> Delivered {
+        let statuses = self.service.event(json!({ "type": "novelty", "of": "tomorrow", "event_ts": "1.1" })).await;
+        Delivered { ts: String::new(), statuses }
+    }
+
+    /// The bot is removed from a channel.
+    pub async fn remove_bot(&self, channel: &str) -> Delivered {
+        let event = json!({ "type": "member_left_channel", "user": BOT_USER, "channel": channel, "channel_type": "C", "team": TEAM, "event_ts": "1.1" });
+        Delivered { ts: String::new(), statuses: self.service.event(event).await }
+    }
+
     /// Sends a body with a signature made at this time with this secret; returns the HTTP status.
     pub async fn send_signed(&self, body: &str, secret: &str, timestamp: i64) -> u16 {
         let url = self.service.state().events_url.clone().unwrap_or_default();

@@ -173,52 +173,52 @@ struct Content {
     rich: bool,
 }
 
-/// Reads what is to be shown, or says why Telegram would not show it.
-fn content(state: &World, body: &Value) -> Result<Content, Response> {
+/// Reads what is to be shown, or says the reason why Telegram would not show it.
+fn content(state: &World, body: &Value) -> Result<Content, String> {
     let buttons = buttons(body)?;
     if let Some(rich) = body["rich_message"]["html"].as_str() {
         if state.refuse_markup {
-            return Err(bad("RICH_MESSAGE_INVALID"));
+            return Err("RICH_MESSAGE_INVALID".into());
         }
-        let read = html::read(rich, true).map_err(|why| bad(&format!("RICH_MESSAGE_HTML_INVALID: {why}")))?;
+        let read = html::read(rich, true).map_err(|why| format!("RICH_MESSAGE_HTML_INVALID: {why}"))?;
         if rich.chars().count() > 32_768 || read.blocks > 500 || read.columns > 20 {
-            return Err(bad("RICH_MESSAGE_TOO_LONG"));
+            return Err("RICH_MESSAGE_TOO_LONG".into());
         }
         return Ok(Content { text: read.text, calls: Vec::new(), buttons, rich: true });
     }
     let text = body["text"].as_str().unwrap_or_default();
     let (text, calls) = match body["parse_mode"].as_str() {
-        Some("HTML") if state.refuse_markup => return Err(bad("can't parse entities: refused on demand")),
+        Some("HTML") if state.refuse_markup => return Err("can't parse entities: refused on demand".into()),
         Some("HTML") => {
-            let read = html::read(text, false).map_err(|why| bad(&format!("can't parse entities: {why}")))?;
+            let read = html::read(text, false).map_err(|why| format!("can't parse entities: {why}"))?;
             (read.text, read.calls)
         }
         None => (text.to_owned(), html::called(text)),
-        Some(_) => return Err(bad("unsupported parse_mode")),
+        Some(_) => return Err("unsupported parse_mode".into()),
     };
     if text.trim().is_empty() {
-        return Err(bad("message text is empty"));
+        return Err("message text is empty".into());
     }
     if text.encode_utf16().count() > 4_096 {
-        return Err(bad("message is too long"));
+        return Err("message is too long".into());
     }
     Ok(Content { text, calls, buttons, rich: false })
 }
 
-fn buttons(body: &Value) -> Result<Vec<(String, String)>, Response> {
+fn buttons(body: &Value) -> Result<Vec<(String, String)>, String> {
     let rows = body["reply_markup"]["inline_keyboard"].as_array().into_iter().flatten();
     let mut buttons = Vec::new();
     for button in rows.flat_map(|row| row.as_array().into_iter().flatten()) {
         let (label, data) = (button["text"].as_str().unwrap_or_default(), button["callback_data"].as_str().unwrap_or_default());
         if label.is_empty() {
-            return Err(bad("can't parse inline keyboard button: Field \"text\" must be of type String"));
+            return Err("can't parse inline keyboard button: Field \"text\" must be of type String".into());
         }
         if !(1..=64).contains(&data.len()) {
-            return Err(bad("BUTTON_DATA_INVALID"));
+            return Err("BUTTON_DATA_INVALID".into());
         }
         buttons.push((label.to_owned(), data.to_owned()));
     }
-    if buttons.len() > 100 { Err(bad("reply markup is too long")) } else { Ok(buttons) }
+    if buttons.len() > 100 { Err("reply markup is too long".into()) } else { Ok(buttons) }
 }
 
 /// Whether something more may be sent now; edits count like messages.
@@ -252,7 +252,7 @@ fn send(service: &Service, state: &mut World, body: &Value, rich: bool) -> Respo
     }
     match content(state, body) {
         Ok(content) => post(service, state, body, content),
-        Err(refusal) => refusal,
+        Err(why) => bad(&why),
     }
 }
 
@@ -291,6 +291,7 @@ fn post(service: &Service, state: &mut World, body: &Value, content: Content) ->
         answers,
         calls: content.calls,
         rich: content.rich,
+        body: body.clone(),
         edits: 0,
     };
     let answer = described(&message, &chat);
@@ -313,7 +314,7 @@ fn edit(service: &Service, state: &mut World, body: &Value) -> Response {
     let (id, number) = (body["chat_id"].as_i64().unwrap_or_default(), body["message_id"].as_i64().unwrap_or_default());
     let content = match content(state, body) {
         Ok(content) => content,
-        Err(refusal) => return refusal,
+        Err(why) => return bad(&why),
     };
     if let Some(refusal) = rate(service, state, id) {
         return refusal;
@@ -330,6 +331,7 @@ fn edit(service: &Service, state: &mut World, body: &Value) -> Response {
         );
     }
     (message.text, message.buttons, message.calls, message.rich) = (content.text, content.buttons, content.calls, content.rich);
+    message.body = body.clone();
     message.edits += 1;
     let answer = chat(id).map(|chat| described(message, &chat)).unwrap_or_default();
     ok(answer)

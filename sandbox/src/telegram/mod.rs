@@ -10,7 +10,7 @@ pub use people::Delivered;
 use crate::fault::Faults;
 use crate::serve::{self, Running};
 use axum::Router;
-use axum::routing::{any, post};
+use axum::routing::{any, get, post};
 use serde_json::{Value, json};
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::net::SocketAddr;
@@ -114,6 +114,8 @@ pub struct Posted {
     pub calls: Vec<String>,
     /// Whether it has a table as a table.
     pub rich: bool,
+    /// The request that made it what it is now.
+    pub body: Value,
     /// How often it was edited.
     pub edits: usize,
 }
@@ -140,6 +142,7 @@ impl Telegram {
         let router = Router::new()
             .route("/{bot}/{method}", any(api::call))
             .route("/sandbox/say", post(people::say_route))
+            .route("/sandbox/messages", get(people::messages_route))
             .with_state(service.clone());
         Ok(Self { running: Arc::new(serve::serve(listener, router)?), service })
     }

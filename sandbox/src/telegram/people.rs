@@ -123,6 +123,13 @@ pub(super) async fn say_route(State(service): State<Arc<Service>>, Form(form): F
     format!("{delivered:?}\n")
 }
 
+/// `GET /sandbox/messages`: what people see, by hand.
+pub(super) async fn messages_route(State(service): State<Arc<Service>>) -> String {
+    let who = |m: &Posted| if m.from == BOT_ID { "bot" } else { "person" };
+    let line = |m: &Posted| format!("chat {}, {} {}: {}\n\n", m.chat, who(m), m.id, m.seen());
+    service.state().messages.iter().map(line).collect()
+}
+
 /// Mentions and a command at the beginning, counted in UTF-16 units as Telegram does.
 fn entities(text: &str) -> Vec<Value> {
     let mut found = Vec::new();
@@ -165,6 +172,7 @@ impl Service {
                 answers: answered,
                 calls: Vec::new(),
                 rich: false,
+                body: Value::Null,
                 edits: 0,
             };
             state.messages.push(message.clone());

@@ -1,0 +1,75 @@
+//! The adapters of the chat platforms that are set up.
+
+use crate::bot::Door;
+use crate::config::{Config, Slack, Telegram};
+use anyhow::Context;
+use axum::Router;
+use chat::Chat;
+use futures_util::future::BoxFuture;
+use secrecy::ExposeSecret;
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+/// What is connected.
+#[derive(Default)]
+pub(super) struct Connected {
+    /// Where messages go out.
+    pub chats: Vec<Arc<dyn Chat>>,
+    /// Where events come in over HTTP: name below `/api/webhooks`, and the route.
+    pub webhooks: Vec<(&'static str, Router)>,
+    /// What has to run as long as the program.
+    pub tasks: Vec<BoxFuture<'static, ()>>,
+}
+
+/// Connects the platforms of the settings.
+pub(super) fn connect(config: &Config, door: &Arc<Door>, stop: &CancellationToken) -> anyhow::Result<Connected> {
+    let mut connected = Connected::default();
+    if let Some(slack) = &config.slack {
+        let adapter = slack_adapter(slack)?;
+        connected.webhooks.push(("slack", slack_chat::router(adapter.clone(), door.clone())));
+        connected.chats.push(adapter);
+    }
+    if let Some(telegram) = &config.telegram {
+        let adapter = telegram_adapter(telegram, config.public_base_url.as_ref())?;
+        connected.webhooks.push(("telegram", telegram_chat::router(adapter.clone(), door.clone())));
+        connected.tasks.push(Box::pin(adapter.clone().run(door.clone(), stop.clone())));
+        connected.chats.push(adapter);
+    }
+    Ok(connected)
+}
+
+/// The Slack adapter of these settings.
+///
+/// # Errors
+/// When the TLS set-up of this machine is broken.
+pub fn slack_adapter(slack: &Slack) -> anyhow::Result<Arc<slack_chat::Slack>> {
+    let settings = slack_chat::Settings {
+        bot_token: slack.bot_token.expose_secret().to_owned(),
+        signing_secret: slack.signing_secret.expose_secret().to_owned(),
+        api_base_url: slack.api_base_url.to_string(),
+    };
+    Ok(Arc::new(slack_chat::Slack::new(settings)?))
+}
+
+/// The Telegram adapter of these settings: with a webhook when Telegram can reach us and prove itself.
+///
+/// # Errors
+/// When the token or the secret cannot be right.
+pub fn telegram_adapter(telegram: &Telegram, public: Option<&Url>) -> anyhow::Result<Arc<telegram_chat::Telegram>> {
+    let webhook = match (public, &telegram.webhook_secret) {
+        (Some(base), Some(secret)) => {
+            let url = format!("{}/api/webhooks/telegram", base.as_str().trim_end_matches('/'));
+            let url = url.parse().context("PUBLIC_BASE_URL: not a URL to build on")?;
+            Some(telegram_chat::Webhook { url, secret: secret.expose_secret().to_owned() })
+        }
+        _ => None,
+    };
+    let settings = telegram_chat::Settings {
+        bot_token: telegram.bot_token.expose_secret().to_owned(),
+        api_base_url: telegram.api_base_url.clone(),
+        webhook,
+        paced: telegram.paced,
+    };
+    Ok(Arc::new(telegram_chat::Telegram::new(settings).context("TELEGRAM_BOT_TOKEN, TELEGRAM_WEBHOOK_SECRET")?))
+}

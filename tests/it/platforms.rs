@@ -1,0 +1,365 @@
+//! One conversation told on every chat platform: what people do and see is the same, what goes over the wire is each platform's own.
+
+use crate::world::{Setting, World};
+use async_trait::async_trait;
+use sandbox::{slack, telegram};
+use serde_json::{Value, json};
+
+/// Who asks, and who looks on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Person {
+    Lee,
+    Mia,
+}
+use Person::{Lee, Mia};
+
+/// A thread of a platform, from the people's side.
+#[async_trait]
+trait Side: Send + Sync {
+    /// What snapshots are called.
+    fn name(&self) -> &'static str;
+    /// Somebody says something to the bot in the thread.
+    async fn say(&self, who: Person, text: &str);
+    /// Somebody presses the newest button with this label.
+    async fn press(&self, who: Person, label: &str);
+    /// The bot's messages that everybody in the thread sees, oldest first.
+    fn seen(&self) -> Vec<String>;
+    /// The same messages as they went over the wire last.
+    fn wire(&self) -> Vec<Value>;
+    /// What the person alone has been shown.
+    fn aside(&self, who: Person) -> Vec<String>;
+    /// The last event comes again.
+    async fn again(&self);
+    /// The bot's own message, another bot's, a changed message and something that nobody knows yet come in.
+    async fn noise(&self);
+    /// Whether anything that was sent calls somebody.
+    fn calls_somebody(&self) -> bool;
+    /// The bot is removed.
+    async fn remove_bot(&self);
+}
+
+struct InSlack {
+    far: slack::Slack,
+    root: String,
+}
+
+impl InSlack {
+    async fn begin(world: &World) -> Self {
+        let said = world.slack.say("C1", "U1", "let us look at the plan", None).await;
+        Self { far: world.slack.clone(), root: said.ts }
+    }
+
+    fn user(who: Person) -> &'static str {
+        if who == Lee { "U1" } else { "U2" }
+    }
+
+    fn messages(&self) -> impl Iterator<Item = slack::Posted> {
+        self.far.messages().into_iter().filter(|m| m.user == slack::BOT_USER)
+    }
+}
+
+#[async_trait]
+impl Side for InSlack {
+    fn name(&self) -> &'static str {
+        "slack"
+    }
+
+    async fn say(&self, who: Person, text: &str) {
+        let text = format!("<@{}> {}", slack::BOT_USER, text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;"));
+        assert_eq!(self.far.say("C1", Self::user(who), &text, Some(&self.root)).await.statuses, [200, 200]);
+    }
+
+    async fn press(&self, who: Person, label: &str) {
+        assert_eq!(self.far.press("C1", Self::user(who), label).await.statuses, [200]);
+    }
+
+    fn seen(&self) -> Vec<String> {
+        self.messages().filter(|m| m.only_for.is_none()).map(|m| m.seen()).collect()
+    }
+
+    fn wire(&self) -> Vec<Value> {
+        self.messages().filter(|m| m.only_for.is_none()).map(|m| json!({ "text": m.text, "blocks": m.blocks })).collect()
+    }
+
+    fn aside(&self, who: Person) -> Vec<String> {
+        self.messages().filter(|m| m.only_for.as_deref() == Some(Self::user(who))).map(|m| m.seen()).collect()
+    }
+
+    async fn again(&self) {
+        assert_eq!(self.far.redeliver().await, 200);
+    }
+
+    async fn noise(&self) {
+        for statuses in [
+            self.far.echo().await.statuses,
+            self.far.other_bot("C1", "<@UBOT> status", &self.root).await.statuses,
+            self.far.rewrite("C1", "U1", "<@UBOT> status", &self.root).await.statuses,
+            self.far.novelty().await.statuses,
+        ] {
+            assert!(statuses.iter().all(|s| *s == 200), "{statuses:?}");
+        }
+    }
+
+    fn calls_somebody(&self) -> bool {
+        let sent = self.far.calls().into_iter().filter(|(method, _)| method.starts_with("chat."));
+        sent.map(|(_, body)| body.to_string()).any(|body| body.contains("<!") || body.contains("<@") || body.contains("<https://evil"))
+    }
+
+    async fn remove_bot(&self) {
+        self.far.remove_bot("C1").await;
+    }
+}
+
+/// A chat with the bot alone (`chat` is Lee's), or a group.
+struct InTelegram {
+    far: telegram::Telegram,
+    chat: i64,
+}
+
+impl InTelegram {
+    fn begin(world: &World, chat: i64) -> Self {
+        Self { far: world.telegram.clone().unwrap(), chat }
+    }
+
+    fn user(who: Person) -> i64 {
+        if who == Lee { 1 } else { 2 }
+    }
+
+    fn messages(&self) -> impl Iterator<Item = telegram::Posted> {
+        self.far.messages().into_iter().filter(|m| m.from == telegram::BOT_ID)
+    }
+}
+
+#[async_trait]
+impl Side for InTelegram {
+    fn name(&self) -> &'static str {
+        if self.chat > 0 { "telegram" } else { "telegram_group" }
+    }
+
+    async fn say(&self, who: Person, text: &str) {
+        let text = if self.chat > 0 { text.to_owned() } else { format!("@{} {text}", telegram::BOT_NAME) };
+        assert_eq!(self.far.say(self.chat, Self::user(who), &text, None).await.statuses, [200]);
+    }
+
+    async fn press(&self, who: Person, label: &str) {
+        assert_eq!(self.far.press(self.chat, Self::user(who), label).await.statuses, [200]);
+    }
+
+    fn seen(&self) -> Vec<String> {
+        self.messages().filter(|m| m.chat == self.chat).map(|m| m.seen()).collect()
+    }
+
+    fn wire(&self) -> Vec<Value> {
+        self.messages().filter(|m| m.chat == self.chat).map(|m| m.body).collect()
+    }
+
+    fn aside(&self, who: Person) -> Vec<String> {
+        let alerts = self.far.answered().into_iter().map(|(_, words)| words).filter(|w| !w.is_empty());
+        let direct = self.messages().filter(|m| m.chat == Self::user(who) && self.chat != m.chat).map(|m| m.seen());
+        alerts.chain(direct).collect()
+    }
+
+    async fn again(&self) {
+        assert_eq!(self.far.redeliver().await, 200);
+    }
+
+    async fn noise(&self) {
+        let last = self.far.messages().into_iter().rfind(|m| m.from == 1).unwrap();
+        for statuses in [
+            self.far.echo().await.statuses,
+            self.far.other_bot(self.chat, "status").await.statuses,
+            self.far.rewrite(self.chat, last.id, "status").await.statuses,
+            self.far.novelty().await.statuses,
+        ] {
+            assert_eq!(statuses, [200]);
+        }
+    }
+
+    fn calls_somebody(&self) -> bool {
+        self.messages().any(|m| !m.calls.is_empty() || m.body.to_string().contains("href=\\\"https://evil"))
+    }
+
+    async fn remove_bot(&self) {
+        self.far.remove_bot(self.chat).await;
+    }
+}
+
+/// A world with all platforms, which they can reach.
+async fn world() -> World {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let settings = vec![
+        ("LISTEN", format!("127.0.0.1:{port}")),
+        ("PUBLIC_BASE_URL", format!("http://127.0.0.1:{port}")),
+        ("TELEGRAM_WEBHOOK_SECRET", telegram::SECRET.to_owned()),
+    ];
+    let world =
+        World::with(Setting { settings, telegram: Some(telegram::Options::default()), patient: true, ..Setting::default() }).await.unwrap();
+    world.telegram.as_ref().unwrap().until(|far| far.webhook().is_some()).await.unwrap();
+    world
+}
+
+async fn settle(world: &World) {
+    world.app.bot.until_idle().await;
+    world.app.jobs.until_idle().await.unwrap();
+}
+
+async fn ask(world: &World, side: &dyn Side, text: &str) -> String {
+    side.say(Lee, text).await;
+    settle(world).await;
+    side.seen().pop().unwrap_or_default()
+}
+
+/// A question, a change, a job, and what may go wrong.
+async fn story(world: World, side: &dyn Side) {
+    let nasty = "@everybody <!channel> <@U1> [x](https://evil.example) <b>*bold*</b> `code` | cell";
+    world.sheets.world().edit("Project Plan", "Order service", "Notes", nasty.into());
+    assert!(ask(&world, side, "use Project Plan").await.contains("Project Plan"));
+    let answer = ask(&world, side, "which tasks are overdue, and who owns them?").await;
+    assert!(answer.contains("5 rows match") && answer.contains("Priya Nair"), "{answer}");
+    let proposal = ask(&world, side, "set Status to Blocked for \"Page templates\"").await;
+    assert!(proposal.contains("[Confirm]") && proposal.contains("In Progress"), "{proposal}");
+    let shown = side.seen().len();
+    if side.name() != "telegram" {
+        side.press(Mia, "Confirm").await;
+        settle(&world).await;
+        assert!(side.aside(Mia).concat().contains("Only the person who asked"), "{:?}", side.aside(Mia));
+    }
+    assert_eq!(world.cell("Page templates", "Status"), "In Progress");
+    side.press(Lee, "Confirm").await;
+    settle(&world).await;
+    assert_eq!(world.cell("Page templates", "Status"), "Blocked");
+    assert!(side.seen().last().unwrap().contains("Done: set Status in 1 row"));
+    side.press(Lee, "Undo").await;
+    settle(&world).await;
+    assert_eq!(
+        (world.cell("Page templates", "Status").as_str(), side.seen().len()),
+        ("In Progress", shown),
+        "the same message tells it all"
+    );
+
+    side.again().await;
+    side.noise().await;
+    settle(&world).await;
+    assert_eq!(side.seen().len(), shown, "nothing of that is for the bot: {:?}", side.seen().last());
+
+    let listed = ask(&world, side, "list notes for tasks in progress").await;
+    assert!(listed.contains("everybody") && !side.calls_somebody(), "{listed}");
+    let long = ask(&world, side, &format!("how many tasks are blocked? {}", "Ignore this. ".repeat(1_000))).await;
+    assert!(!long.is_empty() && side.seen().len() == shown + 2, "a long message is answered: {long}");
+    let disguised = ask(&world, side, "how many tasks are \u{202E}blo\u{200B}cked\u{202C}? 🗼👩‍👩‍👧").await;
+    assert!(disguised.contains('2'), "{disguised}");
+
+    assert!(ask(&world, side, "use Clinical Trials").await.contains("Clinical Trials"));
+    let job = ask(&world, side, "summarize Protocol into AI Summary for the phase 3 trials that are recruiting").await;
+    assert!(job.contains("for 6 rows") && job.contains("[Confirm]"), "{job}");
+    side.press(Lee, "Confirm").await;
+    settle(&world).await;
+    let told = side.seen().pop().unwrap_or_default();
+    assert!(told.contains("6 rows written"), "{told}");
+
+    side.remove_bot().await;
+    settle(&world).await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_story_in_slack() {
+    let world = world().await;
+    let side = InSlack::begin(&world).await;
+    story(world, &side).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_story_in_a_chat_of_telegram() {
+    let world = world().await;
+    let side = InTelegram::begin(&world, 1);
+    story(world, &side).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_story_in_a_group_of_telegram() {
+    let world = world().await;
+    let side = InTelegram::begin(&world, telegram::GROUP);
+    story(world, &side).await;
+}
+
+/// Question, table, proposal, confirmation, job and undo as they go over the wire.
+async fn conversation(world: &World, side: &dyn Side) -> Value {
+    let mut wire = Vec::new();
+    for (name, text) in [
+        ("chosen", "use Project Plan"),
+        ("question and table", "which tasks are overdue, and who owns them?"),
+        ("proposal", "set Status to Blocked for \"Page templates\""),
+        ("confirmed", "press Confirm"),
+        ("undone", "press Undo"),
+        ("chosen again", "use Clinical Trials"),
+        ("proposal of a job", "summarize Protocol into AI Summary for the phase 3 trials that are recruiting"),
+        ("job", "press Confirm"),
+    ] {
+        match text.strip_prefix("press ") {
+            Some(label) => side.press(Lee, label).await,
+            None => side.say(Lee, text).await,
+        }
+        settle(world).await;
+        wire.push(json!({ "what": name, "wire": stable(side.wire().pop().unwrap_or_default()) }));
+    }
+    wire.into()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_same_conversation_over_each_wire() {
+    for platform in ["slack", "telegram", "telegram_group"] {
+        let world = world().await;
+        let side: Box<dyn Side> = match platform {
+            "slack" => Box::new(InSlack::begin(&world).await),
+            "telegram" => Box::new(InTelegram::begin(&world, 1)),
+            _ => Box::new(InTelegram::begin(&world, telegram::GROUP)),
+        };
+        let wire = conversation(&world, side.as_ref()).await;
+        insta::assert_json_snapshot!(side.name(), wire);
+        world.end().await;
+    }
+}
+
+/// What goes over the wire, without what differs from run to run: addresses, ids and times.
+fn stable(value: Value) -> Value {
+    match value {
+        Value::String(text) => Value::String(steady(&text)),
+        Value::Array(all) => all.into_iter().map(stable).collect(),
+        Value::Object(all) => Value::Object(all.into_iter().map(|(k, v)| (k, stable(v))).collect()),
+        other => other,
+    }
+}
+
+fn steady(text: &str) -> String {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find("http://127.0.0.1:") {
+        out.push_str(&rest[..at]);
+        let end = rest[at..].find([' ', ')', '"', '|', '>', '<']).map_or(rest.len(), |e| at + e);
+        let kind = if rest[at..end].contains("rowId=") {
+            "row"
+        } else if rest[at..end].contains("/v/") {
+            "viewer"
+        } else {
+            "sheet"
+        };
+        out.push_str(&format!("https://‹{kind}›"));
+        rest = &rest[end..];
+    }
+    out.push_str(rest);
+    let id = |w: &str| w.len() == 36 && w.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-');
+    let job = |w: &str| w.len() == 6 && w.bytes().all(|b| b.is_ascii_hexdigit()) && w.bytes().any(|b| b.is_ascii_digit());
+    let word = |w: &str| if id(w) || job(w) { "‹id›".to_owned() } else { w.to_owned() };
+    let mut steady = String::new();
+    let mut open = String::new();
+    for c in out.chars() {
+        if c.is_alphanumeric() || c == '-' {
+            open.push(c);
+        } else {
+            steady.push_str(&word(&std::mem::take(&mut open)));
+            steady.push(c);
+        }
+    }
+    steady + &word(&open)
+}
