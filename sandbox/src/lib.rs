@@ -6,6 +6,7 @@ pub mod fault;
 mod serve;
 pub mod slack;
 pub mod smartsheet;
+pub mod teams;
 pub mod telegram;
 
 pub use serve::Running;

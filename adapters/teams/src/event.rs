@@ -1,0 +1,273 @@
+//! Activities of the Bot Framework, as events of the port. What is not for the bot ends here.
+
+use chat::{Addressed, Anchor, Incoming, MessageRef, Platform, Sender, ThreadKey, What};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// The mark between a channel and the root of a thread in it.
+const ROOT: &str = ";messageid=";
+/// Commands are typed like this; the rest of the line is what is meant.
+const COMMAND: &str = "/sheet";
+
+/// An activity; only what is needed of it.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct Activity {
+    #[serde(rename = "type")]
+    pub kind: String,
+    pub id: String,
+    pub name: String,
+    pub action: String,
+    pub text: String,
+    pub channel_id: String,
+    pub service_url: String,
+    pub reply_to_id: Option<String>,
+    pub from: Account,
+    pub recipient: Account,
+    pub conversation: Conversation,
+    pub entities: Vec<Entity>,
+    pub channel_data: ChannelData,
+    pub members_removed: Vec<Account>,
+    pub value: Value,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct Account {
+    pub id: String,
+    pub name: Option<String>,
+    pub role: Option<String>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct Conversation {
+    pub id: String,
+    pub conversation_type: String,
+    pub tenant_id: Option<String>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct Entity {
+    #[serde(rename = "type")]
+    pub kind: String,
+    pub text: Option<String>,
+    pub mentioned: Account,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct ChannelData {
+    pub tenant: Tenant,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Tenant {
+    pub id: String,
+}
+
+/// Where to post: the private part of [`Anchor`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Place {
+    pub tenant: String,
+    pub service_url: String,
+    /// As Teams names it, with the root of the thread in it.
+    pub conversation: String,
+    pub bot: String,
+    /// A conversation with one person.
+    pub personal: bool,
+}
+
+impl Place {
+    pub fn anchor(&self) -> Anchor {
+        Anchor(serde_json::to_string(self).unwrap_or_default())
+    }
+
+    pub fn read(anchor: &Anchor) -> Option<Self> {
+        serde_json::from_str(&anchor.0).ok()
+    }
+
+    pub fn thread(&self) -> ThreadKey {
+        let (conversation, root) = match self.conversation.split_once(ROOT) {
+            Some((conversation, root)) => (conversation, Some(root.to_owned())),
+            None => (self.conversation.as_str(), None),
+        };
+        ThreadKey { platform: Platform::Teams, install: self.tenant.clone(), conversation: conversation.to_owned(), root }
+    }
+
+    /// The address of a message.
+    pub fn message(&self, id: &str) -> MessageRef {
+        let place = At { service_url: self.service_url.clone(), conversation: self.conversation.clone(), id: id.to_owned() };
+        MessageRef { place: serde_json::to_string(&place).unwrap_or_default(), opens: None }
+    }
+}
+
+/// The private part of a message's address.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct At {
+    pub service_url: String,
+    pub conversation: String,
+    pub id: String,
+}
+
+impl At {
+    pub fn read(at: &MessageRef) -> Option<Self> {
+        serde_json::from_str(&at.place).ok()
+    }
+}
+
+/// The event that an activity is for the bot, if any.
+pub(crate) fn parse(activity: &Activity, now_ms: i64) -> Option<Incoming> {
+    let own =
+        activity.from.id == activity.recipient.id || activity.from.role.as_deref() == Some("bot") || activity.from.id.starts_with("28:");
+    if own || activity.from.id.is_empty() || activity.conversation.id.is_empty() {
+        return None;
+    }
+    let (what, addressed) = match activity.kind.as_str() {
+        "message" => said(activity)?,
+        "invoke" if activity.name == "adaptiveCard/action" => {
+            let data = &activity.value["action"]["data"];
+            (pressed(activity, data)?, addressed(activity, true))
+        }
+        "installationUpdate" if activity.action.starts_with("remove") => (What::Left, Addressed::Mention),
+        "conversationUpdate" if activity.members_removed.iter().any(|m| m.id == activity.recipient.id) => (What::Left, Addressed::Mention),
+        _ => return None,
+    };
+    let place = place(activity);
+    let kind = match what {
+        What::Press { .. } => "press:",
+        What::Left => "left:",
+        What::Text { .. } | What::Command { .. } => "",
+    };
+    let thread = place.thread();
+    Some(Incoming {
+        delivery_id: activity.id.clone(),
+        dedupe_id: format!("{kind}{}:{}", thread.conversation, activity.id),
+        thread,
+        anchor: place.anchor(),
+        sender: Sender { id: activity.from.id.clone(), name: activity.from.name.as_deref().map(chat::text::clean) },
+        addressed,
+        what,
+        received_at_ms: now_ms,
+    })
+}
+
+/// Where an activity happened. A post in a channel that answers nothing opens a thread.
+pub(crate) fn place(activity: &Activity) -> Place {
+    let conversation = &activity.conversation;
+    let opens = conversation.conversation_type == "channel" && !conversation.id.contains(ROOT);
+    let tenant = conversation.tenant_id.clone().filter(|t| !t.is_empty()).unwrap_or_else(|| activity.channel_data.tenant.id.clone());
+    let root = activity.reply_to_id.as_deref().filter(|_| activity.kind == "invoke").unwrap_or(&activity.id);
+    Place {
+        tenant,
+        service_url: activity.service_url.clone(),
+        conversation: if opens { format!("{}{ROOT}{root}", conversation.id) } else { conversation.id.clone() },
+        bot: activity.recipient.id.clone(),
+        personal: is_personal(activity),
+    }
+}
+
+fn is_personal(activity: &Activity) -> bool {
+    activity.conversation.conversation_type == "personal"
+}
+
+fn addressed(activity: &Activity, mentioned: bool) -> Addressed {
+    match (is_personal(activity), mentioned) {
+        (true, _) => Addressed::Dm,
+        (false, true) => Addressed::Mention,
+        (false, false) => Addressed::FollowUp,
+    }
+}
+
+fn said(activity: &Activity) -> Option<(What, Addressed)> {
+    // A card of the older kind sends what was pressed as a message without text.
+    if activity.text.trim().is_empty() && activity.value.is_object() {
+        return Some((pressed(activity, &activity.value)?, addressed(activity, true)));
+    }
+    let mut text = activity.text.clone();
+    let mut mentioned = false;
+    for entity in activity.entities.iter().filter(|e| e.kind == "mention") {
+        let name = entity.mentioned.name.as_deref().unwrap_or_default();
+        let marked = entity.text.clone().unwrap_or_else(|| format!("<at>{name}</at>"));
+        if is_me(&entity.mentioned.id, &activity.recipient.id) {
+            mentioned = true;
+            text = text.replace(&marked, " ");
+        } else {
+            text = text.replace(&marked, &format!("@{name}"));
+        }
+    }
+    let words = unescaped(&text);
+    let words = words.split(' ').filter(|w| !w.is_empty()).collect::<Vec<_>>().join(" ").trim().to_owned();
+    let command = words.strip_prefix(COMMAND).filter(|rest| rest.is_empty() || rest.starts_with(' ')).map(str::trim);
+    let what = match command {
+        Some(rest) => What::Command { text: rest.to_owned() },
+        None => What::Text { text: words },
+    };
+    Some((what, addressed(activity, mentioned)))
+}
+
+/// The bot is called `28:APPLICATION`, or by the application alone.
+fn is_me(id: &str, me: &str) -> bool {
+    let bare = |id: &str| id.rsplit(':').next().unwrap_or_default().to_ascii_lowercase();
+    !id.is_empty() && bare(id) == bare(me)
+}
+
+/// Text comes with the few entities that Teams writes.
+fn unescaped(text: &str) -> String {
+    text.replace("&nbsp;", " ")
+        .replace('\u{a0}', " ")
+        .replace("&lt;", "<")
+        .replace("&gt;", ">")
+        .replace("&quot;", "\"")
+        .replace("&amp;", "&")
+}
+
+fn pressed(activity: &Activity, data: &Value) -> Option<What> {
+    let action = data["action"].as_str()?.to_owned();
+    let message = activity.reply_to_id.as_deref().map(|id| place(activity).message(id));
+    Some(What::Press { action, message })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn heard(text: &str, conversation: &Value, mentioned: &str) -> Option<Incoming> {
+        let entity = json!({ "type": "mention", "text": "<at>Chat Sheet</at>", "mentioned": { "id": mentioned, "name": "Chat Sheet" } });
+        let activity = json!({
+            "type": "message", "id": "5", "text": text, "serviceUrl": "https://smba.trafficmanager.net/emea/", "channelId": "msteams",
+            "from": { "id": "29:lee", "name": "Lee" }, "recipient": { "id": "28:app" }, "conversation": conversation, "entities": [entity],
+        });
+        parse(&serde_json::from_value(activity).expect("an activity"), 0)
+    }
+
+    #[test]
+    fn threads_mentions_and_commands_are_found() {
+        let channel = json!({ "id": "19:plan@thread.tacv2", "conversationType": "channel", "tenantId": "t" });
+        let event = heard("<at>Chat Sheet</at>&nbsp;which tasks are <late>?", &channel, "28:APP").expect("for the bot");
+        assert_eq!((event.addressed, event.what), (Addressed::Mention, What::Text { text: "which tasks are <late>?".into() }));
+        assert_eq!(event.thread.root.as_deref(), Some("5"), "a post opens a thread");
+        let inside = json!({ "id": "19:plan@thread.tacv2;messageid=3", "conversationType": "channel", "tenantId": "t" });
+        let event = heard("and <at>Chat Sheet</at>?", &inside, "29:mia").expect("heard");
+        assert_eq!((event.addressed, event.what), (Addressed::FollowUp, What::Text { text: "and @Chat Sheet?".into() }));
+        assert_eq!((event.thread.conversation.as_str(), event.thread.root.as_deref()), ("19:plan@thread.tacv2", Some("3")));
+        let alone = json!({ "id": "a:1", "conversationType": "personal", "tenantId": "t" });
+        let event = heard("/sheet use Budget", &alone, "").expect("for the bot");
+        assert_eq!((event.addressed, event.what, event.thread.root), (Addressed::Dm, What::Command { text: "use Budget".into() }, None));
+    }
+
+    #[test]
+    fn odd_activities_are_nothing() {
+        for odd in [
+            "{}",
+            "{\"type\":\"message\"}",
+            "{\"type\":\"invoke\",\"name\":\"task/fetch\",\"from\":{\"id\":\"29:a\"},\"conversation\":{\"id\":\"x\"}}",
+        ] {
+            let activity: Activity = serde_json::from_str(odd).expect("an activity");
+            assert!(parse(&activity, 0).is_none(), "{odd}");
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! Microsoft Teams over the Bot Framework protocol: signed activities come in over one URL; messages and Adaptive Cards
+//! go out to the service that the activity came from. There is no maintained SDK for Rust, so the protocol is spoken here.
+
+mod access;
+mod event;
+mod presses;
+mod render;
+mod route;
+mod trust;
+mod web;
+
+pub use render::{Part, plain, render};
+pub use route::router;
+
+use access::Access;
+use chat::{Overall, Pace, Rate};
+use presses::Presses;
+use reqwest::Client;
+use std::time::Duration;
+use trust::Trust;
+use url::Url;
+
+/// How to reach Teams as one bot.
+#[derive(Clone)]
+pub struct Settings {
+    /// The bot's application id.
+    pub app_id: String,
+    /// A client secret of that application.
+    pub app_password: String,
+    /// The tenant of the application: new bots belong to one.
+    pub tenant_id: String,
+    /// Where the keys of the Bot Framework are described.
+    pub openid_metadata_url: Url,
+    /// Where the bot gets its token.
+    pub token_url: Url,
+    /// Hosts that the bot's token may be sent to, beside those of Microsoft; `host:port` for one on this machine.
+    pub service_hosts: Vec<String>,
+    /// Whether Teams' rates are kept to.
+    pub paced: bool,
+}
+
+/// The bot in Teams.
+pub struct Teams {
+    settings: Settings,
+    http: Client,
+    trust: Trust,
+    access: Access,
+    paces: Option<(Pace, Overall)>,
+    presses: Presses,
+}
+
+/// Of 7 messages a second, 8 in two, 60 in 30 and 1,800 an hour that a conversation takes; a margin stays.
+const CONVERSATION: [Rate; 2] = [Rate::new(600, 4), Rate::new(2_200, 100)];
+const GROWING: Rate = Rate::new(1_800, 2);
+/// Of 30 a second that an app may send in a tenant.
+const ALL: Rate = Rate::new(40, 4);
+const TIMEOUT: Duration = Duration::from_secs(15);
+/// Where Microsoft runs the connector: in the public cloud and in those of the United States' government.
+const MICROSOFT: [&str; 4] = [
+    "smba.trafficmanager.net",
+    "smba.infra.gcc.teams.microsoft.com",
+    "smba.infra.gov.teams.microsoft.us",
+    "smba.infra.dod.teams.microsoft.us",
+];
+
+/// Why the adapter could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    /// The TLS set-up of this machine is broken.
+    #[error("HTTP cannot be used: {0}")]
+    Http(#[from] reqwest::Error),
+    /// Without it nobody could be told from a forger.
+    #[error("the application id, its password and the tenant are needed")]
+    Incomplete,
+}
+
+impl Teams {
+    /// An adapter with these settings.
+    ///
+    /// # Errors
+    /// See [`SetupError`].
+    #[expect(clippy::disallowed_methods, reason = "the adapter's own client")]
+    pub fn new(settings: Settings) -> Result<Self, SetupError> {
+        if [&settings.app_id, &settings.app_password, &settings.tenant_id].iter().any(|s| s.trim().is_empty()) {
+            return Err(SetupError::Incomplete);
+        }
+        let http = Client::builder().timeout(TIMEOUT).redirect(reqwest::redirect::Policy::none()).build()?;
+        Ok(Self {
+            trust: Trust::new(http.clone(), settings.openid_metadata_url.clone(), &settings.app_id),
+            access: Access::default(),
+            paces: settings.paced.then(|| (Pace::new(&CONVERSATION, GROWING), ALL.overall())),
+            presses: Presses::default(),
+            http,
+            settings,
+        })
+    }
+
+    /// Tries the credentials and the keys of the Bot Framework.
+    ///
+    /// # Errors
+    /// What does not work, in words.
+    pub async fn who_am_i(&self) -> Result<String, chat::ChatError> {
+        self.trust.issuer().await.map_err(|e| chat::ChatError::Unreachable(format!("OPENID_METADATA_URL: {e}")))?;
+        self.token().await?;
+        Ok(format!("application {} in tenant {}", self.settings.app_id, self.settings.tenant_id))
+    }
+
+    /// Whether the bot's token may be sent there.
+    fn may_serve(&self, service: &Url) -> bool {
+        let host = service.host_str().unwrap_or_default();
+        let with_port = service.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
+        let named = self.settings.service_hosts.iter().any(|h| *h == with_port);
+        let local = matches!(service.host(), Some(url::Host::Ipv4(ip)) if ip.is_loopback());
+        (service.scheme() == "https" && (named || (service.port().is_none() && MICROSOFT.contains(&host)))) || (named && local)
+    }
+}

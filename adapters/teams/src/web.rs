@@ -1,0 +1,258 @@
+//! Messages out: the connector's REST API, with its errors named after what the core does next.
+//! <https://learn.microsoft.com/azure/bot-service/rest-api/bot-framework-rest-connector-api-reference>
+
+use crate::Teams;
+use crate::event::{At, Place};
+use crate::render::{Part, plain, render};
+use async_trait::async_trait;
+use chat::{Anchor, Chat, ChatError, File, Limits, Message, MessageRef, Platform, Profile};
+use reqwest::{Method, Response, StatusCode};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::time::Duration;
+use url::Url;
+
+const CARD: &str = "application/vnd.microsoft.card.adaptive";
+/// Lines of a file that are shown; Teams takes no files from bots without asking the person first.
+const FILE_CHARS: usize = 10_000;
+
+#[derive(Default, Deserialize)]
+struct Created {
+    #[serde(default)]
+    id: String,
+}
+
+#[derive(Deserialize)]
+struct Member {
+    name: Option<String>,
+    email: Option<String>,
+    #[serde(rename = "userPrincipalName")]
+    principal: Option<String>,
+}
+
+/// How the connector words a refusal.
+#[derive(Default, Deserialize)]
+struct Refusal {
+    #[serde(default)]
+    error: Detail,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Detail {
+    code: String,
+    message: String,
+}
+
+#[async_trait]
+impl Chat for Teams {
+    fn platform(&self) -> Platform {
+        Platform::Teams
+    }
+
+    fn limits(&self) -> Limits {
+        Limits {
+            edit_interval: Duration::from_millis(2_000),
+            progress_interval: Duration::from_secs(3),
+            table_rows: 40,
+            table_columns: 12,
+            buttons: 24,
+        }
+    }
+
+    fn thread_url(&self, anchor: &Anchor) -> Option<Url> {
+        let place = Place::read(anchor)?;
+        let thread = place.thread();
+        let root = thread.root?;
+        let mut url = Url::parse("https://teams.microsoft.com/l/message/").ok()?;
+        url.path_segments_mut().ok()?.pop_if_empty().push(&thread.conversation).push(&root);
+        url.query_pairs_mut().append_pair("tenantId", &place.tenant);
+        Some(url)
+    }
+
+    async fn post(&self, anchor: &Anchor, message: &Message) -> Result<MessageRef, ChatError> {
+        let place = place_of(anchor)?;
+        self.pace(&place.conversation, message.partial).await.or_else(|early| if message.partial { Ok(()) } else { Err(early) })?;
+        let id = match self.send_all(&place.service_url, &place.conversation, render(message)).await {
+            Err(ChatError::Rejected(why)) => {
+                tracing::warn!(why, "teams refused the card; the words go out as text");
+                self.send_all(&place.service_url, &place.conversation, plain(message)).await?
+            }
+            other => other?,
+        };
+        Ok(place.message(&id))
+    }
+
+    async fn edit(&self, at: &MessageRef, message: &Message) -> Result<(), ChatError> {
+        let at = At::read(at).ok_or_else(|| ChatError::Gone("the address is not one of Teams".into()))?;
+        self.pace(&at.conversation, message.partial).await?;
+        let mut parts = render(message).into_iter();
+        let first = parts.next().unwrap_or_default();
+        let card = first.card.clone();
+        match self.update(&at, first).await {
+            Err(ChatError::Rejected(why)) => {
+                tracing::warn!(why, "teams refused the card; the words go out as text");
+                parts = plain(message).into_iter();
+                self.update(&at, parts.next().unwrap_or_default()).await?;
+            }
+            other => other?,
+        }
+        if message.partial {
+            return Ok(());
+        }
+        if let Some(card) = card {
+            self.presses.outcome(&at.conversation, &at.id, &card);
+        }
+        let rest: Vec<Part> = parts.collect();
+        if !rest.is_empty() {
+            self.send_all(&at.service_url, &at.conversation, rest).await?;
+        }
+        Ok(())
+    }
+
+    async fn whisper(&self, anchor: &Anchor, user: &str, message: &Message) -> Result<(), ChatError> {
+        let place = place_of(anchor)?;
+        let words = message.plain();
+        let plain_words = message.buttons().next().is_none() && !words.contains("://");
+        if plain_words && self.presses.aside(&place.conversation, user, words.trim()) {
+            return Ok(());
+        }
+        let aside = if place.personal { place } else { self.direct(&place, user).await? };
+        self.post(&aside.anchor(), message).await.map(drop)
+    }
+
+    async fn upload(&self, anchor: &Anchor, file: &File) -> Result<(), ChatError> {
+        let content = String::from_utf8_lossy(&file.bytes);
+        let shown = chat::text::shorten(&content, FILE_CHARS);
+        let left_out = content.lines().count().saturating_sub(shown.lines().count());
+        let mut words = format!("{}:\n{shown}", file.name);
+        if left_out > 0 {
+            words.push_str(&format!("\n… and {left_out} more lines"));
+        }
+        let place = place_of(anchor)?;
+        self.pace(&place.conversation, false).await?;
+        self.send_all(&place.service_url, &place.conversation, vec![Part { card: None, text: words }]).await.map(drop)
+    }
+
+    async fn profile(&self, anchor: &Anchor, user: &str) -> Result<Profile, ChatError> {
+        let place = place_of(anchor)?;
+        let url = self.url(&place.service_url, &["conversations", &place.conversation, "members", user])?;
+        let member: Member = self.call(Method::GET, url, None).await?;
+        Ok(Profile { name: member.name.unwrap_or_else(|| user.to_owned()), email: member.email.or(member.principal) })
+    }
+}
+
+fn place_of(anchor: &Anchor) -> Result<Place, ChatError> {
+    Place::read(anchor).ok_or_else(|| ChatError::Gone("the address is not one of Teams".into()))
+}
+
+fn activity(part: Part) -> Value {
+    match part.card {
+        Some(card) => json!({
+            "type": "message", "summary": part.text,
+            "attachments": [{ "contentType": CARD, "content": card }],
+        }),
+        None => json!({ "type": "message", "textFormat": "plain", "text": part.text }),
+    }
+}
+
+impl Teams {
+    async fn pace(&self, conversation: &str, partial: bool) -> Result<(), ChatError> {
+        match &self.paces {
+            Some((pace, all)) => pace.turn(conversation, all, partial).await,
+            None => Ok(()),
+        }
+    }
+
+    /// The conversation of the bot with one person.
+    async fn direct(&self, place: &Place, user: &str) -> Result<Place, ChatError> {
+        let url = self.url(&place.service_url, &["conversations"])?;
+        let wanted = json!({
+            "bot": { "id": place.bot }, "members": [{ "id": user }], "isGroup": false, "tenantId": place.tenant,
+            "channelData": { "tenant": { "id": place.tenant } },
+        });
+        let created: Created = self.call(Method::POST, url, Some(&wanted)).await?;
+        Ok(Place { conversation: created.id, personal: true, ..place.clone() })
+    }
+
+    /// Sends parts one after the other; the id of the first.
+    async fn send_all(&self, service_url: &str, conversation: &str, parts: Vec<Part>) -> Result<String, ChatError> {
+        let url = self.url(service_url, &["conversations", conversation, "activities"])?;
+        let mut first = None;
+        for part in parts {
+            if first.is_some() {
+                self.pace(conversation, false).await?;
+            }
+            let created: Created = self.call(Method::POST, url.clone(), Some(&activity(part))).await?;
+            first.get_or_insert(created.id);
+        }
+        first.ok_or_else(|| ChatError::Rejected("an empty message".into()))
+    }
+
+    async fn update(&self, at: &At, part: Part) -> Result<(), ChatError> {
+        let url = self.url(&at.service_url, &["conversations", &at.conversation, "activities", &at.id])?;
+        let mut body = activity(part);
+        body["id"] = json!(at.id);
+        self.call::<Created>(Method::PUT, url, Some(&body)).await.map(drop)
+    }
+
+    /// An address of the connector. Ids hold characters that mean something in paths.
+    fn url(&self, service_url: &str, path: &[&str]) -> Result<Url, ChatError> {
+        let gone = || ChatError::Gone("the service's address is none".into());
+        let mut url = Url::parse(service_url).map_err(|_| gone())?;
+        if !self.may_serve(&url) {
+            return Err(ChatError::Forbidden(format!(
+                "{} is not a service that our token may be sent to",
+                url.host_str().unwrap_or_default()
+            )));
+        }
+        url.path_segments_mut().map_err(|()| gone())?.pop_if_empty().push("v3").extend(path);
+        Ok(url)
+    }
+
+    /// Calls the connector; a token that has ended is taken anew once.
+    async fn call<T: for<'de> Deserialize<'de>>(&self, method: Method, url: Url, body: Option<&Value>) -> Result<T, ChatError> {
+        for last in [false, true] {
+            let mut request = self.http.request(method.clone(), url.clone()).bearer_auth(self.token().await?);
+            if let Some(body) = body {
+                request = request.json(body);
+            }
+            let answer = request.send().await.map_err(|e| lost(&e))?;
+            if answer.status() == StatusCode::UNAUTHORIZED && !last {
+                self.forget_token().await;
+                continue;
+            }
+            return read(answer).await;
+        }
+        Err(ChatError::Forbidden("the token is refused".into()))
+    }
+}
+
+fn lost(error: &reqwest::Error) -> ChatError {
+    if error.is_connect() {
+        ChatError::Unreachable("teams cannot be reached".into())
+    } else {
+        ChatError::MayHaveLanded("teams did not answer".into())
+    }
+}
+
+/// The connector's answers, by what to do next.
+async fn read<T: for<'de> Deserialize<'de>>(answer: Response) -> Result<T, ChatError> {
+    let status = answer.status();
+    let wait =
+        answer.headers().get("retry-after").and_then(|v| v.to_str().ok()?.parse().ok()).map_or(Duration::from_secs(5), Duration::from_secs);
+    let bytes = answer.bytes().await.map_err(|e| lost(&e))?;
+    if status.is_success() {
+        let text = if bytes.is_empty() { b"{}".as_slice() } else { &bytes };
+        return serde_json::from_slice(text).map_err(|_| ChatError::MayHaveLanded("teams' answer cannot be read".into()));
+    }
+    let Detail { code, message } = serde_json::from_slice::<Refusal>(&bytes).unwrap_or_default().error;
+    let words = format!("{status} {code} {message}").trim().to_owned();
+    Err(match status.as_u16() {
+        429 => ChatError::RateLimited(wait),
+        404 | 410 => ChatError::Gone(words),
+        400 | 413 => ChatError::Rejected(words),
+        412 | 502..=504 | 500 => ChatError::MayHaveLanded(words),
+        _ => ChatError::Forbidden(words),
+    })
+}

@@ -1,0 +1,183 @@
+//! People: they write, mention and press; the bot gets signed activities.
+
+use super::sign::{self, Forgery};
+use super::{BOT, BOT_NAME, CHANNEL, GROUP, Posted, Service, TENANT, Teams, card, name};
+use axum::Form;
+use axum::extract::State;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// How the bot answered the requests about one thing that happened.
+#[derive(Clone, Debug, Default)]
+pub struct Delivered {
+    /// The message that was written or pressed on.
+    pub id: String,
+    /// HTTP statuses, one per request; 0 when there was no answer.
+    pub statuses: Vec<u16>,
+    /// The last answer's body.
+    pub body: Value,
+}
+
+impl Teams {
+    /// Somebody writes: a post in a channel, an answer in a thread (`CHANNEL;messageid=…`), into a group or to the bot alone (`a:lee`).
+    /// `<at>ChatSheet</at>` mentions the bot.
+    pub async fn say(&self, conversation: &str, from: &str, text: &str) -> Delivered {
+        self.service.say(conversation, from, text).await
+    }
+
+    /// The thread that a post opened.
+    pub fn thread_of(id: &str) -> String {
+        format!("{CHANNEL};messageid={id}")
+    }
+
+    /// Somebody presses the button with this label on the newest message of a conversation that has it.
+    pub async fn press(&self, conversation: &str, from: &str, label: &str) -> Delivered {
+        let found = self.service.state().messages.iter().rev().filter(|m| m.conversation == conversation).find_map(|m| {
+            let action = card::button(&m.activity["attachments"][0]["content"], label)?;
+            Some((m.clone(), action))
+        });
+        let Some((message, action)) = found else { return Delivered::default() };
+        let mut activity = self.service.activity("invoke", conversation, from);
+        activity["name"] = json!("adaptiveCard/action");
+        activity["replyToId"] = json!(message.id);
+        activity["value"] = json!({ "action": { "type": "Action.Execute", "verb": action["verb"], "data": action["data"], "title": label }, "trigger": "manual" });
+        let delivered = self.service.deliver(activity, false).await;
+        // What the bot answers with replaces the card for who has pressed.
+        Delivered { id: message.id, ..delivered }
+    }
+
+    /// The last activity is sent again.
+    pub async fn redeliver(&self) -> u16 {
+        let Some(activity) = self.service.state().last_activity.clone() else { return 0 };
+        self.service.send(&activity, Forgery::None).await.0
+    }
+
+    /// The last activity is sent with a token that something is wrong with.
+    pub async fn forge(&self, forgery: Forgery) -> u16 {
+        let Some(mut activity) = self.service.state().last_activity.clone() else { return 0 };
+        activity["id"] = json!(self.service.state().next_id());
+        self.service.send(&activity, forgery).await.0
+    }
+
+    /// An activity that says it comes from another service; its token says so, too, or not.
+    pub async fn from_elsewhere(&self, service_url: &str) -> u16 {
+        let Some(mut activity) = self.service.state().last_activity.clone() else { return 0 };
+        activity["serviceUrl"] = json!(service_url);
+        self.service.send(&activity, Forgery::None).await.0
+    }
+
+    /// The bot's newest message comes in as an activity.
+    pub async fn echo(&self) -> Delivered {
+        let Some(message) = self.service.state().messages.iter().rev().find(|m| m.from == BOT).cloned() else {
+            return Delivered::default();
+        };
+        let mut activity = self.service.activity("message", &message.conversation, BOT);
+        activity["text"] = message.activity["text"].clone();
+        self.service.deliver(activity, true).await
+    }
+
+    /// Another bot mentions the bot.
+    pub async fn other_bot(&self, conversation: &str, text: &str) -> Delivered {
+        let mut activity = self.service.activity("message", conversation, "28:another");
+        activity["text"] = json!(format!("<at>{BOT_NAME}</at> {text}"));
+        activity["entities"] = json!([mention()]);
+        self.service.deliver(activity, true).await
+    }
+
+    /// Somebody changes or deletes a message, or something of a kind that nobody knows yet happens.
+    pub async fn happen(&self, kind: &str, conversation: &str) -> Delivered {
+        let mut activity = self.service.activity(kind, conversation, "29:lee");
+        activity["text"] = json!("status");
+        self.service.deliver(activity, true).await
+    }
+
+    /// The bot is removed from a conversation.
+    pub async fn remove_bot(&self, conversation: &str) -> Delivered {
+        self.service.state().gone.insert(conversation.split(';').next().unwrap_or_default().to_owned());
+        let mut activity = self.service.activity("conversationUpdate", conversation, "29:lee");
+        activity["membersRemoved"] = json!([{ "id": BOT }]);
+        self.service.deliver(activity, true).await
+    }
+}
+
+/// `POST /sandbox/say`: a person writes, by hand.
+pub(super) async fn say_route(State(service): State<Arc<Service>>, Form(form): Form<BTreeMap<String, String>>) -> String {
+    let field = |name: &str, or: &'static str| form.get(name).map_or(or, String::as_str).to_owned();
+    let delivered = service.say(&field("conversation", "a:lee"), &field("user", "29:lee"), &field("text", "")).await;
+    format!("{delivered:?}\n")
+}
+
+/// `GET /sandbox/messages`: what people see, by hand.
+pub(super) async fn messages_route(State(service): State<Arc<Service>>) -> String {
+    let line = |m: &Posted| format!("{}, {}: {}\n\n", m.conversation, m.from, m.seen());
+    service.state().messages.iter().map(line).collect()
+}
+
+fn mention() -> Value {
+    json!({ "type": "mention", "text": format!("<at>{BOT_NAME}</at>"), "mentioned": { "id": BOT, "name": BOT_NAME } })
+}
+
+impl Service {
+    /// An activity as Teams makes it, without what it says.
+    fn activity(&self, kind: &str, conversation: &str, from: &str) -> Value {
+        let id = self.state().next_id();
+        let conversation_type = match conversation {
+            c if c.starts_with(CHANNEL) => "channel",
+            c if c.starts_with(GROUP) => "groupChat",
+            _ => "personal",
+        };
+        json!({
+            "type": kind, "id": id, "timestamp": "2026-11-22T10:30:00.000Z", "serviceUrl": self.service_url(), "channelId": "msteams",
+            "from": { "id": from, "name": name(from), "aadObjectId": "0" }, "recipient": { "id": BOT, "name": BOT_NAME },
+            "conversation": { "id": conversation, "conversationType": conversation_type, "tenantId": TENANT, "isGroup": conversation_type != "personal" },
+            "channelData": { "tenant": { "id": TENANT } }, "entities": [{ "type": "clientInfo", "locale": "en-GB", "platform": "Web" }],
+        })
+    }
+
+    async fn say(&self, conversation: &str, from: &str, text: &str) -> Delivered {
+        let mut activity = self.activity("message", conversation, from);
+        let id = activity["id"].as_str().unwrap_or_default().to_owned();
+        activity["text"] = json!(text);
+        activity["textFormat"] = json!("plain");
+        if text.contains(&format!("<at>{BOT_NAME}</at>"))
+            && let Some(entities) = activity["entities"].as_array_mut()
+        {
+            entities.push(mention());
+        }
+        let kept = if conversation == CHANNEL { Teams::thread_of(&id) } else { conversation.to_owned() };
+        self.state().messages.push(Posted { conversation: kept, id: id.clone(), from: from.into(), activity: activity.clone(), edits: 0 });
+        Delivered { id, ..self.deliver(activity, true).await }
+    }
+
+    /// Sends until acknowledged; presses are sent once.
+    async fn deliver(&self, activity: Value, retried: bool) -> Delivered {
+        self.state().last_activity = Some(activity.clone());
+        let (status, mut body) = self.send(&activity, Forgery::None).await;
+        let mut statuses = vec![status];
+        for wait in self.options.retry_after {
+            if !retried || statuses.last().is_some_and(|s| (200..300).contains(s)) {
+                break;
+            }
+            tokio::time::sleep(wait).await;
+            let (status, again) = self.send(&activity, Forgery::None).await;
+            statuses.push(status);
+            body = again;
+        }
+        Delivered { id: String::new(), statuses, body }
+    }
+
+    async fn send(&self, activity: &Value, forgery: Forgery) -> (u16, Value) {
+        let url = self.state().events_url.clone().unwrap_or_default();
+        let service_url = self.service_url();
+        let token = sign::token(&service_url, forgery);
+        let mut request = self.http.post(url).json(activity);
+        if let Some(token) = token {
+            request = request.bearer_auth(token);
+        }
+        match request.send().await {
+            Ok(answer) => (answer.status().as_u16(), answer.json().await.unwrap_or_default()),
+            Err(_) => (0, Value::Null),
+        }
+    }
+}
