@@ -2,7 +2,7 @@
 
 mod platforms;
 
-pub use platforms::{slack_adapter, telegram_adapter};
+pub use platforms::{slack_adapter, teams_adapter, telegram_adapter};
 
 use crate::bot::{Bot, Door, Parts};
 use crate::changes::Changes;

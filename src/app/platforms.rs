@@ -1,7 +1,7 @@
 //! The adapters of the chat platforms that are set up.
 
 use crate::bot::Door;
-use crate::config::{Config, Slack, Telegram};
+use crate::config::{Config, Slack, Teams, Telegram};
 use anyhow::Context;
 use axum::Router;
 use chat::Chat;
@@ -30,6 +30,11 @@ pub(super) fn connect(config: &Config, door: &Arc<Door>, stop: &CancellationToke
         connected.webhooks.push(("slack", slack_chat::router(adapter.clone(), door.clone())));
         connected.chats.push(adapter);
     }
+    if let Some(teams) = &config.teams {
+        let adapter = teams_adapter(teams)?;
+        connected.webhooks.push(("teams", teams_chat::router(adapter.clone(), door.clone())));
+        connected.chats.push(adapter);
+    }
     if let Some(telegram) = &config.telegram {
         let adapter = telegram_adapter(telegram, config.public_base_url.as_ref())?;
         connected.webhooks.push(("telegram", telegram_chat::router(adapter.clone(), door.clone())));
@@ -50,6 +55,23 @@ pub fn slack_adapter(slack: &Slack) -> anyhow::Result<Arc<slack_chat::Slack>> {
         api_base_url: slack.api_base_url.to_string(),
     };
     Ok(Arc::new(slack_chat::Slack::new(settings)?))
+}
+
+/// The Teams adapter of these settings.
+///
+/// # Errors
+/// When the TLS set-up of this machine is broken.
+pub fn teams_adapter(teams: &Teams) -> anyhow::Result<Arc<teams_chat::Teams>> {
+    let settings = teams_chat::Settings {
+        app_id: teams.app_id.clone(),
+        app_password: teams.app_password.expose_secret().to_owned(),
+        tenant_id: teams.tenant_id.clone(),
+        openid_metadata_url: teams.openid_metadata_url.clone(),
+        token_url: teams.token_url.clone(),
+        service_hosts: teams.service_hosts.clone(),
+        paced: teams.paced,
+    };
+    Ok(Arc::new(teams_chat::Teams::new(settings).context("TEAMS_APP_ID, TEAMS_APP_PASSWORD, TEAMS_TENANT_ID")?))
 }
 
 /// The Telegram adapter of these settings: with a webhook when Telegram can reach us and prove itself.

@@ -1,7 +1,7 @@
 //! `check`: tries every configured credential and connection; a table of what works and how to fix the rest.
 
 use super::FAILED;
-use crate::app::{slack_adapter, telegram_adapter};
+use crate::app::{slack_adapter, teams_adapter, telegram_adapter};
 use crate::config::Config;
 use crate::llm::{Error as ModelError, Model};
 use crate::smartsheet::{Client, Error as SmartsheetError, Identity};
@@ -29,6 +29,7 @@ pub(super) async fn run(config: &Config) -> anyhow::Result<ExitCode> {
         smartsheet(config).await,
         model(config).await,
         slack(config).await,
+        teams(config).await,
         telegram(config).await,
         public_url(config),
     ];
@@ -143,6 +144,33 @@ async fn slack(config: &Config) -> Line {
             "Slack",
             State::Fails,
             format!("{error}. Check SLACK_BOT_TOKEN (OAuth & Permissions > Bot User OAuth Token), and that the app is installed."),
+        ),
+    }
+}
+
+async fn teams(config: &Config) -> Line {
+    let Some(teams) = &config.teams else {
+        return line(
+            "Teams",
+            State::Missing,
+            "set TEAMS_APP_ID, TEAMS_APP_PASSWORD and TEAMS_TENANT_ID (`chatsheet manifest teams` makes the app to install)",
+        );
+    };
+    let tried = match teams_adapter(teams) {
+        Ok(adapter) => adapter.who_am_i().await.map_err(|e| e.to_string()),
+        Err(error) => Err(format!("{error:#}")),
+    };
+    match tried {
+        Ok(who) if config.public_base_url.is_some() => {
+            line("Teams", State::Works, format!("{who}. The messaging endpoint proves itself with the first message."))
+        }
+        Ok(who) => line("Teams", State::Missing, format!("{who}; set PUBLIC_BASE_URL, too: Teams delivers messages to it")),
+        Err(error) => line(
+            "Teams",
+            State::Fails,
+            format!(
+                "{error}. Check TEAMS_APP_PASSWORD (Entra > App registrations > Certificates & secrets: the Value), and TEAMS_TENANT_ID."
+            ),
         ),
     }
 }

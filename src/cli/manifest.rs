@@ -3,8 +3,12 @@
 use super::{FAILED, WRONG};
 use crate::app::telegram_adapter;
 use crate::config::Config;
+use anyhow::Context;
 use clap::{Args, ValueEnum};
+use std::fs::File;
+use std::io::Write;
 use std::process::ExitCode;
+use zip::write::{SimpleFileOptions, ZipWriter};
 
 /// What to print.
 #[derive(Args)]
@@ -19,10 +23,18 @@ pub(super) struct Arguments {
 #[derive(Clone, Copy, ValueEnum)]
 enum Platform {
     Slack,
+    Teams,
     Telegram,
 }
 
 const SLACK: &str = include_str!("../../manifests/slack.yaml");
+const TEAMS: &str = include_str!("../../manifests/teams/manifest.json");
+const TEAMS_ICONS: [(&str, &[u8]); 2] = [
+    ("color.png", include_bytes!("../../manifests/teams/color.png")),
+    ("outline.png", include_bytes!("../../manifests/teams/outline.png")),
+];
+const TEAMS_PACKAGE: &str = "chatsheet-teams.zip";
+const TEAMS_PLACEHOLDER: &str = "00000000-0000-0000-0000-000000000000";
 const TELEGRAM: &str = include_str!("../../manifests/telegram.json");
 const PLACEHOLDER: &str = "https://bot.example.com";
 
@@ -44,6 +56,8 @@ pub(super) async fn run(arguments: &Arguments, config: &Config) -> anyhow::Resul
         (Platform::Slack, true) => {
             wrong("Slack takes manifests on its page only: https://api.slack.com/apps > Create New App > From a manifest")
         }
+        (Platform::Teams, false) => teams(config),
+        (Platform::Teams, true) => wrong("Teams takes packages in its admin centre or under Apps > Manage your apps > Upload an app"),
         (Platform::Telegram, false) => {
             print!("{TELEGRAM}");
             Ok(ExitCode::SUCCESS)
@@ -62,6 +76,27 @@ fn slack(config: &Config) -> anyhow::Result<ExitCode> {
         return wrong("PUBLIC_BASE_URL is not set: Slack must be able to reach the sidecar under it, such as https://bot.example.com");
     };
     print!("{}", SLACK.replace(PLACEHOLDER, base.as_str().trim_end_matches('/')));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Writes the package of the Teams app into the current folder.
+fn teams(config: &Config) -> anyhow::Result<ExitCode> {
+    let (Some(base), Some(teams)) = (&config.public_base_url, &config.teams) else {
+        return wrong(
+            "PUBLIC_BASE_URL and the TEAMS_* settings are needed: they stand in the package; adapters/teams/README.md says where they come from",
+        );
+    };
+    let manifest = TEAMS.replace(PLACEHOLDER, base.as_str().trim_end_matches('/')).replace(TEAMS_PLACEHOLDER, &teams.app_id);
+    let file = File::create(TEAMS_PACKAGE).with_context(|| format!("cannot write {TEAMS_PACKAGE}"))?;
+    let mut package = ZipWriter::new(file);
+    let stored = SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
+    for (name, bytes) in [("manifest.json", manifest.as_bytes())].into_iter().chain(TEAMS_ICONS) {
+        package.start_file(name, stored)?;
+        package.write_all(bytes)?;
+    }
+    package.finish()?;
+    println!("{TEAMS_PACKAGE} is the app. Teams > Apps > Manage your apps > Upload an app, or the admin centre for everybody.");
+    println!("The messaging endpoint of the bot (Azure > Bot > Configuration): {}/api/webhooks/teams", base.as_str().trim_end_matches('/'));
     Ok(ExitCode::SUCCESS)
 }
 

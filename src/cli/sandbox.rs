@@ -4,7 +4,7 @@ use crate::clock::Clock;
 use anyhow::Context;
 use clap::{Args, Subcommand};
 use sandbox::fault::{Faults, Kind};
-use sandbox::{azure, slack, smartsheet, telegram};
+use sandbox::{azure, slack, smartsheet, teams, telegram};
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -64,6 +64,14 @@ enum Service {
         #[command(flatten)]
         common: Common,
         /// Where events are sent, such as http://127.0.0.1:3000/api/webhooks/slack.
+        #[arg(long)]
+        events: Option<String>,
+    },
+    /// A Microsoft Teams.
+    Teams {
+        #[command(flatten)]
+        common: Common,
+        /// Where activities are sent, such as http://127.0.0.1:3000/api/webhooks/teams.
         #[arg(long)]
         events: Option<String>,
     },
@@ -133,6 +141,17 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             }
             print(&running.settings());
             println!("# Write as a person: curl -d 'channel=C1&user=U1&text=<@{}> help' {}/sandbox/say", slack::BOT_USER, running.origin());
+            running.wait().await;
+        }
+        Service::Teams { common, events } => {
+            let options = teams::Options { listen: common.listen, enforce_rates: true, ..teams::Options::default() };
+            let running = teams::Teams::start(options).await?;
+            set(running.faults(), &common.fault);
+            if let Some(url) = events {
+                running.send_events_to(&url);
+            }
+            print(&running.settings());
+            println!("# Write as a person: curl -d 'text=help' {0}/sandbox/say; read: curl {0}/sandbox/messages", running.origin());
             running.wait().await;
         }
         Service::Telegram { common } => {

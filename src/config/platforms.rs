@@ -15,6 +15,25 @@ pub struct Slack {
     pub api_base_url: Url,
 }
 
+/// The bot in Microsoft Teams.
+#[derive(Clone, Debug)]
+pub struct Teams {
+    /// `TEAMS_APP_ID`: the application (client) id.
+    pub app_id: String,
+    /// `TEAMS_APP_PASSWORD`: a client secret. Required with the id.
+    pub app_password: SecretString,
+    /// `TEAMS_TENANT_ID`: the tenant of the application. Required with the id.
+    pub tenant_id: String,
+    /// `TEAMS_OPENID_METADATA_URL`. Unset: that of the public cloud.
+    pub openid_metadata_url: Url,
+    /// `TEAMS_TOKEN_URL`. Unset: that of the tenant in the public cloud.
+    pub token_url: Url,
+    /// `TEAMS_SERVICE_HOSTS`: hosts that the bot's token may be sent to, beside Microsoft's own.
+    pub service_hosts: Vec<String>,
+    /// Whether Teams' rates are kept to.
+    pub paced: bool,
+}
+
 /// The Telegram bot.
 #[derive(Clone, Debug)]
 pub struct Telegram {
@@ -57,4 +76,37 @@ pub(super) fn telegram(r: &mut Reader<'_>) -> Option<Telegram> {
             None
         }
     }
+}
+
+pub(super) fn teams(r: &mut Reader<'_>) -> Option<Teams> {
+    let (app_id, app_password, tenant_id) = (r.text("TEAMS_APP_ID"), r.secret("TEAMS_APP_PASSWORD"), r.text("TEAMS_TENANT_ID"));
+    let metadata = "https://login.botframework.com/v1/.well-known/openidconfiguration";
+    let openid_metadata_url = r.url("TEAMS_OPENID_METADATA_URL").or_else(|| Url::parse(metadata).ok());
+    let token_url = r.url("TEAMS_TOKEN_URL");
+    let service_hosts = r.text("TEAMS_SERVICE_HOSTS").unwrap_or_default();
+    if app_id.is_none() && app_password.is_none() && tenant_id.is_none() {
+        return None;
+    }
+    for (name, unset, where_it_is) in [
+        ("TEAMS_APP_ID", app_id.is_none(), "it is the Application (client) ID under Overview of the app registration in Entra"),
+        (
+            "TEAMS_APP_PASSWORD",
+            app_password.is_none(),
+            "it is the value of a client secret under Certificates & secrets of the app registration",
+        ),
+        (
+            "TEAMS_TENANT_ID",
+            tenant_id.is_none(),
+            "it is the Directory (tenant) ID under Overview of the app registration; new bots belong to one tenant",
+        ),
+    ] {
+        if unset {
+            r.fault(name, &format!("required with the other TEAMS_* settings; {where_it_is}"));
+        }
+    }
+    let (app_id, app_password, tenant_id) = (app_id?, app_password?, tenant_id?);
+    let own_token_url = || Url::parse(&format!("https://login.microsoftonline.com/{tenant_id}/oauth2/v2.0/token")).ok();
+    let token_url = token_url.or_else(own_token_url)?;
+    let service_hosts = service_hosts.split(',').map(|h| h.trim().to_lowercase()).filter(|h| !h.is_empty()).collect();
+    Some(Teams { app_id, app_password, openid_metadata_url: openid_metadata_url?, token_url, tenant_id, service_hosts, paced: true })
 }

@@ -43,6 +43,20 @@ pub const VARIABLES: &[(&str, &str, &str)] = &[
     ("SLACK_BOT_TOKEN", "", "Bot token of the Slack app (xoxb-…). Unset: no Slack. Secret."),
     ("SLACK_SIGNING_SECRET", "", "Signing secret of the Slack app; required with the token. Secret."),
     ("SLACK_API_BASE_URL", "https://slack.com/api", "Base URL of Slack's Web API."),
+    ("TEAMS_APP_ID", "", "Application id of the bot in Microsoft Teams. Unset: no Teams."),
+    ("TEAMS_APP_PASSWORD", "", "Client secret of that application; required with the id. Secret."),
+    ("TEAMS_TENANT_ID", "", "Tenant of that application; required with the id."),
+    (
+        "TEAMS_OPENID_METADATA_URL",
+        "https://login.botframework.com/v1/.well-known/openidconfiguration",
+        "Where the keys of the Bot Framework are described; governments' clouds have their own.",
+    ),
+    (
+        "TEAMS_TOKEN_URL",
+        "https://login.microsoftonline.com/TENANT/oauth2/v2.0/token",
+        "Where the bot gets its token; governments' clouds have their own.",
+    ),
+    ("TEAMS_SERVICE_HOSTS", "", "Hosts that the bot's token may be sent to, beside Microsoft's own, separated by commas."),
     ("TELEGRAM_BOT_TOKEN", "", "Token of the Telegram bot (123456:ABC-…). Unset: no Telegram. Secret."),
     (
         "TELEGRAM_WEBHOOK_SECRET",

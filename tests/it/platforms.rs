@@ -2,7 +2,7 @@
 
 use crate::world::{Setting, World};
 use async_trait::async_trait;
-use sandbox::{slack, telegram};
+use sandbox::{slack, teams, telegram};
 use serde_json::{Value, json};
 
 /// Who asks, and who looks on.
@@ -110,6 +110,87 @@ impl Side for InSlack {
     }
 }
 
+/// A conversation of Teams: a thread of a channel, a group, or Lee alone with the bot.
+struct InTeams {
+    far: teams::Teams,
+    conversation: String,
+}
+
+impl InTeams {
+    async fn begin(world: &World, conversation: &str) -> Self {
+        let far = world.teams.clone().unwrap();
+        let conversation = if conversation == teams::CHANNEL {
+            teams::Teams::thread_of(&far.say(conversation, "29:lee", "let us look at the plan").await.id)
+        } else {
+            conversation.to_owned()
+        };
+        Self { far, conversation }
+    }
+
+    fn user(who: Person) -> &'static str {
+        if who == Lee { "29:lee" } else { "29:mia" }
+    }
+
+    fn messages(&self) -> impl Iterator<Item = teams::Posted> {
+        self.far.messages().into_iter().filter(|m| m.from == teams::BOT)
+    }
+}
+
+#[async_trait]
+impl Side for InTeams {
+    fn name(&self) -> &'static str {
+        if self.conversation.starts_with("a:") { "teams" } else { "teams_channel" }
+    }
+
+    async fn say(&self, who: Person, text: &str) {
+        let text = format!("<at>{}</at> {}", teams::BOT_NAME, text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;"));
+        assert_eq!(self.far.say(&self.conversation, Self::user(who), &text).await.statuses, [200]);
+    }
+
+    async fn press(&self, who: Person, label: &str) {
+        let pressed = self.far.press(&self.conversation, Self::user(who), label).await;
+        assert_eq!(pressed.statuses, [200]);
+        if who == Mia {
+            assert!(pressed.body["value"].to_string().contains("Only the person who asked"), "{}", pressed.body);
+        }
+    }
+
+    fn seen(&self) -> Vec<String> {
+        self.messages().filter(|m| m.conversation == self.conversation).map(|m| m.seen()).collect()
+    }
+
+    fn wire(&self) -> Vec<Value> {
+        self.messages().filter(|m| m.conversation == self.conversation).map(|m| m.activity).collect()
+    }
+
+    fn aside(&self, _who: Person) -> Vec<String> {
+        vec!["Only the person who asked".into()]
+    }
+
+    async fn again(&self) {
+        assert_eq!(self.far.redeliver().await, 200);
+    }
+
+    async fn noise(&self) {
+        for statuses in [
+            self.far.echo().await.statuses,
+            self.far.other_bot(&self.conversation, "status").await.statuses,
+            self.far.happen("messageUpdate", &self.conversation).await.statuses,
+            self.far.happen("novelty", &self.conversation).await.statuses,
+        ] {
+            assert_eq!(statuses, [200]);
+        }
+    }
+
+    fn calls_somebody(&self) -> bool {
+        self.messages().any(|m| !m.activity["entities"].is_null() || m.activity.to_string().contains("\"url\":\"https://evil"))
+    }
+
+    async fn remove_bot(&self) {
+        self.far.remove_bot(&self.conversation).await;
+    }
+}
+
 /// A chat with the bot alone (`chat` is Lee's), or a group.
 struct InTelegram {
     far: telegram::Telegram,
@@ -192,8 +273,15 @@ async fn world() -> World {
         ("PUBLIC_BASE_URL", format!("http://127.0.0.1:{port}")),
         ("TELEGRAM_WEBHOOK_SECRET", telegram::SECRET.to_owned()),
     ];
-    let world =
-        World::with(Setting { settings, telegram: Some(telegram::Options::default()), patient: true, ..Setting::default() }).await.unwrap();
+    let world = World::with(Setting {
+        settings,
+        teams: Some(teams::Options::default()),
+        telegram: Some(telegram::Options::default()),
+        patient: true,
+        ..Setting::default()
+    })
+    .await
+    .unwrap();
     world.telegram.as_ref().unwrap().until(|far| far.webhook().is_some()).await.unwrap();
     world
 }
@@ -219,7 +307,7 @@ async fn story(world: World, side: &dyn Side) {
     let proposal = ask(&world, side, "set Status to Blocked for \"Page templates\"").await;
     assert!(proposal.contains("[Confirm]") && proposal.contains("In Progress"), "{proposal}");
     let shown = side.seen().len();
-    if side.name() != "telegram" {
+    if !matches!(side.name(), "teams" | "telegram") {
         side.press(Mia, "Confirm").await;
         settle(&world).await;
         assert!(side.aside(Mia).concat().contains("Only the person who asked"), "{:?}", side.aside(Mia));
@@ -270,6 +358,20 @@ async fn the_story_in_slack() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_story_alone_with_the_bot_in_teams() {
+    let world = world().await;
+    let side = InTeams::begin(&world, "a:lee").await;
+    story(world, &side).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_story_in_a_channel_of_teams() {
+    let world = world().await;
+    let side = InTeams::begin(&world, teams::CHANNEL).await;
+    story(world, &side).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_story_in_a_chat_of_telegram() {
     let world = world().await;
     let side = InTelegram::begin(&world, 1);
@@ -308,10 +410,12 @@ async fn conversation(world: &World, side: &dyn Side) -> Value {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_same_conversation_over_each_wire() {
-    for platform in ["slack", "telegram", "telegram_group"] {
+    for platform in ["slack", "teams", "teams_channel", "telegram", "telegram_group"] {
         let world = world().await;
         let side: Box<dyn Side> = match platform {
             "slack" => Box::new(InSlack::begin(&world).await),
+            "teams" => Box::new(InTeams::begin(&world, "a:lee").await),
+            "teams_channel" => Box::new(InTeams::begin(&world, teams::CHANNEL).await),
             "telegram" => Box::new(InTelegram::begin(&world, 1)),
             _ => Box::new(InTelegram::begin(&world, telegram::GROUP)),
         };

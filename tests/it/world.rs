@@ -7,7 +7,7 @@ use chatsheet::config::Config;
 use chatsheet::sheet::SheetId;
 use chatsheet::store::Store;
 use console_chat::Console;
-use sandbox::{azure, slack, smartsheet, telegram};
+use sandbox::{azure, slack, smartsheet, teams, telegram};
 use sqlx::postgres::PgConnectOptions;
 use std::io::Write;
 use std::path::PathBuf;
@@ -28,6 +28,8 @@ pub struct Setting {
     pub settings: Vec<(&'static str, String)>,
     pub smartsheet: Option<smartsheet::Options>,
     pub slack: Option<slack::Options>,
+    /// There is a Teams, too.
+    pub teams: Option<teams::Options>,
     /// There is a Telegram, too.
     pub telegram: Option<telegram::Options>,
     pub unbound: bool,
@@ -43,6 +45,7 @@ pub struct World {
     pub sheets: smartsheet::Smartsheet,
     pub azure: azure::Azure,
     pub slack: slack::Slack,
+    pub teams: Option<teams::Teams>,
     pub telegram: Option<telegram::Telegram>,
     pub app: App,
     pub clock: Clock,
@@ -141,6 +144,11 @@ impl World {
             azure::Azure::start(azure::Options { mode, reasoning: setting.reasoning, ..setting.azure.unwrap_or_default() }).await.unwrap();
         let slack = slack::Slack::start(setting.slack.unwrap_or_default()).await.unwrap();
         let mut settings: Vec<(&str, String)> = far_side(&sheets, &azure, &slack);
+        let teams = match setting.teams {
+            Some(options) => Some(teams::Teams::start(options).await.unwrap()),
+            None => None,
+        };
+        settings.extend(teams.iter().flat_map(teams::Teams::settings));
         let telegram = match setting.telegram {
             Some(options) => Some(telegram::Telegram::start(options).await.unwrap()),
             None => None,
@@ -161,7 +169,10 @@ impl World {
         let console = Arc::new(Console::new("lee", false, Box::new(screen.clone())));
         let app = App::start_with_store(&config, clock.clone(), vec![console.clone() as Arc<dyn Chat>], store).await.unwrap();
         slack.send_events_to(&format!("http://{}/api/webhooks/slack", app.address));
-        let world = Self { sheets, azure, slack, telegram, app, clock, folder, console, screen };
+        if let Some(teams) = &teams {
+            teams.send_events_to(&format!("http://{}/api/webhooks/teams", app.address));
+        }
+        let world = Self { sheets, azure, slack, teams, telegram, app, clock, folder, console, screen };
         if !setting.unbound {
             world.use_sheet("Project Plan").await;
         }
@@ -260,6 +271,7 @@ fn hurry(config: &mut Config) {
     smartsheet.retry_delay = Duration::from_millis(20);
     smartsheet.timeout = Duration::from_millis(700);
     smartsheet.breaker_pause = Duration::from_millis(300);
+    config.teams.iter_mut().for_each(|t| t.paced = false);
     config.telegram.iter_mut().for_each(|t| t.paced = false);
     config.writes.in_doubt = Duration::from_millis(1_500);
     config.model_settings.retry_delay = Duration::from_millis(20);

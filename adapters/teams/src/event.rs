@@ -1,7 +1,7 @@
 //! Activities of the Bot Framework, as events of the port. What is not for the bot ends here.
 
 use chat::{Addressed, Anchor, Incoming, MessageRef, Platform, Sender, ThreadKey, What};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 /// The mark between a channel and the root of a thread in it.
@@ -13,20 +13,32 @@ const COMMAND: &str = "/sheet";
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct Activity {
-    #[serde(rename = "type")]
+    #[serde(rename = "type", deserialize_with = "or_default")]
     pub kind: String,
+    #[serde(deserialize_with = "or_default")]
     pub id: String,
+    #[serde(deserialize_with = "or_default")]
     pub name: String,
+    #[serde(deserialize_with = "or_default")]
     pub action: String,
+    #[serde(deserialize_with = "or_default")]
     pub text: String,
+    #[serde(deserialize_with = "or_default")]
     pub channel_id: String,
+    #[serde(deserialize_with = "or_default")]
     pub service_url: String,
     pub reply_to_id: Option<String>,
+    #[serde(deserialize_with = "or_default")]
     pub from: Account,
+    #[serde(deserialize_with = "or_default")]
     pub recipient: Account,
+    #[serde(deserialize_with = "or_default")]
     pub conversation: Conversation,
+    #[serde(deserialize_with = "or_default")]
     pub entities: Vec<Entity>,
+    #[serde(deserialize_with = "or_default")]
     pub channel_data: ChannelData,
+    #[serde(deserialize_with = "or_default")]
     pub members_removed: Vec<Account>,
     pub value: Value,
 }
@@ -34,6 +46,7 @@ pub(crate) struct Activity {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct Account {
+    #[serde(deserialize_with = "or_default")]
     pub id: String,
     pub name: Option<String>,
     pub role: Option<String>,
@@ -42,7 +55,9 @@ pub(crate) struct Account {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct Conversation {
+    #[serde(deserialize_with = "or_default")]
     pub id: String,
+    #[serde(deserialize_with = "or_default")]
     pub conversation_type: String,
     pub tenant_id: Option<String>,
 }
@@ -50,22 +65,30 @@ pub(crate) struct Conversation {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct Entity {
-    #[serde(rename = "type")]
+    #[serde(rename = "type", deserialize_with = "or_default")]
     pub kind: String,
     pub text: Option<String>,
+    #[serde(deserialize_with = "or_default")]
     pub mentioned: Account,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct ChannelData {
+    #[serde(deserialize_with = "or_default")]
     pub tenant: Tenant,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Tenant {
+    #[serde(deserialize_with = "or_default")]
     pub id: String,
+}
+
+/// What is null is as if it were not there.
+fn or_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(deserializer: D) -> Result<T, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
 /// Where to post: the private part of [`Anchor`].

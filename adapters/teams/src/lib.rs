@@ -109,7 +109,7 @@ impl Teams {
     fn may_serve(&self, service: &Url) -> bool {
         let host = service.host_str().unwrap_or_default();
         let with_port = service.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
-        let named = self.settings.service_hosts.iter().any(|h| *h == with_port);
+        let named = self.settings.service_hosts.contains(&with_port);
         let local = matches!(service.host(), Some(url::Host::Ipv4(ip)) if ip.is_loopback());
         (service.scheme() == "https" && (named || (service.port().is_none() && MICROSOFT.contains(&host)))) || (named && local)
     }

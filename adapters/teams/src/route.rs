@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Json, Router};
-use chat::{Inbox, What};
+use chat::{Accepted, Inbox, What};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -55,7 +55,10 @@ async fn receive(State(door): State<Door>, headers: HeaderMap, body: Bytes) -> R
     };
     let (delivery, thread) = (event.delivery_id.clone(), event.thread.storage_key());
     match tokio::time::timeout(STORE_WITHIN, door.inbox.accept(event)).await {
-        Ok(Ok(_)) => {}
+        Ok(Ok(Accepted::New)) => {}
+        // It was pressed before: what becomes of it is told there.
+        Ok(Ok(Accepted::Duplicate | Accepted::Ignored)) if outcome.is_some() => return Json(answer(None)).into_response(),
+        Ok(Ok(Accepted::Duplicate | Accepted::Ignored)) => {}
         Ok(Err(error)) => {
             tracing::error!(%error, delivery, thread, "an activity could not be stored");
             return StatusCode::SERVICE_UNAVAILABLE.into_response();
