@@ -6,15 +6,22 @@ use crate::{Align, TableBlock, TableCell};
 use async_trait::async_trait;
 use std::collections::HashSet;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// An inbox that only remembers, for adapters that are tested on their own.
 #[derive(Default)]
 pub struct Remembering {
     seen: Mutex<HashSet<String>>,
     events: Mutex<Vec<Incoming>>,
+    refuses: AtomicUsize,
 }
 
 impl Remembering {
+    /// The next events cannot be stored.
+    pub fn refuse(&self, times: usize) {
+        self.refuses.store(times, Ordering::SeqCst);
+    }
+
     /// What was accepted since the last call, oldest first.
     pub fn take(&self) -> Vec<Incoming> {
         std::mem::take(&mut self.events.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
@@ -24,6 +31,9 @@ impl Remembering {
 #[async_trait]
 impl Inbox for Remembering {
     async fn accept(&self, event: Incoming) -> Result<Accepted, InboxError> {
+        if self.refuses.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1)).is_ok() {
+            return Err(InboxError("refused on demand".into()));
+        }
         if !self.seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(event.dedupe_key()) {
             return Ok(Accepted::Duplicate);
         }

@@ -56,7 +56,7 @@ pub(crate) fn parse(body: &str, now_ms: i64) -> Parsed {
     if body.trim_start().starts_with('{') {
         return match serde_json::from_str(body) {
             Ok(SlackPushEvent::UrlVerification(v)) => Parsed::Challenge(v.challenge),
-            Ok(SlackPushEvent::EventCallback(callback)) => boxed(callback_event(callback, now_ms)),
+            Ok(SlackPushEvent::EventCallback(callback)) => boxed(of_callback(callback, now_ms)),
             Ok(SlackPushEvent::AppRateLimited(limited)) => {
                 tracing::warn!(team = %limited.team_id, "slack limits the events it sends us");
                 Parsed::Nothing
@@ -71,24 +71,55 @@ pub(crate) fn parse(body: &str, now_ms: i64) -> Parsed {
     let field = |name: &str| form.iter().find(|(k, _)| k == name).map(|(_, v)| v.as_str());
     if let Some(payload) = field("payload") {
         return match serde_json::from_str(payload) {
-            Ok(SlackInteractionEvent::BlockActions(press)) => boxed(press_event(press, now_ms)),
-            _ => Parsed::Nothing,
+            Ok(happened) => boxed(of_interaction(happened, now_ms)),
+            Err(_) => Parsed::Nothing,
         };
     }
     let slash = (field("command"), field("team_id"), field("channel_id"), field("user_id"), field("trigger_id"));
     let (Some(_), Some(team), Some(channel), Some(user), Some(trigger)) = slash else { return Parsed::Nothing };
-    let place = Place { team: team.into(), channel: channel.into(), thread_ts: None };
-    let text = field("text").unwrap_or_default();
-    boxed(Some(Incoming {
-        delivery_id: trigger.into(),
-        dedupe_id: format!("slash:{trigger}"),
-        thread: place.thread(),
-        anchor: place.anchor(),
-        sender: Sender { id: user.into(), name: field("user_name").map(str::to_owned) },
-        addressed: Addressed::Mention,
-        what: What::Command { text: plain_text(text, None) },
-        received_at_ms: now_ms,
-    }))
+    let slash = Slash {
+        team: team.into(),
+        channel: channel.into(),
+        user: user.into(),
+        user_name: field("user_name").map(str::to_owned),
+        trigger: trigger.into(),
+        text: field("text").unwrap_or_default().into(),
+    };
+    boxed(Some(slash.event(now_ms)))
+}
+
+/// A slash command, however it came.
+pub(crate) struct Slash {
+    pub team: String,
+    pub channel: String,
+    pub user: String,
+    pub user_name: Option<String>,
+    pub trigger: String,
+    pub text: String,
+}
+
+impl Slash {
+    pub fn event(self, now_ms: i64) -> Incoming {
+        let place = Place { team: self.team, channel: self.channel, thread_ts: None };
+        Incoming {
+            dedupe_id: format!("slash:{}", self.trigger),
+            delivery_id: self.trigger,
+            thread: place.thread(),
+            anchor: place.anchor(),
+            sender: Sender { id: self.user, name: self.user_name },
+            addressed: Addressed::Mention,
+            what: What::Command { text: plain_text(&self.text, None) },
+            received_at_ms: now_ms,
+        }
+    }
+}
+
+/// A press, if that is what happened.
+pub(crate) fn of_interaction(happened: SlackInteractionEvent, now_ms: i64) -> Option<Incoming> {
+    match happened {
+        SlackInteractionEvent::BlockActions(press) => press_event(press, now_ms),
+        _ => None,
+    }
 }
 
 fn boxed(event: Option<Incoming>) -> Parsed {
@@ -106,7 +137,8 @@ struct Said {
     mention: bool,
 }
 
-fn callback_event(callback: SlackPushEventCallback, now_ms: i64) -> Option<Incoming> {
+/// What the Events API tells.
+pub(crate) fn of_callback(callback: SlackPushEventCallback, now_ms: i64) -> Option<Incoming> {
     let team = callback.team_id.0;
     let bot = callback.authorizations.and_then(|a| a.into_iter().next()).map(|a| a.user_id.0);
     let said = match callback.event {

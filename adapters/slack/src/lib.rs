@@ -1,8 +1,10 @@
-//! Slack: events, slash commands and buttons come in over one signed URL; messages go out over the Web API.
+//! Slack: events, slash commands and buttons come in over one signed URL, or over connections that we open; messages go
+//! out over the Web API.
 
 mod event;
 mod render;
 mod route;
+mod socket;
 mod web;
 
 pub use render::{Part, render, text_only};
@@ -15,6 +17,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use slack_morphism::prelude::*;
 use slack_morphism::signature_verifier::SlackEventSignatureVerifier;
 use std::num::NonZeroU32;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 type Connector = SlackClientHyperConnector<HttpsConnector<HttpConnector>>;
 
@@ -23,8 +26,10 @@ type Connector = SlackClientHyperConnector<HttpsConnector<HttpConnector>>;
 pub struct Settings {
     /// Bot token, `xoxb-…`.
     pub bot_token: String,
-    /// Signing secret of the app.
-    pub signing_secret: String,
+    /// Signing secret of the app; `None`: nothing is taken over the URL.
+    pub signing_secret: Option<String>,
+    /// App-level token for Socket Mode, `xapp-…`; `None`: events come over the URL.
+    pub app_token: Option<String>,
     /// Base URL of the Web API, `https://slack.com/api`.
     pub api_base_url: String,
 }
@@ -33,7 +38,8 @@ pub struct Settings {
 pub struct Slack {
     client: SlackClient<Connector>,
     token: SlackApiToken,
-    verifier: SlackEventSignatureVerifier,
+    verifier: Option<SlackEventSignatureVerifier>,
+    app_token: Option<SlackApiToken>,
     partial_edits: DefaultDirectRateLimiter,
 }
 
@@ -48,8 +54,8 @@ pub enum SetupError {
     #[error("TLS cannot be used: {0}")]
     Tls(String),
     /// Requests could be forged without it.
-    #[error("the signing secret is empty")]
-    NoSigningSecret,
+    #[error("neither a signing secret nor an app-level token is there")]
+    NoWayIn,
 }
 
 impl Slack {
@@ -58,8 +64,10 @@ impl Slack {
     /// # Errors
     /// See [`SetupError`].
     pub fn new(settings: Settings) -> Result<Self, SetupError> {
-        if settings.signing_secret.trim().is_empty() {
-            return Err(SetupError::NoSigningSecret);
+        let given = |secret: Option<String>| secret.filter(|s| !s.trim().is_empty());
+        let (signing_secret, app_token) = (given(settings.signing_secret), given(settings.app_token));
+        if signing_secret.is_none() && app_token.is_none() {
+            return Err(SetupError::NoWayIn);
         }
         let connector = hyper_rustls::HttpsConnectorBuilder::new()
             .try_with_platform_verifier()
@@ -72,7 +80,8 @@ impl Slack {
         Ok(Self {
             client: SlackClient::new(connector),
             token: SlackApiToken::new(settings.bot_token.into()),
-            verifier: SlackEventSignatureVerifier::new(&settings.signing_secret.into()),
+            verifier: signing_secret.map(|secret| SlackEventSignatureVerifier::new(&secret.into())),
+            app_token: app_token.map(|token| SlackApiToken::new(token.into())),
             partial_edits: RateLimiter::direct(PARTIAL_EDITS),
         })
     }
@@ -86,4 +95,9 @@ impl Slack {
         let answer = session.auth_test().await.map_err(web::chat_error)?;
         Ok(format!("{} in workspace {}", answer.user.as_deref().unwrap_or("bot"), answer.team))
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the moment of arrival; signatures are judged by the same clock")]
+fn now_ms() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| i64::try_from(d.as_millis()).unwrap_or(i64::MAX))
 }

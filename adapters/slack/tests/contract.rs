@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use sandbox::slack as sandbox_slack;
 use slack_chat::{Settings, Slack, render, router, text_only};
 use std::sync::{Arc, Mutex};
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 #[path = "../../chat/tests/wild/mod.rs"]
 mod wild;
@@ -17,15 +18,22 @@ struct SlackRig {
     chat: Arc<Slack>,
     inbox: Arc<Remembering>,
     root: Mutex<String>,
+    _stop: DropGuard,
 }
 
 impl SlackRig {
     async fn start() -> Self {
+        Self::by(false).await
+    }
+
+    /// Over the signed URL, or by Socket Mode.
+    async fn by(socket: bool) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let far_side = sandbox_slack::Slack::start(sandbox_slack::Options::default()).await.unwrap();
         let settings = Settings {
             bot_token: sandbox_slack::BOT_TOKEN.into(),
-            signing_secret: sandbox_slack::SIGNING_SECRET.into(),
+            signing_secret: (!socket).then(|| sandbox_slack::SIGNING_SECRET.into()),
+            app_token: socket.then(|| sandbox_slack::APP_TOKEN.into()),
             api_base_url: far_side.base_url(),
         };
         let chat = Arc::new(Slack::new(settings).unwrap());
@@ -34,7 +42,12 @@ impl SlackRig {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         far_side.send_events_to(&format!("http://{}/api/webhooks/slack", listener.local_addr().unwrap()));
         tokio::spawn(async move { axum::serve(listener, app).await });
-        Self { far_side, chat, inbox, root: Mutex::default() }
+        let stop = CancellationToken::new();
+        tokio::spawn(chat.clone().run(inbox.clone(), stop.clone()));
+        if socket {
+            far_side.connected(2, 2).await.unwrap();
+        }
+        Self { far_side, chat, inbox, root: Mutex::default(), _stop: stop.drop_guard() }
     }
 
     fn root(&self) -> String {
@@ -71,6 +84,7 @@ impl Rig for SlackRig {
 
     async fn forged(&self) -> bool {
         let body = self.far_side.last_event().unwrap();
+        // Over Socket Mode nothing comes in over the URL, whatever its signature.
         self.far_side.send_signed(&body, "not the secret", 1_795_305_600).await == 401
     }
 
@@ -90,6 +104,34 @@ impl Rig for SlackRig {
 #[tokio::test(flavor = "multi_thread")]
 async fn slack_passes_the_contract() {
     run(&SlackRig::start().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn slack_passes_the_contract_by_socket_mode() {
+    run(&SlackRig::by(true).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_are_renewed_and_nothing_is_lost_when_they_break() {
+    let rig = SlackRig::by(true).await;
+    rig.far_side.refresh_connections();
+    rig.far_side.connected(2, 4).await.unwrap();
+    assert_eq!(rig.far_side.slash("C1", "U1", "status").await.statuses, [200]);
+    assert_eq!(rig.inbox.take().remove(0).what, chat::What::Command { text: "status".into() });
+    assert_eq!(rig.far_side.novelty().await.statuses, [200], "what is not known is acknowledged, or it would come for ever");
+    rig.far_side.break_connections();
+    rig.far_side.connected(1, 5).await.unwrap();
+    let said = rig.far_side.say("D1", "U1", "are you there?", None).await;
+    assert_eq!((said.statuses.last(), rig.inbox.take().len()), (Some(&200), 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_envelope_that_cannot_be_stored_is_not_acknowledged() {
+    let rig = SlackRig::by(true).await;
+    rig.inbox.refuse(1);
+    let said = rig.far_side.say("D1", "U1", "hello", None).await;
+    assert_eq!(said.statuses, [0, 200], "it came again, and counts once");
+    assert_eq!(rig.inbox.take().len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -142,7 +184,8 @@ async fn a_slow_disk_is_answered_503_in_time_and_the_event_counts_once() {
 
 #[test]
 fn an_empty_signing_secret_is_refused() {
-    let settings = Settings { bot_token: "x".into(), signing_secret: " ".into(), api_base_url: "http://127.0.0.1:1".into() };
+    let settings =
+        Settings { bot_token: "x".into(), signing_secret: Some(" ".into()), app_token: None, api_base_url: "http://127.0.0.1:1".into() };
     assert!(Slack::new(settings).is_err());
 }
 

@@ -36,10 +36,13 @@ pub(super) async fn call(
         fields.extend(url::form_urlencoded::parse(query.as_bytes()).map(|(k, v)| (k.into_owned(), json!(v))));
     }
     let bearer = headers.get("authorization").and_then(|v| v.to_str().ok()).and_then(|v| v.strip_prefix("Bearer "));
-    let answer = if bearer != Some(BOT_TOKEN) {
+    let host = headers.get("host").and_then(|h| h.to_str().ok()).unwrap_or_default();
+    let answer = if method == "apps.connections.open" {
+        Json(super::socket::open(host, bearer)).into_response()
+    } else if bearer != Some(BOT_TOKEN) {
         refused("invalid_auth")
     } else {
-        run(&service, &method, body, headers.get("host").and_then(|h| h.to_str().ok()).unwrap_or_default())
+        run(&service, &method, body, host)
     };
     service.changed.notify_waiters();
     fault::after(drawn, answer).await

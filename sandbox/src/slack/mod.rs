@@ -3,6 +3,7 @@
 mod api;
 mod blocks;
 mod people;
+mod socket;
 
 pub use blocks::fault as block_fault;
 pub use people::Delivered;
@@ -10,7 +11,7 @@ pub use people::Delivered;
 use crate::fault::Faults;
 use crate::serve::{self, Running};
 use axum::Router;
-use axum::routing::{any, post};
+use axum::routing::{any, get, post};
 use serde_json::Value;
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
@@ -19,6 +20,8 @@ use std::time::{Duration, Instant};
 
 /// The bot token that the stand-in knows.
 pub const BOT_TOKEN: &str = "xoxb-sandbox-slack-token";
+/// The app-level token, for Socket Mode.
+pub const APP_TOKEN: &str = "xapp-sandbox-slack-token";
 /// The signing secret of the app.
 pub const SIGNING_SECRET: &str = "sandbox-slack-signing-secret";
 /// The bot's user id.
@@ -78,6 +81,7 @@ pub(crate) struct State {
     calls: Vec<(String, Value)>,
     refused_for_rate: usize,
     uploads: HashMap<String, (String, Vec<u8>)>,
+    sockets: socket::Sockets,
 }
 
 /// A message in the workspace.
@@ -122,6 +126,7 @@ impl Slack {
         let router = Router::new()
             .route("/api/{method}", any(api::call))
             .route("/upload/{id}", post(api::upload))
+            .route("/link", get(socket::link))
             .route("/sandbox/say", post(people::say_route))
             .with_state(service.clone());
         Ok(Self { running: Arc::new(serve::serve(listener, router)?), service })
@@ -154,6 +159,46 @@ impl Slack {
     /// Where events go from now on.
     pub fn send_events_to(&self, url: &str) {
         self.service.state().events_url = Some(url.to_owned());
+    }
+
+    /// The settings that lead the bot here by Socket Mode, without a public address.
+    pub fn socket_settings(&self) -> Vec<(&'static str, String)> {
+        vec![("SLACK_API_BASE_URL", self.base_url()), ("SLACK_BOT_TOKEN", BOT_TOKEN.to_owned()), ("SLACK_APP_TOKEN", APP_TOKEN.to_owned())]
+    }
+
+    /// Connections of Socket Mode: how many are open, and how many ever were.
+    pub fn connections(&self) -> (usize, u64) {
+        self.service.connections()
+    }
+
+    /// Asks the app to renew its connections, as Slack does every few hours.
+    pub fn refresh_connections(&self) {
+        self.service.renew(false);
+    }
+
+    /// Breaks all connections without a word.
+    pub fn break_connections(&self) {
+        self.service.renew(true);
+    }
+
+    /// Returns when this many connections are open, of at least so many ever. Fails after twenty seconds.
+    ///
+    /// # Errors
+    /// When that does not happen.
+    pub async fn connected(&self, open: usize, ever: u64) -> anyhow::Result<()> {
+        let wait = async {
+            loop {
+                let changed = self.service.changed.notified();
+                tokio::pin!(changed);
+                changed.as_mut().enable();
+                let now = self.connections();
+                if now.0 >= open && now.1 >= ever {
+                    return;
+                }
+                changed.await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), wait).await.map_err(|_| anyhow::anyhow!("{:?} connections", self.connections()))
     }
 
     /// From now on blocks are refused, as the service does when it does not like them.

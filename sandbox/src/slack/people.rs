@@ -81,6 +81,9 @@ impl Slack {
     /// The last event is sent again, as after a missed acknowledgement.
     pub async fn redeliver(&self) -> u16 {
         let Some(body) = self.service.state().last_event.clone() else { return 0 };
+        if self.connections().0 > 0 {
+            return self.service.deliver_by_socket("application/json", &body, false).await[0];
+        }
         self.service.send("application/json", &body, Some(1)).await
     }
 
@@ -212,6 +215,9 @@ impl Service {
 
     /// Sends until acknowledged, at most four times; commands and presses are sent once.
     async fn deliver(&self, content_type: &str, body: String, retried: bool) -> Vec<u16> {
+        if self.connections().0 > 0 {
+            return self.deliver_by_socket(content_type, &body, retried).await;
+        }
         let mut statuses = vec![self.send(content_type, &body, None).await];
         for (n, wait) in self.options.retry_after.iter().enumerate() {
             let acknowledged = statuses.last().is_some_and(|s| (200..300).contains(s));
@@ -220,6 +226,21 @@ impl Service {
             }
             tokio::time::sleep(*wait).await;
             statuses.push(self.send(content_type, &body, Some(n + 1)).await);
+        }
+        statuses
+    }
+
+    /// The same over Socket Mode: 200 for an acknowledgement, 0 for none.
+    async fn deliver_by_socket(&self, content_type: &str, body: &str, retried: bool) -> Vec<u16> {
+        let (kind, payload) = super::socket::envelope(content_type, body);
+        let mut statuses = Vec::new();
+        for attempt in 0..if retried { 4 } else { 1 } {
+            let acknowledged = self.send_envelope(kind, &payload, attempt).await;
+            statuses.push(if acknowledged { 200 } else { 0 });
+            if acknowledged {
+                break;
+            }
+            tokio::time::sleep(self.options.retry_after[attempt.min(2)]).await;
         }
         statuses
     }
