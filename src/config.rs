@@ -200,7 +200,7 @@ impl Config {
 
     /// Values that must never be seen, for the redaction of errors.
     pub fn secrets(&self) -> Vec<&SecretString> {
-        let slack = self.slack.iter().flat_map(|s| [&s.bot_token, &s.signing_secret]);
+        let slack = self.slack.iter().flat_map(|s| std::iter::once(&s.bot_token).chain(&s.signing_secret).chain(&s.app_token));
         let teams = self.teams.iter().map(|t| &t.app_password);
         let telegram = self.telegram.iter().flat_map(|t| std::iter::once(&t.bot_token).chain(&t.webhook_secret));
         let own = self.smartsheet.iter().map(|s| &s.token).chain(&self.smartsheet_webhook_secret).chain(&self.secret_key);
@@ -404,7 +404,7 @@ mod tests {
         AZURE_OPENAI_API_BASE: required together with AZURE_OPENAI_API_KEY
         AZURE_OPENAI_DEPLOYMENT: required together with AZURE_OPENAI_API_KEY
         MODEL_TEMPERATURE: '9' is not a number from 0 to 2
-        SLACK_SIGNING_SECRET: required with SLACK_BOT_TOKEN, otherwise anybody could pose as Slack; it is under Basic Information > App Credentials of the Slack app
+        SLACK_SIGNING_SECRET: required with SLACK_BOT_TOKEN, otherwise anybody could pose as Slack; it is under Basic Information > App Credentials of the Slack app. Without a public address set SLACK_APP_TOKEN instead
         CONFIRM_WRITES: 'never' is not one of always, bulk
         ");
     }

@@ -28,6 +28,7 @@ pub(super) fn connect(config: &Config, door: &Arc<Door>, stop: &CancellationToke
     if let Some(slack) = &config.slack {
         let adapter = slack_adapter(slack)?;
         connected.webhooks.push(("slack", slack_chat::router(adapter.clone(), door.clone())));
+        connected.tasks.push(Box::pin(adapter.clone().run(door.clone(), stop.clone())));
         connected.chats.push(adapter);
     }
     if let Some(teams) = &config.teams {
@@ -51,7 +52,8 @@ pub(super) fn connect(config: &Config, door: &Arc<Door>, stop: &CancellationToke
 pub fn slack_adapter(slack: &Slack) -> anyhow::Result<Arc<slack_chat::Slack>> {
     let settings = slack_chat::Settings {
         bot_token: slack.bot_token.expose_secret().to_owned(),
-        signing_secret: slack.signing_secret.expose_secret().to_owned(),
+        signing_secret: slack.signing_secret.as_ref().map(|s| s.expose_secret().to_owned()),
+        app_token: slack.app_token.as_ref().map(|s| s.expose_secret().to_owned()),
         api_base_url: slack.api_base_url.to_string(),
     };
     Ok(Arc::new(slack_chat::Slack::new(settings)?))

@@ -131,7 +131,7 @@ async fn slack(config: &Config) -> Line {
         return line(
             "Slack",
             State::Missing,
-            "set SLACK_BOT_TOKEN and SLACK_SIGNING_SECRET (`chatsheet manifest slack` prints the app to install)",
+            "set SLACK_BOT_TOKEN, and SLACK_SIGNING_SECRET or SLACK_APP_TOKEN (`chatsheet manifest slack` prints the app to install)",
         );
     };
     let tried = match slack_adapter(slack) {
@@ -139,11 +139,14 @@ async fn slack(config: &Config) -> Line {
         Err(error) => Err(error.to_string()),
     };
     match tried {
+        Ok(who) if slack.app_token.is_some() => line("Slack", State::Works, format!("{who}, by Socket Mode")),
         Ok(who) => line("Slack", State::Works, format!("{who}. The signing secret proves itself with the first event.")),
         Err(error) => line(
             "Slack",
             State::Fails,
-            format!("{error}. Check SLACK_BOT_TOKEN (OAuth & Permissions > Bot User OAuth Token), and that the app is installed."),
+            format!(
+                "{error}. Check SLACK_BOT_TOKEN (OAuth & Permissions > Bot User OAuth Token), SLACK_APP_TOKEN (Basic Information > App-Level Tokens, scope connections:write), and that the app is installed."
+            ),
         ),
     }
 }

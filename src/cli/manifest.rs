@@ -71,9 +71,17 @@ fn wrong(why: &str) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::from(WRONG))
 }
 
+/// Without a public address the app is one for Socket Mode.
 fn slack(config: &Config) -> anyhow::Result<ExitCode> {
     let Some(base) = &config.public_base_url else {
-        return wrong("PUBLIC_BASE_URL is not set: Slack must be able to reach the sidecar under it, such as https://bot.example.com");
+        let by_socket = SLACK.lines().filter(|line| !line.contains("url: ")).collect::<Vec<_>>().join("\n");
+        println!(
+            "{}",
+            by_socket
+                .replace("socket_mode_enabled: false", "socket_mode_enabled: true")
+                .replace(" with your PUBLIC_BASE_URL filled in", " for Socket Mode")
+        );
+        return Ok(ExitCode::SUCCESS);
     };
     print!("{}", SLACK.replace(PLACEHOLDER, base.as_str().trim_end_matches('/')));
     Ok(ExitCode::SUCCESS)

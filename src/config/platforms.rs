@@ -9,8 +9,10 @@ use url::Url;
 pub struct Slack {
     /// `SLACK_BOT_TOKEN`: `xoxb-…`.
     pub bot_token: SecretString,
-    /// `SLACK_SIGNING_SECRET`: proves that requests come from Slack. Required with the token.
-    pub signing_secret: SecretString,
+    /// `SLACK_SIGNING_SECRET`: proves that requests come from Slack. Unset: nothing is taken over the URL.
+    pub signing_secret: Option<SecretString>,
+    /// `SLACK_APP_TOKEN`: `xapp-…`, for Socket Mode. Unset: events come over the URL.
+    pub app_token: Option<SecretString>,
     /// `SLACK_API_BASE_URL`. Unset: `https://slack.com/api`.
     pub api_base_url: Url,
 }
@@ -48,19 +50,22 @@ pub struct Telegram {
 }
 
 pub(super) fn slack(r: &mut Reader<'_>) -> Option<Slack> {
-    let (token, secret) = (r.secret("SLACK_BOT_TOKEN"), r.secret("SLACK_SIGNING_SECRET"));
+    let (token, signing_secret, app_token) = (r.secret("SLACK_BOT_TOKEN"), r.secret("SLACK_SIGNING_SECRET"), r.secret("SLACK_APP_TOKEN"));
     let api_base_url = r.url("SLACK_API_BASE_URL").or_else(|| Url::parse("https://slack.com/api").ok())?;
-    match (token, secret) {
-        (Some(bot_token), Some(signing_secret)) => Some(Slack { bot_token, signing_secret, api_base_url }),
-        (Some(_), None) => {
-            r.fault("SLACK_SIGNING_SECRET", "required with SLACK_BOT_TOKEN, otherwise anybody could pose as Slack; it is under Basic Information > App Credentials of the Slack app");
+    match (token, signing_secret.is_some() || app_token.is_some()) {
+        (Some(bot_token), true) => Some(Slack { bot_token, signing_secret, app_token, api_base_url }),
+        (Some(_), false) => {
+            r.fault("SLACK_SIGNING_SECRET", "required with SLACK_BOT_TOKEN, otherwise anybody could pose as Slack; it is under Basic Information > App Credentials of the Slack app. Without a public address set SLACK_APP_TOKEN instead");
             None
         }
-        (None, Some(_)) => {
-            r.fault("SLACK_BOT_TOKEN", "required with SLACK_SIGNING_SECRET; it is under OAuth & Permissions of the Slack app");
+        (None, true) => {
+            r.fault(
+                "SLACK_BOT_TOKEN",
+                "required with SLACK_SIGNING_SECRET or SLACK_APP_TOKEN; it is under OAuth & Permissions of the Slack app",
+            );
             None
         }
-        (None, None) => None,
+        (None, false) => None,
     }
 }
 

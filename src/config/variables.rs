@@ -41,7 +41,12 @@ pub const VARIABLES: &[(&str, &str, &str)] = &[
     ("SMARTSHEET_API_BASE_URL", "", "Base URL of the API, instead of the region's."),
     ("SMARTSHEET_WEBHOOK_SECRET", "", "Shared secret of webhooks that were made by hand. Unset: none were. Secret."),
     ("SLACK_BOT_TOKEN", "", "Bot token of the Slack app (xoxb-…). Unset: no Slack. Secret."),
-    ("SLACK_SIGNING_SECRET", "", "Signing secret of the Slack app; required with the token. Secret."),
+    ("SLACK_SIGNING_SECRET", "", "Signing secret of the Slack app; required with the token, unless Socket Mode is used. Secret."),
+    (
+        "SLACK_APP_TOKEN",
+        "",
+        "App-level token (xapp-…) for Socket Mode: no public address is needed for Slack. Unset: events come over HTTP. Secret.",
+    ),
     ("SLACK_API_BASE_URL", "https://slack.com/api", "Base URL of Slack's Web API."),
     ("TEAMS_APP_ID", "", "Application id of the bot in Microsoft Teams. Unset: no Teams."),
     ("TEAMS_APP_PASSWORD", "", "Client secret of that application; required with the id. Secret."),

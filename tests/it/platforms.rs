@@ -358,6 +358,14 @@ async fn the_story_in_slack() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_story_in_slack_by_socket_mode() {
+    let world = World::with(Setting { socket: true, patient: true, ..Setting::default() }).await.unwrap();
+    world.slack.connected(2, 2).await.unwrap();
+    let side = InSlack::begin(&world).await;
+    story(world, &side).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_story_alone_with_the_bot_in_teams() {
     let world = world().await;
     let side = InTeams::begin(&world, "a:lee").await;

@@ -28,6 +28,8 @@ pub struct Setting {
     pub settings: Vec<(&'static str, String)>,
     pub smartsheet: Option<smartsheet::Options>,
     pub slack: Option<slack::Options>,
+    /// Slack is listened to by Socket Mode.
+    pub socket: bool,
     /// There is a Teams, too.
     pub teams: Option<teams::Options>,
     /// There is a Telegram, too.
@@ -154,6 +156,10 @@ impl World {
             None => None,
         };
         settings.extend(telegram.iter().flat_map(telegram::Telegram::settings));
+        if setting.socket {
+            settings.retain(|(name, _)| *name != "SLACK_SIGNING_SECRET");
+            settings.extend(slack.socket_settings());
+        }
         settings.push(("LISTEN", "127.0.0.1:0".into()));
         settings.extend(setting.settings);
         let mut config = Config::read(&|name| settings.iter().rev().find(|(k, _)| *k == name).map(|(_, v)| v.clone())).unwrap();

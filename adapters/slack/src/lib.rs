@@ -86,13 +86,17 @@ impl Slack {
         })
     }
 
-    /// Tries the token: the bot's name and workspace.
+    /// Tries the tokens: the bot's name and workspace.
     ///
     /// # Errors
     /// When Slack does not accept the token or cannot be reached.
     pub async fn who_am_i(&self) -> Result<String, ChatError> {
         let session = self.client.open_session(&self.token);
         let answer = session.auth_test().await.map_err(web::chat_error)?;
+        if let Some(token) = &self.app_token {
+            let opened = self.client.open_session(token).apps_connections_open(&SlackApiAppsConnectionOpenRequest::new()).await;
+            opened.map_err(|e| ChatError::Forbidden(format!("Socket Mode: {}", web::chat_error(e))))?;
+        }
         Ok(format!("{} in workspace {}", answer.user.as_deref().unwrap_or("bot"), answer.team))
     }
 }

@@ -25,7 +25,8 @@ pub(super) async fn receive() -> anyhow::Result<()> {
     store.migrate().await?;
     let settings = Slack {
         bot_token: "x".into(),
-        signing_secret: slack::SIGNING_SECRET.into(),
+        signing_secret: Some(slack::SIGNING_SECRET.into()),
+        app_token: None,
         api_base_url: url::Url::parse("http://127.0.0.1:1/api")?,
     };
     let door = Arc::new(Door::new(store.clone(), Arc::default()));
