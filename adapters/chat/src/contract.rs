@@ -7,6 +7,8 @@ use async_trait::async_trait;
 use std::collections::HashSet;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+use tokio::sync::Notify;
 
 /// An inbox that only remembers, for adapters that are tested on their own.
 #[derive(Default)]
@@ -14,9 +16,24 @@ pub struct Remembering {
     seen: Mutex<HashSet<String>>,
     events: Mutex<Vec<Incoming>>,
     refuses: AtomicUsize,
+    came: Notify,
 }
 
 impl Remembering {
+    /// Returns when there is something to take, for platforms that tell nobody when an event was taken.
+    pub async fn wait(&self) {
+        let waited = tokio::time::timeout(Duration::from_secs(5), async {
+            loop {
+                let came = self.came.notified();
+                if !self.events.lock().unwrap_or_else(std::sync::PoisonError::into_inner).is_empty() {
+                    return;
+                }
+                came.await;
+            }
+        });
+        waited.await.expect("an event comes in");
+    }
+
     /// The next events cannot be stored.
     pub fn refuse(&self, times: usize) {
         self.refuses.store(times, Ordering::SeqCst);
@@ -38,6 +55,7 @@ impl Inbox for Remembering {
             return Ok(Accepted::Duplicate);
         }
         self.events.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(event);
+        self.came.notify_one();
         Ok(Accepted::New)
     }
 }

@@ -1,0 +1,194 @@
+//! What Discord sends, as events of the port. What is not for the bot ends here.
+
+use chat::{Addressed, Anchor, Incoming, MessageRef, Platform, Sender, ThreadKey, What};
+use serde::{Deserialize, Serialize};
+use serenity::model::application::{CommandDataOptionValue, Interaction};
+use serenity::model::channel::{Message, MessageType};
+use serenity::model::id::{ChannelId, GuildId, MessageId, UserId};
+use serenity::model::user::User;
+
+/// Name of a thread that is opened.
+const NAME_CHARS: usize = 80;
+
+/// Where to post: the private part of [`Anchor`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Place {
+    /// The server; none in a direct message.
+    pub guild: Option<GuildId>,
+    /// The channel itself, or the parent of the thread.
+    pub channel: ChannelId,
+    /// The thread: its id is that of the message that it began with.
+    pub thread: Option<ChannelId>,
+    /// What the thread is called when it has to be opened.
+    pub opens: Option<String>,
+}
+
+impl Place {
+    pub fn anchor(&self) -> Anchor {
+        Anchor(serde_json::to_string(self).unwrap_or_default())
+    }
+
+    pub fn read(anchor: &Anchor) -> Option<Self> {
+        serde_json::from_str(&anchor.0).ok()
+    }
+
+    /// Direct messages belong to no server; their channels have ids of their own.
+    pub fn thread(&self) -> ThreadKey {
+        ThreadKey {
+            platform: Platform::Discord,
+            install: self.guild.map_or_else(|| "direct".to_owned(), |g| g.to_string()),
+            conversation: self.channel.to_string(),
+            root: self.thread.map(|t| t.to_string()),
+        }
+    }
+
+    /// The channel that messages go to.
+    pub fn target(&self) -> ChannelId {
+        self.thread.unwrap_or(self.channel)
+    }
+
+    pub fn is_direct(&self) -> bool {
+        self.guild.is_none()
+    }
+}
+
+/// The address of a message; in a channel of a server it may become a thread.
+pub(crate) fn message_ref(place: &Place, id: MessageId) -> MessageRef {
+    let opens = (place.thread.is_none() && !place.is_direct()).then(|| {
+        let inside = Place { thread: Some(ChannelId::new(id.get())), opens: Some("ChatSheet".into()), ..place.clone() };
+        (inside.thread(), inside.anchor())
+    });
+    MessageRef { place: format!("{}:{id}", place.target()), opens }
+}
+
+/// Where a message is.
+pub(crate) fn address(at: &MessageRef) -> Option<(ChannelId, MessageId)> {
+    let (channel, id) = at.place.split_once(':')?;
+    Some((ChannelId::new(channel.parse().ok().filter(|c| *c != 0)?), MessageId::new(id.parse().ok().filter(|m| *m != 0)?)))
+}
+
+/// What a message says to the bot; `parent` of the thread that it stands in.
+pub(crate) fn said(message: &Message, parent: Option<ChannelId>, me: UserId, now_ms: i64) -> Option<Incoming> {
+    let by_person = !message.author.bot && !message.author.system && message.webhook_id.is_none();
+    if !by_person || !matches!(message.kind, MessageType::Regular | MessageType::InlineReply) {
+        return None;
+    }
+    let direct = message.guild_id.is_none();
+    let mentioned = message.mentions.iter().any(|u| u.id == me);
+    let addressed = match (direct, mentioned, parent) {
+        (true, _, _) => Addressed::Dm,
+        (false, true, _) => Addressed::Mention,
+        (false, false, Some(_)) => Addressed::FollowUp,
+        (false, false, None) => return None,
+    };
+    let text = words(message, me);
+    // Without the privileged intent Discord leaves the words of follow-ups out.
+    if text.is_empty() && addressed == Addressed::FollowUp {
+        return None;
+    }
+    let place = match (direct, parent) {
+        (true, _) => Place { guild: None, channel: message.channel_id, thread: None, opens: None },
+        (false, Some(parent)) => Place { guild: message.guild_id, channel: parent, thread: Some(message.channel_id), opens: None },
+        (false, None) => Place {
+            guild: message.guild_id,
+            channel: message.channel_id,
+            thread: Some(ChannelId::new(message.id.get())),
+            opens: Some(name_of_thread(&text)),
+        },
+    };
+    Some(Incoming {
+        delivery_id: message.id.to_string(),
+        dedupe_id: message.id.to_string(),
+        thread: place.thread(),
+        anchor: place.anchor(),
+        sender: sender(&message.author),
+        addressed,
+        what: What::Text { text },
+        received_at_ms: now_ms,
+    })
+}
+
+fn name_of_thread(text: &str) -> String {
+    let line = chat::text::clean(text).split_whitespace().collect::<Vec<_>>().join(" ");
+    let name = chat::text::shorten(&line, NAME_CHARS);
+    if name.is_empty() { "ChatSheet".into() } else { name }
+}
+
+fn sender(user: &User) -> Sender {
+    Sender { id: user.id.to_string(), name: Some(chat::text::clean(user.global_name.as_deref().unwrap_or(&user.name))) }
+}
+
+/// The words, without the mention of the bot; other people by their names.
+fn words(message: &Message, me: UserId) -> String {
+    let mut text = message.content.clone();
+    for user in &message.mentions {
+        let shown = if user.id == me { " ".to_owned() } else { format!("@{}", user.global_name.as_deref().unwrap_or(&user.name)) };
+        text = text.replace(&format!("<@{}>", user.id), &shown).replace(&format!("<@!{}>", user.id), &shown);
+    }
+    text.split(' ').filter(|w| !w.is_empty()).collect::<Vec<_>>().join(" ").trim().to_owned()
+}
+
+/// An interaction, as far as it matters.
+pub(crate) struct Interacted {
+    pub incoming: Incoming,
+    pub token: String,
+    pub id: u64,
+    /// A press keeps its message; a command gets an answer.
+    pub press: bool,
+}
+
+/// A command or a press; `parent` of the thread that it happened in.
+pub(crate) fn interacted(interaction: Interaction, parent: Option<ChannelId>, now_ms: i64) -> Option<Interacted> {
+    let place = |guild: Option<GuildId>, channel: ChannelId| match parent {
+        Some(parent) => Place { guild, channel: parent, thread: Some(channel), opens: None },
+        None => Place { guild, channel, thread: None, opens: None },
+    };
+    let (place, user, what, token, id) = match interaction {
+        Interaction::Command(command) => {
+            let text = command.data.options.iter().find_map(|o| match &o.value {
+                CommandDataOptionValue::String(text) => Some(text.trim().to_owned()),
+                _ => None,
+            });
+            let what = What::Command { text: text.unwrap_or_default() };
+            (place(command.guild_id, command.channel_id), command.user, what, command.token, command.id.get())
+        }
+        Interaction::Component(press) => {
+            let here = place(press.guild_id, press.channel_id);
+            let message = MessageRef { opens: None, ..message_ref(&here, press.message.id) };
+            let what = What::Press { action: press.data.custom_id, message: Some(message) };
+            // A press on a message of the channel belongs to the thread below it.
+            let root = ChannelId::new(press.message.id.get());
+            let in_channel = here.thread.is_none() && !here.is_direct();
+            let at = if in_channel { Place { thread: Some(root), opens: Some("ChatSheet".into()), ..here } } else { here };
+            (at, press.user, what, press.token, press.id.get())
+        }
+        _ => return None,
+    };
+    let press = matches!(what, What::Press { .. });
+    let incoming = Incoming {
+        delivery_id: id.to_string(),
+        dedupe_id: format!("interaction:{id}"),
+        thread: place.thread(),
+        anchor: place.anchor(),
+        sender: sender(&user),
+        addressed: if place.is_direct() { Addressed::Dm } else { Addressed::Mention },
+        what,
+        received_at_ms: now_ms,
+    };
+    Some(Interacted { incoming, token, id, press })
+}
+
+/// The bot was removed from a server.
+pub(crate) fn left(guild: GuildId, now_ms: i64) -> Incoming {
+    let place = Place { guild: Some(guild), channel: ChannelId::new(guild.get()), thread: None, opens: None };
+    Incoming {
+        delivery_id: format!("left-{guild}"),
+        dedupe_id: format!("left:{now_ms}"),
+        thread: place.thread(),
+        anchor: place.anchor(),
+        sender: Sender { id: String::new(), name: None },
+        addressed: Addressed::Mention,
+        what: What::Left,
+        received_at_ms: now_ms,
+    }
+}

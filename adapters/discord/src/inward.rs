@@ -1,0 +1,189 @@
+//! Events in: the gateway's messages and interactions. Interactions are answered within three seconds, before anything else.
+
+use crate::{Aside, Discord, event, web};
+use async_trait::async_trait;
+use chat::{ChatError, Inbox, Incoming};
+use serde_json::{Value, json};
+use serenity::Client;
+use serenity::client::{ClientBuilder, Context, EventHandler};
+use serenity::gateway::GatewayError;
+use serenity::model::application::Interaction;
+use serenity::model::channel::{Channel, ChannelType, Message};
+use serenity::model::gateway::{GatewayIntents, Ready};
+use serenity::model::guild::{Guild, UnavailableGuild};
+use serenity::model::id::{ChannelId, GuildId, InteractionId};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio_util::sync::CancellationToken;
+
+/// What is not stored by now is lost to the gateway; it still runs when it is stored later.
+const STORE_WITHIN: Duration = Duration::from_secs(5);
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// Only the person sees the message.
+const EPHEMERAL: u64 = 64;
+/// Kinds of answers to an interaction.
+const DEFERRED_MESSAGE: u8 = 5;
+const DEFERRED_UPDATE: u8 = 6;
+
+struct Handler {
+    discord: Arc<Discord>,
+    inbox: Arc<dyn Inbox>,
+}
+
+#[async_trait]
+impl EventHandler for Handler {
+    async fn ready(&self, _: Context, ready: Ready) {
+        tracing::info!(bot = %ready.user.name, "discord is listened to");
+    }
+
+    async fn message(&self, _: Context, message: Message) {
+        let Some(me) = self.discord.known_me().await else { return };
+        // Most messages are not for the bot; only those of threads need a question.
+        if message.author.bot {
+            return;
+        }
+        let parent = if message.guild_id.is_some() { self.discord.parent_of(message.channel_id).await } else { None };
+        if let Some(event) = event::said(&message, parent, me, now_ms()) {
+            store(self.inbox.as_ref(), event).await;
+        }
+    }
+
+    async fn interaction_create(&self, _: Context, interaction: Interaction) {
+        let (id, token) = (interaction.id(), interaction.token().to_owned());
+        let Some(answer) = deferral(&interaction) else { return };
+        // Discord waits three seconds for this; storing may go on beside it.
+        let (answered, taken) = tokio::join!(self.discord.answer(id, &token, &answer), self.discord.take(interaction, self.inbox.as_ref()));
+        if let (Err(error), true) = (answered, taken) {
+            tracing::warn!(%error, "an interaction could not be answered in time; what it asks for is done");
+        }
+    }
+
+    async fn guild_delete(&self, _: Context, guild: UnavailableGuild, _: Option<Guild>) {
+        // A server that is only out of order comes back.
+        if !guild.unavailable {
+            store(self.inbox.as_ref(), event::left(guild.id, now_ms())).await;
+        }
+    }
+}
+
+/// Stores an event; whether it is stored.
+async fn store(inbox: &dyn Inbox, event: Incoming) -> bool {
+    let (delivery, thread) = (event.delivery_id.clone(), event.thread.storage_key());
+    match tokio::time::timeout(STORE_WITHIN, inbox.accept(event)).await {
+        Ok(Ok(_)) => true,
+        Ok(Err(error)) => {
+            tracing::error!(%error, delivery, thread, "an event could not be stored");
+            false
+        }
+        Err(_) => {
+            tracing::error!(delivery, thread, "storing an event takes too long");
+            false
+        }
+    }
+}
+
+/// The answer that leaves time: privately for commands, without a trace for presses.
+pub(crate) fn deferral(interaction: &Interaction) -> Option<Value> {
+    match interaction {
+        Interaction::Command(_) => Some(json!({ "type": DEFERRED_MESSAGE, "data": { "flags": EPHEMERAL } })),
+        Interaction::Component(_) => Some(json!({ "type": DEFERRED_UPDATE })),
+        _ => None,
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the moment of arrival")]
+fn now_ms() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| i64::try_from(d.as_millis()).unwrap_or(i64::MAX))
+}
+
+impl Discord {
+    /// Listens to the gateway until told to stop. serenity resumes and reconnects; what it gives up on is tried again.
+    pub async fn run(self: Arc<Self>, inbox: Arc<dyn Inbox>, stop: CancellationToken) {
+        let mut intents =
+            GatewayIntents::GUILDS | GatewayIntents::GUILD_MESSAGES | GatewayIntents::DIRECT_MESSAGES | GatewayIntents::MESSAGE_CONTENT;
+        let mut pause = Duration::from_secs(1);
+        while !stop.is_cancelled() {
+            let ended = tokio::select! {
+                ended = self.listen(&inbox, intents, &stop) => ended,
+                () = stop.cancelled() => return,
+            };
+            match ended {
+                Ok(()) => pause = Duration::from_secs(1),
+                Err(serenity::Error::Gateway(GatewayError::DisallowedGatewayIntents))
+                    if intents.contains(GatewayIntents::MESSAGE_CONTENT) =>
+                {
+                    tracing::info!("the Message Content Intent is not granted: the bot hears mentions and direct messages only");
+                    intents -= GatewayIntents::MESSAGE_CONTENT;
+                    continue;
+                }
+                Err(error) => {
+                    tracing::warn!(%error, ?pause, "discord's gateway cannot be listened to; it is tried again");
+                    pause = (pause * 2).min(LONGEST_PAUSE);
+                }
+            }
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                () = stop.cancelled() => return,
+            }
+        }
+    }
+
+    async fn listen(self: &Arc<Self>, inbox: &Arc<dyn Inbox>, intents: GatewayIntents, stop: &CancellationToken) -> serenity::Result<()> {
+        let handler = Handler { discord: self.clone(), inbox: inbox.clone() };
+        let mut client: Client = ClientBuilder::new_with_http(self.http_of_gateway(), intents).event_handler(handler).await?;
+        let shards = client.shard_manager.clone();
+        tokio::select! {
+            ended = client.start() => ended,
+            () = stop.cancelled() => {
+                shards.shutdown_all().await;
+                Ok(())
+            }
+        }
+    }
+
+    async fn known_me(&self) -> Option<serenity::model::id::UserId> {
+        self.me().await.inspect_err(|error| tracing::error!(%error, "discord does not say which bot this is")).ok()
+    }
+
+    /// The channel above a thread; none above a channel. Asked for once.
+    pub(crate) async fn parent_of(&self, channel: ChannelId) -> Option<ChannelId> {
+        if let Some(known) = self.channels.get(&channel).await {
+            return known;
+        }
+        let parent = match self.http.get_channel(channel).await {
+            Ok(Channel::Guild(c)) => {
+                let thread = matches!(c.kind, ChannelType::PublicThread | ChannelType::PrivateThread | ChannelType::NewsThread);
+                c.parent_id.filter(|_| thread)
+            }
+            Ok(_) => None,
+            Err(error) => {
+                tracing::warn!(error = %web::chat_error(&error), "it is not known whether a channel is a thread");
+                return None;
+            }
+        };
+        self.channels.insert(channel, parent).await;
+        parent
+    }
+
+    async fn answer(&self, id: InteractionId, token: &str, answer: &Value) -> Result<(), ChatError> {
+        self.http.create_interaction_response(id, token, answer, Vec::new()).await.map_err(|e| web::chat_error(&e))
+    }
+
+    /// Stores what an interaction asks for; whether it is stored.
+    pub(crate) async fn take(&self, interaction: Interaction, inbox: &dyn Inbox) -> bool {
+        let (guild, channel): (Option<GuildId>, Option<ChannelId>) = match &interaction {
+            Interaction::Command(c) => (c.guild_id, Some(c.channel_id)),
+            Interaction::Component(c) => (c.guild_id, Some(c.channel_id)),
+            _ => (None, None),
+        };
+        let parent = match (guild, channel) {
+            (Some(_), Some(channel)) => self.parent_of(channel).await,
+            _ => None,
+        };
+        let Some(done) = event::interacted(interaction, parent, now_ms()) else { return true };
+        let target = event::Place::read(&done.incoming.anchor).map(|p| p.target().get()).unwrap_or(done.id);
+        let aside = Aside { token: done.token, deferred: !done.press };
+        self.asides.insert((target, done.incoming.sender.id.clone()), aside).await;
+        store(inbox, done.incoming).await
+    }
+}

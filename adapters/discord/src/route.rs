@@ -1,0 +1,58 @@
+//! Interactions over HTTP, for bots that are not reached over the gateway: verified over the raw bytes, stored, then answered.
+
+use crate::{Discord, inward};
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use axum::{Json, Router};
+use chat::Inbox;
+use serde_json::{Value, json};
+use serenity::model::application::Interaction;
+use std::sync::Arc;
+
+const PING: u64 = 1;
+
+#[derive(Clone)]
+struct Door {
+    discord: Arc<Discord>,
+    inbox: Arc<dyn Inbox>,
+}
+
+/// The route, to be mounted under `/api/webhooks/discord`. Without a public key it takes nothing.
+pub fn router(discord: Arc<Discord>, inbox: Arc<dyn Inbox>) -> Router {
+    Router::new().fallback(post(receive)).with_state(Door { discord, inbox })
+}
+
+async fn receive(State(door): State<Door>, headers: HeaderMap, body: Bytes) -> Response {
+    if !is_signed(&door.discord, &headers, &body) {
+        return StatusCode::UNAUTHORIZED.into_response();
+    }
+    let Ok(value) = serde_json::from_slice::<Value>(&body) else { return StatusCode::BAD_REQUEST.into_response() };
+    if value["type"] == PING {
+        return Json(json!({ "type": PING })).into_response();
+    }
+    let Ok(interaction) = serde_json::from_value::<Interaction>(value) else {
+        tracing::debug!("an interaction of an unknown kind was left out");
+        return StatusCode::BAD_REQUEST.into_response();
+    };
+    let Some(answer) = inward::deferral(&interaction) else { return StatusCode::BAD_REQUEST.into_response() };
+    if !door.discord.take(interaction, door.inbox.as_ref()).await {
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    }
+    Json(answer).into_response()
+}
+
+fn is_signed(discord: &Discord, headers: &HeaderMap, body: &[u8]) -> bool {
+    let only = |name: &str| {
+        let mut values = headers.get_all(name).iter();
+        values.next().filter(|_| values.next().is_none()).and_then(|v| v.to_str().ok())
+    };
+    let (Some(verifier), Some(signature), Some(timestamp)) =
+        (&discord.verifier, only("x-signature-ed25519"), only("x-signature-timestamp"))
+    else {
+        return false;
+    };
+    verifier.verify(signature, timestamp, body).is_ok()
+}

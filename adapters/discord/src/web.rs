@@ -1,0 +1,263 @@
+//! Messages out: the REST API, with its errors named after what the core does next.
+
+use crate::event::{Place, address, message_ref};
+use crate::render::{Part, plain, render};
+use crate::{Aside, Discord};
+use async_trait::async_trait;
+use chat::{Anchor, Chat, ChatError, File, Limits, Message, MessageRef, Platform, Profile};
+use serde_json::{Value, json};
+use serenity::builder::CreateAttachment;
+use serenity::http::{Http, HttpBuilder, HttpError, StatusCode};
+use serenity::model::id::{ApplicationId, ChannelId, MessageId, UserId};
+use std::time::Duration;
+use url::Url;
+
+/// Links are not unfolded.
+const SUPPRESS_EMBEDS: u64 = 1 << 2;
+const EPHEMERAL: u64 = 1 << 6;
+/// A thread that nobody writes in goes out of sight after a day.
+const ARCHIVE_MINUTES: u32 = 1_440;
+const CALL_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Codes of Discord: <https://discord.com/developers/docs/topics/opcodes-and-status-codes#json>
+mod code {
+    pub const UNKNOWN_CHANNEL: isize = 10_003;
+    pub const UNKNOWN_GUILD: isize = 10_004;
+    pub const UNKNOWN_MESSAGE: isize = 10_008;
+    pub const INVALID_FORM: isize = 50_035;
+    pub const EMPTY_MESSAGE: isize = 50_006;
+    pub const ARCHIVED: isize = 50_083;
+    pub const THREAD_EXISTS: isize = 160_004;
+}
+
+#[async_trait]
+impl Chat for Discord {
+    fn platform(&self) -> Platform {
+        Platform::Discord
+    }
+
+    fn limits(&self) -> Limits {
+        Limits {
+            edit_interval: Duration::from_millis(1_500),
+            progress_interval: Duration::from_secs(3),
+            table_rows: 20,
+            table_columns: 6,
+            buttons: 25,
+        }
+    }
+
+    fn thread_url(&self, anchor: &Anchor) -> Option<Url> {
+        let place = Place::read(anchor)?;
+        let guild = place.guild.map_or_else(|| "@me".to_owned(), |g| g.to_string());
+        Url::parse(&format!("https://discord.com/channels/{guild}/{}", place.target())).ok()
+    }
+
+    async fn post(&self, anchor: &Anchor, message: &Message) -> Result<MessageRef, ChatError> {
+        let place = self.opened(place_of(anchor)?).await?;
+        let id = match self.send_all(place.target(), render(message)).await {
+            Err(ChatError::Rejected(why)) => {
+                tracing::warn!(why, "discord refused the message; the words go out alone");
+                self.send_all(place.target(), plain(message)).await?
+            }
+            other => other?,
+        };
+        Ok(message_ref(&place, id))
+    }
+
+    async fn edit(&self, at: &MessageRef, message: &Message) -> Result<(), ChatError> {
+        let (channel, id) = address(at).ok_or_else(|| ChatError::Gone("the address is not one of Discord".into()))?;
+        self.pace(channel, "edit", message.partial).await?;
+        let mut parts = render(message).into_iter();
+        let first = body(&parts.next().unwrap_or_default());
+        match timely(self.http.edit_message(channel, id, &first, Vec::new())).await {
+            Err(ChatError::Rejected(why)) => {
+                tracing::warn!(why, "discord refused the message; the words go out alone");
+                parts = plain(message).into_iter();
+                let first = body(&parts.next().unwrap_or_default());
+                timely(self.http.edit_message(channel, id, &first, Vec::new())).await?
+            }
+            other => other?,
+        };
+        let rest: Vec<Part> = parts.collect();
+        if !message.partial && !rest.is_empty() {
+            self.send_all(channel, rest).await?;
+        }
+        Ok(())
+    }
+
+    async fn whisper(&self, anchor: &Anchor, user: &str, message: &Message) -> Result<(), ChatError> {
+        let place = place_of(anchor)?;
+        let key = (place.target().get(), user.to_owned());
+        if let Some(aside) = self.asides.get(&key).await
+            && self.aside(&aside, message).await.is_ok()
+        {
+            self.asides.insert(key, Aside { deferred: false, ..aside }).await;
+            return Ok(());
+        }
+        let direct = if place.is_direct() { place } else { self.direct(user).await? };
+        self.post(&direct.anchor(), message).await.map(drop)
+    }
+
+    async fn upload(&self, anchor: &Anchor, file: &File) -> Result<(), ChatError> {
+        let place = self.opened(place_of(anchor)?).await?;
+        self.pace(place.target(), "send", false).await?;
+        let attachment = CreateAttachment::bytes(file.bytes.clone(), file.name.clone());
+        timely(self.http.send_message(place.target(), vec![attachment], &json!({ "allowed_mentions": { "parse": [] } }))).await.map(drop)
+    }
+
+    async fn profile(&self, _anchor: &Anchor, user: &str) -> Result<Profile, ChatError> {
+        let user = timely(self.http.get_user(user_id(user)?)).await?;
+        Ok(Profile { name: chat::text::clean(user.global_name.as_deref().unwrap_or(&user.name)), email: None })
+    }
+}
+
+fn place_of(anchor: &Anchor) -> Result<Place, ChatError> {
+    Place::read(anchor).ok_or_else(|| ChatError::Gone("the address is not one of Discord".into()))
+}
+
+fn user_id(user: &str) -> Result<UserId, ChatError> {
+    let id = user.parse().ok().filter(|id| *id != 0);
+    id.map(UserId::new).ok_or_else(|| ChatError::Gone("the person is not one of Discord".into()))
+}
+
+fn body(part: &Part) -> Value {
+    let mut body = json!({
+        "content": part.content, "components": part.components, "allowed_mentions": { "parse": [] }, "flags": SUPPRESS_EMBEDS,
+    });
+    if !part.embeds.is_empty() {
+        body["embeds"] = json!(part.embeds);
+        body["flags"] = json!(0);
+    }
+    body
+}
+
+impl Discord {
+    /// The gateway needs a client of its own for the first question; it is the same otherwise.
+    pub(crate) fn http_of_gateway(&self) -> Http {
+        let http = HttpBuilder::new(&self.settings.bot_token).application_id(ApplicationId::new(self.settings.application_id.max(1)));
+        match &self.settings.api_base_url {
+            Some(base) => http.proxy(base.as_str().trim_end_matches('/')).ratelimiter_disabled(true).build(),
+            None => http.build(),
+        }
+    }
+
+    /// Messages and edits are counted apart.
+    async fn pace(&self, channel: ChannelId, what: &str, partial: bool) -> Result<(), ChatError> {
+        match &self.paces {
+            Some((pace, all)) => pace.turn(&format!("{what} {channel}"), all, partial).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Opens the thread of a place, if that is still to be done. Where threads cannot be opened, the channel has to do.
+    async fn opened(&self, place: Place) -> Result<Place, ChatError> {
+        let (Some(name), Some(thread)) = (&place.opens, place.thread) else { return Ok(place) };
+        let open = Place { opens: None, ..place.clone() };
+        if self.channels.get(&thread).await.flatten().is_some() {
+            return Ok(open);
+        }
+        let wanted = json!({ "name": name, "auto_archive_duration": ARCHIVE_MINUTES });
+        let made = tokio::time::timeout(
+            CALL_TIMEOUT,
+            self.http.create_thread_from_message(place.channel, MessageId::new(thread.get()), &wanted, None),
+        );
+        match made.await {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) if code_of(&error) == Some(code::THREAD_EXISTS) => {}
+            Ok(Err(error)) => match chat_error(&error) {
+                why @ (ChatError::Forbidden(_) | ChatError::Rejected(_)) => {
+                    tracing::warn!(%why, "a thread cannot be opened; the answer goes into the channel");
+                    return Ok(Place { thread: None, opens: None, ..place });
+                }
+                other => return Err(other),
+            },
+            Err(_) => return Err(ChatError::Unreachable("discord did not answer".into())),
+        }
+        self.channels.insert(thread, Some(place.channel)).await;
+        Ok(open)
+    }
+
+    /// Sends parts one after the other; the id of the first.
+    async fn send_all(&self, channel: ChannelId, parts: Vec<Part>) -> Result<MessageId, ChatError> {
+        let mut first = None;
+        for part in parts {
+            let id = self.send(channel, body(&part)).await?;
+            first.get_or_insert(id);
+        }
+        first.ok_or_else(|| ChatError::Rejected("an empty message".into()))
+    }
+
+    /// Sends a message once: the same nonce makes Discord give back the message that is there already.
+    async fn send(&self, channel: ChannelId, mut body: Value) -> Result<MessageId, ChatError> {
+        self.pace(channel, "send", false).await?;
+        body["nonce"] = json!(&uuid::Uuid::new_v4().simple().to_string()[..25]);
+        body["enforce_nonce"] = json!(true);
+        let sent = async || timely(self.http.send_message(channel, Vec::new(), &body)).await.map(|m| m.id);
+        match sent().await {
+            Err(ChatError::MayHaveLanded(_)) => sent().await,
+            other => other,
+        }
+    }
+
+    /// Answers an interaction to the person alone.
+    async fn aside(&self, aside: &Aside, message: &Message) -> Result<(), ChatError> {
+        let mut deferred = aside.deferred;
+        for part in render(message) {
+            let mut body = body(&part);
+            if std::mem::take(&mut deferred) {
+                timely(self.http.edit_original_interaction_response(&aside.token, &body, Vec::new())).await?;
+            } else {
+                body["flags"] = json!(SUPPRESS_EMBEDS | EPHEMERAL);
+                timely(self.http.create_followup_message(&aside.token, &body, Vec::new())).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The conversation of the bot with one person.
+    async fn direct(&self, user: &str) -> Result<Place, ChatError> {
+        let channel = timely(self.http.create_private_channel(&json!({ "recipient_id": user_id(user)? }))).await?;
+        Ok(Place { guild: None, channel: channel.id, thread: None, opens: None })
+    }
+}
+
+/// Waits for an answer, but not for ever.
+async fn timely<T>(call: impl Future<Output = serenity::Result<T>>) -> Result<T, ChatError> {
+    match tokio::time::timeout(CALL_TIMEOUT, call).await {
+        Ok(answer) => answer.map_err(|e| chat_error(&e)),
+        Err(_) => Err(ChatError::MayHaveLanded("discord did not answer".into())),
+    }
+}
+
+fn code_of(error: &serenity::Error) -> Option<isize> {
+    match error {
+        serenity::Error::Http(HttpError::UnsuccessfulRequest(answer)) => Some(answer.error.code),
+        _ => None,
+    }
+}
+
+/// Discord's errors, by what to do next.
+pub(crate) fn chat_error(error: &serenity::Error) -> ChatError {
+    let serenity::Error::Http(http) = error else {
+        return match error {
+            serenity::Error::Json(_) => ChatError::MayHaveLanded("discord's answer cannot be read".into()),
+            other => ChatError::Unreachable(other.to_string()),
+        };
+    };
+    match http {
+        HttpError::UnsuccessfulRequest(answer) => {
+            let words = format!("{} {} ({})", answer.status_code, answer.error.message, answer.error.code);
+            match (answer.status_code, answer.error.code) {
+                (StatusCode::TOO_MANY_REQUESTS, _) => ChatError::RateLimited(Duration::from_secs(2)),
+                (_, code::UNKNOWN_CHANNEL | code::UNKNOWN_GUILD | code::UNKNOWN_MESSAGE | code::ARCHIVED) => ChatError::Gone(words),
+                (_, code::INVALID_FORM | code::EMPTY_MESSAGE) => ChatError::Rejected(words),
+                (status, _) if status.is_server_error() => ChatError::MayHaveLanded(words),
+                (StatusCode::BAD_REQUEST, _) => ChatError::Rejected(words),
+                _ => ChatError::Forbidden(words),
+            }
+        }
+        HttpError::Request(e) if e.is_connect() => ChatError::Unreachable("discord cannot be reached".into()),
+        HttpError::Request(_) => ChatError::MayHaveLanded("discord did not answer".into()),
+        other => ChatError::Unreachable(other.to_string()),
+    }
+}

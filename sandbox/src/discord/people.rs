@@ -1,0 +1,236 @@
+//! People: they write, mention, press and use the slash command; the bot is told over the gateway, or by signed requests.
+
+use super::{APPLICATION, CHANNEL, Discord, GUILD, Posted, Service, api, direct_channel, gateway, user};
+use axum::Form;
+use axum::extract::State;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// How the bot answered something that happened.
+#[derive(Clone, Debug, Default)]
+pub struct Delivered {
+    /// The message that was written or pressed on.
+    pub id: u64,
+    /// The HTTP status, for interactions over HTTP; 200 for what the gateway took.
+    pub status: u16,
+    /// The kind of the first answer to an interaction.
+    pub answer: Option<u64>,
+}
+
+impl Discord {
+    /// Somebody writes into a channel, a thread, or to the bot alone (channel 901 for user 1). `<@7007>` mentions the bot.
+    pub async fn say(&self, channel: u64, from: u64, text: &str) -> Delivered {
+        self.service.say(channel, from, text)
+    }
+
+    /// Somebody presses the button with this label on the newest message of a channel or thread that has it.
+    pub async fn press(&self, channel: u64, from: u64, label: &str) -> Delivered {
+        let found = {
+            let state = self.service.state();
+            state
+                .messages
+                .iter()
+                .rev()
+                .filter(|m| m.channel == channel && m.only_for.is_none())
+                .find_map(|m| Some((m.clone(), button(m, label)?)))
+        };
+        let Some((message, id)) = found else { return Delivered::default() };
+        let threads = self.service.state().threads.clone();
+        let data = json!({ "component_type": 2, "custom_id": id });
+        let extra = json!({ "type": 3, "data": data, "message": api::described(&message, &threads) });
+        Delivered { id: message.id, ..self.service.interact(channel, from, extra).await }
+    }
+
+    /// Somebody uses the slash command.
+    pub async fn slash(&self, channel: u64, from: u64, text: &str) -> Delivered {
+        let options = json!([{ "name": "ask", "type": 3, "value": text }]);
+        let data = json!({ "id": "800", "name": "sheet", "type": 1, "options": options });
+        self.service.interact(channel, from, json!({ "type": 2, "data": data })).await
+    }
+
+    /// From now on interactions come by signed requests to this address.
+    pub fn send_interactions_to(&self, url: &str) {
+        self.service.state().gateway_to(url);
+    }
+
+    /// Discord checks the address of interactions; the HTTP status.
+    pub async fn probe(&self, url: &str, forged: bool) -> u16 {
+        self.service
+            .post(url, &json!({ "type": 1, "id": "1", "application_id": APPLICATION.to_string(), "token": "t", "version": 1 }), forged)
+            .await
+            .0
+    }
+
+    /// The last event comes again.
+    pub async fn redeliver(&self) {
+        let mut state = self.service.state();
+        if let Some((kind, data)) = state.last_event.clone() {
+            state.gateway.dispatch(&kind, &data);
+        }
+    }
+
+    /// The bot's newest message comes in as an event.
+    pub async fn echo(&self) {
+        let mut state = self.service.state();
+        let Some(message) = state.messages.iter().rev().find(|m| m.from == APPLICATION).cloned() else { return };
+        let described = api::described(&message, &state.threads);
+        state.gateway.dispatch("MESSAGE_CREATE", &described);
+    }
+
+    /// Another bot mentions the bot, a message is changed or deleted, something happens that nobody knows yet.
+    pub async fn noise(&self, channel: u64) {
+        let mut state = self.service.state();
+        let id = state.next_id();
+        let body = json!({ "content": format!("<@{APPLICATION}> status"), "mentions": [user(APPLICATION)] });
+        let message = Posted { channel, id, from: 1, body, only_for: None, edits: 0 };
+        let mut by_bot = api::described(&message, &state.threads);
+        by_bot["author"] = json!({ "id": "999", "username": "other", "discriminator": "0", "avatar": null, "bot": true });
+        state.gateway.dispatch("MESSAGE_CREATE", &by_bot);
+        let mut changed = api::described(&message, &state.threads);
+        changed["edited_timestamp"] = json!("2026-11-22T10:31:00.000000+00:00");
+        state.gateway.dispatch("MESSAGE_UPDATE", &changed);
+        state
+            .gateway
+            .dispatch("MESSAGE_DELETE", &json!({ "id": id.to_string(), "channel_id": channel.to_string(), "guild_id": GUILD.to_string() }));
+        state.gateway.dispatch("NOVELTY_CREATE", &json!({ "of": "tomorrow" }));
+    }
+
+    /// The bot is removed from the server.
+    pub async fn remove_bot(&self) {
+        let mut state = self.service.state();
+        let all: Vec<u64> = state.threads.keys().copied().chain([CHANNEL]).collect();
+        state.gone.extend(all);
+        state.gateway.dispatch("GUILD_DELETE", &json!({ "id": GUILD.to_string() }));
+    }
+}
+
+fn button(message: &Posted, label: &str) -> Option<String> {
+    let rows = message.body["components"].as_array().into_iter().flatten();
+    let mut buttons = rows.flat_map(|row| row["components"].as_array().into_iter().flatten());
+    buttons.find(|b| b["label"] == label).and_then(|b| b["custom_id"].as_str().map(str::to_owned))
+}
+
+/// Discord's markdown as people see it: no backslashes, no marks, links by their words.
+pub(super) fn readable(content: &str) -> String {
+    let mut out = String::new();
+    let mut chars = content.chars().peekable();
+    let mut link = 0;
+    while let Some(c) = chars.next() {
+        match c {
+            '\\' => out.extend(chars.next()),
+            '*' => {}
+            '[' => link += 1,
+            ']' if link > 0 && chars.peek() == Some(&'(') => {
+                link -= 1;
+                chars.by_ref().find(|c| *c == ')');
+            }
+            '`' => {}
+            c => out.push(c),
+        }
+    }
+    out.replace("-# ", "")
+}
+
+/// `POST /sandbox/say`: a person writes, by hand.
+pub(super) async fn say_route(State(service): State<Arc<Service>>, Form(form): Form<BTreeMap<String, String>>) -> String {
+    let number = |name: &str, or: u64| form.get(name).and_then(|v| v.parse().ok()).unwrap_or(or);
+    let delivered =
+        service.say(number("channel", direct_channel(1)), number("user", 1), form.get("text").map(String::as_str).unwrap_or_default());
+    format!("{delivered:?}\n")
+}
+
+/// `GET /sandbox/messages`: what people see, by hand.
+pub(super) async fn messages_route(State(service): State<Arc<Service>>) -> String {
+    let line = |m: &Posted| format!("channel {}, {} {}: {}\n\n", m.channel, m.from, m.id, m.seen());
+    service.state().messages.iter().map(line).collect()
+}
+
+impl super::State {
+    fn gateway_to(&mut self, url: &str) {
+        self.gateway.interactions_url = Some(url.to_owned());
+    }
+}
+
+impl Service {
+    fn say(&self, channel: u64, from: u64, text: &str) -> Delivered {
+        let mut state = self.state();
+        let id = state.next_id();
+        let mentions: Vec<Value> = [1, 2, APPLICATION].into_iter().filter(|u| text.contains(&format!("<@{u}>"))).map(user).collect();
+        let body = json!({ "content": text, "mentions": mentions });
+        let message = Posted { channel, id, from, body, only_for: None, edits: 0 };
+        state.messages.push(message.clone());
+        let told = gateway::told(&api::described(&message, &state.threads), state.gateway.content);
+        state.last_event = Some(("MESSAGE_CREATE".into(), told.clone()));
+        state.gateway.dispatch("MESSAGE_CREATE", &told);
+        Delivered { id, status: 200, answer: None }
+    }
+
+    /// An interaction over the gateway or HTTP; returns when it was answered.
+    async fn interact(&self, channel: u64, from: u64, extra: Value) -> Delivered {
+        let (interaction, token, url) = {
+            let mut state = self.state();
+            let id = state.next_id();
+            let token = format!("interaction-{id}");
+            state.interactions.insert(token.clone(), (channel, from));
+            let direct = (900..1_000).contains(&channel);
+            let mut interaction = json!({
+                "id": id.to_string(), "application_id": APPLICATION.to_string(), "channel_id": channel.to_string(), "token": token, "version": 1,
+                "locale": "en-GB", "entitlements": [], "attachment_size_limit": 10_485_760, "authorizing_integration_owners": {}, "app_permissions": "0",
+            });
+            if direct {
+                interaction["user"] = user(from);
+            } else {
+                interaction["guild_id"] = json!(GUILD.to_string());
+                interaction["member"] = json!({
+                    "user": user(from), "nick": null, "roles": [], "joined_at": "2026-01-01T00:00:00.000000+00:00", "deaf": false, "mute": false, "flags": 0,
+                    "permissions": "0",
+                });
+            }
+            if let (Some(all), Some(more)) = (interaction.as_object_mut(), extra.as_object()) {
+                all.extend(more.clone());
+            }
+            let url = state.gateway.interactions_url.clone();
+            state.last_event = Some(("INTERACTION_CREATE".into(), interaction.clone()));
+            if url.is_none() {
+                state.gateway.dispatch("INTERACTION_CREATE", &interaction);
+            }
+            (interaction, token, url)
+        };
+        if let Some(url) = url {
+            let (status, answer) = self.post(&url, &interaction, false).await;
+            let kind = answer["type"].as_u64();
+            if let Some(kind) = kind {
+                self.state().answered.insert(token, kind);
+            }
+            return Delivered { id: 0, status, answer: kind };
+        }
+        let answered = async {
+            loop {
+                let changed = self.changed.notified();
+                tokio::pin!(changed);
+                changed.as_mut().enable();
+                if let Some(kind) = self.state().answered.get(&token) {
+                    return *kind;
+                }
+                changed.await;
+            }
+        };
+        // Discord waits no longer than that.
+        let answer = tokio::time::timeout(std::time::Duration::from_secs(3), answered).await.ok();
+        Delivered { id: 0, status: if answer.is_some() { 200 } else { 0 }, answer }
+    }
+
+    /// A signed request; the status, and the answer's body.
+    async fn post(&self, url: &str, body: &Value, forged: bool) -> (u16, Value) {
+        let (timestamp, text) = ("1795305600", body.to_string());
+        let signature: String =
+            self.key.sign(format!("{timestamp}{text}").as_bytes()).as_ref().iter().map(|b| format!("{b:02x}")).collect();
+        let signature = if forged { "00".repeat(64) } else { signature };
+        let request = self.http.post(url).header("content-type", "application/json").header("x-signature-ed25519", signature);
+        match request.header("x-signature-timestamp", timestamp).body(text).send().await {
+            Ok(answer) => (answer.status().as_u16(), answer.json().await.unwrap_or_default()),
+            Err(_) => (0, Value::Null),
+        }
+    }
+}
