@@ -1,5 +1,6 @@
 //! The one place where parts are built and wired together, and the only one that names the adapters.
 
+pub mod discord;
 mod platforms;
 
 pub use platforms::{slack_adapter, teams_adapter, telegram_adapter};

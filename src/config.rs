@@ -4,7 +4,7 @@ mod platforms;
 mod reader;
 mod variables;
 
-pub use platforms::{Slack, Teams, Telegram};
+pub use platforms::{Discord, Slack, Teams, Telegram};
 pub use variables::VARIABLES;
 
 use crate::llm::{Endpoint, ModelSettings};
@@ -45,6 +45,8 @@ pub struct Config {
     pub link_lifetime: Duration,
     /// Slack; `None` when no `SLACK_*` is set.
     pub slack: Option<Slack>,
+    /// Discord; `None` when no `DISCORD_*` is set.
+    pub discord: Option<Discord>,
     /// Microsoft Teams; `None` when no `TEAMS_*` is set.
     pub teams: Option<Teams>,
     /// Telegram; `None` when `TELEGRAM_BOT_TOKEN` is not set.
@@ -171,6 +173,7 @@ impl Config {
             secret_key: secret_key(r),
             link_lifetime: Duration::from_secs(r.number("LINK_HOURS", 1.0, 24.0 * 365.0) as u64 * 3600),
             slack: platforms::slack(r),
+            discord: platforms::discord(r),
             teams: platforms::teams(r),
             telegram: platforms::telegram(r),
             writes: writes(r),
@@ -201,15 +204,16 @@ impl Config {
     /// Values that must never be seen, for the redaction of errors.
     pub fn secrets(&self) -> Vec<&SecretString> {
         let slack = self.slack.iter().flat_map(|s| std::iter::once(&s.bot_token).chain(&s.signing_secret).chain(&s.app_token));
+        let discord = self.discord.iter().map(|d| &d.bot_token);
         let teams = self.teams.iter().map(|t| &t.app_password);
         let telegram = self.telegram.iter().flat_map(|t| std::iter::once(&t.bot_token).chain(&t.webhook_secret));
         let own = self.smartsheet.iter().map(|s| &s.token).chain(&self.smartsheet_webhook_secret).chain(&self.secret_key);
-        own.chain(slack).chain(teams).chain(telegram).collect()
+        own.chain(slack).chain(discord).chain(teams).chain(telegram).collect()
     }
 
     /// Whether people can talk to the bot somewhere.
     pub fn has_chat_platform(&self) -> bool {
-        self.slack.is_some() || self.teams.is_some() || self.telegram.is_some()
+        self.slack.is_some() || self.discord.is_some() || self.teams.is_some() || self.telegram.is_some()
     }
 
     /// `DATABASE_URL` without its password, for people.

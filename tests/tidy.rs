@@ -100,13 +100,19 @@ fn rooms_use_only_what_stands_below_them() {
 
 #[test]
 fn leaves_know_nothing_of_the_root_or_of_each_other() {
-    for leaf in ["chat", "console", "slack", "teams", "telegram"] {
+    for leaf in ["chat", "console", "discord", "slack", "teams", "telegram"] {
         let manifest = read(&root().join("adapters").join(leaf).join("Cargo.toml"));
-        let own: Vec<&str> =
-            ["chatsheet.workspace", "console-chat.workspace", "slack-chat.workspace", "teams-chat.workspace", "telegram-chat.workspace"]
-                .into_iter()
-                .filter(|d| manifest.contains(d))
-                .collect();
+        let own: Vec<&str> = [
+            "chatsheet.workspace",
+            "console-chat.workspace",
+            "discord-chat.workspace",
+            "slack-chat.workspace",
+            "teams-chat.workspace",
+            "telegram-chat.workspace",
+        ]
+        .into_iter()
+        .filter(|d| manifest.contains(d))
+        .collect();
         assert!(own.is_empty(), "adapters/{leaf} depends on {own:?}");
     }
     assert!(!read(&root().join("sandbox/Cargo.toml")).contains("chat.workspace"), "the sandbox shares no type with the bot");

@@ -31,6 +31,9 @@ pub(super) fn connect(config: &Config, door: &Arc<Door>, stop: &CancellationToke
         connected.tasks.push(Box::pin(adapter.clone().run(door.clone(), stop.clone())));
         connected.chats.push(adapter);
     }
+    if let Some(discord) = &config.discord {
+        super::discord::connect(discord, door, stop, &mut connected)?;
+    }
     if let Some(teams) = &config.teams {
         let adapter = teams_adapter(teams)?;
         connected.webhooks.push(("teams", teams_chat::router(adapter.clone(), door.clone())));

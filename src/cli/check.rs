@@ -1,7 +1,7 @@
 //! `check`: tries every configured credential and connection; a table of what works and how to fix the rest.
 
 use super::FAILED;
-use crate::app::{slack_adapter, teams_adapter, telegram_adapter};
+use crate::app::{discord, slack_adapter, teams_adapter, telegram_adapter};
 use crate::config::Config;
 use crate::llm::{Error as ModelError, Model};
 use crate::smartsheet::{Client, Error as SmartsheetError, Identity};
@@ -29,6 +29,7 @@ pub(super) async fn run(config: &Config) -> anyhow::Result<ExitCode> {
         smartsheet(config).await,
         model(config).await,
         slack(config).await,
+        of_discord(config).await,
         teams(config).await,
         telegram(config).await,
         public_url(config),
@@ -147,6 +148,24 @@ async fn slack(config: &Config) -> Line {
             format!(
                 "{error}. Check SLACK_BOT_TOKEN (OAuth & Permissions > Bot User OAuth Token), SLACK_APP_TOKEN (Basic Information > App-Level Tokens, scope connections:write), and that the app is installed."
             ),
+        ),
+    }
+}
+
+async fn of_discord(config: &Config) -> Line {
+    let Some(discord) = &config.discord else {
+        return line(
+            "Discord",
+            State::Missing,
+            "set DISCORD_BOT_TOKEN and DISCORD_APPLICATION_ID (https://discord.com/developers/applications, New Application)",
+        );
+    };
+    match discord::who_am_i(discord).await {
+        Ok(who) => line("Discord", State::Works, who),
+        Err(error) => line(
+            "Discord",
+            State::Fails,
+            format!("{error:#}. Check DISCORD_BOT_TOKEN (Bot > Reset Token) and DISCORD_APPLICATION_ID (General Information)."),
         ),
     }
 }

@@ -94,6 +94,7 @@ fn configured(config: Config, folder: &Folder, sheets: &smartsheet::Smartsheet, 
         }),
         model: Some(config.model.clone().unwrap_or(endpoint)),
         slack: None,
+        discord: None,
         teams: None,
         telegram: None,
         ..config

@@ -1,7 +1,7 @@
 //! `manifest`: prints what installs the app on a platform, or registers it there.
 
 use super::{FAILED, WRONG};
-use crate::app::telegram_adapter;
+use crate::app::{discord, telegram_adapter};
 use crate::config::Config;
 use anyhow::Context;
 use clap::{Args, ValueEnum};
@@ -15,19 +15,21 @@ use zip::write::{SimpleFileOptions, ZipWriter};
 pub(super) struct Arguments {
     /// The platform.
     platform: Platform,
-    /// Tells the platform itself, where it can be told (Telegram), with the credentials of the settings.
+    /// Tells the platform itself, where it can be told (Discord, Telegram), with the credentials of the settings.
     #[arg(long)]
     register: bool,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
 enum Platform {
+    Discord,
     Slack,
     Teams,
     Telegram,
 }
 
 const SLACK: &str = include_str!("../../manifests/slack.yaml");
+const DISCORD: &str = include_str!("../../manifests/discord.json");
 const TEAMS: &str = include_str!("../../manifests/teams/manifest.json");
 const TEAMS_ICONS: [(&str, &[u8]); 2] = [
     ("color.png", include_bytes!("../../manifests/teams/color.png")),
@@ -52,6 +54,11 @@ struct Command {
 
 pub(super) async fn run(arguments: &Arguments, config: &Config) -> anyhow::Result<ExitCode> {
     match (arguments.platform, arguments.register) {
+        (Platform::Discord, false) => {
+            print!("{DISCORD}");
+            Ok(ExitCode::SUCCESS)
+        }
+        (Platform::Discord, true) => register_discord(config).await,
         (Platform::Slack, false) => slack(config),
         (Platform::Slack, true) => {
             wrong("Slack takes manifests on its page only: https://api.slack.com/apps > Create New App > From a manifest")
@@ -106,6 +113,27 @@ fn teams(config: &Config) -> anyhow::Result<ExitCode> {
     println!("{TEAMS_PACKAGE} is the app. Teams > Apps > Manage your apps > Upload an app, or the admin centre for everybody.");
     println!("The messaging endpoint of the bot (Azure > Bot > Configuration): {}/api/webhooks/teams", base.as_str().trim_end_matches('/'));
     Ok(ExitCode::SUCCESS)
+}
+
+async fn register_discord(config: &Config) -> anyhow::Result<ExitCode> {
+    let Some(settings) = &config.discord else {
+        return wrong("DISCORD_BOT_TOKEN and DISCORD_APPLICATION_ID are not set: https://discord.com/developers/applications");
+    };
+    match discord::register(settings, &serde_json::from_str(DISCORD)?).await {
+        Ok(()) => {
+            println!("/sheet is offered now. The bot joins a server by this link:");
+            // View Channels, Send Messages, Create Public Threads, Send Messages in Threads, Embed Links, Attach Files, Read Message History.
+            println!(
+                "https://discord.com/oauth2/authorize?client_id={}&scope=bot+applications.commands&permissions=309237763072",
+                settings.application_id
+            );
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(error) => {
+            eprintln!("chatsheet: {error:#}. `chatsheet check` tries the token.");
+            Ok(ExitCode::from(FAILED))
+        }
+    }
 }
 
 async fn register_telegram(config: &Config) -> anyhow::Result<ExitCode> {

@@ -4,7 +4,7 @@ use crate::clock::Clock;
 use anyhow::Context;
 use clap::{Args, Subcommand};
 use sandbox::fault::{Faults, Kind};
-use sandbox::{azure, slack, smartsheet, teams, telegram};
+use sandbox::{azure, discord, slack, smartsheet, teams, telegram};
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -66,6 +66,11 @@ enum Service {
         /// Where events are sent, such as http://127.0.0.1:3000/api/webhooks/slack.
         #[arg(long)]
         events: Option<String>,
+    },
+    /// A Discord.
+    Discord {
+        #[command(flatten)]
+        common: Common,
     },
     /// A Microsoft Teams.
     Teams {
@@ -141,6 +146,14 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             }
             print(&running.settings());
             println!("# Write as a person: curl -d 'channel=C1&user=U1&text=<@{}> help' {}/sandbox/say", slack::BOT_USER, running.origin());
+            running.wait().await;
+        }
+        Service::Discord { common } => {
+            let options = discord::Options { listen: common.listen, enforce_rates: true, ..discord::Options::default() };
+            let running = discord::Discord::start(options).await?;
+            set(running.faults(), &common.fault);
+            print(&running.settings());
+            println!("# Write as a person: curl -d 'text=help' {0}/sandbox/say; read: curl {0}/sandbox/messages", running.origin());
             running.wait().await;
         }
         Service::Teams { common, events } => {

@@ -17,6 +17,21 @@ pub struct Slack {
     pub api_base_url: Url,
 }
 
+/// The bot in Discord.
+#[derive(Clone, Debug)]
+pub struct Discord {
+    /// `DISCORD_BOT_TOKEN`.
+    pub bot_token: SecretString,
+    /// `DISCORD_APPLICATION_ID`. Required with the token.
+    pub application_id: u64,
+    /// `DISCORD_PUBLIC_KEY`: interactions are taken over HTTP, too. Unset: over the gateway only.
+    pub public_key: Option<String>,
+    /// `DISCORD_API_BASE_URL`. Unset: where Discord always is.
+    pub api_base_url: Option<Url>,
+    /// Whether Discord's rates are kept to.
+    pub paced: bool,
+}
+
 /// The bot in Microsoft Teams.
 #[derive(Clone, Debug)]
 pub struct Teams {
@@ -114,4 +129,23 @@ pub(super) fn teams(r: &mut Reader<'_>) -> Option<Teams> {
     let token_url = token_url.or_else(own_token_url)?;
     let service_hosts = service_hosts.split(',').map(|h| h.trim().to_lowercase()).filter(|h| !h.is_empty()).collect();
     Some(Teams { app_id, app_password, openid_metadata_url: openid_metadata_url?, token_url, tenant_id, service_hosts, paced: true })
+}
+
+pub(super) fn discord(r: &mut Reader<'_>) -> Option<Discord> {
+    let (token, public_key, api_base_url) = (r.secret("DISCORD_BOT_TOKEN"), r.text("DISCORD_PUBLIC_KEY"), r.url("DISCORD_API_BASE_URL"));
+    let application_id = r.text("DISCORD_APPLICATION_ID").and_then(|_| r.parsed("DISCORD_APPLICATION_ID", "an id of digits"));
+    match (token, application_id) {
+        (Some(bot_token), Some(application_id)) => Some(Discord { bot_token, application_id, public_key, api_base_url, paced: true }),
+        (Some(_), None) => {
+            if r.text("DISCORD_APPLICATION_ID").is_none() {
+                r.fault("DISCORD_APPLICATION_ID", "required with DISCORD_BOT_TOKEN; it is under General Information of the application");
+            }
+            None
+        }
+        (None, Some(_)) => {
+            r.fault("DISCORD_BOT_TOKEN", "required with DISCORD_APPLICATION_ID; it is under Bot > Reset Token of the application");
+            None
+        }
+        (None, None) => None,
+    }
 }

@@ -1,7 +1,7 @@
 //! The program as people start it: the piped demo, settings that are wrong, `check`, `manifest`.
 
 use crate::world::{far_side, folder, install_tls, readable};
-use sandbox::{azure, slack, smartsheet, teams, telegram};
+use sandbox::{azure, discord, slack, smartsheet, teams, telegram};
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -126,6 +126,7 @@ async fn check_says_what_works_and_how_to_fix_the_rest() {
     ok     Smartsheet   Lee Park (lee.park@example.com), 5 sheets, ‹sheet›
     ok     model        Azure OpenAI deployment sandbox answers
     ok     Slack        chatsheet in workspace Sandbox. The signing secret proves itself with the first event.
+    unset  Discord      set DISCORD_BOT_TOKEN and DISCORD_APPLICATION_ID (https://discord.com/developers/applications, New Application)
     unset  Teams        set TEAMS_APP_ID, TEAMS_APP_PASSWORD and TEAMS_TENANT_ID (`chatsheet manifest teams` makes the app to install)
     ok     Telegram     @chatsheet_bot, in groups it hears commands, mentions and replies (privacy mode); it is asked for updates
     unset  public URL   set PUBLIC_BASE_URL: Slack delivers events to it, and links lead to it
@@ -136,6 +137,9 @@ async fn check_says_what_works_and_how_to_fix_the_rest() {
     let teams = teams::Teams::start(teams::Options::default()).await.unwrap();
     settings.extend(teams.settings());
     settings.push(("TEAMS_APP_PASSWORD", "canary-secret".into()));
+    let discord = discord::Discord::start(discord::Options::default()).await.unwrap();
+    settings.extend(discord.settings());
+    settings.push(("DISCORD_BOT_TOKEN", "canary-secret".into()));
     settings.push(("TELEGRAM_BOT_TOKEN", "7007:canary-secret".into()));
     let bad = check(settings).await.unwrap();
     assert_eq!(bad.status.code(), Some(1));
@@ -146,6 +150,7 @@ async fn check_says_what_works_and_how_to_fix_the_rest() {
     FAILS  Smartsheet   Your Access Token is invalid. Create a new SMARTSHEET_ACCESS_TOKEN; check SMARTSHEET_REGION (tokens work only in their region).
     FAILS  model        Access denied due to invalid subscription key or wrong API endpoint. Make sure to provide a valid key for an active subscription and use a correct regional API endpoint for your resource. Check AZURE_OPENAI_API_KEY, AZURE_OPENAI_AUTH and the resource's network rules.
     FAILS  Slack        not allowed: invalid_auth. Check SLACK_BOT_TOKEN (OAuth & Permissions > Bot User OAuth Token), SLACK_APP_TOKEN (Basic Information > App-Level Tokens, scope connections:write), and that the app is installed.
+    FAILS  Discord      not allowed: 401 Unauthorized 401: Unauthorized (0). Check DISCORD_BOT_TOKEN (Bot > Reset Token) and DISCORD_APPLICATION_ID (General Information).
     FAILS  Teams        not allowed: no token: invalid_client AADSTS7000215: Invalid client secret provided.. Check TEAMS_APP_PASSWORD (Entra > App registrations > Certificates & secrets: the Value), and TEAMS_TENANT_ID.
     FAILS  Telegram     not allowed: A Telegram's error: Invalid bot token. Check TELEGRAM_BOT_TOKEN (BotFather > /mybots > API Token).
     unset  public URL   set PUBLIC_BASE_URL: Slack delivers events to it, and links lead to it
@@ -162,9 +167,19 @@ fn the_slack_manifest_carries_the_public_address() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_commands_of_telegram_are_printed_or_set() {
+async fn the_commands_of_telegram_and_discord_are_printed_or_set() {
     install_tls();
     let folder = folder();
+    let discord = discord::Discord::start(discord::Options::default()).await.unwrap();
+    let (settings, path) = (discord.settings(), folder.0.clone());
+    assert!(text(&run(&["manifest", "discord"], &[], &path, "").stdout).contains("\"name\": \"sheet\""));
+    let done = tokio::task::spawn_blocking(move || run(&["manifest", "discord", "--register"], &settings, &path, "")).await.unwrap();
+    assert!(
+        text(&done.stdout).contains("client_id=7007") && discord.commands().len() == 1,
+        "{} {}",
+        text(&done.stdout),
+        text(&done.stderr)
+    );
     let telegram = telegram::Telegram::start(telegram::Options::default()).await.unwrap();
     let (settings, path) = (telegram.settings(), folder.0.clone());
     assert!(text(&run(&["manifest", "telegram"], &[], &path, "").stdout).contains("\"command\": \"sheet\""));

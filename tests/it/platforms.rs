@@ -1,9 +1,18 @@
 //! One conversation told on every chat platform: what people do and see is the same, what goes over the wire is each platform's own.
 
+mod discord;
+mod slack;
+mod teams;
+mod telegram;
+
 use crate::world::{Setting, World};
 use async_trait::async_trait;
-use sandbox::{slack, teams, telegram};
+use discord::InDiscord;
+use sandbox::{discord as far_discord, teams as far_teams, telegram as far_telegram};
 use serde_json::{Value, json};
+use slack::InSlack;
+use teams::InTeams;
+use telegram::InTelegram;
 
 /// Who asks, and who looks on.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -38,251 +47,26 @@ trait Side: Send + Sync {
     async fn remove_bot(&self);
 }
 
-struct InSlack {
-    far: slack::Slack,
-    root: String,
-}
-
-impl InSlack {
-    async fn begin(world: &World) -> Self {
-        let said = world.slack.say("C1", "U1", "let us look at the plan", None).await;
-        Self { far: world.slack.clone(), root: said.ts }
-    }
-
-    fn user(who: Person) -> &'static str {
-        if who == Lee { "U1" } else { "U2" }
-    }
-
-    fn messages(&self) -> impl Iterator<Item = slack::Posted> {
-        self.far.messages().into_iter().filter(|m| m.user == slack::BOT_USER)
-    }
-}
-
-#[async_trait]
-impl Side for InSlack {
-    fn name(&self) -> &'static str {
-        "slack"
-    }
-
-    async fn say(&self, who: Person, text: &str) {
-        let text = format!("<@{}> {}", slack::BOT_USER, text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;"));
-        assert_eq!(self.far.say("C1", Self::user(who), &text, Some(&self.root)).await.statuses, [200, 200]);
-    }
-
-    async fn press(&self, who: Person, label: &str) {
-        assert_eq!(self.far.press("C1", Self::user(who), label).await.statuses, [200]);
-    }
-
-    fn seen(&self) -> Vec<String> {
-        self.messages().filter(|m| m.only_for.is_none()).map(|m| m.seen()).collect()
-    }
-
-    fn wire(&self) -> Vec<Value> {
-        self.messages().filter(|m| m.only_for.is_none()).map(|m| json!({ "text": m.text, "blocks": m.blocks })).collect()
-    }
-
-    fn aside(&self, who: Person) -> Vec<String> {
-        self.messages().filter(|m| m.only_for.as_deref() == Some(Self::user(who))).map(|m| m.seen()).collect()
-    }
-
-    async fn again(&self) {
-        assert_eq!(self.far.redeliver().await, 200);
-    }
-
-    async fn noise(&self) {
-        for statuses in [
-            self.far.echo().await.statuses,
-            self.far.other_bot("C1", "<@UBOT> status", &self.root).await.statuses,
-            self.far.rewrite("C1", "U1", "<@UBOT> status", &self.root).await.statuses,
-            self.far.novelty().await.statuses,
-        ] {
-            assert!(statuses.iter().all(|s| *s == 200), "{statuses:?}");
-        }
-    }
-
-    fn calls_somebody(&self) -> bool {
-        let sent = self.far.calls().into_iter().filter(|(method, _)| method.starts_with("chat."));
-        sent.map(|(_, body)| body.to_string()).any(|body| body.contains("<!") || body.contains("<@") || body.contains("<https://evil"))
-    }
-
-    async fn remove_bot(&self) {
-        self.far.remove_bot("C1").await;
-    }
-}
-
-/// A conversation of Teams: a thread of a channel, a group, or Lee alone with the bot.
-struct InTeams {
-    far: teams::Teams,
-    conversation: String,
-}
-
-impl InTeams {
-    async fn begin(world: &World, conversation: &str) -> Self {
-        let far = world.teams.clone().unwrap();
-        let conversation = if conversation == teams::CHANNEL {
-            teams::Teams::thread_of(&far.say(conversation, "29:lee", "let us look at the plan").await.id)
-        } else {
-            conversation.to_owned()
-        };
-        Self { far, conversation }
-    }
-
-    fn user(who: Person) -> &'static str {
-        if who == Lee { "29:lee" } else { "29:mia" }
-    }
-
-    fn messages(&self) -> impl Iterator<Item = teams::Posted> {
-        self.far.messages().into_iter().filter(|m| m.from == teams::BOT)
-    }
-}
-
-#[async_trait]
-impl Side for InTeams {
-    fn name(&self) -> &'static str {
-        if self.conversation.starts_with("a:") { "teams" } else { "teams_channel" }
-    }
-
-    async fn say(&self, who: Person, text: &str) {
-        let text = format!("<at>{}</at> {}", teams::BOT_NAME, text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;"));
-        assert_eq!(self.far.say(&self.conversation, Self::user(who), &text).await.statuses, [200]);
-    }
-
-    async fn press(&self, who: Person, label: &str) {
-        let pressed = self.far.press(&self.conversation, Self::user(who), label).await;
-        assert_eq!(pressed.statuses, [200]);
-        if who == Mia {
-            assert!(pressed.body["value"].to_string().contains("Only the person who asked"), "{}", pressed.body);
-        }
-    }
-
-    fn seen(&self) -> Vec<String> {
-        self.messages().filter(|m| m.conversation == self.conversation).map(|m| m.seen()).collect()
-    }
-
-    fn wire(&self) -> Vec<Value> {
-        self.messages().filter(|m| m.conversation == self.conversation).map(|m| m.activity).collect()
-    }
-
-    fn aside(&self, _who: Person) -> Vec<String> {
-        vec!["Only the person who asked".into()]
-    }
-
-    async fn again(&self) {
-        assert_eq!(self.far.redeliver().await, 200);
-    }
-
-    async fn noise(&self) {
-        for statuses in [
-            self.far.echo().await.statuses,
-            self.far.other_bot(&self.conversation, "status").await.statuses,
-            self.far.happen("messageUpdate", &self.conversation).await.statuses,
-            self.far.happen("novelty", &self.conversation).await.statuses,
-        ] {
-            assert_eq!(statuses, [200]);
-        }
-    }
-
-    fn calls_somebody(&self) -> bool {
-        self.messages().any(|m| !m.activity["entities"].is_null() || m.activity.to_string().contains("\"url\":\"https://evil"))
-    }
-
-    async fn remove_bot(&self) {
-        self.far.remove_bot(&self.conversation).await;
-    }
-}
-
-/// A chat with the bot alone (`chat` is Lee's), or a group.
-struct InTelegram {
-    far: telegram::Telegram,
-    chat: i64,
-}
-
-impl InTelegram {
-    fn begin(world: &World, chat: i64) -> Self {
-        Self { far: world.telegram.clone().unwrap(), chat }
-    }
-
-    fn user(who: Person) -> i64 {
-        if who == Lee { 1 } else { 2 }
-    }
-
-    fn messages(&self) -> impl Iterator<Item = telegram::Posted> {
-        self.far.messages().into_iter().filter(|m| m.from == telegram::BOT_ID)
-    }
-}
-
-#[async_trait]
-impl Side for InTelegram {
-    fn name(&self) -> &'static str {
-        if self.chat > 0 { "telegram" } else { "telegram_group" }
-    }
-
-    async fn say(&self, who: Person, text: &str) {
-        let text = if self.chat > 0 { text.to_owned() } else { format!("@{} {text}", telegram::BOT_NAME) };
-        assert_eq!(self.far.say(self.chat, Self::user(who), &text, None).await.statuses, [200]);
-    }
-
-    async fn press(&self, who: Person, label: &str) {
-        assert_eq!(self.far.press(self.chat, Self::user(who), label).await.statuses, [200]);
-    }
-
-    fn seen(&self) -> Vec<String> {
-        self.messages().filter(|m| m.chat == self.chat).map(|m| m.seen()).collect()
-    }
-
-    fn wire(&self) -> Vec<Value> {
-        self.messages().filter(|m| m.chat == self.chat).map(|m| m.body).collect()
-    }
-
-    fn aside(&self, who: Person) -> Vec<String> {
-        let alerts = self.far.answered().into_iter().map(|(_, words)| words).filter(|w| !w.is_empty());
-        let direct = self.messages().filter(|m| m.chat == Self::user(who) && self.chat != m.chat).map(|m| m.seen());
-        alerts.chain(direct).collect()
-    }
-
-    async fn again(&self) {
-        assert_eq!(self.far.redeliver().await, 200);
-    }
-
-    async fn noise(&self) {
-        let last = self.far.messages().into_iter().rfind(|m| m.from == 1).unwrap();
-        for statuses in [
-            self.far.echo().await.statuses,
-            self.far.other_bot(self.chat, "status").await.statuses,
-            self.far.rewrite(self.chat, last.id, "status").await.statuses,
-            self.far.novelty().await.statuses,
-        ] {
-            assert_eq!(statuses, [200]);
-        }
-    }
-
-    fn calls_somebody(&self) -> bool {
-        self.messages().any(|m| !m.calls.is_empty() || m.body.to_string().contains("href=\\\"https://evil"))
-    }
-
-    async fn remove_bot(&self) {
-        self.far.remove_bot(self.chat).await;
-    }
-}
-
 /// A world with all platforms, which they can reach.
 async fn world() -> World {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let settings = vec![
         ("LISTEN", format!("127.0.0.1:{port}")),
         ("PUBLIC_BASE_URL", format!("http://127.0.0.1:{port}")),
-        ("TELEGRAM_WEBHOOK_SECRET", telegram::SECRET.to_owned()),
+        ("TELEGRAM_WEBHOOK_SECRET", far_telegram::SECRET.to_owned()),
     ];
     let world = World::with(Setting {
         settings,
-        teams: Some(teams::Options::default()),
-        telegram: Some(telegram::Options::default()),
+        discord: Some(far_discord::Options::default()),
+        teams: Some(far_teams::Options::default()),
+        telegram: Some(far_telegram::Options::default()),
         patient: true,
         ..Setting::default()
     })
     .await
     .unwrap();
     world.telegram.as_ref().unwrap().until(|far| far.webhook().is_some()).await.unwrap();
+    world.discord.as_ref().unwrap().until(|far| far.sessions().0 == 1).await.unwrap();
     world
 }
 
@@ -307,7 +91,7 @@ async fn story(world: World, side: &dyn Side) {
     let proposal = ask(&world, side, "set Status to Blocked for \"Page templates\"").await;
     assert!(proposal.contains("[Confirm]") && proposal.contains("In Progress"), "{proposal}");
     let shown = side.seen().len();
-    if !matches!(side.name(), "teams" | "telegram") {
+    if !matches!(side.name(), "discord" | "teams" | "telegram") {
         side.press(Mia, "Confirm").await;
         settle(&world).await;
         assert!(side.aside(Mia).concat().contains("Only the person who asked"), "{:?}", side.aside(Mia));
@@ -358,6 +142,20 @@ async fn the_story_in_slack() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_story_in_a_direct_message_of_discord() {
+    let world = world().await;
+    let side = InDiscord::begin(&world, true);
+    story(world, &side).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_story_in_a_channel_of_discord() {
+    let world = world().await;
+    let side = InDiscord::begin(&world, false);
+    story(world, &side).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_story_in_slack_by_socket_mode() {
     let world = World::with(Setting { socket: true, patient: true, ..Setting::default() }).await.unwrap();
     world.slack.connected(2, 2).await.unwrap();
@@ -375,7 +173,7 @@ async fn the_story_alone_with_the_bot_in_teams() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_story_in_a_channel_of_teams() {
     let world = world().await;
-    let side = InTeams::begin(&world, teams::CHANNEL).await;
+    let side = InTeams::begin(&world, far_teams::CHANNEL).await;
     story(world, &side).await;
 }
 
@@ -389,7 +187,7 @@ async fn the_story_in_a_chat_of_telegram() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_story_in_a_group_of_telegram() {
     let world = world().await;
-    let side = InTelegram::begin(&world, telegram::GROUP);
+    let side = InTelegram::begin(&world, far_telegram::GROUP);
     story(world, &side).await;
 }
 
@@ -418,14 +216,16 @@ async fn conversation(world: &World, side: &dyn Side) -> Value {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_same_conversation_over_each_wire() {
-    for platform in ["slack", "teams", "teams_channel", "telegram", "telegram_group"] {
+    for platform in ["slack", "discord", "discord_channel", "teams", "teams_channel", "telegram", "telegram_group"] {
         let world = world().await;
         let side: Box<dyn Side> = match platform {
             "slack" => Box::new(InSlack::begin(&world).await),
+            "discord" => Box::new(InDiscord::begin(&world, true)),
+            "discord_channel" => Box::new(InDiscord::begin(&world, false)),
             "teams" => Box::new(InTeams::begin(&world, "a:lee").await),
-            "teams_channel" => Box::new(InTeams::begin(&world, teams::CHANNEL).await),
+            "teams_channel" => Box::new(InTeams::begin(&world, far_teams::CHANNEL).await),
             "telegram" => Box::new(InTelegram::begin(&world, 1)),
-            _ => Box::new(InTelegram::begin(&world, telegram::GROUP)),
+            _ => Box::new(InTelegram::begin(&world, far_telegram::GROUP)),
         };
         let wire = conversation(&world, side.as_ref()).await;
         insta::assert_json_snapshot!(side.name(), wire);

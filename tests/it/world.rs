@@ -7,7 +7,7 @@ use chatsheet::config::Config;
 use chatsheet::sheet::SheetId;
 use chatsheet::store::Store;
 use console_chat::Console;
-use sandbox::{azure, slack, smartsheet, teams, telegram};
+use sandbox::{azure, discord, slack, smartsheet, teams, telegram};
 use sqlx::postgres::PgConnectOptions;
 use std::io::Write;
 use std::path::PathBuf;
@@ -30,6 +30,8 @@ pub struct Setting {
     pub slack: Option<slack::Options>,
     /// Slack is listened to by Socket Mode.
     pub socket: bool,
+    /// There is a Discord, too.
+    pub discord: Option<discord::Options>,
     /// There is a Teams, too.
     pub teams: Option<teams::Options>,
     /// There is a Telegram, too.
@@ -47,6 +49,7 @@ pub struct World {
     pub sheets: smartsheet::Smartsheet,
     pub azure: azure::Azure,
     pub slack: slack::Slack,
+    pub discord: Option<discord::Discord>,
     pub teams: Option<teams::Teams>,
     pub telegram: Option<telegram::Telegram>,
     pub app: App,
@@ -146,6 +149,11 @@ impl World {
             azure::Azure::start(azure::Options { mode, reasoning: setting.reasoning, ..setting.azure.unwrap_or_default() }).await.unwrap();
         let slack = slack::Slack::start(setting.slack.unwrap_or_default()).await.unwrap();
         let mut settings: Vec<(&str, String)> = far_side(&sheets, &azure, &slack);
+        let discord = match setting.discord {
+            Some(options) => Some(discord::Discord::start(options).await.unwrap()),
+            None => None,
+        };
+        settings.extend(discord.iter().flat_map(discord::Discord::settings));
         let teams = match setting.teams {
             Some(options) => Some(teams::Teams::start(options).await.unwrap()),
             None => None,
@@ -178,7 +186,7 @@ impl World {
         if let Some(teams) = &teams {
             teams.send_events_to(&format!("http://{}/api/webhooks/teams", app.address));
         }
-        let world = Self { sheets, azure, slack, teams, telegram, app, clock, folder, console, screen };
+        let world = Self { sheets, azure, slack, discord, teams, telegram, app, clock, folder, console, screen };
         if !setting.unbound {
             world.use_sheet("Project Plan").await;
         }
@@ -277,6 +285,7 @@ fn hurry(config: &mut Config) {
     smartsheet.retry_delay = Duration::from_millis(20);
     smartsheet.timeout = Duration::from_millis(700);
     smartsheet.breaker_pause = Duration::from_millis(300);
+    config.discord.iter_mut().for_each(|d| d.paced = false);
     config.teams.iter_mut().for_each(|t| t.paced = false);
     config.telegram.iter_mut().for_each(|t| t.paced = false);
     config.writes.in_doubt = Duration::from_millis(1_500);

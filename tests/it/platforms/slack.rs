@@ -1,0 +1,79 @@
+//! Slack, from the people's side.
+
+use super::{Lee, Person, Side, World};
+use async_trait::async_trait;
+use sandbox::slack;
+use serde_json::{Value, json};
+
+/// A thread of a channel.
+pub(super) struct InSlack {
+    far: slack::Slack,
+    root: String,
+}
+
+impl InSlack {
+    pub(super) async fn begin(world: &World) -> Self {
+        let said = world.slack.say("C1", "U1", "let us look at the plan", None).await;
+        Self { far: world.slack.clone(), root: said.ts }
+    }
+
+    fn user(who: Person) -> &'static str {
+        if who == Lee { "U1" } else { "U2" }
+    }
+
+    fn messages(&self) -> impl Iterator<Item = slack::Posted> {
+        self.far.messages().into_iter().filter(|m| m.user == slack::BOT_USER)
+    }
+}
+
+#[async_trait]
+impl Side for InSlack {
+    fn name(&self) -> &'static str {
+        "slack"
+    }
+
+    async fn say(&self, who: Person, text: &str) {
+        let text = format!("<@{}> {}", slack::BOT_USER, text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;"));
+        assert_eq!(self.far.say("C1", Self::user(who), &text, Some(&self.root)).await.statuses, [200, 200]);
+    }
+
+    async fn press(&self, who: Person, label: &str) {
+        assert_eq!(self.far.press("C1", Self::user(who), label).await.statuses, [200]);
+    }
+
+    fn seen(&self) -> Vec<String> {
+        self.messages().filter(|m| m.only_for.is_none()).map(|m| m.seen()).collect()
+    }
+
+    fn wire(&self) -> Vec<Value> {
+        self.messages().filter(|m| m.only_for.is_none()).map(|m| json!({ "text": m.text, "blocks": m.blocks })).collect()
+    }
+
+    fn aside(&self, who: Person) -> Vec<String> {
+        self.messages().filter(|m| m.only_for.as_deref() == Some(Self::user(who))).map(|m| m.seen()).collect()
+    }
+
+    async fn again(&self) {
+        assert_eq!(self.far.redeliver().await, 200);
+    }
+
+    async fn noise(&self) {
+        for statuses in [
+            self.far.echo().await.statuses,
+            self.far.other_bot("C1", "<@UBOT> status", &self.root).await.statuses,
+            self.far.rewrite("C1", "U1", "<@UBOT> status", &self.root).await.statuses,
+            self.far.novelty().await.statuses,
+        ] {
+            assert!(statuses.iter().all(|s| *s == 200), "{statuses:?}");
+        }
+    }
+
+    fn calls_somebody(&self) -> bool {
+        let sent = self.far.calls().into_iter().filter(|(method, _)| method.starts_with("chat."));
+        sent.map(|(_, body)| body.to_string()).any(|body| body.contains("<!") || body.contains("<@") || body.contains("<https://evil"))
+    }
+
+    async fn remove_bot(&self) {
+        self.far.remove_bot("C1").await;
+    }
+}
