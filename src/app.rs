@@ -88,7 +88,7 @@ impl App {
         };
         let changes = Changes { store: store.clone(), sheets: sheets.clone(), clock: clock.clone(), rules: config.writes.clone() };
         let wake = Arc::new(Notify::new());
-        let door = Arc::new(Door::new(store.clone(), wake.clone()));
+        let door = Arc::new(Door::new(store.clone(), wake.clone(), config.follow_ups));
         let (vault, stop) = (config.secret_key.as_ref().map_or_else(Vault::for_this_process, Vault::new), CancellationToken::new());
         let connected = platforms::connect(config, &door, &stop)?;
         let mirrored = |chat: Arc<dyn Chat>| (chat.platform(), Arc::new(Mirror::new(chat, events.clone())) as Arc<dyn Chat>);

@@ -43,6 +43,8 @@ pub struct Config {
     pub secret_key: Option<SecretString>,
     /// `LINK_HOURS`: how long links to the sheet viewer work. Unset: 24.
     pub link_lifetime: Duration,
+    /// `FOLLOW_UPS`: whether messages without a mention are answered in threads that the bot takes part in. Unset: they are.
+    pub follow_ups: bool,
     /// Slack; `None` when no `SLACK_*` is set.
     pub slack: Option<Slack>,
     /// Discord; `None` when no `DISCORD_*` is set.
@@ -172,6 +174,7 @@ impl Config {
             smartsheet_webhook_secret: r.secret("SMARTSHEET_WEBHOOK_SECRET"),
             secret_key: secret_key(r),
             link_lifetime: Duration::from_secs(r.number("LINK_HOURS", 1.0, 24.0 * 365.0) as u64 * 3600),
+            follow_ups: r.choice("FOLLOW_UPS", &["answer", "mention"]) == "answer",
             slack: platforms::slack(r),
             discord: platforms::discord(r),
             teams: platforms::teams(r),

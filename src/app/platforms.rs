@@ -58,6 +58,7 @@ pub fn slack_adapter(slack: &Slack) -> anyhow::Result<Arc<slack_chat::Slack>> {
         signing_secret: slack.signing_secret.as_ref().map(|s| s.expose_secret().to_owned()),
         app_token: slack.app_token.as_ref().map(|s| s.expose_secret().to_owned()),
         api_base_url: slack.api_base_url.to_string(),
+        paced: slack.paced,
     };
     Ok(Arc::new(slack_chat::Slack::new(settings)?))
 }

@@ -3,7 +3,7 @@
 use super::commands;
 use crate::store::{Lane, Store};
 use async_trait::async_trait;
-use chat::{Accepted, Inbox, InboxError, Incoming, What};
+use chat::{Accepted, Addressed, Inbox, InboxError, Incoming, What};
 use std::sync::Arc;
 use tokio::sync::Notify;
 
@@ -11,20 +11,25 @@ use tokio::sync::Notify;
 pub struct Door {
     store: Store,
     wake: Arc<Notify>,
+    /// Whether messages without a mention are heard in threads that the bot takes part in.
+    follow_ups: bool,
 }
 
 impl Door {
     /// A door to this store that rings `wake`.
-    pub fn new(store: Store, wake: Arc<Notify>) -> Self {
-        Self { store, wake }
+    pub fn new(store: Store, wake: Arc<Notify>, follow_ups: bool) -> Self {
+        Self { store, wake, follow_ups }
     }
 }
 
 #[async_trait]
 impl Inbox for Door {
     async fn accept(&self, event: Incoming) -> Result<Accepted, InboxError> {
+        if event.addressed == Addressed::FollowUp && !self.follow_ups {
+            return Ok(Accepted::Ignored);
+        }
         let lane = match &event.what {
-            What::Press { .. } | What::Left => Lane::Express,
+            What::Press { .. } | What::Left | What::Moved { .. } => Lane::Express,
             What::Text { text } | What::Command { text } if commands::is_express(text) => Lane::Express,
             What::Text { .. } | What::Command { .. } => Lane::Queue,
         };

@@ -71,6 +71,7 @@ impl Bot {
                 self.parts.store.forget_conversation(&event.incoming.thread).await?;
                 Ok(())
             }
+            What::Moved { from } => self.move_in(event, &from).await,
             What::Press { action, message } => self.press(event, &action, message).await,
             What::Text { text } | What::Command { text } => {
                 self.parts.store.remember_thread(&event.incoming.thread, &event.incoming.anchor).await?;

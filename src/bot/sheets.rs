@@ -83,7 +83,7 @@ impl Bot {
         let thread = incoming.thread.storage_key();
         let Some(question) = self.parts.store.thread(&thread).await?.and_then(|t| t.question) else { return Ok(()) };
         let again = Incoming { dedupe_id: format!("{}:again", question.dedupe_id), addressed: Addressed::Mention, ..question };
-        let door = super::Door::new(self.parts.store.clone(), self.wake.clone());
+        let door = super::Door::new(self.parts.store.clone(), self.wake.clone(), true);
         door.accept(again).await.map_err(anyhow::Error::from)?;
         self.parts.store.set_question(&thread, None).await?;
         Ok(())
@@ -104,6 +104,16 @@ impl Bot {
             return Ok(Some(bound));
         }
         Ok(None)
+    }
+
+    /// A conversation that got another key keeps its sheet.
+    pub(super) async fn move_in(&self, event: &Event, from: &ThreadKey) -> Result<()> {
+        let incoming = &event.incoming;
+        let store = &self.parts.store;
+        if let (Some(old), None) = (store.session_of(&from.storage_key()).await?, store.session_of(&incoming.thread.storage_key()).await?) {
+            store.bind_sheet(&incoming.thread, &incoming.anchor, old.sheet, &old.sheet_name, self.parts.clock.now()).await?;
+        }
+        Ok(())
     }
 
     /// The session of a thread, if need be with the only sheet there is; otherwise the person is

@@ -15,6 +15,8 @@ pub struct Slack {
     pub app_token: Option<SecretString>,
     /// `SLACK_API_BASE_URL`. Unset: `https://slack.com/api`.
     pub api_base_url: Url,
+    /// Whether Slack's rates are kept to.
+    pub paced: bool,
 }
 
 /// The bot in Discord.
@@ -68,7 +70,7 @@ pub(super) fn slack(r: &mut Reader<'_>) -> Option<Slack> {
     let (token, signing_secret, app_token) = (r.secret("SLACK_BOT_TOKEN"), r.secret("SLACK_SIGNING_SECRET"), r.secret("SLACK_APP_TOKEN"));
     let api_base_url = r.url("SLACK_API_BASE_URL").or_else(|| Url::parse("https://slack.com/api").ok())?;
     match (token, signing_secret.is_some() || app_token.is_some()) {
-        (Some(bot_token), true) => Some(Slack { bot_token, signing_secret, app_token, api_base_url }),
+        (Some(bot_token), true) => Some(Slack { bot_token, signing_secret, app_token, api_base_url, paced: true }),
         (Some(_), false) => {
             r.fault("SLACK_SIGNING_SECRET", "required with SLACK_BOT_TOKEN, otherwise anybody could pose as Slack; it is under Basic Information > App Credentials of the Slack app. Without a public address set SLACK_APP_TOKEN instead");
             None

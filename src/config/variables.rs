@@ -40,6 +40,11 @@ pub const VARIABLES: &[(&str, &str, &str)] = &[
     ("SMARTSHEET_REGION", "us", "Where the account lives: us, eu, au or gov."),
     ("SMARTSHEET_API_BASE_URL", "", "Base URL of the API, instead of the region's."),
     ("SMARTSHEET_WEBHOOK_SECRET", "", "Shared secret of webhooks that were made by hand. Unset: none were. Secret."),
+    (
+        "FOLLOW_UPS",
+        "answer",
+        "answer: in threads that it takes part in the bot answers messages that do not mention it, where the platform lets it hear them. mention: only those that do.",
+    ),
     ("SLACK_BOT_TOKEN", "", "Bot token of the Slack app (xoxb-…). Unset: no Slack. Secret."),
     ("SLACK_SIGNING_SECRET", "", "Signing secret of the Slack app; required with the token, unless Socket Mode is used. Secret."),
     (

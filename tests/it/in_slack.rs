@@ -378,3 +378,18 @@ async fn a_slash_command_that_takes_long_says_so() {
     assert!(moment.contains("One moment") && status.contains("My rights there"), "{seen:?}");
     world.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn follow_ups_are_answered_unless_only_mentions_are_wanted() {
+    for (wanted, answers) in [("answer", 2), ("mention", 1)] {
+        let settings = vec![("FOLLOW_UPS", wanted.to_owned())];
+        let world = World::with(Setting { settings, patient: true, ..Setting::default() }).await.unwrap();
+        world.slack.slash("C1", LEE, "use Project Plan").await;
+        let root = ask(&world, "how many tasks are blocked?").await;
+        assert_eq!(world.slack.say("C1", LEE, "and how many are complete?", Some(&root)).await.statuses, [200]);
+        world.app.bot.until_idle().await;
+        let shown = world.slack.thread("C1", Some(&root)).into_iter().filter(|(who, _)| who == "UBOT").count();
+        assert_eq!(shown, answers, "{wanted}: {}", thread(&world, &root));
+        world.end().await;
+    }
+}

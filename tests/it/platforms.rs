@@ -191,6 +191,20 @@ async fn the_story_in_a_group_of_telegram() {
     story(world, &side).await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_group_of_telegram_that_becomes_a_supergroup_keeps_its_sheet() {
+    let world = world().await;
+    let far = world.telegram.clone().unwrap();
+    let small = InTelegram::begin(&world, far_telegram::SMALL_GROUP);
+    ask(&world, &small, "use Project Plan").await;
+    far.upgrade(far_telegram::SMALL_GROUP, far_telegram::GROUP).await;
+    settle(&world).await;
+    let grown = InTelegram::begin(&world, far_telegram::GROUP);
+    let answer = ask(&world, &grown, "how many tasks are blocked?").await;
+    assert!(answer.contains("Project Plan"), "{answer}");
+    world.end().await;
+}
+
 /// Question, table, proposal, confirmation, job and undo as they go over the wire.
 async fn conversation(world: &World, side: &dyn Side) -> Value {
     let mut wire = Vec::new();

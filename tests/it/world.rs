@@ -285,6 +285,7 @@ fn hurry(config: &mut Config) {
     smartsheet.retry_delay = Duration::from_millis(20);
     smartsheet.timeout = Duration::from_millis(700);
     smartsheet.breaker_pause = Duration::from_millis(300);
+    config.slack.iter_mut().for_each(|s| s.paced = false);
     config.discord.iter_mut().for_each(|d| d.paced = false);
     config.teams.iter_mut().for_each(|t| t.paced = false);
     config.telegram.iter_mut().for_each(|t| t.paced = false);

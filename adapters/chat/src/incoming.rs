@@ -124,6 +124,11 @@ pub enum What {
     },
     /// The bot was removed from the conversation.
     Left,
+    /// The conversation goes on under another key, that of the event.
+    Moved {
+        /// What it was called until now.
+        from: ThreadKey,
+    },
 }
 
 /// One event of a conversation.

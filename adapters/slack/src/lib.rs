@@ -10,13 +10,11 @@ mod web;
 pub use render::{Part, render, text_only};
 pub use route::router;
 
-use chat::ChatError;
-use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use chat::{ChatError, Overall, Pace, Rate};
 use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::connect::HttpConnector;
 use slack_morphism::prelude::*;
 use slack_morphism::signature_verifier::SlackEventSignatureVerifier;
-use std::num::NonZeroU32;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 type Connector = SlackClientHyperConnector<HttpsConnector<HttpConnector>>;
@@ -32,6 +30,8 @@ pub struct Settings {
     pub app_token: Option<String>,
     /// Base URL of the Web API, `https://slack.com/api`.
     pub api_base_url: String,
+    /// Whether Slack's rates are kept to.
+    pub paced: bool,
 }
 
 /// The Slack app in one workspace.
@@ -40,12 +40,21 @@ pub struct Slack {
     token: SlackApiToken,
     verifier: Option<SlackEventSignatureVerifier>,
     app_token: Option<SlackApiToken>,
-    partial_edits: DefaultDirectRateLimiter,
+    paces: Option<Paces>,
 }
 
-/// Edits a minute that show growing words, of the 50 or so that Slack grants a workspace: the rest is
-/// left for the words that must go out.
-const PARTIAL_EDITS: Quota = Quota::per_minute(NonZeroU32::new(30).unwrap()).allow_burst(NonZeroU32::new(10).unwrap());
+struct Paces {
+    posts: Pace,
+    edits: Pace,
+    all: Overall,
+}
+
+/// Slack takes a message a second and channel, and 50 edits a minute in a workspace; a margin stays.
+const POSTS: Rate = Rate::new(1_050, 1);
+const EDITS: Rate = Rate::new(1_500, 8);
+/// Edits that show growing words leave room for the words that must go out.
+const GROWING: Rate = Rate::new(3_000, 6);
+const ALL: Rate = Rate::new(20, 20);
 
 /// Why the adapter could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -82,7 +91,11 @@ impl Slack {
             token: SlackApiToken::new(settings.bot_token.into()),
             verifier: signing_secret.map(|secret| SlackEventSignatureVerifier::new(&secret.into())),
             app_token: app_token.map(|token| SlackApiToken::new(token.into())),
-            partial_edits: RateLimiter::direct(PARTIAL_EDITS),
+            paces: settings.paced.then(|| Paces {
+                posts: Pace::new(&[POSTS], POSTS),
+                edits: Pace::new(&[EDITS], GROWING),
+                all: ALL.overall(),
+            }),
         })
     }
 

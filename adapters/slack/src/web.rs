@@ -5,7 +5,6 @@ use crate::event::{Place, message_ref};
 use crate::render::{Part, render, text_only};
 use async_trait::async_trait;
 use chat::{Anchor, Chat, ChatError, File, Limits, Message, MessageRef, Platform, Profile};
-use governor::clock::{Clock, DefaultClock};
 use hyper_util::client::legacy;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -64,9 +63,7 @@ impl Chat for Slack {
 
     async fn edit(&self, at: &MessageRef, message: &Message) -> Result<(), ChatError> {
         let (channel, ts) = at.place.split_once(':').ok_or_else(|| ChatError::Gone("the address is not one of Slack".into()))?;
-        if let (true, Err(early)) = (message.partial, self.partial_edits.check()) {
-            return Err(ChatError::RateLimited(early.wait_time_from(DefaultClock::default().now())));
-        }
+        self.pace_edit(message.partial).await?;
         let mut parts = render(message).into_iter();
         let first = parts.next().unwrap_or_default();
         match self.update_part(channel, ts, &first).await {
@@ -133,6 +130,21 @@ impl Chat for Slack {
 }
 
 impl Slack {
+    async fn pace_post(&self, channel: &str) -> Result<(), ChatError> {
+        match &self.paces {
+            Some(paces) => paces.posts.turn(channel, &paces.all, false).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Edits are counted for the whole workspace.
+    async fn pace_edit(&self, partial: bool) -> Result<(), ChatError> {
+        match &self.paces {
+            Some(paces) => paces.edits.turn("workspace", &paces.all, partial).await,
+            None => Ok(()),
+        }
+    }
+
     /// Further parts of a message go into its thread.
     fn inside(&self, place: &Place, ts: &str) -> Place {
         let thread_ts = place.thread_ts.clone().or_else(|| (!place.is_dm()).then(|| ts.to_owned()));
@@ -165,6 +177,7 @@ impl Slack {
     }
 
     async fn send_part(&self, place: &Place, part: &Part) -> Result<String, ChatError> {
+        self.pace_post(&place.channel).await?;
         let mut body = part_body(&place.channel, part);
         if let Some(thread) = &place.thread_ts {
             body["thread_ts"] = json!(thread);

@@ -35,6 +35,7 @@ impl SlackRig {
             signing_secret: (!socket).then(|| sandbox_slack::SIGNING_SECRET.into()),
             app_token: socket.then(|| sandbox_slack::APP_TOKEN.into()),
             api_base_url: far_side.base_url(),
+            paced: false,
         };
         let chat = Arc::new(Slack::new(settings).unwrap());
         let inbox = Arc::new(Remembering::default());
@@ -184,8 +185,13 @@ async fn a_slow_disk_is_answered_503_in_time_and_the_event_counts_once() {
 
 #[test]
 fn an_empty_signing_secret_is_refused() {
-    let settings =
-        Settings { bot_token: "x".into(), signing_secret: Some(" ".into()), app_token: None, api_base_url: "http://127.0.0.1:1".into() };
+    let settings = Settings {
+        bot_token: "x".into(),
+        signing_secret: Some(" ".into()),
+        app_token: None,
+        api_base_url: "http://127.0.0.1:1".into(),
+        paced: false,
+    };
     assert!(Slack::new(settings).is_err());
 }
 

@@ -72,6 +72,9 @@ pub(crate) fn parse(update: Update, me: &Me, now_ms: i64) -> Option<Incoming> {
 }
 
 fn said(message: Message, me: &Me, delivery: String, now_ms: i64) -> Option<Incoming> {
+    if let Some(old) = message.migrate_from_chat_id().copied() {
+        return Some(moved(&message, old, me, delivery, now_ms));
+    }
     let from = message.from.clone()?;
     // Whoever writes as the group itself cannot be told from others who do.
     if from.is_bot || message.chat.is_channel() || message.via_bot.is_some() {
@@ -95,6 +98,22 @@ fn said(message: Message, me: &Me, delivery: String, now_ms: i64) -> Option<Inco
         what,
         received_at_ms: now_ms,
     })
+}
+
+/// A group became a supergroup, which has another id.
+fn moved(message: &Message, old: ChatId, me: &Me, delivery: String, now_ms: i64) -> Incoming {
+    let place = Place { bot: me.id.to_string(), chat: message.chat.id, topic: None, answers: None };
+    let from = Place { chat: old, ..place.clone() }.thread();
+    Incoming {
+        delivery_id: delivery,
+        dedupe_id: format!("moved:{old}"),
+        thread: place.thread(),
+        anchor: place.anchor(),
+        sender: Sender { id: String::new(), name: None },
+        addressed: Addressed::Mention,
+        what: What::Moved { from },
+        received_at_ms: now_ms,
+    }
 }
 
 fn sender(user: &User) -> Sender {

@@ -181,7 +181,10 @@ async fn files_people_and_groups_that_moved_are_known() {
     rig.chat.upload(&anchor, &file).await.unwrap();
     assert_eq!(rig.far_side.messages().pop().unwrap().text, "[file rows.csv, 3 bytes]");
     assert_eq!(rig.chat.profile(&anchor, "1").await.unwrap().name, "Lee Park");
-    rig.far_side.upgrade(SMALL_GROUP, GROUP);
+    assert_eq!(rig.far_side.upgrade(SMALL_GROUP, GROUP).await.statuses, [200]);
+    let moved = rig.inbox.take().remove(0);
+    assert_eq!(moved.thread.conversation, GROUP.to_string());
+    assert!(matches!(moved.what, What::Moved { from } if from.conversation == SMALL_GROUP.to_string()));
     rig.chat.post(&anchor, &Message::text("still here")).await.unwrap();
     assert_eq!(rig.far_side.messages().pop().unwrap().chat, GROUP);
     assert!(rig.chat.who_am_i().await.unwrap().contains("@chatsheet_bot"));

@@ -89,9 +89,14 @@ impl Telegram {
         Delivered { id: 0, statuses: self.service.happen(json!({ "my_chat_member": change })).await }
     }
 
-    /// A group becomes a supergroup, with another id; the bot is told when it writes there next.
-    pub fn upgrade(&self, group: i64, supergroup: i64) {
+    /// A group becomes a supergroup, with another id: the bot is told, and again when it writes to the old one.
+    pub async fn upgrade(&self, group: i64, supergroup: i64) -> Delivered {
         self.service.state().moved.insert(group, supergroup);
+        let message = json!({
+            "message_id": 1, "date": 1_795_305_600, "chat": chat(supergroup), "from": bot_of_groups(), "sender_chat": chat(supergroup),
+            "migrate_from_chat_id": group,
+        });
+        Delivered { id: 1, statuses: self.service.happen(json!({ "message": message })).await }
     }
 
     /// The last update is sent again, as after a missed acknowledgement. Returns the HTTP status, 0 without a webhook.
@@ -113,6 +118,11 @@ impl Telegram {
         }
         request.send().await.map_or(0, |r| r.status().as_u16())
     }
+}
+
+/// Who is named as the sender of what groups do themselves.
+fn bot_of_groups() -> Value {
+    json!({ "id": 1_087_968_824, "is_bot": true, "first_name": "Group", "username": "GroupAnonymousBot" })
 }
 
 /// `POST /sandbox/say`: a person writes, by hand.

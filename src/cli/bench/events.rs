@@ -28,8 +28,9 @@ pub(super) async fn receive() -> anyhow::Result<()> {
         signing_secret: Some(slack::SIGNING_SECRET.into()),
         app_token: None,
         api_base_url: url::Url::parse("http://127.0.0.1:1/api")?,
+        paced: true,
     };
-    let door = Arc::new(Door::new(store.clone(), Arc::default()));
+    let door = Arc::new(Door::new(store.clone(), Arc::default(), true));
     let router = server::router(store, axum::Router::new(), vec![("slack", slack_chat::router(slack_adapter(&settings)?, door))]);
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     println!("{}", listener.local_addr()?);

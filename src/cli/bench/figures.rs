@@ -5,7 +5,7 @@ use serde_json::json;
 /// One measured figure.
 pub(super) struct Figure {
     /// What was measured.
-    pub name: &'static str,
+    pub name: String,
     /// The value.
     pub value: f64,
     /// Its unit.
@@ -15,8 +15,8 @@ pub(super) struct Figure {
 }
 
 impl Figure {
-    pub fn new(name: &'static str, value: f64, unit: &'static str, goal: impl Into<Option<f64>>) -> Self {
-        Self { name, value, unit, goal: goal.into() }
+    pub fn new(name: impl Into<String>, value: f64, unit: &'static str, goal: impl Into<Option<f64>>) -> Self {
+        Self { name: name.into(), value, unit, goal: goal.into() }
     }
 }
 
@@ -31,7 +31,7 @@ pub(super) fn print(figures: &[Figure], as_json: bool) {
             Some(goal) => format!("goal <= {goal} {}: MISSED", f.unit),
             None => String::new(),
         };
-        println!("{:<58} {:>10.2} {:<6} {goal}", f.name, f.value, f.unit);
+        println!("{:<64} {:>10.2} {:<6} {goal}", f.name, f.value, f.unit);
     }
 }
 

@@ -4,6 +4,7 @@ mod events;
 mod faults;
 mod figures;
 mod jobs;
+mod platforms;
 mod process;
 mod scene;
 mod sheet;
@@ -18,7 +19,7 @@ use std::process::ExitCode;
 /// What to measure.
 #[derive(Args)]
 pub(super) struct Arguments {
-    /// One group only: events, turns, startup, sheet, sidecar, jobs or faults.
+    /// One group only: events, turns, startup, sheet, sidecar, jobs, faults or platforms.
     name: Option<String>,
     /// Prints JSON lines instead of a table.
     #[arg(long)]
@@ -33,7 +34,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         events::receive().await?;
         return Ok(ExitCode::SUCCESS);
     }
-    let groups = ["events", "turns", "startup", "sheet", "sidecar", "jobs", "faults"];
+    let groups = ["events", "turns", "startup", "sheet", "sidecar", "jobs", "faults", "platforms"];
     if let Some(name) = arguments.name.as_ref().filter(|n| !groups.contains(&n.as_str())) {
         eprintln!("chatsheet: unknown measurement '{name}': use one of {}", groups.join(", "));
         return Ok(ExitCode::from(super::WRONG));
@@ -63,6 +64,9 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     }
     if wanted("faults") {
         all.extend(faults::measure().await?);
+    }
+    if wanted("platforms") {
+        all.extend(platforms::measure().await?);
     }
     figures::print(&all, arguments.json);
     Ok(ExitCode::SUCCESS)
