@@ -75,14 +75,15 @@ impl Store {
         on_write!(self, pool => sqlx::query(PUT).bind(key.storage_key()).bind(Json(key)).bind(&anchor.0).execute(pool).await.map(|_| ()))
     }
 
-    /// Forgets a thread: the bot no longer takes part in it. Its session stays.
+    /// Forgets a conversation and its threads: the bot no longer takes part in them. Their sessions stay. An empty
+    /// conversation stands for all of the install.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn forget_conversation(&self, key: &ThreadKey) -> Result<(), sqlx::Error> {
         const DELETE: &str = "DELETE FROM threads WHERE thread_key = $1 OR thread_key LIKE $2 ESCAPE '!'";
         let conversation = ThreadKey { root: None, ..key.clone() }.storage_key();
-        let like = super::inside(&conversation);
+        let like = super::inside(conversation.trim_end_matches('|'));
         on_write!(self, pool => sqlx::query(DELETE).bind(&conversation).bind(like).execute(pool).await.map(|_| ()))
     }
 

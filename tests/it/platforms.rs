@@ -205,6 +205,44 @@ async fn a_group_of_telegram_that_becomes_a_supergroup_keeps_its_sheet() {
     world.end().await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[expect(clippy::disallowed_methods, reason = "a stranger, not the bot")]
+async fn garbage_is_refused_on_every_way_in_and_nothing_falls_over() {
+    let world = world().await;
+    let client = reqwest::Client::new();
+    let deep = "[".repeat(20_000);
+    let bodies: [&[u8]; 8] = [b"", b"null", b"[]", b"{", b"{}", deep.as_bytes(), b"\xff\xfe\x00", b"payload=%7B%7D"];
+    for platform in ["slack", "teams", "discord", "telegram"] {
+        for body in bodies {
+            for headers in [
+                vec![],
+                vec![("x-telegram-bot-api-secret-token", far_telegram::SECRET)],
+                vec![
+                    ("authorization", "Bearer a.b.c"),
+                    ("x-signature-ed25519", "00"),
+                    ("x-signature-timestamp", "1"),
+                    ("x-slack-signature", "v0=00"),
+                ],
+            ] {
+                let mut request = client.post(format!("http://{}/api/webhooks/{platform}", world.app.address)).body(body.to_vec());
+                let trusted = platform == "telegram" && headers.len() == 1;
+                for (name, value) in headers {
+                    request = request.header(name, value);
+                }
+                let status = request.send().await.unwrap().status().as_u16();
+                assert_eq!(
+                    status,
+                    if trusted { 200 } else { 401 },
+                    "{platform}: {:?}",
+                    String::from_utf8_lossy(&body[..body.len().min(20)])
+                );
+            }
+        }
+    }
+    assert_eq!(world.app.store.unfinished().await.unwrap(), 0);
+    world.end().await;
+}
+
 /// Question, table, proposal, confirmation, job and undo as they go over the wire.
 async fn conversation(world: &World, side: &dyn Side) -> Value {
     let mut wire = Vec::new();

@@ -153,6 +153,15 @@ async fn follow_ups_need_a_thread(store: &Store) {
     let channel = ThreadKey { root: None, ..follow_up.thread.clone() };
     store.forget_conversation(&channel).await.unwrap();
     assert!(store.thread(&follow_up.thread.storage_key()).await.unwrap().is_none());
+    // An empty conversation stands for all of the install, and for nothing of another.
+    let other = ThreadKey { install: "T2".into(), ..follow_up.thread.clone() };
+    for key in [&follow_up.thread, &other] {
+        store.remember_thread(key, &follow_up.anchor).await.unwrap();
+    }
+    let all = ThreadKey { conversation: String::new(), root: None, ..follow_up.thread.clone() };
+    store.forget_conversation(&all).await.unwrap();
+    assert!(store.thread(&follow_up.thread.storage_key()).await.unwrap().is_none());
+    assert!(store.thread(&other.storage_key()).await.unwrap().is_some());
 }
 
 async fn a_thousand_claims_by_eight(store: &Store) {

@@ -122,7 +122,7 @@ pub enum What {
         /// The message that carries the button.
         message: Option<MessageRef>,
     },
-    /// The bot was removed from the conversation.
+    /// The bot was removed from the conversation; from all of the install where the conversation is an empty word.
     Left,
     /// The conversation goes on under another key, that of the event.
     Moved {

@@ -178,13 +178,13 @@ pub(crate) fn interacted(interaction: Interaction, parent: Option<ChannelId>, no
     Some(Interacted { incoming, token, id, press })
 }
 
-/// The bot was removed from a server.
+/// The bot was removed from a server, and with it from all that was said there.
 pub(crate) fn left(guild: GuildId, now_ms: i64) -> Incoming {
     let place = Place { guild: Some(guild), channel: ChannelId::new(guild.get()), thread: None, opens: None };
     Incoming {
         delivery_id: format!("left-{guild}"),
         dedupe_id: format!("left:{now_ms}"),
-        thread: place.thread(),
+        thread: ThreadKey { conversation: String::new(), root: None, ..place.thread() },
         anchor: place.anchor(),
         sender: Sender { id: String::new(), name: None },
         addressed: Addressed::Mention,
