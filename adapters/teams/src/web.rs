@@ -72,7 +72,7 @@ impl Chat for Teams {
 
     async fn post(&self, anchor: &Anchor, message: &Message) -> Result<MessageRef, ChatError> {
         let place = place_of(anchor)?;
-        self.pace(&place.conversation, message.partial).await.or_else(|early| if message.partial { Ok(()) } else { Err(early) })?;
+        self.pace(&place.conversation, false).await?;
         let id = match self.send_all(&place.service_url, &place.conversation, render(message)).await {
             Err(ChatError::Rejected(why)) => {
                 tracing::warn!(why, "teams refused the card; the words go out as text");
