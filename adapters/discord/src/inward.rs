@@ -1,6 +1,6 @@
 //! Events in: the gateway's messages and interactions. Interactions are answered within three seconds, before anything else.
 
-use crate::{Aside, Discord, event, web};
+use crate::{Aside, Discord, EPHEMERAL, event, web};
 use async_trait::async_trait;
 use chat::{ChatError, Inbox, Incoming};
 use serde_json::{Value, json};
@@ -19,8 +19,6 @@ use tokio_util::sync::CancellationToken;
 /// What is not stored by now is lost to the gateway; it still runs when it is stored later.
 const STORE_WITHIN: Duration = Duration::from_secs(5);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
-/// Only the person sees the message.
-const EPHEMERAL: u64 = 64;
 /// Kinds of answers to an interaction.
 const DEFERRED_MESSAGE: u8 = 5;
 const DEFERRED_UPDATE: u8 = 6;
@@ -130,7 +128,7 @@ impl Discord {
 
     async fn listen(self: &Arc<Self>, inbox: &Arc<dyn Inbox>, intents: GatewayIntents, stop: &CancellationToken) -> serenity::Result<()> {
         let handler = Handler { discord: self.clone(), inbox: inbox.clone() };
-        let mut client: Client = ClientBuilder::new_with_http(self.http_of_gateway(), intents).event_handler(handler).await?;
+        let mut client: Client = ClientBuilder::new_with_http(crate::client(&self.settings), intents).event_handler(handler).await?;
         let shards = client.shard_manager.clone();
         tokio::select! {
             ended = client.start() => ended,

@@ -57,6 +57,8 @@ struct Aside {
     deferred: bool,
 }
 
+/// Only the person sees the message.
+const EPHEMERAL: u64 = 1 << 6;
 /// Of 5 messages in 5 seconds that a channel takes, and of as many edits; a margin stays.
 const CHANNEL: Rate = Rate::new(1_100, 1);
 const GROWING: Rate = Rate::new(1_800, 1);
@@ -90,13 +92,8 @@ impl Discord {
             Some(key) => Some(verifier(key.trim()).ok_or(SetupError::PublicKey)?),
             None => None,
         };
-        let mut http = HttpBuilder::new(&settings.bot_token).application_id(ApplicationId::new(settings.application_id.max(1)));
-        if let Some(base) = &settings.api_base_url {
-            // serenity leaves the proxy out when it limits rates itself; ours are kept to anyway.
-            http = http.proxy(base.as_str().trim_end_matches('/')).ratelimiter_disabled(true);
-        }
         Ok(Self {
-            http: Arc::new(http.build()),
+            http: Arc::new(client(&settings)),
             verifier,
             me: OnceCell::new(),
             paces: settings.paced.then(|| (Pace::new(&[CHANNEL], GROWING), ALL.overall())),
@@ -154,4 +151,14 @@ fn verifier(key: &str) -> Option<Verifier> {
         *byte = u8::from_str_radix(&key[2 * at..2 * at + 2], 16).ok()?;
     }
     Verifier::try_new(bytes).ok()
+}
+
+/// A client of the REST API; the gateway takes one of its own.
+fn client(settings: &Settings) -> Http {
+    let http = HttpBuilder::new(&settings.bot_token).application_id(ApplicationId::new(settings.application_id.max(1)));
+    match &settings.api_base_url {
+        // serenity leaves the proxy out when it limits rates itself; ours are kept to anyway.
+        Some(base) => http.proxy(base.as_str().trim_end_matches('/')).ratelimiter_disabled(true).build(),
+        None => http.build(),
+    }
 }

@@ -2,19 +2,18 @@
 
 use crate::event::{Place, address, message_ref};
 use crate::render::{Part, plain, render};
-use crate::{Aside, Discord};
+use crate::{Aside, Discord, EPHEMERAL};
 use async_trait::async_trait;
 use chat::{Anchor, Chat, ChatError, File, Limits, Message, MessageRef, Platform, Profile};
 use serde_json::{Value, json};
 use serenity::builder::CreateAttachment;
-use serenity::http::{Http, HttpBuilder, HttpError, StatusCode};
-use serenity::model::id::{ApplicationId, ChannelId, MessageId, UserId};
+use serenity::http::{HttpError, StatusCode};
+use serenity::model::id::{ChannelId, MessageId, UserId};
 use std::time::Duration;
 use url::Url;
 
 /// Links are not unfolded.
 const SUPPRESS_EMBEDS: u64 = 1 << 2;
-const EPHEMERAL: u64 = 1 << 6;
 /// A thread that nobody writes in goes out of sight after a day.
 const ARCHIVE_MINUTES: u32 = 1_440;
 const CALL_TIMEOUT: Duration = Duration::from_secs(15);
@@ -132,15 +131,6 @@ fn body(part: &Part) -> Value {
 }
 
 impl Discord {
-    /// The gateway needs a client of its own for the first question; it is the same otherwise.
-    pub(crate) fn http_of_gateway(&self) -> Http {
-        let http = HttpBuilder::new(&self.settings.bot_token).application_id(ApplicationId::new(self.settings.application_id.max(1)));
-        match &self.settings.api_base_url {
-            Some(base) => http.proxy(base.as_str().trim_end_matches('/')).ratelimiter_disabled(true).build(),
-            None => http.build(),
-        }
-    }
-
     /// Messages and edits are counted apart.
     async fn pace(&self, channel: ChannelId, what: &str, partial: bool) -> Result<(), ChatError> {
         match &self.paces {
