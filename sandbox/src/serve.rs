@@ -3,7 +3,9 @@
 use anyhow::Context;
 use axum::Router;
 use std::net::SocketAddr;
+use std::time::Duration;
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 /// A stand-in that is listening. Dropping it stops it.
@@ -44,4 +46,26 @@ pub(crate) fn serve(listener: TcpListener, router: Router) -> anyhow::Result<Run
         }
     });
     Ok(Running { address, task })
+}
+
+/// Returns when a condition holds; it is looked at after each change. Fails when it does not in time, and lists what is there.
+pub(crate) async fn until(
+    changed: &Notify,
+    within: Duration,
+    condition: impl Fn() -> bool,
+    seen: impl Fn() -> Vec<String>,
+) -> anyhow::Result<()> {
+    let wait = async {
+        loop {
+            let changed = changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            if condition() {
+                return;
+            }
+            changed.await;
+        }
+    };
+    let waited = tokio::time::timeout(within, wait).await;
+    waited.map_err(|_| anyhow::anyhow!("not seen in {} seconds; there is:\n{}", within.as_secs(), seen().join("\n")))
 }

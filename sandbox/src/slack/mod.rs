@@ -186,19 +186,12 @@ impl Slack {
     /// # Errors
     /// When that does not happen.
     pub async fn connected(&self, open: usize, ever: u64) -> anyhow::Result<()> {
-        let wait = async {
-            loop {
-                let changed = self.service.changed.notified();
-                tokio::pin!(changed);
-                changed.as_mut().enable();
-                let now = self.connections();
-                if now.0 >= open && now.1 >= ever {
-                    return;
-                }
-                changed.await;
-            }
+        let enough = || {
+            let now = self.connections();
+            now.0 >= open && now.1 >= ever
         };
-        tokio::time::timeout(Duration::from_secs(20), wait).await.map_err(|_| anyhow::anyhow!("{:?} connections", self.connections()))
+        let seen = || vec![format!("{:?} connections", self.connections())];
+        serve::until(&self.service.changed, Duration::from_secs(20), enough, seen).await
     }
 
     /// From now on blocks are refused, as the service does when it does not like them.
@@ -241,21 +234,8 @@ impl Slack {
     /// # Errors
     /// When the condition is not fulfilled in time; the error lists what is there.
     pub async fn until(&self, condition: impl Fn(&[Posted]) -> bool) -> anyhow::Result<()> {
-        let wait = async {
-            loop {
-                let changed = self.service.changed.notified();
-                tokio::pin!(changed);
-                changed.as_mut().enable();
-                if condition(&self.service.state().messages) {
-                    return;
-                }
-                changed.await;
-            }
-        };
-        tokio::time::timeout(Duration::from_secs(10), wait).await.map_err(|_| {
-            let seen: Vec<String> = self.messages().iter().map(|m| format!("{}: {}", m.user, m.seen())).collect();
-            anyhow::anyhow!("not seen in ten seconds; there is:\n{}", seen.join("\n"))
-        })
+        let seen = || self.messages().iter().map(|m| format!("{}: {}", m.user, m.seen())).collect();
+        serve::until(&self.service.changed, Duration::from_secs(10), || condition(&self.service.state().messages), seen).await
     }
 
     /// Waits until the stand-in ends, which it does only when it fails.

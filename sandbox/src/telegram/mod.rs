@@ -221,21 +221,8 @@ impl Telegram {
     /// # Errors
     /// When the condition is not fulfilled in time; the error lists what is there.
     pub async fn until(&self, condition: impl Fn(&Self) -> bool) -> anyhow::Result<()> {
-        let wait = async {
-            loop {
-                let changed = self.service.changed.notified();
-                tokio::pin!(changed);
-                changed.as_mut().enable();
-                if condition(self) {
-                    return;
-                }
-                changed.await;
-            }
-        };
-        tokio::time::timeout(Duration::from_secs(10), wait).await.map_err(|_| {
-            let seen: Vec<String> = self.messages().iter().map(|m| format!("{}: {}", m.from, m.seen())).collect();
-            anyhow::anyhow!("not seen in ten seconds; there is:\n{}", seen.join("\n"))
-        })
+        let seen = || self.messages().iter().map(|m| format!("{}: {}", m.from, m.seen())).collect();
+        serve::until(&self.service.changed, Duration::from_secs(10), || condition(self), seen).await
     }
 
     /// Waits until the stand-in ends, which it does only when it fails.
