@@ -4,7 +4,7 @@ use crate::jobs::{cells, trials, type_and_wait};
 use crate::world::{Setting, World};
 use chatsheet::events::{Event, JobEvent};
 use chatsheet::jobs::NewJob;
-use chatsheet::store::{JobStatus, Place};
+use chatsheet::store::{JobStatus, LEASE, Place};
 use sandbox::azure::Reply;
 use sandbox::fault::Kind;
 use sandbox::{azure, smartsheet};
@@ -231,12 +231,13 @@ async fn a_job_that_never_gets_on_is_given_up_with_the_reason() {
     let world = trials().await;
     world.type_line("summarize Protocol into AI Summary").await;
     world.azure.faults().rate(Kind::ServerError, 1.0);
-    // Between two tries it waits longer and longer; there the clock hurries.
+    // Between two tries it waits longer and longer; there the clock hurries. Less than a lease at a time: a try that
+    // begins while it is looked and moved is not taken for interrupted.
     let hurry = async {
         loop {
             tokio::time::sleep(Duration::from_millis(30)).await;
             if world.app.store.running_jobs_of("lee", world.clock.now_ms()).await.unwrap() == 0 {
-                world.clock.advance(Duration::from_secs(60));
+                world.clock.advance(LEASE / 2);
             }
         }
     };
