@@ -4,7 +4,7 @@ use super::live_reply::LiveReply;
 use super::{Bot, words};
 use crate::error::{Result, told};
 use crate::smartsheet::Identity;
-use crate::store::{Event, ProposalState};
+use crate::store::{Asker, Event, ProposalState};
 use chat::{Message, What};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -131,19 +131,19 @@ impl Bot {
             Command::Edit => self.edit(event).await,
             Command::Unshare => self.unshare(event).await,
             Command::Jobs => {
-                let jobs = self.parts.jobs.list(&thread, &event.incoming.sender.id, 10).await?;
+                let jobs = self.parts.jobs.list(&thread, Some(&Asker::from(&event.incoming)), 10).await?;
                 self.answer(event, words::jobs(&jobs)).await
             }
             Command::JobStatus(id) => {
-                let job = self.parts.jobs.read(&id, &event.incoming.sender.id).await?;
+                let job = self.parts.jobs.read(&id, &Asker::from(&event.incoming)).await?;
                 self.answer(event, words::job_status(&job, self.parts.clock.now_ms())).await
             }
             Command::CancelJob(id) => {
-                self.parts.jobs.cancel(&id, &event.incoming.sender.id).await?;
+                self.parts.jobs.cancel(&id, &Asker::from(&event.incoming)).await?;
                 self.answer(event, Message::text("The job stops. Its message says what was done.")).await
             }
             Command::RetryJob(id) => {
-                let job = self.parts.jobs.retry(&id, &event.incoming.sender.id).await?;
+                let job = self.parts.jobs.retry(&id, &Asker::from(&event.incoming)).await?;
                 self.answer(event, words::job_queued(&job)).await
             }
             Command::Use(name) => self.use_sheet(event, &name).await,
@@ -194,7 +194,7 @@ impl Bot {
         let now = self.parts.clock.now_ms();
         let open = waiting.iter().filter(|p| p.expires_at_ms > now).count();
         let last = self.parts.store.last_undoable(&session.id).await?;
-        let jobs = self.parts.jobs.list(thread, "", 20).await?;
+        let jobs = self.parts.jobs.list(thread, None, 20).await?;
         let running: Vec<_> = jobs.into_iter().filter(|j| !j.status.ended()).collect();
         self.answer(event, words::status(&snapshot, open, last.is_some(), self.parts.model.label(), &running)).await
     }

@@ -6,7 +6,7 @@ use super::{Bot, preview, words};
 use crate::changes::{Outcome, Plan, Stop};
 use crate::error::{Result, told};
 use crate::jobs::{Jobs, LARGE};
-use crate::store::{Change, Event, Job, NewMessage, Place, Proposal, ProposalState, Role};
+use crate::store::{Asker, Change, Event, Job, NewMessage, Place, Proposal, ProposalState, Role};
 use chat::{Chat, ChatError, Message, MessageRef, What};
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,9 +24,9 @@ impl Bot {
             "cancel" => self.cancel(event, id).await,
             "undo" => self.undo(event, id, message).await,
             "use" => self.sheet_pressed(event, id, message).await,
-            "jobcancel" => self.parts.jobs.cancel(id, &event.incoming.sender.id).await,
-            "jobundo" => self.parts.jobs.undo(id, &event.incoming.sender.id).await.map(drop),
-            "jobretry" => self.parts.jobs.retry(id, &event.incoming.sender.id).await.map(drop),
+            "jobcancel" => self.parts.jobs.cancel(id, &Asker::from(&event.incoming)).await,
+            "jobundo" => self.parts.jobs.undo(id, &Asker::from(&event.incoming)).await.map(drop),
+            "jobretry" => self.parts.jobs.retry(id, &Asker::from(&event.incoming)).await.map(drop),
             _ => Err(told(words::unknown_button())),
         }
     }
@@ -153,11 +153,11 @@ impl Bot {
     /// Takes a change back; by the button on its outcome, or by word.
     pub(super) async fn undo(&self, event: &Event, id: &str, message: Option<MessageRef>) -> Result<()> {
         let change = self.parts.store.change(id).await?.ok_or_else(|| told(words::proposal_gone()))?;
-        if change.asker != event.incoming.sender.id {
+        if !Asker::from(&event.incoming).has(&change.asker, &change.thread_key) {
             return Err(told(words::only_the_asker_undoes()));
         }
         if let Some(job) = &change.job_id {
-            let undo = self.parts.jobs.undo(job, &event.incoming.sender.id).await?;
+            let undo = self.parts.jobs.undo(job, &Asker::from(&event.incoming)).await?;
             return self.answer(event, words::job_queued(&undo)).await;
         }
         let undo = self.parts.changes.begin_undo(uuid_of(event), &change, &event.incoming.sender.id).await?;

@@ -6,7 +6,7 @@ use super::{BULK_UPDATE, Jobs, Kind, Parameters, UNDO, report, short};
 use crate::changes::{self, SetRequest};
 use crate::error::{Result, told};
 use crate::smartsheet::Identity;
-use crate::store::{Change, Job, JobRow, JobRowState, JobStatus, Place};
+use crate::store::{Asker, Change, Job, JobRow, JobRowState, JobStatus, Place};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -83,7 +83,7 @@ impl Jobs {
             (self.parts.store.add_job(&job, &rows).await?, job)
         };
         if !queued {
-            return self.read(&new.id, &new.place.asker).await;
+            return self.read(&new.id, &new.place.person()).await;
         }
         self.wake();
         Ok(job)
@@ -93,11 +93,11 @@ impl Jobs {
     ///
     /// # Errors
     /// A sentence when there is none.
-    pub async fn read(&self, id: &str, asker: &str) -> Result<Job> {
-        let whole = self.parts.store.job(id).await?.filter(|j| j.asker == asker);
+    pub async fn read(&self, id: &str, asker: &Asker) -> Result<Job> {
+        let whole = self.parts.store.job(id).await?.filter(|j| asker.has(&j.asker, &j.thread_key));
         let found = match whole {
             Some(job) => Some(job),
-            None => self.parts.store.jobs_of("", asker, 50).await?.into_iter().find(|j| short(&j.id) == id.trim().to_lowercase()),
+            None => self.parts.store.jobs_of("", Some(asker), 50).await?.into_iter().find(|j| short(&j.id) == id.trim().to_lowercase()),
         };
         found.ok_or_else(|| told("I know no such job of yours; `jobs` lists them."))
     }
@@ -106,7 +106,7 @@ impl Jobs {
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn list(&self, thread: &str, asker: &str, most: i64) -> Result<Vec<Job>> {
+    pub async fn list(&self, thread: &str, asker: Option<&Asker>, most: i64) -> Result<Vec<Job>> {
         Ok(self.parts.store.jobs_of(thread, asker, most).await?)
     }
 
@@ -128,7 +128,7 @@ impl Jobs {
     ///
     /// # Errors
     /// A sentence when there is no such job, or it has ended.
-    pub async fn cancel(&self, id: &str, asker: &str) -> Result<()> {
+    pub async fn cancel(&self, id: &str, asker: &Asker) -> Result<()> {
         let job = self.read(id, asker).await?;
         if !self.parts.store.cancel_job(&job.id, self.parts.clock.now_ms()).await? {
             return Err(told("That job has ended already."));
@@ -144,7 +144,7 @@ impl Jobs {
     ///
     /// # Errors
     /// A sentence when there is nothing to be done again.
-    pub async fn retry(&self, id: &str, asker: &str) -> Result<Job> {
+    pub async fn retry(&self, id: &str, asker: &Asker) -> Result<Job> {
         let old = self.read(id, asker).await?;
         if !old.status.ended() {
             return Err(told("That job is still running."));
@@ -168,7 +168,7 @@ impl Jobs {
     ///
     /// # Errors
     /// A sentence when that cannot be done.
-    pub async fn undo(&self, id: &str, asker: &str) -> Result<Job> {
+    pub async fn undo(&self, id: &str, asker: &Asker) -> Result<Job> {
         let old = self.read(id, asker).await?;
         if !old.status.ended() {
             return Err(told("That job is still running; cancel it first."));

@@ -3,7 +3,7 @@
 use super::job_rows::{JobRow, insert_rows};
 use super::{Proposal, Store, on, on_durable, on_write};
 use crate::sheet::SheetId;
-use chat::{Anchor, MessageRef};
+use chat::{Anchor, Incoming, MessageRef, Platform};
 use serde_json::Value;
 use sqlx::types::Json;
 
@@ -99,6 +99,33 @@ pub struct Job {
     pub started_at_ms: Option<i64>,
 }
 
+/// A person. Ids of people are unique only within an install.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asker {
+    /// The platform's id of the person, or the id of an API key.
+    pub id: String,
+    /// What the keys of all threads of the install begin with, see [`chat::ThreadKey::install_key`].
+    pub install: String,
+}
+
+impl From<&Incoming> for Asker {
+    fn from(event: &Incoming) -> Self {
+        Self { id: event.sender.id.clone(), install: event.thread.install_key() }
+    }
+}
+
+impl Asker {
+    /// Whoever holds this API key; their threads may be anywhere on the web.
+    pub fn with_key(id: &str) -> Self {
+        Self { id: id.to_owned(), install: Platform::Web.as_str().to_owned() }
+    }
+
+    /// Whether something is this person's that was asked for by `asker` in this thread.
+    pub fn has(&self, asker: &str, thread_key: &str) -> bool {
+        self.id == asker && thread_key.strip_prefix(&self.install).is_some_and(|rest| rest.starts_with('|'))
+    }
+}
+
 impl Job {
     /// A job that is queued and that nobody has begun.
     pub fn queued(id: String, kind: &str, parameters: Value, place: &Place, created_at_ms: i64) -> Self {
@@ -155,6 +182,14 @@ pub struct Place {
     pub identity: String,
     /// The sheet.
     pub sheet: SheetId,
+}
+
+impl Place {
+    /// Who asked for it.
+    pub fn person(&self) -> Asker {
+        let install = self.thread_key.splitn(3, '|').take(2).collect::<Vec<_>>().join("|");
+        Asker { id: self.asker.clone(), install }
+    }
 }
 
 #[derive(sqlx::FromRow)]
@@ -378,13 +413,14 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn jobs_of(&self, thread: &str, asker: &str, most: i64) -> Result<Vec<Job>, sqlx::Error> {
+    pub async fn jobs_of(&self, thread: &str, asker: Option<&Asker>, most: i64) -> Result<Vec<Job>, sqlx::Error> {
         let sql = || {
             sqlx::AssertSqlSafe(format!(
-                "SELECT {COLUMNS} FROM jobs WHERE status <> 'created' AND (thread_key = $1 OR asker = $2) ORDER BY created_at_ms DESC, id DESC LIMIT $3"
+                "SELECT {COLUMNS} FROM jobs WHERE status <> 'created' AND (thread_key = $1 OR (asker = $2 AND thread_key LIKE $3 ESCAPE '!')) ORDER BY created_at_ms DESC, id DESC LIMIT $4"
             ))
         };
-        let rows: Vec<Row> = on!(self, pool => sqlx::query_as(sql()).bind(thread).bind(asker).bind(most).fetch_all(pool).await?);
+        let (id, like) = asker.map(|a| (a.id.as_str(), super::inside(&a.install))).unwrap_or_default();
+        let rows: Vec<Row> = on!(self, pool => sqlx::query_as(sql()).bind(thread).bind(id).bind(&like).bind(most).fetch_all(pool).await?);
         Ok(rows.into_iter().filter_map(job).collect())
     }
 

@@ -27,7 +27,7 @@ pub use changes::{Change, ChangeRow, RowState};
 pub use idempotency::KnownRequest;
 pub use inbox::{Event, Lane};
 pub use job_rows::{JobRow, JobRowState};
-pub use jobs::{Job, JobStatus, Place};
+pub use jobs::{Asker, Job, JobStatus, Place};
 pub use messages::{MessageRecord, NewMessage, Role};
 pub use posts::Post;
 pub use proposals::{Proposal, ProposalState};

@@ -3,8 +3,8 @@
 
 use crate::crashes::{AT_ONCE, Place, kill, signal};
 use crate::world::{in_ci, postgres_schema};
-use chatsheet::store::{JobRowState, Store};
-use sandbox::{azure, smartsheet};
+use chatsheet::store::{Asker, JobRowState, Store};
+use sandbox::{azure, slack, smartsheet};
 use serde_json::Value;
 use sqlx::postgres::PgConnectOptions;
 use std::collections::{BTreeMap, BTreeSet};
@@ -121,7 +121,8 @@ async fn stored(place: &Place) -> BTreeSet<u32> {
         }
         None => Store::connect(url).await.unwrap(),
     };
-    let job = store.jobs_of("", "U1", 1).await.unwrap().remove(0);
+    let asker = Asker { id: "U1".into(), install: format!("slack|{}", slack::TEAM) };
+    let job = store.jobs_of("", Some(&asker), 1).await.unwrap().remove(0);
     let rows = store.job_rows(&job.id).await.unwrap();
     store.close().await;
     let answered = rows.into_iter().filter(|r| r.state != JobRowState::Pending);

@@ -1,6 +1,7 @@
 //! The same in Slack: threads, mentions twice delivered, buttons, other people, forged requests.
 
 use crate::world::{Setting, World, readable};
+use chatsheet::store::Asker;
 use sandbox::azure::{Mode, Reply};
 use sandbox::slack;
 
@@ -25,6 +26,12 @@ async fn ask(world: &World, text: &str) -> String {
     assert_eq!(said.statuses, [200, 200], "both deliveries of a mention are acknowledged");
     world.app.bot.until_idle().await;
     said.ts
+}
+
+/// The wall clock, which signatures are made with.
+fn now() -> i64 {
+    let date = std::process::Command::new("date").arg("+%s").output().unwrap();
+    String::from_utf8_lossy(&date.stdout).trim().parse().unwrap()
 }
 
 /// Channel C1 is about the project plan; a slow model is waited for.
@@ -180,11 +187,7 @@ async fn forged_stale_and_odd_requests_are_refused() {
     let world = world().await;
     ask(&world, "status").await;
     let body = world.slack.last_event().unwrap();
-    let now = std::process::Command::new("date")
-        .arg("+%s")
-        .output()
-        .map(|o| String::from_utf8_lossy(&o.stdout).trim().parse::<i64>().unwrap())
-        .unwrap();
+    let now = now();
     assert_eq!(world.slack.send_signed(&body, "another secret", now).await, 401, "forged");
     assert_eq!(world.slack.send_signed(&body, slack::SIGNING_SECRET, now - 301).await, 401, "stale");
     assert_eq!(world.slack.send_signed(&body, slack::SIGNING_SECRET, now + 400).await, 401, "from the future");
@@ -392,4 +395,35 @@ async fn follow_ups_are_answered_unless_only_mentions_are_wanted() {
         assert_eq!(shown, answers, "{wanted}: {}", thread(&world, &root));
         world.end().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_workspace_with_the_same_ids_sees_nothing_of_another() {
+    let world = World::with(Setting::default()).await.unwrap();
+    world.slack.slash("C1", LEE, "use Clinical Trials").await;
+    world.app.bot.until_idle().await;
+    let root = ask(&world, "summarize Protocol into AI Summary").await;
+    world.slack.press("C1", LEE, "Confirm").await;
+    world.app.bot.until_idle().await;
+    world.app.jobs.until_idle().await.unwrap();
+    let job =
+        world.app.jobs.list("", Some(&Asker { id: LEE.into(), install: format!("slack|{}", slack::TEAM) }), 1).await.unwrap().remove(0);
+    // The same channel, thread and person, of a workspace that is another one.
+    let said_elsewhere = async |text: &str| {
+        world.slack.say("C1", LEE, &format!("<@UBOT> {text}"), Some(&root)).await;
+        world.app.bot.until_idle().await;
+        let before = world.slack.messages().len();
+        let body = world.slack.last_event().unwrap().replace(&format!("\"{}\"", slack::TEAM), "\"T2\"");
+        assert_eq!(world.slack.send_signed(&body, slack::SIGNING_SECRET, now()).await, 200);
+        world.app.bot.until_idle().await;
+        world.slack.messages()[before..].iter().map(slack::Posted::seen).collect::<Vec<_>>().join("\n")
+    };
+    assert_eq!(said_elsewhere("jobs").await, "There are no jobs in this thread, and none of yours elsewhere.");
+    for words in ["status", "retry", "cancel"] {
+        let said = said_elsewhere(&format!("{words} {}", &job.id[job.id.len() - 6..])).await;
+        assert_eq!(said, "I know no such job of yours; `jobs` lists them.", "{words}");
+    }
+    assert!(said_elsewhere("status").await.contains("no sheet yet"));
+    assert_eq!(said_elsewhere("undo").await, "There is no change of this thread that could be taken back.");
+    world.end().await;
 }

@@ -53,7 +53,7 @@ async fn jobs_are_made_read_listed_and_cancelled_without_a_conversation() {
     assert_eq!(jobs.create(new("j1", "BULK_UPDATE", update)).await.unwrap().id, job.id, "asked for twice, done once");
     let last = ended(&mut events, "j1").await;
     jobs.until_idle().await.unwrap();
-    let done = jobs.read("j1", "mia").await.unwrap();
+    let done = jobs.read("j1", &world.asker("mia")).await.unwrap();
     let changed = cells(&world, "Country").iter().filter(|c| *c == "EMEA").count();
     assert_eq!((last.status, last.view.settled, last.view.total), ("completed", changed, changed));
     assert_eq!(done.result.unwrap()["rowsAffected"], json!(changed));
@@ -63,8 +63,9 @@ async fn jobs_are_made_read_listed_and_cancelled_without_a_conversation() {
     let scores = json!({ "sourceColumns": ["Protocol"], "targetColumn": "Fit", "filter": "phase = 'Phase 1'", "instructions": "asthma" });
     jobs.create(new("j2", "SCORE_ALIGNMENT", scores)).await.unwrap();
     jobs.until_idle().await.unwrap();
-    assert_eq!(jobs.read("j2", "mia").await.unwrap().result.unwrap()["processedRows"], json!(changed));
-    let listed: Vec<(String, JobStatus)> = jobs.list("", "mia", 10).await.unwrap().into_iter().map(|j| (j.id, j.status)).collect();
+    assert_eq!(jobs.read("j2", &world.asker("mia")).await.unwrap().result.unwrap()["processedRows"], json!(changed));
+    let listed: Vec<(String, JobStatus)> =
+        jobs.list("", Some(&world.asker("mia")), 10).await.unwrap().into_iter().map(|j| (j.id, j.status)).collect();
     assert_eq!(listed, [("j2".into(), JobStatus::Completed), ("j1".into(), JobStatus::Completed)]);
     for (kind, parameters, why) in [
         ("POLISH", json!({}), "'POLISH' is not a kind of job"),
@@ -76,7 +77,7 @@ async fn jobs_are_made_read_listed_and_cancelled_without_a_conversation() {
         let refused = jobs.create(new("j3", kind, parameters)).await.unwrap_err().to_string();
         assert!(refused.contains(why), "{refused}");
     }
-    assert!(jobs.read("j1", "lee").await.is_err(), "jobs of others are not shown");
+    assert!(jobs.read("j1", &world.asker("lee")).await.is_err(), "jobs of others are not shown");
     world.end().await;
 }
 
@@ -89,8 +90,8 @@ async fn a_cancelled_job_says_exactly_what_it_has_done() {
     world.send_line("confirm").await;
     world.azure.until(|asked| rows_in(asked) >= 13).await.unwrap();
     let asked = about_rows(&world);
-    let job = world.app.jobs.list("", "lee", 1).await.unwrap().remove(0);
-    world.app.jobs.cancel(&job.id, "lee").await.unwrap();
+    let job = world.app.jobs.list("", Some(&world.asker("lee")), 1).await.unwrap().remove(0);
+    world.app.jobs.cancel(&job.id, &world.asker("lee")).await.unwrap();
     world.app.bot.until_idle().await;
     world.app.jobs.until_idle().await.unwrap();
     assert!(about_rows(&world) <= asked + 2, "no call begins after it: {asked} before, {} after", about_rows(&world));
@@ -112,8 +113,8 @@ async fn a_deletion_is_cancelled_between_two_requests_and_taken_back() {
     world.send_line("confirm").await;
     let deletions = |w: &smartsheet::World| w.log.iter().filter(|l| l.method == "DELETE").count();
     world.sheets.until(|w| deletions(w) == 1).await.unwrap();
-    let job = world.app.jobs.list("", "lee", 1).await.unwrap().remove(0);
-    world.app.jobs.cancel(&job.id, "lee").await.unwrap();
+    let job = world.app.jobs.list("", Some(&world.asker("lee")), 1).await.unwrap().remove(0);
+    world.app.jobs.cancel(&job.id, &world.asker("lee")).await.unwrap();
     world.app.bot.until_idle().await;
     world.app.jobs.until_idle().await.unwrap();
     let left = world.sheets.world().rows("Large");
@@ -154,8 +155,8 @@ async fn a_small_job_is_not_delayed_by_a_large_one() {
     let small: Vec<usize> = since.iter().enumerate().filter(|(_, r)| item(r).is_some_and(|i| i < 10)).map(|(at, _)| at).collect();
     assert_eq!(small.len(), 10);
     assert!(small[9] - small[0] < 30, "ten questions of the small job, and not many more of the large one in between: {small:?}");
-    assert!(!world.app.jobs.read("large", "omar").await.unwrap().status.ended(), "the large one still runs");
-    world.app.jobs.cancel("large", "omar").await.unwrap();
+    assert!(!world.app.jobs.read("large", &world.asker("omar")).await.unwrap().status.ended(), "the large one still runs");
+    world.app.jobs.cancel("large", &world.asker("omar")).await.unwrap();
     world.app.jobs.until_idle().await.unwrap();
     world.end().await;
 }
@@ -178,8 +179,8 @@ async fn who_has_three_jobs_running_is_told_that_the_fourth_waits() {
     world.type_line("summarize Protocol into Four").await;
     world.seen();
     insta::assert_snapshot!(world.type_line("confirm").await, @"bot> ⏳ Queued: summarize Protocol into Four for 60 rows. 3 jobs of yours are running already; it begins when one of them has ended. jobs tells how far it is.");
-    for job in world.app.jobs.list("", "lee", 10).await.unwrap() {
-        world.app.jobs.cancel(&job.id, "lee").await.unwrap();
+    for job in world.app.jobs.list("", Some(&world.asker("lee")), 10).await.unwrap() {
+        world.app.jobs.cancel(&job.id, &world.asker("lee")).await.unwrap();
     }
     world.app.jobs.until_idle().await.unwrap();
     let said = world.seen();
@@ -346,7 +347,7 @@ async fn fifty_jobs_finish_whatever_fails() {
     world.ticking(jobs.until_idle()).await.unwrap();
     let mut written = 0;
     for n in 0..50 {
-        let job = jobs.read(&format!("job {n}"), &person(n)).await.unwrap();
+        let job = jobs.read(&format!("job {n}"), &world.asker(&person(n))).await.unwrap();
         assert_eq!(job.status, JobStatus::Completed, "{:?}", job.error);
         let result = job.result.unwrap();
         written += result["processedRows"].as_u64().unwrap();

@@ -5,7 +5,7 @@ use chatsheet::app::App;
 use chatsheet::clock::Clock;
 use chatsheet::config::Config;
 use chatsheet::sheet::SheetId;
-use chatsheet::store::Store;
+use chatsheet::store::{Asker, Store};
 use console_chat::Console;
 use sandbox::{azure, discord, slack, smartsheet, teams, telegram};
 use sqlx::postgres::PgConnectOptions;
@@ -249,6 +249,11 @@ impl World {
             came = awaited => came,
             () = ticks => unreachable!("it ticks for ever"),
         }
+    }
+
+    /// A person in the terminal.
+    pub fn asker(&self, id: &str) -> Asker {
+        Asker { id: id.to_owned(), install: self.console.thread().install_key() }
     }
 
     /// Where a job of somebody else in another thread of the terminal belongs.

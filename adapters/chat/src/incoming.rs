@@ -58,10 +58,19 @@ pub struct ThreadKey {
 impl ThreadKey {
     /// One line of text that is equal exactly when the keys are equal.
     pub fn storage_key(&self) -> String {
-        let part = |s: &str| s.replace('%', "%25").replace('|', "%7C");
         let root = self.root.as_deref().map(|r| format!("|{}", part(r))).unwrap_or_default();
-        format!("{}|{}|{}{root}", self.platform, part(&self.install), part(&self.conversation))
+        format!("{}|{}{root}", self.install_key(), part(&self.conversation))
     }
+
+    /// The beginning of [`Self::storage_key`] that all threads of the install have, and no others: ids of people and
+    /// channels are unique within it.
+    pub fn install_key(&self) -> String {
+        format!("{}|{}", self.platform, part(&self.install))
+    }
+}
+
+fn part(key: &str) -> String {
+    key.replace('%', "%25").replace('|', "%7C")
 }
 
 /// A platform's private address for posting into a thread. Stored and handed back; only the

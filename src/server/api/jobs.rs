@@ -7,7 +7,7 @@ use super::idempotency::RequestName;
 use super::problem::{Problem, Result};
 use crate::jobs::NewJob;
 use crate::sheet::SheetId;
-use crate::store;
+use crate::store::{self, Asker};
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
@@ -109,7 +109,7 @@ pub(super) async fn list(State(api): State<Arc<Api>>, caller: Caller, UrlQuery(l
     if !(1..=100).contains(&limit.limit) {
         return Err(Problem::not_valid("limit is 1 to 100."));
     }
-    let jobs = api.parts.jobs.list("", caller.id(), limit.limit).await?;
+    let jobs = api.parts.jobs.list("", Some(&Asker::with_key(caller.id())), limit.limit).await?;
     Ok(Json(Jobs { jobs: jobs.into_iter().map(Job::from).collect() }))
 }
 
@@ -160,7 +160,7 @@ pub(super) async fn cancel(
     if job.status.ended() {
         return Err(Problem::new(StatusCode::CONFLICT, "has_ended", "That job has ended already."));
     }
-    api.parts.jobs.cancel(&job.id, caller.id()).await?;
+    api.parts.jobs.cancel(&job.id, &Asker::with_key(caller.id())).await?;
     Ok((StatusCode::ACCEPTED, Json(api.job(&caller, &id).await?.into())))
 }
 

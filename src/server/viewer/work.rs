@@ -91,7 +91,7 @@ impl Viewer {
             let plan = Plan::read(&proposal.plan).map_err(anyhow::Error::from)?;
             work.proposals.push(Waiting::of(proposal, &plan, snapshot, person == Some(&proposal.asker)));
         }
-        let all = parts.jobs.list(&key, "", SHOWN_JOBS).await?;
+        let all = parts.jobs.list(&key, None, SHOWN_JOBS).await?;
         let running = |job: &Job| Running {
             id: job.id.clone(),
             what: Markdown::ours(&jobs::in_a_line(job)).plain(),
