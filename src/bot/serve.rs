@@ -71,6 +71,7 @@ impl Bot {
                 self.parts.store.forget_conversation(&event.incoming.thread).await?;
                 Ok(())
             }
+            What::Home => self.home(event).await,
             What::Moved { from } => self.move_in(event, &from).await,
             What::Press { action, message } => self.press(event, &action, message).await,
             What::Text { text } | What::Command { text } => {

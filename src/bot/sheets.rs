@@ -5,7 +5,7 @@ use crate::error::{Result, told};
 use crate::links::Person;
 use crate::sheet::{SheetId, smartsheet_trouble};
 use crate::smartsheet::{Identity, SheetEntry};
-use crate::store::{Event, Session};
+use crate::store::{Asker, Event, Session};
 use crate::tools::{Match, resolve};
 use chat::{Addressed, Inbox, Incoming, Message, MessageRef, ThreadKey};
 
@@ -26,6 +26,21 @@ impl Bot {
             Match::Several(sheets) => self.answer(event, words::which_sheet(name, &sheets)).await,
             Match::None(sheets) => self.answer(event, words::no_such_sheet(name, &sheets)).await,
         }
+    }
+
+    /// Fills the page that a platform gives the bot, for whoever opened it: their sheets, their running jobs, help.
+    pub(super) async fn home(&self, event: &Event) -> Result<()> {
+        let person = Asker::from(&event.incoming);
+        let mut recent = self.parts.store.recent_sheets(&person, words::OFFERED as i64).await?;
+        if recent.is_empty() {
+            recent = self.all_sheets().await?.into_iter().map(|s| (SheetId(s.id), s.name)).collect();
+        }
+        let jobs = self.parts.jobs.list("", Some(&person), 20).await?;
+        let running: Vec<_> = jobs.into_iter().filter(|j| !j.status.ended()).collect();
+        let page = words::home(&recent, &running, self.parts.model.label());
+        let chat = self.chat(event.incoming.thread.platform)?;
+        chat::insist(chat.as_ref(), &event.incoming.anchor, &mut None, &page).await.map_err(anyhow::Error::from)?;
+        Ok(())
     }
 
     /// A sheet was chosen by its button.

@@ -2,7 +2,7 @@
 
 use crate::changes::Plan;
 use crate::jobs::{WaitsFor, in_a_line, in_detail, short};
-use crate::sheet::Snapshot;
+use crate::sheet::{SheetId, Snapshot};
 use crate::smartsheet::SheetEntry;
 use crate::store::{Job, Session};
 use chat::{Block, Button, ButtonStyle, Markdown, Message, Progress, escape};
@@ -10,7 +10,7 @@ use std::time::Duration;
 use url::Url;
 
 /// Sheets that are offered as buttons.
-const OFFERED: usize = 5;
+pub(super) const OFFERED: usize = 5;
 
 pub(super) fn working(sheet: &str) -> String {
     format!("⏳ Looking at {} …", escape(sheet))
@@ -186,9 +186,31 @@ fn no_sheets() -> Message {
 }
 
 fn offer(sheets: &[SheetEntry]) -> Block {
-    let button =
-        |s: &SheetEntry| Button { label: chat::text::shorten(&s.name, 40), action: format!("use:{}", s.id), style: ButtonStyle::Plain };
-    Block::Buttons(sheets.iter().take(OFFERED).map(button).collect())
+    choices(sheets.iter().map(|s| (SheetId(s.id), s.name.as_str())))
+}
+
+fn choices<'a>(sheets: impl Iterator<Item = (SheetId, &'a str)>) -> Block {
+    let button = |(id, name): (SheetId, &str)| Button {
+        label: chat::text::shorten(name, 40),
+        action: format!("use:{id}"),
+        style: ButtonStyle::Plain,
+    };
+    Block::Buttons(sheets.take(OFFERED).map(button).collect())
+}
+
+/// The page that a platform gives the bot, as one person sees it.
+pub(super) fn home(sheets: &[(SheetId, String)], running: &[Job], model: &str) -> Message {
+    let mut blocks = match sheets {
+        [] => no_sheets().blocks,
+        _ => vec![
+            md("**Sheets**\nThe one you press is the one that our direct messages are about."),
+            choices(sheets.iter().map(|(id, name)| (*id, name.as_str()))),
+        ],
+    };
+    let jobs: String = running.iter().map(|j| format!("\n- {}", in_a_line(j))).collect();
+    blocks.push(md(&format!("**Your running jobs**{}", if jobs.is_empty() { "\nNone." } else { &jobs })));
+    blocks.extend(help(None, model).blocks);
+    Message::new(blocks)
 }
 
 pub(super) fn which_sheet(name: &str, sheets: &[SheetEntry]) -> Message {

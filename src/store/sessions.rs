@@ -1,6 +1,6 @@
 //! Threads and the sessions they are bound to.
 
-use super::{Store, database_time, on, on_write};
+use super::{Asker, Store, database_time, on, on_write};
 use crate::sheet::SheetId;
 use chat::{Anchor, Incoming, ThreadKey};
 use jiff::Timestamp;
@@ -128,6 +128,20 @@ impl Store {
             tx.commit().await?;
         });
         Ok(Session { id, sheet, sheet_name: name.into() })
+    }
+
+    /// The sheets that a person has lately talked about, the last one first.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn recent_sheets(&self, person: &Asker, most: i64) -> Result<Vec<(SheetId, String)>, sqlx::Error> {
+        const GET: &str = "SELECT s.sheet_id, s.sheet_name FROM inbox i JOIN threads t ON t.thread_key = i.thread_key
+            JOIN chat_sessions s ON s.id = t.session_id WHERE i.thread_key LIKE $1 ESCAPE '!' AND i.event->'sender'->>'id' = $2
+            GROUP BY s.sheet_id, s.sheet_name ORDER BY max(i.id) DESC LIMIT $3";
+        let like = super::inside(&person.install);
+        let rows: Vec<(String, String)> =
+            on!(self, pool => sqlx::query_as(GET).bind(&like).bind(&person.id).bind(most).fetch_all(pool).await?);
+        Ok(rows.into_iter().filter_map(|(id, name)| Some((SheetId::try_from(id).ok()?, name))).collect())
     }
 
     /// Keeps a question until a sheet is chosen, or drops it.

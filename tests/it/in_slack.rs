@@ -3,7 +3,8 @@
 use crate::world::{Setting, World, readable};
 use chatsheet::store::Asker;
 use sandbox::azure::{Mode, Reply};
-use sandbox::slack;
+use sandbox::{azure, slack};
+use std::time::Duration;
 
 const LEE: &str = "U1";
 const MIA: &str = "U2";
@@ -130,7 +131,7 @@ async fn ten_messages_in_a_row_are_answered_in_order_and_none_is_lost() {
     let root = ask(&world, "status").await;
     for i in 0..10 {
         world.slack.say("C1", LEE, &format!("how many rows are there, number {i}?"), Some(&root)).await;
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
     world.app.bot.until_idle().await;
     let asked: Vec<String> = world
@@ -372,7 +373,7 @@ async fn help_and_buttons_are_answered_while_a_turn_runs() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_slash_command_that_takes_long_says_so() {
     let world = world().await;
-    tokio::time::sleep(std::time::Duration::from_millis(1_050)).await;
+    tokio::time::sleep(Duration::from_millis(1_050)).await;
     world.sheets.faults().next(sandbox::fault::Kind::Slow, 2);
     world.slack.slash("C1", LEE, "status").await;
     world.app.bot.until_idle().await;
@@ -412,6 +413,7 @@ async fn a_workspace_with_the_same_ids_sees_nothing_of_another() {
     let said_elsewhere = async |text: &str| {
         world.slack.say("C1", LEE, &format!("<@UBOT> {text}"), Some(&root)).await;
         world.app.bot.until_idle().await;
+        world.app.jobs.until_idle().await.unwrap();
         let before = world.slack.messages().len();
         let body = world.slack.last_event().unwrap().replace(&format!("\"{}\"", slack::TEAM), "\"T2\"");
         assert_eq!(world.slack.send_signed(&body, slack::SIGNING_SECRET, now()).await, 200);
@@ -425,5 +427,38 @@ async fn a_workspace_with_the_same_ids_sees_nothing_of_another() {
     }
     assert!(said_elsewhere("status").await.contains("no sheet yet"));
     assert_eq!(said_elsewhere("undo").await, "There is no change of this thread that could be taken back.");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_home_of_the_app_offers_sheets_and_shows_running_jobs() {
+    let setting = Setting {
+        azure: Some(azure::Options { latency: Duration::from_millis(60), ..azure::Options::default() }),
+        settings: vec![("JOB_CONCURRENCY", "1".into())],
+        ..Setting::default()
+    };
+    let world = World::with(setting).await.unwrap();
+    assert_eq!(world.slack.open_home(MIA, "messages").await.statuses, [200]);
+    assert_eq!(world.slack.open_home(MIA, "home").await.statuses, [200]);
+    world.app.bot.until_idle().await;
+    let fresh = world.slack.home(MIA).unwrap();
+    assert!(fresh.contains("[Project Plan]") && fresh.contains("None.") && fresh.contains("which tasks are overdue"), "{fresh}");
+    world.slack.slash("C1", LEE, "use Clinical Trials").await;
+    world.app.bot.until_idle().await;
+    ask(&world, "summarize Protocol into AI Summary").await;
+    world.slack.press("C1", LEE, "Confirm").await;
+    world.app.bot.until_idle().await;
+    world.slack.open_home(LEE, "home").await;
+    world.app.bot.until_idle().await;
+    let (own, job) = (world.slack.home(LEE).unwrap(), "summarize Protocol into AI Summary");
+    assert!(own.contains("[Clinical Trials]") && !own.contains("[Project Plan]") && own.contains(job), "{own}");
+    world.slack.open_home(MIA, "home").await;
+    world.app.bot.until_idle().await;
+    assert!(!world.slack.home(MIA).unwrap().contains(job), "jobs are shown to whom they belong to");
+    assert_eq!(world.slack.press_home(MIA, "Project Plan").await.statuses, [200]);
+    world.app.bot.until_idle().await;
+    let told: Vec<String> = world.slack.messages().iter().filter(|m| m.channel == "DU2").map(slack::Posted::seen).collect();
+    assert_eq!(told, ["This thread is now about Project Plan (42 rows)."]);
+    world.app.jobs.until_idle().await.unwrap();
     world.end().await;
 }

@@ -131,6 +131,8 @@ pub enum What {
         /// The message that carries the button.
         message: Option<MessageRef>,
     },
+    /// Somebody opened the page that the platform gives the bot. What is posted to the anchor stands there, for them alone.
+    Home,
     /// The bot was removed from the conversation; from all of the install where the conversation is an empty word.
     Left,
     /// The conversation goes on under another key, that of the event.

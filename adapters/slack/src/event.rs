@@ -20,9 +20,17 @@ pub(crate) struct Place {
     pub team: String,
     pub channel: String,
     pub thread_ts: Option<String>,
+    /// Whose App Home it is; the channel is their direct messages.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub home_of: Option<String>,
 }
 
 impl Place {
+    /// A channel of a workspace.
+    pub fn channel(team: String, channel: String) -> Self {
+        Self { team, channel, thread_ts: None, home_of: None }
+    }
+
     pub fn anchor(&self) -> Anchor {
         Anchor(serde_json::to_string(self).unwrap_or_default())
     }
@@ -100,7 +108,7 @@ pub(crate) struct Slash {
 
 impl Slash {
     pub fn event(self, now_ms: i64) -> Incoming {
-        let place = Place { team: self.team, channel: self.channel, thread_ts: None };
+        let place = Place::channel(self.team, self.channel);
         Incoming {
             dedupe_id: format!("slash:{}", self.trigger),
             delivery_id: self.trigger,
@@ -153,8 +161,11 @@ pub(crate) fn of_callback(callback: SlackPushEventCallback, now_ms: i64) -> Opti
         },
         SlackEventCallbackBody::Message(e) => message_said(e, bot.as_deref())?,
         SlackEventCallbackBody::MemberLeftChannel(e) if bot.as_deref() == Some(e.user.0.as_str()) => {
-            let place = Place { team, channel: e.channel.0, thread_ts: None };
-            return Some(left(place, &callback.event_id.0, now_ms));
+            return Some(left(Place::channel(team, e.channel.0), &callback.event_id.0, now_ms));
+        }
+        SlackEventCallbackBody::AppHomeOpened(e) if e.tab.as_deref().is_none_or(|tab| tab == "home") => {
+            let place = Place { home_of: Some(e.user.0.clone()), ..Place::channel(team, e.channel.0) };
+            return Some(home_opened(place, e.user.0, callback.event_id.0, now_ms));
         }
         _ => return None,
     };
@@ -168,7 +179,7 @@ pub(crate) fn of_callback(callback: SlackPushEventCallback, now_ms: i64) -> Opti
         (false, false, None) => return None,
     };
     let thread_ts = if said.dm { said.thread_ts } else { Some(said.thread_ts.unwrap_or_else(|| said.ts.clone())) };
-    let place = Place { team, channel: said.channel.clone(), thread_ts };
+    let place = Place { thread_ts, ..Place::channel(team, said.channel.clone()) };
     Some(Incoming {
         delivery_id: callback.event_id.0,
         // A mention comes twice, as `message` and as `app_mention`, with the same time stamp.
@@ -216,16 +227,38 @@ fn left(place: Place, event_id: &str, now_ms: i64) -> Incoming {
     }
 }
 
+fn home_opened(place: Place, user: String, event_id: String, now_ms: i64) -> Incoming {
+    Incoming {
+        dedupe_id: format!("home:{event_id}"),
+        delivery_id: event_id,
+        thread: place.thread(),
+        anchor: place.anchor(),
+        sender: Sender { id: user, name: None },
+        addressed: Addressed::Dm,
+        what: What::Home,
+        received_at_ms: now_ms,
+    }
+}
+
 fn press_event(press: SlackInteractionBlockActionsEvent, now_ms: i64) -> Option<Incoming> {
-    let SlackInteractionActionContainer::Message(container) = press.container else { return None };
     let action = press.actions?.into_iter().next()?.value?;
     let user = press.user?;
-    let channel = container.channel_id.map(|c| c.0).or(press.channel.map(|c| c.id.0))?;
-    let ts = container.message_ts.0;
-    let thread_ts = press.message.and_then(|m| m.origin.thread_ts).map(|t| t.0);
-    let here = Place { team: press.team.id.0, channel, thread_ts };
-    let message = message_ref(&here, &ts);
-    let place = if here.is_dm() { here } else { Place { thread_ts: Some(here.thread_ts.clone().unwrap_or(ts)), ..here } };
+    let (place, message) = match (press.container, press.view) {
+        (SlackInteractionActionContainer::Message(container), _) => {
+            let channel = container.channel_id.map(|c| c.0).or(press.channel.map(|c| c.id.0))?;
+            let ts = container.message_ts.0;
+            let thread_ts = press.message.and_then(|m| m.origin.thread_ts).map(|t| t.0);
+            let here = Place { thread_ts, ..Place::channel(press.team.id.0, channel) };
+            let message = message_ref(&here, &ts);
+            let thread_ts = here.thread_ts.clone().or_else(|| (!here.is_dm()).then_some(ts));
+            (Place { thread_ts, ..here }, Some(message))
+        }
+        // App Home tells nothing of a channel; the direct messages of whoever sees it were noted when it was made.
+        (SlackInteractionActionContainer::View(_), Some(SlackView::Home(view))) => {
+            (Place::channel(press.team.id.0, view.private_metadata?), None)
+        }
+        _ => return None,
+    };
     Some(Incoming {
         delivery_id: press.trigger_id.0.clone(),
         dedupe_id: format!("press:{}", press.trigger_id.0),
@@ -233,7 +266,7 @@ fn press_event(press: SlackInteractionBlockActionsEvent, now_ms: i64) -> Option<
         anchor: place.anchor(),
         sender: Sender { id: user.id.0, name: user.name },
         addressed: Addressed::Mention,
-        what: What::Press { action, message: Some(message) },
+        what: What::Press { action, message },
         received_at_ms: now_ms,
     })
 }

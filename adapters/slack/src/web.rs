@@ -47,6 +47,9 @@ impl Chat for Slack {
         let place = Place::read(anchor).ok_or_else(|| ChatError::Gone("the address is not one of Slack".into()))?;
         let mut parts = render(message).into_iter();
         let first = parts.next().unwrap_or_default();
+        if let Some(user) = &place.home_of {
+            return self.publish_home(&place, user, &first).await;
+        }
         let ts = match self.send_part(&place, &first).await {
             Err(ChatError::Rejected(why)) => {
                 tracing::warn!(why, "slack refused the blocks; the words go out as text");
@@ -77,7 +80,7 @@ impl Chat for Slack {
         if message.partial {
             return Ok(());
         }
-        let place = Place { team: String::new(), channel: channel.into(), thread_ts: Some(ts.into()) };
+        let place = Place { thread_ts: Some(ts.into()), ..Place::channel(String::new(), channel.into()) };
         for part in parts {
             self.send_part(&place, &part).await?;
         }
@@ -151,6 +154,13 @@ impl Slack {
         Place { thread_ts, ..place.clone() }
     }
 
+    /// Fills a person's App Home.
+    async fn publish_home(&self, place: &Place, user: &str, part: &Part) -> Result<MessageRef, ChatError> {
+        let view = json!({ "type": "home", "private_metadata": place.channel, "blocks": part.blocks });
+        self.call::<Value>("views.publish", &json!({ "user_id": user, "view": view })).await?;
+        Ok(MessageRef { place: format!("{}:home", place.channel), opens: None })
+    }
+
     async fn post_text(&self, place: &Place, message: &Message) -> Result<MessageRef, ChatError> {
         let mut first = None;
         for part in text_only(message) {
@@ -172,7 +182,7 @@ impl Slack {
             id: String,
         }
         let opened: Opened = self.call("conversations.open", &json!({ "users": user })).await?;
-        let dm = Place { team: place.team.clone(), channel: opened.channel.id, thread_ts: None };
+        let dm = Place::channel(place.team.clone(), opened.channel.id);
         self.post(&dm.anchor(), message).await.map(|_| ())
     }
 

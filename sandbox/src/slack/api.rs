@@ -59,6 +59,7 @@ fn run(service: &Service, method: &str, body: Value, host: &str) -> Response {
         "chat.postMessage" => post_message(&mut state, &body, rates),
         "chat.update" => update(&mut state, &body, rates),
         "chat.postEphemeral" => post_ephemeral(&mut state, &body),
+        "views.publish" => publish_home(&mut state, &body),
         "conversations.open" => ok(json!({ "channel": { "id": format!("D{}", body["users"].as_str().unwrap_or_default()) } })),
         "users.info" => {
             let id = body["user"].as_str().unwrap_or_default();
@@ -180,6 +181,21 @@ fn update(state: &mut World, body: &Value, rates: bool) -> Response {
     message.blocks = body["blocks"].as_array().cloned().unwrap_or_default();
     message.edits += 1;
     ok(json!({ "channel": channel, "ts": ts, "text": message.text, "message": { "text": message.text } }))
+}
+
+fn publish_home(state: &mut World, body: &Value) -> Response {
+    let (view, user) = (&body["view"], body["user_id"].as_str().unwrap_or_default());
+    let blocks = view["blocks"].as_array().cloned().unwrap_or_default();
+    let metadata = view["private_metadata"].as_str().unwrap_or_default().to_owned();
+    if user.is_empty() || view["type"] != "home" || metadata.len() > 3_000 {
+        return refused("invalid_arguments");
+    }
+    let unfit = blocks.len() > 100 || blocks.iter().any(|b| b["type"] == "table") || blocks.chunks(50).any(|b| blocks::fault(b).is_some());
+    if unfit {
+        return refused("invalid_blocks");
+    }
+    state.homes.insert(user.to_owned(), (blocks, metadata));
+    ok(json!({ "view": view }))
 }
 
 fn post_ephemeral(state: &mut World, body: &Value) -> Response {

@@ -80,6 +80,8 @@ pub(crate) struct State {
     /// Every call of the Web API: method and body.
     calls: Vec<(String, Value)>,
     refused_for_rate: usize,
+    /// What people see in the app's home: blocks, and the metadata that comes back with presses.
+    homes: HashMap<String, (Vec<Value>, String)>,
     uploads: HashMap<String, (String, Vec<u8>)>,
     sockets: socket::Sockets,
 }
@@ -217,6 +219,11 @@ impl Slack {
         let inside =
             |m: &&Posted| m.channel == channel && (root.is_none() || m.thread_ts.as_deref() == root || Some(m.ts.as_str()) == root);
         self.service.state().messages.iter().filter(inside).map(|m| (m.user.clone(), m.seen())).collect()
+    }
+
+    /// What a person sees in the app's home.
+    pub fn home(&self, user: &str) -> Option<String> {
+        self.service.state().homes.get(user).map(|(blocks, _)| blocks::seen(blocks))
     }
 
     /// Every call of the Web API so far: method and body.

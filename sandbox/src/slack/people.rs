@@ -55,6 +55,32 @@ impl Slack {
         Delivered { ts: message.ts.clone(), statuses: self.service.deliver("application/x-www-form-urlencoded", body, false).await }
     }
 
+    /// Somebody opens a tab of the app's own page.
+    pub async fn open_home(&self, user: &str, tab: &str) -> Delivered {
+        let ts = self.service.state().next_ts();
+        let event = json!({ "type": "app_home_opened", "user": user, "channel": format!("D{user}"), "tab": tab, "event_ts": ts });
+        Delivered { ts, statuses: self.service.event(event).await }
+    }
+
+    /// Somebody presses the button with this label in the app's home.
+    pub async fn press_home(&self, user: &str, label: &str) -> Delivered {
+        let (trigger, found) = {
+            let mut state = self.service.state();
+            let found = state.homes.get(user).and_then(|(blocks, metadata)| Some((button_in(blocks, label)?, metadata.clone())));
+            (state.next_ts(), found)
+        };
+        let Some((button, metadata)) = found else { return Delivered::default() };
+        let view = json!({ "id": "V1", "type": "home", "private_metadata": metadata, "callback_id": "", "external_id": "", "blocks": [] });
+        let payload = json!({
+            "type": "block_actions", "api_app_id": "A1", "token": "x", "trigger_id": format!("trigger.{trigger}"),
+            "team": { "id": TEAM, "domain": "sandbox" }, "user": { "id": user, "username": user, "name": user, "team_id": TEAM },
+            "container": { "type": "view", "view_id": "V1" }, "view": view,
+            "actions": [{ "type": "button", "action_id": button["action_id"], "block_id": "b", "value": button["value"], "action_ts": trigger }],
+        });
+        let body: String = url::form_urlencoded::Serializer::new(String::new()).append_pair("payload", &payload.to_string()).finish();
+        Delivered { ts: trigger, statuses: self.service.deliver("application/x-www-form-urlencoded", body, false).await }
+    }
+
     /// Somebody uses the slash command.
     pub async fn slash(&self, channel: &str, user: &str, text: &str) -> Delivered {
         let trigger = self.service.state().next_ts();
@@ -150,7 +176,11 @@ pub(super) async fn say_route(State(service): State<Arc<Service>>, Form(form): F
 }
 
 fn button(message: &Posted, label: &str) -> Option<Value> {
-    let elements = message.blocks.iter().filter(|b| b["type"] == "actions").flat_map(|b| b["elements"].as_array().into_iter().flatten());
+    button_in(&message.blocks, label)
+}
+
+fn button_in(blocks: &[Value], label: &str) -> Option<Value> {
+    let elements = blocks.iter().filter(|b| b["type"] == "actions").flat_map(|b| b["elements"].as_array().into_iter().flatten());
     elements.into_iter().find(|e| e["text"]["text"] == label).cloned()
 }
 
