@@ -72,6 +72,13 @@ impl Bot {
                 Ok(())
             }
             What::Home => self.home(event).await,
+            What::Link { url } => {
+                // Nobody has asked for it, so nobody is told why it is not shown.
+                if let Err(error) = self.show_link(event, &url).await {
+                    tracing::info!(event = event.id, "a link is not shown: {error}");
+                }
+                Ok(())
+            }
             What::Moved { from } => self.move_in(event, &from).await,
             What::Press { action, message } => self.press(event, &action, message).await,
             What::Text { text } | What::Command { text } => {

@@ -8,6 +8,7 @@ use crate::smartsheet::{Identity, SheetEntry};
 use crate::store::{Asker, Event, Session};
 use crate::tools::{Match, resolve};
 use chat::{Addressed, Inbox, Incoming, Message, MessageRef, ThreadKey};
+use url::Url;
 
 impl Bot {
     pub(super) async fn all_sheets(&self) -> Result<Vec<SheetEntry>> {
@@ -40,6 +41,18 @@ impl Bot {
         let page = words::home(&recent, &running, self.parts.model.label());
         let chat = self.chat(event.incoming.thread.platform)?;
         chat::insist(chat.as_ref(), &event.incoming.anchor, &mut None, &page).await.map_err(anyhow::Error::from)?;
+        Ok(())
+    }
+
+    /// Shows which sheet a link leads to; nothing where it is not one that people can ask about here.
+    pub(super) async fn show_link(&self, event: &Event, url: &Url) -> Result<()> {
+        let mut bare = url.clone();
+        bare.set_query(None);
+        bare.set_fragment(None);
+        let Some(sheet) = self.all_sheets().await?.into_iter().find(|s| s.permalink == bare.as_str()) else { return Ok(()) };
+        let snapshot = self.parts.sheets.snapshot(&Identity::Service, SheetId(sheet.id)).await?;
+        let chat = self.chat(event.incoming.thread.platform)?;
+        chat::insist(chat.as_ref(), &event.incoming.anchor, &mut None, &words::linked(&snapshot)).await.map_err(anyhow::Error::from)?;
         Ok(())
     }
 

@@ -248,6 +248,16 @@ pub(super) fn now_using(snapshot: &Snapshot) -> Message {
     ))
 }
 
+/// A sheet below a link to it.
+pub(super) fn linked(snapshot: &Snapshot) -> Message {
+    let columns: Vec<String> = snapshot.columns.iter().filter(|c| !c.hidden).take(8).map(|c| escape(&c.title)).collect();
+    let more = if snapshot.columns.len() > columns.len() { ", …" } else { "" };
+    Message::new(vec![
+        md(&format!("**{}** · {}, {}", escape(&snapshot.name), count(snapshot.rows.len(), "row"), count(snapshot.columns.len(), "column"))),
+        note(&format!("{}{more}", columns.join(", "))),
+    ])
+}
+
 pub(super) fn too_many_rounds() -> String {
     "I could not come to an answer in eight steps. Please ask for less at once, for example one question per message.".into()
 }

@@ -462,3 +462,23 @@ async fn the_home_of_the_app_offers_sheets_and_shows_running_jobs() {
     world.app.jobs.until_idle().await.unwrap();
     world.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn links_to_sheets_say_what_they_lead_to_and_an_uninstalled_app_forgets() {
+    let world = world().await;
+    let sheet = world.sheets.world().permalink("Project Plan").unwrap();
+    let (known, secret) = (format!("{sheet}?view=grid"), "https://app.smartsheet.com/sheets/ofSomebodyElse");
+    for (url, member) in [(known.as_str(), false), (secret, true), (known.as_str(), true)] {
+        assert_eq!(world.slack.share("C1", LEE, url, member).await.statuses, [200]);
+        world.app.bot.until_idle().await;
+    }
+    let shown = world.slack.unfurled();
+    assert_eq!(shown.len(), 1, "where the bot is, and what it may show: {shown:?}");
+    assert!(shown[0].0 == known && shown[0].1.starts_with("Project Plan · 42 rows, ") && shown[0].1.contains("Task Name"), "{shown:?}");
+    assert!(world.slack.messages().iter().all(|m| m.user != slack::BOT_USER || m.only_for.is_some()), "nobody asked, so nothing is said");
+    assert_eq!(world.slack.uninstall().await, [200]);
+    world.app.bot.until_idle().await;
+    let root = ask(&world, "status").await;
+    assert!(thread(&world, &root).contains("no sheet yet"), "{}", thread(&world, &root));
+    world.end().await;
+}

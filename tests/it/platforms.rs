@@ -5,7 +5,7 @@ mod slack;
 mod teams;
 mod telegram;
 
-use crate::world::{Setting, World};
+use crate::world::{Setting, World, free_port};
 use async_trait::async_trait;
 use discord::InDiscord;
 use sandbox::{discord as far_discord, teams as far_teams, telegram as far_telegram};
@@ -49,7 +49,7 @@ trait Side: Send + Sync {
 
 /// A world with all platforms, which they can reach.
 async fn world() -> World {
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = free_port();
     let settings = vec![
         ("LISTEN", format!("127.0.0.1:{port}")),
         ("PUBLIC_BASE_URL", format!("http://127.0.0.1:{port}")),

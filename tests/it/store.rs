@@ -2,7 +2,7 @@
 
 use chat::{Accepted, Addressed, Anchor, Incoming, Platform, Sender, ThreadKey, What};
 use chatsheet::sheet::SheetId;
-use chatsheet::store::{Change, Lane, NewMessage, Proposal, ProposalState, Role, RowState, Store};
+use chatsheet::store::{Asker, Change, Lane, NewMessage, Proposal, ProposalState, Role, RowState, Store};
 use serde_json::json;
 
 macro_rules! on_both {
@@ -214,6 +214,13 @@ async fn sessions_and_messages_stay(store: &Store) {
         ["function words 2", "assistant words 3", "error words 4"]
     );
     assert_eq!(messages[2].metadata["status"], "error");
+    let lee = Asker { id: e.sender.id.clone(), install: e.thread.install_key() };
+    assert!(store.recent_sheets(&lee, 5).await.unwrap().is_empty(), "nobody has said anything");
+    store.accept(&e, Lane::Queue).await.unwrap();
+    assert_eq!(store.recent_sheets(&lee, 5).await.unwrap(), [(SheetId(2), "Other".to_owned())]);
+    for other in [Asker { id: "U9".into(), ..lee.clone() }, Asker { install: "slack|T".into(), ..lee }] {
+        assert!(store.recent_sheets(&other, 5).await.unwrap().is_empty(), "{other:?}");
+    }
     let thread = e.thread.storage_key();
     store.set_question(&thread, Some(&e)).await.unwrap();
     assert_eq!(store.thread(&thread).await.unwrap().unwrap().question, Some(e));

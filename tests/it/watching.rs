@@ -1,7 +1,7 @@
 //! Sheets that others change: webhooks of Smartsheet, and what is told at once over the WebSocket.
 
 use crate::api::Program;
-use crate::world::{Setting, World};
+use crate::world::{Setting, World, free_port};
 use chatsheet::events::{Event, PostEvent, Writer};
 use chatsheet::server::api::Scope;
 use futures_util::{SinkExt, StreamExt};
@@ -21,7 +21,7 @@ const PATH: &str = "/api/webhooks/smartsheet";
 
 /// A world that Smartsheet can reach.
 pub async fn reachable() -> World {
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = free_port();
     let quick = smartsheet::Options { webhook_debounce: Duration::from_millis(20), ..smartsheet::Options::default() };
     let settings = vec![
         ("LISTEN", format!("127.0.0.1:{port}")),

@@ -12,6 +12,7 @@ use sqlx::postgres::PgConnectOptions;
 use std::io::Write;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, Once};
 use std::time::Duration;
 
@@ -323,4 +324,17 @@ pub fn readable(text: &str) -> String {
 fn without_ids(path: &str) -> String {
     let part = |p: &str| if p.len() > 8 && p.bytes().all(|b| b.is_ascii_digit()) { "ID".to_owned() } else { p.to_owned() };
     path.split('/').map(part).collect::<Vec<_>>().join("/")
+}
+
+/// A free port to listen on later. Not one of those that systems give to whoever asks for any (from 32768 on), so that
+/// nobody else is given it in between.
+pub fn free_port() -> u16 {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    loop {
+        let n = std::process::id().wrapping_mul(37).wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));
+        let port = 20_000 + u16::try_from(n % 10_000).unwrap();
+        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use url::Url;
 
 /// Where people talk to the bot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -133,6 +134,11 @@ pub enum What {
     },
     /// Somebody opened the page that the platform gives the bot. What is posted to the anchor stands there, for them alone.
     Home,
+    /// Somebody shared a link where the bot takes part. What is posted to the anchor is shown below the link.
+    Link {
+        /// The link.
+        url: Url,
+    },
     /// The bot was removed from the conversation; from all of the install where the conversation is an empty word.
     Left,
     /// The conversation goes on under another key, that of the event.

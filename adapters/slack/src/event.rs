@@ -23,12 +23,24 @@ pub(crate) struct Place {
     /// Whose App Home it is; the channel is their direct messages.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub home_of: Option<String>,
+    /// The link of a message that this stands below.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub below: Option<Shared>,
+}
+
+/// A link that somebody shared, as `chat.unfurl` names it: by a message, or by what is being written.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Shared {
+    pub url: String,
+    pub ts: String,
+    /// The id of the unfurl, and where the link is.
+    pub unfurl: Option<(String, String)>,
 }
 
 impl Place {
     /// A channel of a workspace.
     pub fn channel(team: String, channel: String) -> Self {
-        Self { team, channel, thread_ts: None, home_of: None }
+        Self { team, channel, thread_ts: None, home_of: None, below: None }
     }
 
     pub fn anchor(&self) -> Anchor {
@@ -167,6 +179,10 @@ pub(crate) fn of_callback(callback: SlackPushEventCallback, now_ms: i64) -> Opti
             let place = Place { home_of: Some(e.user.0.clone()), ..Place::channel(team, e.channel.0) };
             return Some(home_opened(place, e.user.0, callback.event_id.0, now_ms));
         }
+        SlackEventCallbackBody::LinkShared(e) => return link_shared(e, team, callback.event_id.0, now_ms),
+        SlackEventCallbackBody::AppUninstalled(_) => {
+            return Some(left(Place::channel(team, String::new()), &callback.event_id.0, now_ms));
+        }
         _ => return None,
     };
     if bot.as_deref() == Some(said.user.as_str()) {
@@ -238,6 +254,24 @@ fn home_opened(place: Place, user: String, event_id: String, now_ms: i64) -> Inc
         what: What::Home,
         received_at_ms: now_ms,
     }
+}
+
+/// The first link of a message that people see where the bot is a member.
+fn link_shared(e: SlackLinkSharedEvent, team: String, event_id: String, now_ms: i64) -> Option<Incoming> {
+    let url = e.links.into_iter().next().filter(|_| e.is_bot_user_member)?.url;
+    let unfurl = e.unfurl_id.map(|id| id.0).zip(e.source);
+    let below = Shared { url: url.to_string(), ts: e.message_ts.0, unfurl };
+    let place = Place { below: Some(below), ..Place::channel(team, e.channel.0) };
+    Some(Incoming {
+        dedupe_id: format!("link:{event_id}"),
+        delivery_id: event_id,
+        thread: place.thread(),
+        anchor: place.anchor(),
+        sender: Sender { id: e.user.0, name: None },
+        addressed: Addressed::Mention,
+        what: What::Link { url },
+        received_at_ms: now_ms,
+    })
 }
 
 fn press_event(press: SlackInteractionBlockActionsEvent, now_ms: i64) -> Option<Incoming> {

@@ -1,7 +1,7 @@
 //! Messages out: the Web API, with its errors named after what the core does next.
 
 use crate::Slack;
-use crate::event::{Place, message_ref};
+use crate::event::{Place, Shared, message_ref};
 use crate::render::{Part, render, text_only};
 use async_trait::async_trait;
 use chat::{Anchor, Chat, ChatError, File, Limits, Message, MessageRef, Platform, Profile};
@@ -49,6 +49,9 @@ impl Chat for Slack {
         let first = parts.next().unwrap_or_default();
         if let Some(user) = &place.home_of {
             return self.publish_home(&place, user, &first).await;
+        }
+        if let Some(shared) = &place.below {
+            return self.unfurl(&place, shared, &first).await;
         }
         let ts = match self.send_part(&place, &first).await {
             Err(ChatError::Rejected(why)) => {
@@ -159,6 +162,17 @@ impl Slack {
         let view = json!({ "type": "home", "private_metadata": place.channel, "blocks": part.blocks });
         self.call::<Value>("views.publish", &json!({ "user_id": user, "view": view })).await?;
         Ok(MessageRef { place: format!("{}:home", place.channel), opens: None })
+    }
+
+    /// Shows a message below a link.
+    async fn unfurl(&self, place: &Place, shared: &Shared, part: &Part) -> Result<MessageRef, ChatError> {
+        let mut body = match &shared.unfurl {
+            Some((id, source)) => json!({ "unfurl_id": id, "source": source }),
+            None => json!({ "channel": place.channel, "ts": shared.ts }),
+        };
+        body["unfurls"] = json!({ &shared.url: { "blocks": part.blocks } });
+        self.call::<Value>("chat.unfurl", &body).await?;
+        Ok(message_ref(place, &shared.ts))
     }
 
     async fn post_text(&self, place: &Place, message: &Message) -> Result<MessageRef, ChatError> {

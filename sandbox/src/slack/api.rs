@@ -59,6 +59,7 @@ fn run(service: &Service, method: &str, body: Value, host: &str) -> Response {
         "chat.postMessage" => post_message(&mut state, &body, rates),
         "chat.update" => update(&mut state, &body, rates),
         "chat.postEphemeral" => post_ephemeral(&mut state, &body),
+        "chat.unfurl" => unfurl(&mut state, &body),
         "views.publish" => publish_home(&mut state, &body),
         "conversations.open" => ok(json!({ "channel": { "id": format!("D{}", body["users"].as_str().unwrap_or_default()) } })),
         "users.info" => {
@@ -181,6 +182,21 @@ fn update(state: &mut World, body: &Value, rates: bool) -> Response {
     message.blocks = body["blocks"].as_array().cloned().unwrap_or_default();
     message.edits += 1;
     ok(json!({ "channel": channel, "ts": ts, "text": message.text, "message": { "text": message.text } }))
+}
+
+fn unfurl(state: &mut World, body: &Value) -> Response {
+    let here = |m: &Posted| body["channel"] == m.channel && body["ts"] == m.ts;
+    if !body["unfurl_id"].is_string() && !state.messages.iter().any(here) {
+        return refused("cannot_find_message");
+    }
+    for (url, shown) in body["unfurls"].as_object().into_iter().flatten() {
+        let blocks = shown["blocks"].as_array().cloned().unwrap_or_default();
+        if blocks.is_empty() || blocks.iter().any(|b| b["type"] == "table") || blocks::fault(&blocks).is_some() {
+            return refused("cannot_unfurl_url");
+        }
+        state.unfurled.push((url.clone(), blocks));
+    }
+    ok(json!({}))
 }
 
 fn publish_home(state: &mut World, body: &Value) -> Response {

@@ -82,6 +82,8 @@ pub(crate) struct State {
     refused_for_rate: usize,
     /// What people see in the app's home: blocks, and the metadata that comes back with presses.
     homes: HashMap<String, (Vec<Value>, String)>,
+    /// What is shown below links: the link, and the blocks.
+    unfurled: Vec<(String, Vec<Value>)>,
     uploads: HashMap<String, (String, Vec<u8>)>,
     sockets: socket::Sockets,
 }
@@ -224,6 +226,11 @@ impl Slack {
     /// What a person sees in the app's home.
     pub fn home(&self, user: &str) -> Option<String> {
         self.service.state().homes.get(user).map(|(blocks, _)| blocks::seen(blocks))
+    }
+
+    /// What people see below links: the link, and the words.
+    pub fn unfurled(&self) -> Vec<(String, String)> {
+        self.service.state().unfurled.iter().map(|(url, blocks)| (url.clone(), blocks::seen(blocks))).collect()
     }
 
     /// Every call of the Web API so far: method and body.

@@ -55,6 +55,20 @@ impl Slack {
         Delivered { ts: message.ts.clone(), statuses: self.service.deliver("application/x-www-form-urlencoded", body, false).await }
     }
 
+    /// Somebody shares a link in a message; `member` says whether the bot is in the channel.
+    pub async fn share(&self, channel: &str, user: &str, url: &str, member: bool) -> Delivered {
+        let said = self.service.say(channel, user, url, None).await;
+        let domain = url.split('/').nth(2).unwrap_or_default();
+        let event = json!({ "type": "link_shared", "user": user, "channel": channel, "message_ts": said.ts, "event_ts": said.ts,
+            "is_bot_user_member": member, "links": [{ "domain": domain, "url": url }] });
+        Delivered { ts: said.ts, statuses: self.service.event(event).await }
+    }
+
+    /// The app is taken out of the workspace.
+    pub async fn uninstall(&self) -> Vec<u16> {
+        self.service.event(json!({ "type": "app_uninstalled" })).await
+    }
+
     /// Somebody opens a tab of the app's own page.
     pub async fn open_home(&self, user: &str, tab: &str) -> Delivered {
         let ts = self.service.state().next_ts();

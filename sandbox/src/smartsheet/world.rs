@@ -153,6 +153,11 @@ impl World {
         self.sheets.values().find(|s| s.name == name).map(|s| s.id)
     }
 
+    /// The link for people to the sheet with this name.
+    pub fn permalink(&self, name: &str) -> Option<String> {
+        self.sheets.values().find(|s| s.name == name).map(|s| s.permalink(&self.origin))
+    }
+
     /// The version of the sheet with this name.
     pub fn version(&self, name: &str) -> Option<i64> {
         self.sheets.values().find(|s| s.name == name).map(|s| s.version)
