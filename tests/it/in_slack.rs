@@ -469,7 +469,7 @@ async fn links_to_sheets_say_what_they_lead_to_and_an_uninstalled_app_forgets() 
     let sheet = world.sheets.world().permalink("Project Plan").unwrap();
     let (known, secret) = (format!("{sheet}?view=grid"), "https://app.smartsheet.com/sheets/ofSomebodyElse");
     for (url, member) in [(known.as_str(), false), (secret, true), (known.as_str(), true)] {
-        assert_eq!(world.slack.share("C1", LEE, url, member).await.statuses, [200]);
+        assert_eq!(world.slack.share("C1", LEE, url, member).await.statuses, [200, 200]);
         world.app.bot.until_idle().await;
     }
     let shown = world.slack.unfurled();

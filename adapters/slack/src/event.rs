@@ -28,13 +28,11 @@ pub(crate) struct Place {
     pub below: Option<Shared>,
 }
 
-/// A link that somebody shared, as `chat.unfurl` names it: by a message, or by what is being written.
+/// A link that somebody shared, and the message it stands in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Shared {
     pub url: String,
     pub ts: String,
-    /// The id of the unfurl, and where the link is.
-    pub unfurl: Option<(String, String)>,
 }
 
 impl Place {
@@ -256,11 +254,11 @@ fn home_opened(place: Place, user: String, event_id: String, now_ms: i64) -> Inc
     }
 }
 
-/// The first link of a message that people see where the bot is a member.
+/// The first link of a message that people see where the bot is a member; not of one that is still being written.
 fn link_shared(e: SlackLinkSharedEvent, team: String, event_id: String, now_ms: i64) -> Option<Incoming> {
-    let url = e.links.into_iter().next().filter(|_| e.is_bot_user_member)?.url;
-    let unfurl = e.unfurl_id.map(|id| id.0).zip(e.source);
-    let below = Shared { url: url.to_string(), ts: e.message_ts.0, unfurl };
+    let sent = e.is_bot_user_member && e.source.as_deref() != Some("composer");
+    let url = e.links.into_iter().next().filter(|_| sent)?.url;
+    let below = Shared { url: url.to_string(), ts: e.message_ts.0 };
     let place = Place { below: Some(below), ..Place::channel(team, e.channel.0) };
     Some(Incoming {
         dedupe_id: format!("link:{event_id}"),

@@ -166,11 +166,8 @@ impl Slack {
 
     /// Shows a message below a link.
     async fn unfurl(&self, place: &Place, shared: &Shared, part: &Part) -> Result<MessageRef, ChatError> {
-        let mut body = match &shared.unfurl {
-            Some((id, source)) => json!({ "unfurl_id": id, "source": source }),
-            None => json!({ "channel": place.channel, "ts": shared.ts }),
-        };
-        body["unfurls"] = json!({ &shared.url: { "blocks": part.blocks } });
+        let unfurls = json!({ &shared.url: { "blocks": part.blocks } });
+        let body = json!({ "channel": place.channel, "ts": shared.ts, "unfurls": unfurls });
         self.call::<Value>("chat.unfurl", &body).await?;
         Ok(message_ref(place, &shared.ts))
     }

@@ -186,7 +186,7 @@ fn update(state: &mut World, body: &Value, rates: bool) -> Response {
 
 fn unfurl(state: &mut World, body: &Value) -> Response {
     let here = |m: &Posted| body["channel"] == m.channel && body["ts"] == m.ts;
-    if !body["unfurl_id"].is_string() && !state.messages.iter().any(here) {
+    if !state.messages.iter().any(here) {
         return refused("cannot_find_message");
     }
     for (url, shown) in body["unfurls"].as_object().into_iter().flatten() {

@@ -55,13 +55,17 @@ impl Slack {
         Delivered { ts: message.ts.clone(), statuses: self.service.deliver("application/x-www-form-urlencoded", body, false).await }
     }
 
-    /// Somebody shares a link in a message; `member` says whether the bot is in the channel.
+    /// Somebody types a link, and sends it in a message; `member` says whether the bot is in the channel.
     pub async fn share(&self, channel: &str, user: &str, url: &str, member: bool) -> Delivered {
-        let said = self.service.say(channel, user, url, None).await;
         let domain = url.split('/').nth(2).unwrap_or_default();
-        let event = json!({ "type": "link_shared", "user": user, "channel": channel, "message_ts": said.ts, "event_ts": said.ts,
-            "is_bot_user_member": member, "links": [{ "domain": domain, "url": url }] });
-        Delivered { ts: said.ts, statuses: self.service.event(event).await }
+        let event = |source: &str, channel: &str, ts: &str| {
+            json!({ "type": "link_shared", "user": user, "channel": channel, "message_ts": ts, "event_ts": ts, "is_bot_user_member": member,
+                "source": source, "unfurl_id": format!("{channel}.{ts}"), "links": [{ "domain": domain, "url": url }] })
+        };
+        let mut statuses = self.service.event(event("composer", "COMPOSER", "2f2d3b5c-9b7e")).await;
+        let said = self.service.say(channel, user, url, None).await;
+        statuses.extend(self.service.event(event("conversations_history", channel, &said.ts)).await);
+        Delivered { ts: said.ts, statuses }
     }
 
     /// The app is taken out of the workspace.
