@@ -97,19 +97,23 @@ pub(super) fn help(session: Option<&Session>, model: &str) -> Message {
         Some(s) => format!("This thread is about **{}**. Another sheet: `use <name, id or link>`.", escape(&s.sheet_name)),
         None => "This thread has no sheet yet: `use <name, id or link>`, or just ask and I offer some.".into(),
     };
-    Message::new(vec![
-        md(&format!(
-            "I answer questions about a Smartsheet sheet and change it for you, from this thread.\n\n{sheet}\n\n\
-            **Ask**\n- which tasks are overdue, and who owns them?\n- total budget by department\n- how many tasks are blocked?\n\n\
+    let mut blocks = vec![md(&format!("I answer questions about a Smartsheet sheet and change it for you, from this thread.\n\n{sheet}"))];
+    blocks.extend(abilities(model));
+    Message::new(blocks)
+}
+
+/// What people can say, by example.
+fn abilities(model: &str) -> [Block; 2] {
+    [
+        md("**Ask**\n- which tasks are overdue, and who owns them?\n- total budget by department\n- how many tasks are blocked?\n\n\
             **Change** (you see a preview first, and confirm it with a button)\n\
             - set Status to \"In Progress\" for everything assigned to Dana that is Not Started\n\
             - add a task \"Security review\" under Phase 3, owner Omar, start 2026-12-07\n\
             - delete the rows marked Cancelled\n- add a picklist column Risk with Low, Medium, High\n\n\
             **Long work** (runs in the background, with a bar in the thread)\n- summarize Notes into Summary\n\n\
-            **Words**: `help`, `status`, `sheets`, `use <sheet>`, `view`, `edit`, `unshare`, `undo`, `stop`, `jobs`, `cancel <job>`, `retry <job>`"
-        )),
+            **Words**: `help`, `status`, `sheets`, `use <sheet>`, `view`, `edit`, `unshare`, `undo`, `stop`, `jobs`, `cancel <job>`, `retry <job>`"),
         note(&format!("Answers come from {}. Figures are computed by SQL over the sheet.", escape(model))),
-    ])
+    ]
 }
 
 pub(super) fn status(snapshot: &Snapshot, waiting: usize, undoable: bool, model: &str, running: &[Job]) -> Message {
@@ -209,7 +213,7 @@ pub(super) fn home(sheets: &[(SheetId, String)], running: &[Job], model: &str) -
     };
     let jobs: String = running.iter().map(|j| format!("\n- {}", in_a_line(j))).collect();
     blocks.push(md(&format!("**Your running jobs**{}", if jobs.is_empty() { "\nNone." } else { &jobs })));
-    blocks.extend(help(None, model).blocks);
+    blocks.extend(abilities(model));
     Message::new(blocks)
 }
 

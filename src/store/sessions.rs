@@ -135,9 +135,9 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn recent_sheets(&self, person: &Asker, most: i64) -> Result<Vec<(SheetId, String)>, sqlx::Error> {
-        const GET: &str = "SELECT s.sheet_id, s.sheet_name FROM inbox i JOIN threads t ON t.thread_key = i.thread_key
+        const GET: &str = "SELECT s.sheet_id, max(s.sheet_name) FROM inbox i JOIN threads t ON t.thread_key = i.thread_key
             JOIN chat_sessions s ON s.id = t.session_id WHERE i.thread_key LIKE $1 ESCAPE '!' AND i.event->'sender'->>'id' = $2
-            GROUP BY s.sheet_id, s.sheet_name ORDER BY max(i.id) DESC LIMIT $3";
+            GROUP BY s.sheet_id ORDER BY max(i.id) DESC LIMIT $3";
         let like = super::inside(&person.install);
         let rows: Vec<(String, String)> =
             on!(self, pool => sqlx::query_as(GET).bind(&like).bind(&person.id).bind(most).fetch_all(pool).await?);

@@ -442,7 +442,26 @@ async fn the_home_of_the_app_offers_sheets_and_shows_running_jobs() {
     assert_eq!(world.slack.open_home(MIA, "home").await.statuses, [200]);
     world.app.bot.until_idle().await;
     let fresh = world.slack.home(MIA).unwrap();
-    assert!(fresh.contains("[Project Plan]") && fresh.contains("None.") && fresh.contains("which tasks are overdue"), "{fresh}");
+    insta::assert_snapshot!(fresh, @r#"
+    Sheets
+    The one you press is the one that our direct messages are about.
+    [Sales Pipeline] [Clinical Trials] [Risk Register] [Budget 2026] [Project Plan]
+    Your running jobs
+    None.
+    Ask
+    • which tasks are overdue, and who owns them?
+    • total budget by department
+    • how many tasks are blocked?
+    Change (you see a preview first, and confirm it with a button)
+    • set Status to "In Progress" for everything assigned to Dana that is Not Started
+    • add a task "Security review" under Phase 3, owner Omar, start 2026-12-07
+    • delete the rows marked Cancelled
+    • add a picklist column Risk with Low, Medium, High
+    Long work (runs in the background, with a bar in the thread)
+    • summarize Notes into Summary
+    Words: `help`, `status`, `sheets`, `use <sheet>`, `view`, `edit`, `unshare`, `undo`, `stop`, `jobs`, `cancel <job>`, `retry <job>`
+    Answers come from Azure OpenAI deployment sandbox. Figures are computed by SQL over the sheet.
+    "#);
     world.slack.slash("C1", LEE, "use Clinical Trials").await;
     world.app.bot.until_idle().await;
     ask(&world, "summarize Protocol into AI Summary").await;
