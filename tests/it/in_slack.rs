@@ -3,14 +3,14 @@
 use crate::world::{Setting, World, readable};
 use chatsheet::store::Asker;
 use sandbox::azure::{Mode, Reply};
-use sandbox::{azure, slack};
+use sandbox::slack;
 use std::time::Duration;
 
-const LEE: &str = "U1";
-const MIA: &str = "U2";
+pub const LEE: &str = "U1";
+pub const MIA: &str = "U2";
 
 /// A thread of channel C1 as people see it.
-fn thread(world: &World, root: &str) -> String {
+pub fn thread(world: &World, root: &str) -> String {
     let name = |id: String| match id.as_str() {
         "U1" => "Lee".to_owned(),
         "U2" => "Mia".to_owned(),
@@ -22,7 +22,7 @@ fn thread(world: &World, root: &str) -> String {
 }
 
 /// Lee mentions the bot in channel C1, which is about the project plan; returns the thread.
-async fn ask(world: &World, text: &str) -> String {
+pub async fn ask(world: &World, text: &str) -> String {
     let said = world.slack.say("C1", LEE, &format!("<@UBOT> {text}"), None).await;
     assert_eq!(said.statuses, [200, 200], "both deliveries of a mention are acknowledged");
     world.app.bot.until_idle().await;
@@ -36,7 +36,7 @@ fn now() -> i64 {
 }
 
 /// Channel C1 is about the project plan; a slow model is waited for.
-async fn world() -> World {
+pub async fn world() -> World {
     let world = World::with(Setting { patient: true, ..Setting::default() }).await.unwrap();
     world.slack.slash("C1", LEE, "use Project Plan").await;
     world.app.bot.until_idle().await;
@@ -427,77 +427,5 @@ async fn a_workspace_with_the_same_ids_sees_nothing_of_another() {
     }
     assert!(said_elsewhere("status").await.contains("no sheet yet"));
     assert_eq!(said_elsewhere("undo").await, "There is no change of this thread that could be taken back.");
-    world.end().await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_home_of_the_app_offers_sheets_and_shows_running_jobs() {
-    let setting = Setting {
-        azure: Some(azure::Options { latency: Duration::from_millis(60), ..azure::Options::default() }),
-        settings: vec![("JOB_CONCURRENCY", "1".into())],
-        ..Setting::default()
-    };
-    let world = World::with(setting).await.unwrap();
-    assert_eq!(world.slack.open_home(MIA, "messages").await.statuses, [200]);
-    assert_eq!(world.slack.open_home(MIA, "home").await.statuses, [200]);
-    world.app.bot.until_idle().await;
-    let fresh = world.slack.home(MIA).unwrap();
-    insta::assert_snapshot!(fresh, @r#"
-    Sheets
-    The one you press is the one that our direct messages are about.
-    [Sales Pipeline] [Clinical Trials] [Risk Register] [Budget 2026] [Project Plan]
-    Your running jobs
-    None.
-    Ask
-    • which tasks are overdue, and who owns them?
-    • total budget by department
-    • how many tasks are blocked?
-    Change (you see a preview first, and confirm it with a button)
-    • set Status to "In Progress" for everything assigned to Dana that is Not Started
-    • add a task "Security review" under Phase 3, owner Omar, start 2026-12-07
-    • delete the rows marked Cancelled
-    • add a picklist column Risk with Low, Medium, High
-    Long work (runs in the background, with a bar in the thread)
-    • summarize Notes into Summary
-    Words: `help`, `status`, `sheets`, `use <sheet>`, `view`, `edit`, `unshare`, `undo`, `stop`, `jobs`, `cancel <job>`, `retry <job>`
-    Answers come from Azure OpenAI deployment sandbox. Figures are computed by SQL over the sheet.
-    "#);
-    world.slack.slash("C1", LEE, "use Clinical Trials").await;
-    world.app.bot.until_idle().await;
-    ask(&world, "summarize Protocol into AI Summary").await;
-    world.slack.press("C1", LEE, "Confirm").await;
-    world.app.bot.until_idle().await;
-    world.slack.open_home(LEE, "home").await;
-    world.app.bot.until_idle().await;
-    let (own, job) = (world.slack.home(LEE).unwrap(), "summarize Protocol into AI Summary");
-    assert!(own.contains("[Clinical Trials]") && !own.contains("[Project Plan]") && own.contains(job), "{own}");
-    world.slack.open_home(MIA, "home").await;
-    world.app.bot.until_idle().await;
-    assert!(!world.slack.home(MIA).unwrap().contains(job), "jobs are shown to whom they belong to");
-    assert_eq!(world.slack.press_home(MIA, "Project Plan").await.statuses, [200]);
-    world.app.bot.until_idle().await;
-    let told: Vec<String> = world.slack.messages().iter().filter(|m| m.channel == "DU2").map(slack::Posted::seen).collect();
-    assert_eq!(told, ["This thread is now about Project Plan (42 rows)."]);
-    world.app.jobs.until_idle().await.unwrap();
-    world.end().await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn links_to_sheets_say_what_they_lead_to_and_an_uninstalled_app_forgets() {
-    let world = world().await;
-    let sheet = world.sheets.world().permalink("Project Plan").unwrap();
-    let (known, secret) = (format!("{sheet}?view=grid"), "https://app.smartsheet.com/sheets/ofSomebodyElse");
-    for (url, member) in [(known.as_str(), false), (secret, true), (known.as_str(), true)] {
-        assert_eq!(world.slack.share("C1", LEE, url, member).await.statuses, [200, 200]);
-        world.app.bot.until_idle().await;
-    }
-    let shown = world.slack.unfurled();
-    assert_eq!(shown.len(), 1, "where the bot is, and what it may show: {shown:?}");
-    assert!(shown[0].0 == known && shown[0].1.starts_with("Project Plan · 42 rows, ") && shown[0].1.contains("Task Name"), "{shown:?}");
-    assert!(world.slack.messages().iter().all(|m| m.user != slack::BOT_USER || m.only_for.is_some()), "nobody asked, so nothing is said");
-    assert_eq!(world.slack.uninstall().await, [200]);
-    world.app.bot.until_idle().await;
-    let root = ask(&world, "status").await;
-    assert!(thread(&world, &root).contains("no sheet yet"), "{}", thread(&world, &root));
     world.end().await;
 }

@@ -18,6 +18,7 @@ mod measured;
 mod platforms;
 mod queries;
 mod safety;
+mod slack_beyond_threads;
 mod smartsheet_api;
 mod store;
 mod store_jobs;
