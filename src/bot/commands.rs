@@ -214,8 +214,8 @@ impl Bot {
             };
             return Some(AbortOnDropHandle::new(tokio::spawn(whisper)));
         }
-        let mut reply = LiveReply::new(self.parts.store.clone(), chat.clone(), event);
-        if let Err(error) = reply.show(&Message::text(words::one_moment()).partial()).await {
+        let reply = LiveReply::new(self.parts.store.clone(), chat.clone(), event);
+        if let Err(error) = reply.begin(words::having_a_look()).await {
             tracing::warn!(%error, event = event.id, "the placeholder did not go out");
         }
         None

@@ -1,70 +1,93 @@
-//! One message per answer: a placeholder, growing words, the final text; never two, never a leak.
+//! One message per answer: a sign of life, growing words, the final text; never two, never a leak.
 
+use super::words;
 use crate::store::{Event, Store};
 use chat::{Anchor, Chat, ChatError, Message, MessageRef, ThreadKey};
 use std::sync::Arc;
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 use tokio::task::JoinHandle;
 
 /// The reply to one event.
+#[derive(Clone)]
 pub(super) struct LiveReply {
     store: Store,
     chat: Arc<dyn Chat>,
     event: i64,
     anchor: Anchor,
-    at: Option<MessageRef>,
+    person: String,
+    /// Where it stands. Whoever shows something holds it, so that nothing overtakes the last word.
+    at: Arc<Mutex<Option<MessageRef>>>,
 }
 
 impl LiveReply {
     /// The reply of an event; after a crash it is the message that was posted before.
     pub fn new(store: Store, chat: Arc<dyn Chat>, event: &Event) -> Self {
-        Self { store, chat, event: event.id, anchor: event.incoming.anchor.clone(), at: event.reply.clone() }
+        let at = Arc::new(Mutex::new(event.reply.clone()));
+        let (anchor, person) = (event.incoming.anchor.clone(), event.incoming.sender.id.clone());
+        Self { store, chat, event: event.id, anchor, person, at }
+    }
+
+    /// Says what is being done (“looking at Plan”): beside the messages where the platform can, else in a message that
+    /// becomes the answer.
+    pub async fn begin(&self, doing: &str) -> Result<(), ChatError> {
+        let mut at = self.at.lock().await;
+        self.find(&mut at).await;
+        if at.is_none() && self.chat.status(&self.anchor, doing).await {
+            return Ok(());
+        }
+        self.put(&mut at, &words::under_way(doing), false).await
     }
 
     /// Shows a partial message; a platform that asks to wait is not waited for.
-    pub async fn show(&mut self, message: &Message) -> Result<(), ChatError> {
-        self.find().await;
-        match &self.at {
-            Some(at) => self.chat.edit(at, message).await,
-            None => {
-                self.at = Some(self.chat.post(&self.anchor, message).await?);
-                self.remember().await;
-                Ok(())
-            }
-        }
+    pub async fn show(&self, message: &Message) -> Result<(), ChatError> {
+        let mut at = self.at.lock().await;
+        self.find(&mut at).await;
+        self.put(&mut at, message, false).await
+    }
+
+    /// Edits the message, or posts it; `grows` says that these are the first words of an answer.
+    async fn put(&self, at: &mut Option<MessageRef>, message: &Message, grows: bool) -> Result<(), ChatError> {
+        *at = Some(match at {
+            Some(at) => return self.chat.edit(at, message).await,
+            None if grows => self.chat.post_growing(&self.anchor, &self.person, message).await?,
+            None => self.chat.post(&self.anchor, message).await?,
+        });
+        self.remember(at.as_ref()).await;
+        Ok(())
     }
 
     /// The placeholder may have been posted meanwhile, while the event waited.
-    async fn find(&mut self) {
-        if self.at.is_none() {
-            self.at = self.store.reply_of(self.event).await.ok().flatten();
+    async fn find(&self, at: &mut Option<MessageRef>) {
+        if at.is_none() {
+            *at = self.store.reply_of(self.event).await.ok().flatten();
         }
     }
 
-    async fn remember(&self) {
-        let Some(at) = &self.at else { return };
+    async fn remember(&self, at: Option<&MessageRef>) {
+        let Some(at) = at else { return };
         if let Err(error) = self.store.set_reply(self.event, at).await {
             tracing::warn!(%error, event = self.event, "the place of a reply could not be remembered");
         }
     }
 
     /// Where the reply stands.
-    pub fn message(&self) -> Option<&MessageRef> {
-        self.at.as_ref()
+    pub async fn message(&self) -> Option<MessageRef> {
+        self.at.lock().await.clone()
     }
 
     /// The thread that replies to this message arrive under, where that is another one.
-    pub fn opened(&self) -> Option<&(ThreadKey, Anchor)> {
-        self.at.as_ref().and_then(|m| m.opens.as_ref())
+    pub async fn opened(&self) -> Option<(ThreadKey, Anchor)> {
+        self.at.lock().await.as_ref().and_then(|m| m.opens.clone())
     }
 
     /// Shows the last state. It goes out even when the platform asks for patience.
-    pub async fn finish(&mut self, message: &Message) -> Result<(), ChatError> {
-        self.find().await;
-        let before = self.at.clone();
-        chat::insist(self.chat.as_ref(), &self.anchor, &mut self.at, message).await?;
-        if self.at != before {
-            self.remember().await;
+    pub async fn finish(&self, message: &Message) -> Result<(), ChatError> {
+        let mut at = self.at.lock().await;
+        self.find(&mut at).await;
+        let before = at.clone();
+        chat::insist(self.chat.as_ref(), &self.anchor, &mut at, message).await?;
+        if *at != before {
+            self.remember(at.as_ref()).await;
         }
         Ok(())
     }
@@ -72,10 +95,11 @@ impl LiveReply {
     /// Starts to show growing words, no faster than the platform allows. The newest words win.
     pub fn follow(&self, mut words: watch::Receiver<String>, render: impl Fn(&str) -> Message + Send + 'static) -> Follower {
         let (stop, mut stopped) = watch::channel(false);
-        let (chat, at) = (self.chat.clone(), self.at.clone());
+        let reply = self.clone();
         let task = tokio::spawn(async move {
-            let Some(at) = at else { return };
-            let mut pause = chat.limits().edit_interval;
+            let interval = reply.chat.limits().edit_interval;
+            // The first words are shown at once where nothing but a status is there yet.
+            let mut pause = if reply.message().await.is_some() { interval } else { std::time::Duration::ZERO };
             loop {
                 tokio::select! {
                     _ = stopped.changed() => return,
@@ -89,9 +113,14 @@ impl LiveReply {
                 if text.is_empty() {
                     continue;
                 }
-                pause = match chat.edit(&at, &render(&text).partial()).await {
-                    Err(ChatError::RateLimited(wait)) => wait.max(chat.limits().edit_interval),
-                    _ => chat.limits().edit_interval,
+                let mut at = reply.at.lock().await;
+                // An error: whoever wanted it shown is gone, and may have shown the last word already.
+                if stopped.has_changed().unwrap_or(true) {
+                    return;
+                }
+                pause = match reply.put(&mut at, &render(&text).partial(), true).await {
+                    Err(ChatError::RateLimited(wait)) => wait.max(interval),
+                    _ => interval,
                 };
             }
         });

@@ -109,7 +109,7 @@ impl Bot {
             }
             return;
         }
-        let mut reply = LiveReply::new(self.parts.store.clone(), chat.clone(), event);
+        let reply = LiveReply::new(self.parts.store.clone(), chat.clone(), event);
         if let Err(error) = reply.finish(&message).await {
             tracing::warn!(%error, event = event.id, "an error could not be told");
         }
@@ -133,7 +133,7 @@ impl Bot {
     /// Gives a sign of life to a text that waits.
     pub(super) async fn announce(&self, event: Event) {
         if let Ok(chat) = self.chat(event.incoming.thread.platform) {
-            let mut reply = LiveReply::new(self.parts.store.clone(), chat.clone(), &event);
+            let reply = LiveReply::new(self.parts.store.clone(), chat.clone(), &event);
             if let Err(error) = reply.show(&Message::text(words::queued()).partial()).await {
                 tracing::warn!(%error, event = event.id, "a waiting text got no sign of life");
             }

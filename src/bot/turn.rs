@@ -48,8 +48,8 @@ impl Bot {
                 session
             }
         };
-        let mut reply = LiveReply::new(self.parts.store.clone(), chat, event);
-        if let Err(error) = reply.show(&Message::text(&words::working(&session.sheet_name)).partial()).await {
+        let reply = LiveReply::new(self.parts.store.clone(), chat, event);
+        if let Err(error) = reply.begin(&words::looking_at(&session.sheet_name)).await {
             tracing::warn!(%error, event = event.id, "the placeholder did not go out");
         }
         let session = self.move_to_opened(event, &reply, session).await?;
@@ -58,14 +58,15 @@ impl Bot {
         let work = self.work(event, &session, &snapshot, &question, &reply);
         let gathered = tokio::select! {
             gathered = work => gathered?,
-            () = token.cancelled() => return self.stopped(event, &mut reply).await,
+            () = token.cancelled() => return self.stopped(event, &reply).await,
         };
         self.remember_turn(event, &session, &question, &gathered).await?;
         if let Some(made) = gathered.made.as_ref().filter(|m| self.at_once(m)) {
-            self.parts
-                .store
-                .set_proposal_message(&made.proposal.id, reply.message().ok_or_else(|| anyhow::anyhow!("no place for the outcome"))?)
-                .await?;
+            if reply.message().await.is_none() {
+                reply.show(&Message::text(&words::doing(&made.draft.plan)).partial()).await.map_err(anyhow::Error::from)?;
+            }
+            let at = reply.message().await.ok_or_else(|| anyhow::anyhow!("no place for the outcome"))?;
+            self.parts.store.set_proposal_message(&made.proposal.id, &at).await?;
             let proposal = self.parts.store.proposal(&made.proposal.id).await?.ok_or_else(|| anyhow::anyhow!("the proposal is gone"))?;
             return self.carry_out(event, &proposal).await;
         }
@@ -74,8 +75,8 @@ impl Bot {
         let viewer = |of: &Snapshot, rows: &[i64]| self.parts.links.to_rows(SheetId(of.id), &session.id, rows.iter().copied());
         let message = preview::answer(&gathered, &policy, &limits, self.parts.changes.rules.proposal_lifetime, &viewer);
         reply.finish(&message).await.map_err(anyhow::Error::from)?;
-        if let (Some(made), Some(at)) = (&gathered.made, reply.message()) {
-            self.parts.store.set_proposal_message(&made.proposal.id, at).await?;
+        if let (Some(made), Some(at)) = (&gathered.made, reply.message().await) {
+            self.parts.store.set_proposal_message(&made.proposal.id, &at).await?;
         }
         Ok(())
     }
@@ -88,10 +89,10 @@ impl Bot {
 
     /// A reply that opened a thread of its own: the conversation goes on there.
     async fn move_to_opened(&self, event: &mut Event, reply: &LiveReply, session: Session) -> Result<Session> {
-        let Some((thread, anchor)) = reply.opened().filter(|(t, _)| *t != event.incoming.thread) else { return Ok(session) };
+        let Some((thread, anchor)) = reply.opened().await.filter(|(t, _)| *t != event.incoming.thread) else { return Ok(session) };
         event.incoming.thread = thread.clone();
         event.incoming.anchor = anchor.clone();
-        Ok(self.parts.store.bind_sheet(thread, anchor, session.sheet, &session.sheet_name, self.parts.clock.now()).await?)
+        Ok(self.parts.store.bind_sheet(&thread, &anchor, session.sheet, &session.sheet_name, self.parts.clock.now()).await?)
     }
 
     async fn work(
@@ -193,7 +194,7 @@ impl Bot {
         Ok(self.parts.store.add_messages(&session.id, &messages, self.parts.clock.now()).await?)
     }
 
-    async fn stopped(&self, event: &Event, reply: &mut LiveReply) -> Result<()> {
+    async fn stopped(&self, event: &Event, reply: &LiveReply) -> Result<()> {
         if !self.parts.store.prolong(event.id, event.fence, self.parts.clock.now_ms() + 1_000).await? {
             return Ok(());
         }

@@ -12,8 +12,17 @@ use url::Url;
 /// Sheets that are offered as buttons.
 pub(super) const OFFERED: usize = 5;
 
-pub(super) fn working(sheet: &str) -> String {
-    format!("⏳ Looking at {} …", escape(sheet))
+/// What is being done, as it stands behind “is” and, with a capital, alone.
+pub(super) fn looking_at(sheet: &str) -> String {
+    format!("looking at {sheet}")
+}
+
+pub(super) fn having_a_look() -> &'static str {
+    "having a look"
+}
+
+pub(super) fn under_way(doing: &str) -> Message {
+    Message::text(&format!("⏳ {} …", escape(&capital(doing)))).partial()
 }
 
 pub(super) fn one_moment() -> &'static str {

@@ -27,6 +27,14 @@ impl Mirror {
         Self { chat, events, threads: Cache::new(KNOWN), revision: AtomicI64::new(0) }
     }
 
+    async fn posted(&self, anchor: &Anchor, at: MessageRef, message: &Message) -> MessageRef {
+        // A message that opens a thread belongs to it.
+        let anchor = at.opens.as_ref().map_or(anchor, |(_, anchor)| anchor);
+        self.threads.insert(at.place.clone(), anchor.clone()).await;
+        self.tell(anchor, &at, message);
+        at
+    }
+
     fn tell(&self, anchor: &Anchor, at: &MessageRef, message: &Message) {
         let mut post = body(message);
         post["id"] = json!(at.place);
@@ -50,13 +58,18 @@ impl Chat for Mirror {
         self.chat.thread_url(anchor)
     }
 
+    async fn status(&self, anchor: &Anchor, doing: &str) -> bool {
+        self.chat.status(anchor, doing).await
+    }
+
     async fn post(&self, anchor: &Anchor, message: &Message) -> Result<MessageRef, ChatError> {
         let at = self.chat.post(anchor, message).await?;
-        // A message that opens a thread belongs to it.
-        let anchor = at.opens.as_ref().map_or(anchor, |(_, anchor)| anchor);
-        self.threads.insert(at.place.clone(), anchor.clone()).await;
-        self.tell(anchor, &at, message);
-        Ok(at)
+        Ok(self.posted(anchor, at, message).await)
+    }
+
+    async fn post_growing(&self, anchor: &Anchor, person: &str, message: &Message) -> Result<MessageRef, ChatError> {
+        let at = self.chat.post_growing(anchor, person, message).await?;
+        Ok(self.posted(anchor, at, message).await)
     }
 
     async fn edit(&self, at: &MessageRef, message: &Message) -> Result<(), ChatError> {

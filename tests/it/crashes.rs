@@ -100,7 +100,7 @@ async fn a_turn_that_was_killed_is_answered_once_in_the_same_message() {
     place.slack.until(|m| m.iter().any(|m| m.seen().contains("This thread is now about"))).await.unwrap();
     place.azure.faults().next(Kind::Hang, 1);
     place.slack.say("C1", "U1", "<@UBOT> how many tasks are blocked?", None).await;
-    place.until("Looking at").await;
+    place.slack.until_status("C1").await.unwrap();
     // The place of the message is stored right after Slack has answered; see docs/architecture.md.
     tokio::time::sleep(Duration::from_millis(100)).await;
     kill(child).await;
@@ -270,7 +270,7 @@ async fn a_polite_stop_hands_back_what_runs() {
     place.slack.until(|m| m.iter().any(|m| m.seen().contains("This thread is now about"))).await.unwrap();
     place.azure.faults().next(Kind::Hang, 1);
     place.slack.say("C1", "U1", "<@UBOT> how many tasks are blocked?", None).await;
-    place.until("Looking at").await;
+    place.slack.until_status("C1").await.unwrap();
     signal(&child, "-TERM");
     let status = tokio::time::timeout(Duration::from_secs(10), child.wait()).await.expect("it stops within ten seconds").unwrap();
     assert!(status.success());

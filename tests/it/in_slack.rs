@@ -154,6 +154,8 @@ async fn ten_messages_in_a_row_are_answered_in_order_and_none_is_lost() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn messages_that_wait_get_a_sign_of_life_and_are_answered_together() {
     let world = world().await;
+    // Where a status is shown it stays there for them, and nothing is posted above the answer that comes first.
+    world.slack.refuse_streams();
     let root = ask(&world, "status").await;
     world.azure.faults().next(sandbox::fault::Kind::Slow, 1);
     world.slack.say("C1", LEE, "how many tasks are blocked?", Some(&root)).await;
@@ -301,7 +303,7 @@ async fn a_wordy_stop_ends_the_running_turn() {
     let root = ask(&world, "status").await;
     world.azure.faults().next(sandbox::fault::Kind::Slow, 1);
     world.slack.say("C1", LEE, "how many tasks are blocked?", Some(&root)).await;
-    world.slack.until(|m| m.iter().any(|m| m.seen().contains("Looking at"))).await.unwrap();
+    world.slack.until_status("C1").await.unwrap();
     world.slack.say("C1", LEE, "stop", Some(&root)).await;
     world.app.bot.until_idle().await;
     let seen = thread(&world, &root);
@@ -359,7 +361,7 @@ async fn help_and_buttons_are_answered_while_a_turn_runs() {
     let root = ask(&world, "mark \"Usability test\" as complete").await;
     world.azure.faults().next(sandbox::fault::Kind::Slow, 1);
     world.slack.say("C1", LEE, "how many tasks are blocked?", Some(&root)).await;
-    world.slack.until(|m| m.iter().any(|m| m.seen().contains("Looking at"))).await.unwrap();
+    world.slack.until_status("C1").await.unwrap();
     world.slack.say("C1", LEE, "help", Some(&root)).await;
     world.slack.press("C1", LEE, "Confirm").await;
     world.slack.until(|m| m.iter().any(|m| m.seen().contains("Done: set Status in 1 row"))).await.unwrap();

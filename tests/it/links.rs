@@ -86,14 +86,17 @@ async fn say(world: &World, root: &str, user: &str, text: &str) {
 async fn everybody_in_a_thread_may_look_and_a_link_for_editing_is_shown_to_its_person_alone() {
     let (world, root) = in_slack().await;
     say(&world, &root, "U1", "<@UBOT> view").await;
-    let for_all = Page::open(links_in_slack(&world, "chat.update").last().unwrap()).await.unwrap();
+    let posted = links_in_slack(&world, "chat.postMessage");
+    let [posted] = posted.as_slice() else { panic!("one link is posted: {posted:?}") };
+    let for_all = Page::open(posted).await.unwrap();
     let (status, page) = for_all.get("").await;
     assert!(status.is_success() && page.contains("Usability test") && page.contains("Look only"), "{page}");
     assert!(page.contains("https://slack.com/app_redirect?team="), "a way back to the thread");
     let (status, refused) = for_all.post("/say", json!({ "text": "how many rows?" })).await;
     assert_eq!(status, StatusCode::FORBIDDEN, "{refused}");
     say(&world, &root, "U1", "<@UBOT> edit").await;
-    assert!(links_in_slack(&world, "chat.postMessage").is_empty());
+    assert_eq!(links_in_slack(&world, "chat.postMessage").len(), 1, "the other one is not");
+    assert!(links_in_slack(&world, "chat.update").is_empty());
     let own = links_in_slack(&world, "chat.postEphemeral");
     assert_eq!(own.len(), 1, "whispered");
     let own = Page::open(&own[0]).await.unwrap();
@@ -191,7 +194,7 @@ async fn a_page_is_told_what_happens_to_its_sheet_and_nothing_else() {
     let (world, root) = in_slack().await;
     say(&world, &root, "U1", "<@UBOT> view").await;
     say(&world, &root, "U1", "<@UBOT> edit").await;
-    let (for_all, own) = (links_in_slack(&world, "chat.update"), links_in_slack(&world, "chat.postEphemeral"));
+    let (for_all, own) = (links_in_slack(&world, "chat.postMessage"), links_in_slack(&world, "chat.postEphemeral"));
     let (for_all, own) = (Page::open(for_all.last().unwrap()).await.unwrap(), Page::open(&own[0]).await.unwrap());
     let html = own.get("").await.1;
     let session = html.split("data-session=\"").nth(1).unwrap().split('"').next().unwrap();

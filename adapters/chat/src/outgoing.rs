@@ -81,11 +81,26 @@ pub trait Chat: Send + Sync {
     /// Where people open the thread of the anchor; `None` where threads have no address.
     fn thread_url(&self, anchor: &Anchor) -> Option<Url>;
 
+    /// Shows beside the messages of the thread what the bot is doing (“looking at Plan”), until it posts something there;
+    /// `false` where that cannot be shown, so that a message has to say it.
+    async fn status(&self, _anchor: &Anchor, _doing: &str) -> bool {
+        false
+    }
+
     /// Posts into the thread of the anchor.
     ///
     /// # Errors
     /// See [`ChatError`]; markup that the platform rejects was already tried again as plain text.
     async fn post(&self, anchor: &Anchor, message: &Message) -> Result<MessageRef, ChatError>;
+
+    /// Posts the beginning of an answer to a person, which edits let grow until one that is not partial. The same as
+    /// [`Self::post`] where the platform has no way of its own to show that.
+    ///
+    /// # Errors
+    /// See [`ChatError`].
+    async fn post_growing(&self, anchor: &Anchor, _person: &str, message: &Message) -> Result<MessageRef, ChatError> {
+        self.post(anchor, message).await
+    }
 
     /// Replaces a message that was posted before. Safe to repeat.
     ///

@@ -5,6 +5,7 @@ mod event;
 mod render;
 mod route;
 mod socket;
+mod stream;
 mod web;
 
 pub use render::{Part, render, text_only};
@@ -41,11 +42,15 @@ pub struct Slack {
     verifier: Option<SlackEventSignatureVerifier>,
     app_token: Option<SlackApiToken>,
     paces: Option<Paces>,
+    streams: stream::Streams,
 }
 
 struct Paces {
     posts: Pace,
     edits: Pace,
+    starts: Overall,
+    appends: Pace,
+    stops: Overall,
     all: Overall,
 }
 
@@ -54,6 +59,9 @@ const POSTS: Rate = Rate::new(1_050, 1);
 const EDITS: Rate = Rate::new(1_500, 8);
 /// Edits that show growing words leave room for the words that must go out.
 const GROWING: Rate = Rate::new(3_000, 6);
+/// Streams: 20 a minute may begin (and end), 100 a minute may grow.
+const STREAMS: Rate = Rate::new(4_000, 5);
+const APPENDS: Rate = Rate::new(700, 10);
 const ALL: Rate = Rate::new(20, 20);
 
 /// Why the adapter could not be made.
@@ -94,8 +102,12 @@ impl Slack {
             paces: settings.paced.then(|| Paces {
                 posts: Pace::new(&[POSTS], POSTS),
                 edits: Pace::new(&[EDITS], GROWING),
+                starts: STREAMS.overall(),
+                appends: Pace::new(&[APPENDS], APPENDS),
+                stops: STREAMS.overall(),
                 all: ALL.overall(),
             }),
+            streams: stream::Streams::default(),
         })
     }
 

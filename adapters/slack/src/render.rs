@@ -140,7 +140,7 @@ fn span(span: &Span, heading: bool) -> String {
     format!("{lead}{core}{trail}")
 }
 
-fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 

@@ -13,12 +13,15 @@ use slack_morphism::prelude::*;
 use std::time::Duration;
 use url::Url;
 
+/// The error of an edit while a message is a stream.
+const STREAMING: &str = "streaming_state_conflict";
 const CALL_TIMEOUT: Duration = Duration::from_secs(15);
 
+/// The answer to what was posted.
 #[derive(Deserialize)]
-struct Posted {
+pub(crate) struct Posted {
     #[serde(default)]
-    ts: String,
+    pub ts: String,
 }
 
 #[async_trait]
@@ -29,7 +32,7 @@ impl Chat for Slack {
 
     fn limits(&self) -> Limits {
         Limits {
-            edit_interval: Duration::from_secs(2),
+            edit_interval: Duration::from_secs(1),
             progress_interval: Duration::from_secs(3),
             table_rows: 99,
             table_columns: 20,
@@ -41,6 +44,21 @@ impl Chat for Slack {
     fn thread_url(&self, anchor: &Anchor) -> Option<Url> {
         let place = Place::read(anchor)?;
         Url::parse_with_params("https://slack.com/app_redirect", [("team", &place.team), ("channel", &place.channel)]).ok()
+    }
+
+    async fn status(&self, anchor: &Anchor, doing: &str) -> bool {
+        match Place::read(anchor) {
+            Some(place) => self.set_status(&place, doing).await,
+            None => false,
+        }
+    }
+
+    async fn post_growing(&self, anchor: &Anchor, person: &str, message: &Message) -> Result<MessageRef, ChatError> {
+        let place = Place::read(anchor).ok_or_else(|| ChatError::Gone("the address is not one of Slack".into()))?;
+        match self.start_stream(&place, person, message).await? {
+            Some(ts) => Ok(message_ref(&place, &ts)),
+            None => self.post(anchor, message).await,
+        }
     }
 
     async fn post(&self, anchor: &Anchor, message: &Message) -> Result<MessageRef, ChatError> {
@@ -69,6 +87,10 @@ impl Chat for Slack {
 
     async fn edit(&self, at: &MessageRef, message: &Message) -> Result<(), ChatError> {
         let (channel, ts) = at.place.split_once(':').ok_or_else(|| ChatError::Gone("the address is not one of Slack".into()))?;
+        if message.partial && self.append(channel, ts, message).await? {
+            return Ok(());
+        }
+        self.end_stream(channel, ts).await?;
         self.pace_edit(message.partial).await?;
         let mut parts = render(message).into_iter();
         let first = parts.next().unwrap_or_default();
@@ -136,7 +158,7 @@ impl Chat for Slack {
 }
 
 impl Slack {
-    async fn pace_post(&self, channel: &str) -> Result<(), ChatError> {
+    pub(crate) async fn pace_post(&self, channel: &str) -> Result<(), ChatError> {
         match &self.paces {
             Some(paces) => paces.posts.turn(channel, &paces.all, false).await,
             None => Ok(()),
@@ -211,10 +233,17 @@ impl Slack {
     async fn update_part(&self, channel: &str, ts: &str, part: &Part) -> Result<(), ChatError> {
         let mut body = part_body(channel, part);
         body["ts"] = json!(ts);
-        self.call::<Value>("chat.update", &body).await.map(|_| ())
+        match self.call::<Value>("chat.update", &body).await {
+            // Whoever let it grow is gone without ending it.
+            Err(ChatError::Forbidden(why)) if why.starts_with(STREAMING) => {
+                self.stop_stream(channel, ts).await?;
+                self.call::<Value>("chat.update", &body).await.map(|_| ())
+            }
+            other => other.map(|_| ()),
+        }
     }
 
-    async fn call<T>(&self, method: &str, body: &Value) -> Result<T, ChatError>
+    pub(crate) async fn call<T>(&self, method: &str, body: &Value) -> Result<T, ChatError>
     where
         T: for<'de> Deserialize<'de> + Send,
     {
@@ -248,7 +277,9 @@ pub(crate) fn chat_error(error: SlackClientError) -> ChatError {
                 | "thread_not_found"
                 | "is_archived"
                 | "cant_update_message"
-                | "invalid_thread_ts" => ChatError::Gone(words),
+                | "invalid_thread_ts"
+                | "message_not_in_streaming_state"
+                | "stopped_by_user" => ChatError::Gone(words),
                 "fatal_error" | "internal_error" | "service_unavailable" | "request_timeout" => ChatError::MayHaveLanded(words),
                 _ => ChatError::Forbidden(words),
             }

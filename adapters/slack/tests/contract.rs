@@ -21,6 +21,16 @@ struct SlackRig {
     _stop: DropGuard,
 }
 
+fn settings(far_side: &sandbox_slack::Slack, socket: bool) -> Settings {
+    Settings {
+        bot_token: sandbox_slack::BOT_TOKEN.into(),
+        signing_secret: (!socket).then(|| sandbox_slack::SIGNING_SECRET.into()),
+        app_token: socket.then(|| sandbox_slack::APP_TOKEN.into()),
+        api_base_url: far_side.base_url(),
+        paced: false,
+    }
+}
+
 impl SlackRig {
     async fn start() -> Self {
         Self::by(false).await
@@ -30,14 +40,7 @@ impl SlackRig {
     async fn by(socket: bool) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let far_side = sandbox_slack::Slack::start(sandbox_slack::Options::default()).await.unwrap();
-        let settings = Settings {
-            bot_token: sandbox_slack::BOT_TOKEN.into(),
-            signing_secret: (!socket).then(|| sandbox_slack::SIGNING_SECRET.into()),
-            app_token: socket.then(|| sandbox_slack::APP_TOKEN.into()),
-            api_base_url: far_side.base_url(),
-            paced: false,
-        };
-        let chat = Arc::new(Slack::new(settings).unwrap());
+        let chat = Arc::new(Slack::new(settings(&far_side, socket)).unwrap());
         let inbox = Arc::new(Remembering::default());
         let app = axum::Router::new().nest_service("/api/webhooks/slack", router(chat.clone(), inbox.clone()));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -211,4 +214,64 @@ proptest! {
             prop_assert!(!ends.iter().any(|e| part.text.ends_with(e)), "cut inside an escape: {}", part.text);
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_grows_is_a_stream_and_then_an_ordinary_message() {
+    let rig = SlackRig::start().await;
+    rig.mention("how are we doing?").await;
+    let anchor = rig.inbox.take().remove(0).anchor;
+    assert!(rig.chat.status(&anchor, "looking at Project Plan").await);
+    assert_eq!(rig.far_side.status("C1").as_deref(), Some("is looking at Project Plan …"));
+    let growing = |words: &str| Message::text(words).partial();
+    let at = rig.chat.post_growing(&anchor, "U1", &growing("The plan is on")).await.unwrap();
+    assert_eq!(rig.far_side.status("C1"), None, "the words take its place");
+    for words in
+        ["The plan is on **ti", "The plan is on **time** but <!channel> for", "The plan is on **time** but <!channel> for five tasks."]
+    {
+        rig.chat.edit(&at, &growing(words)).await.unwrap();
+    }
+    let stream = rig.far_side.messages().pop().unwrap();
+    assert!(stream.streaming && stream.blocks.is_empty());
+    assert_eq!(stream.text, "The plan is on **time** but &lt;!channel&gt; for five");
+    rig.chat.edit(&at, &Message::text("The plan is on **time**.")).await.unwrap();
+    let whole = rig.far_side.messages().pop().unwrap();
+    assert_eq!((whole.streaming, whole.ts == stream.ts, whole.seen()), (false, true, "The plan is on time.".to_owned()));
+    let appended = rig.far_side.calls().iter().filter(|(method, _)| method == "chat.appendStream").count();
+    assert_eq!(appended, 3, "each brings what is new");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_whose_writer_is_gone_or_that_ended_by_itself_gets_its_last_word() {
+    let (rig, other) = (SlackRig::start().await, Message::text("All of it."));
+    rig.mention("how are we doing?").await;
+    let anchor = rig.inbox.take().remove(0).anchor;
+    let growing = Message::text("The plan is on time").partial();
+    let at = rig.chat.post_growing(&anchor, "U1", &growing).await.unwrap();
+    let successor = Slack::new(settings(&rig.far_side, false)).unwrap();
+    successor.edit(&at, &other).await.unwrap();
+    assert_eq!(rig.visible().await.pop().unwrap(), "All of it.");
+    let at = rig.chat.post_growing(&anchor, "U1", &growing).await.unwrap();
+    rig.far_side.end_streams();
+    rig.chat.edit(&at, &Message::text("The plan is on time and more of it").partial()).await.unwrap();
+    rig.chat.edit(&at, &other).await.unwrap();
+    assert_eq!(rig.visible().await.pop().unwrap(), "All of it.");
+    assert_eq!(rig.visible().await.len(), 3, "the question, and two answers");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_there_are_no_streams_a_message_is_edited() {
+    let rig = SlackRig::start().await;
+    rig.mention("how are we doing?").await;
+    let anchor = rig.inbox.take().remove(0).anchor;
+    rig.far_side.refuse_streams();
+    assert!(!rig.chat.status(&anchor, "looking at Project Plan").await, "a message has to say it");
+    for words in ["The plan is on time", "The plan is on time but for five tasks"] {
+        let at = rig.chat.post_growing(&anchor, "U1", &Message::text(words).partial()).await.unwrap();
+        rig.chat.edit(&at, &Message::text(&format!("{words}.")).partial()).await.unwrap();
+        assert_eq!(rig.visible().await.pop().unwrap(), format!("{words}."));
+    }
+    assert!(!rig.chat.status(&anchor, "looking at Project Plan").await);
+    let asked = |name: &str| rig.far_side.calls().iter().filter(|(method, _)| method == name).count();
+    assert_eq!((asked("chat.startStream"), asked("assistant.threads.setStatus")), (1, 1), "it is not asked for again and again");
 }

@@ -1,6 +1,6 @@
 //! The Web API: posting, editing, whispering, files, people; limits and rates as documented.
 
-use super::{BOT_TOKEN, BOT_USER, Posted, Service, State as World, TEAM, blocks};
+use super::{BOT_TOKEN, BOT_USER, Posted, Service, State as World, TEAM, blocks, stream};
 use crate::fault::{self, Kind};
 use axum::Json;
 use axum::body::Bytes;
@@ -58,6 +58,10 @@ fn run(service: &Service, method: &str, body: Value, host: &str) -> Response {
         ),
         "chat.postMessage" => post_message(&mut state, &body, rates),
         "chat.update" => update(&mut state, &body, rates),
+        "assistant.threads.setStatus" => stream::set_status(&mut state, &body),
+        "chat.startStream" => stream::start(&mut state, &body, rates),
+        "chat.appendStream" => stream::append(&mut state, &body, rates),
+        "chat.stopStream" => stream::stop(&mut state, &body, rates),
         "chat.postEphemeral" => post_ephemeral(&mut state, &body),
         "chat.unfurl" => unfurl(&mut state, &body),
         "views.publish" => publish_home(&mut state, &body),
@@ -85,23 +89,23 @@ fn form(body: &[u8]) -> Value {
     url::form_urlencoded::parse(body).map(|(k, v)| (k.into_owned(), json!(v))).collect::<serde_json::Map<_, _>>().into()
 }
 
-fn ok(mut fields: Value) -> Response {
+pub(super) fn ok(mut fields: Value) -> Response {
     fields["ok"] = json!(true);
     Json(fields).into_response()
 }
 
-fn refused(error: &str) -> Response {
+pub(super) fn refused(error: &str) -> Response {
     Json(json!({ "ok": false, "error": error })).into_response()
 }
 
-fn too_fast(state: &mut World, seconds: u64) -> Response {
+pub(super) fn too_fast(state: &mut World, seconds: u64) -> Response {
     state.refused_for_rate += 1;
     (StatusCode::TOO_MANY_REQUESTS, [("retry-after", seconds.to_string())], Json(json!({ "ok": false, "error": "ratelimited" })))
         .into_response()
 }
 
 /// One post a second and channel, with a short burst; fifty edits a minute.
-fn over(times: &mut std::collections::VecDeque<Instant>, allowed: usize, within: Duration) -> bool {
+pub(super) fn over(times: &mut std::collections::VecDeque<Instant>, allowed: usize, within: Duration) -> bool {
     let now = Instant::now();
     while times.front().is_some_and(|t| now.duration_since(*t) > within) {
         times.pop_front();
@@ -130,7 +134,7 @@ fn check(state: &World, body: &Value) -> Option<Response> {
     Some(Json(json!({ "ok": false, "error": "invalid_blocks", "errors": [fault] })).into_response())
 }
 
-fn posted(state: &mut World, body: &Value, user: &str) -> Posted {
+pub(super) fn posted(state: &mut World, body: &Value, user: &str) -> Posted {
     Posted {
         channel: body["channel"].as_str().unwrap_or_default().into(),
         ts: state.next_ts(),
@@ -140,6 +144,7 @@ fn posted(state: &mut World, body: &Value, user: &str) -> Posted {
         blocks: body["blocks"].as_array().cloned().unwrap_or_default(),
         only_for: None,
         edits: 0,
+        streaming: false,
     }
 }
 
@@ -160,6 +165,7 @@ fn post_message(state: &mut World, body: &Value, rates: bool) -> Response {
         return refusal;
     }
     let message = posted(state, body, BOT_USER);
+    state.streams.clear(&channel, message.thread_ts.as_deref());
     let answer = json!({ "channel": channel, "ts": message.ts, "message": { "type": "message", "text": message.text, "ts": message.ts, "user": BOT_USER } });
     state.messages.push(message);
     ok(answer)
@@ -177,6 +183,9 @@ fn update(state: &mut World, body: &Value, rates: bool) -> Response {
     let Some(message) = found else { return refused("message_not_found") };
     if message.user != BOT_USER {
         return refused("cant_update_message");
+    }
+    if message.streaming {
+        return refused("streaming_state_conflict");
     }
     message.text = body["text"].as_str().unwrap_or_default().into();
     message.blocks = body["blocks"].as_array().cloned().unwrap_or_default();

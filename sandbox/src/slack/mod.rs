@@ -4,6 +4,7 @@ mod api;
 mod blocks;
 mod people;
 mod socket;
+mod stream;
 
 pub use blocks::fault as block_fault;
 pub use people::Delivered;
@@ -85,6 +86,7 @@ pub(crate) struct State {
     /// What is shown below links: the link, and the blocks.
     unfurled: Vec<(String, Vec<Value>)>,
     uploads: HashMap<String, (String, Vec<u8>)>,
+    streams: stream::Streams,
     sockets: socket::Sockets,
 }
 
@@ -105,8 +107,10 @@ pub struct Posted {
     pub blocks: Vec<Value>,
     /// The only person who sees it.
     pub only_for: Option<String>,
-    /// How often it was edited.
+    /// How often it was edited, or grew.
     pub edits: usize,
+    /// Whether it is a stream that has not ended.
+    pub streaming: bool,
 }
 
 impl Posted {

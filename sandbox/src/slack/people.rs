@@ -228,6 +228,7 @@ impl Service {
                 blocks: Vec::new(),
                 only_for: None,
                 edits: 0,
+                streaming: false,
             });
             ts
         };

@@ -1,0 +1,231 @@
+//! Answers that grow, the way Slack shows them: a status below the thread while there are no words, then a stream, which
+//! its end turns into an ordinary message. Where Slack does not take a stream, a message is posted and edited; once words
+//! were shown, they stay where they are.
+
+use crate::Slack;
+use crate::event::Place;
+use crate::web::Posted;
+use chat::{Block, ChatError, Markdown, Message, Node};
+use serde_json::{Value, json};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// What one call may carry.
+const TEXT_CHARS: usize = 12_000;
+const STATUS_CHARS: usize = 50;
+
+/// Streams that this process has begun, and what this workspace does not have.
+#[derive(Default)]
+pub(crate) struct Streams {
+    /// What each has shown, by channel and time stamp.
+    shown: Mutex<HashMap<String, String>>,
+    without_status: AtomicBool,
+    without_streams: AtomicBool,
+}
+
+impl Streams {
+    fn shown(&self) -> MutexGuard<'_, HashMap<String, String>> {
+        self.shown.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Slack {
+    /// Shows a status in a thread; whether people see it.
+    pub(crate) async fn set_status(&self, place: &Place, doing: &str) -> bool {
+        let Some(thread) = place.thread_ts.as_ref().filter(|_| !self.streams.without_status.load(Ordering::Relaxed)) else { return false };
+        let status = chat::text::shorten(&format!("is {doing} …"), STATUS_CHARS);
+        let body = json!({ "channel_id": place.channel, "thread_ts": thread, "status": status });
+        let shown = self.call::<Value>("assistant.threads.setStatus", &body).await;
+        if let Err(ChatError::Forbidden(why)) = &shown
+            && lacking(why)
+        {
+            tracing::info!(why, "slack shows no status here; a message says what is being done");
+            self.streams.without_status.store(true, Ordering::Relaxed);
+        }
+        shown.is_ok()
+    }
+
+    /// Begins a stream with the first words of an answer. `None` where there can be none, and nothing was shown.
+    pub(crate) async fn start_stream(&self, place: &Place, person: &str, message: &Message) -> Result<Option<String>, ChatError> {
+        let words = growing_words(message).filter(|words| !words.is_empty());
+        let (Some(thread), Some(words)) = (&place.thread_ts, words) else { return Ok(None) };
+        let may = self.paces.as_ref().is_none_or(|p| p.starts.check().is_ok());
+        if !may || self.streams.without_streams.load(Ordering::Relaxed) {
+            return Ok(None);
+        }
+        let first = head(&words).to_owned();
+        let body = json!({ "channel": place.channel, "thread_ts": thread, "recipient_user_id": person, "recipient_team_id": place.team,
+            "markdown_text": first });
+        self.pace_post(&place.channel).await?;
+        match self.call::<Posted>("chat.startStream", &body).await {
+            Ok(posted) => {
+                self.streams.shown().insert(key(&place.channel, &posted.ts), first);
+                Ok(Some(posted.ts))
+            }
+            Err(error @ ChatError::MayHaveLanded(_)) => Err(error),
+            Err(error) => {
+                tracing::info!(%error, "slack takes no stream here; the answer grows by edits");
+                if matches!(&error, ChatError::Forbidden(why) if lacking(why)) {
+                    self.streams.without_streams.store(true, Ordering::Relaxed);
+                }
+                Ok(None)
+            }
+        }
+    }
+
+    /// Appends what is new to a stream; `false` when the message is not one, or shows something else now.
+    pub(crate) async fn append(&self, channel: &str, ts: &str, message: &Message) -> Result<bool, ChatError> {
+        let key = key(channel, ts);
+        let Some(shown) = self.streams.shown().get(&key).cloned() else { return Ok(false) };
+        let Some(words) = growing_words(message) else {
+            self.stop_stream(channel, ts).await?;
+            return Ok(false);
+        };
+        let Some(new) = words.strip_prefix(&shown).map(head) else {
+            return Ok(true); // Words that were read anew wait for the end, which shows all of them.
+        };
+        if new.is_empty() {
+            return Ok(true);
+        }
+        if let Some(paces) = &self.paces {
+            paces.appends.turn("workspace", &paces.all, true).await?;
+        }
+        match self.call::<Value>("chat.appendStream", &json!({ "channel": channel, "ts": ts, "markdown_text": new })).await {
+            Ok(_) => {
+                self.streams.shown().insert(key, shown + new);
+                Ok(true)
+            }
+            // It has ended by itself: what it shows stays, and the last word replaces it.
+            Err(ChatError::Gone(_)) => Ok(true),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Ends a stream, if the message is one that this process has begun: from here on it can be edited like any other.
+    pub(crate) async fn end_stream(&self, channel: &str, ts: &str) -> Result<(), ChatError> {
+        if self.streams.shown().contains_key(&key(channel, ts)) { self.stop_stream(channel, ts).await } else { Ok(()) }
+    }
+
+    /// Ends a stream, whoever has begun it.
+    pub(crate) async fn stop_stream(&self, channel: &str, ts: &str) -> Result<(), ChatError> {
+        if let Some(paces) = &self.paces {
+            paces.stops.until_ready().await;
+        }
+        match self.call::<Value>("chat.stopStream", &json!({ "channel": channel, "ts": ts })).await {
+            // It has ended by itself, or somebody has deleted it, which the edit then tells.
+            Ok(_) | Err(ChatError::Gone(_)) => {
+                self.streams.shown().remove(&key(channel, ts));
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// Whether an error says that this workspace does not have something at all.
+fn lacking(why: &str) -> bool {
+    ["unknown_method", "missing_scope", "not_allowed_token_type", "feature_not_enabled", "team_not_found"]
+        .iter()
+        .any(|e| why.starts_with(e))
+}
+
+/// What one call may carry of a text.
+fn head(text: &str) -> &str {
+    text.char_indices().nth(TEXT_CHARS).map_or(text, |(end, _)| &text[..end])
+}
+
+fn key(channel: &str, ts: &str) -> String {
+    format!("{channel}:{ts}")
+}
+
+/// The words of an answer that grows, as far as they will not be read otherwise when more of them come; `None` for a message
+/// of anything else.
+fn growing_words(message: &Message) -> Option<String> {
+    match message.blocks.as_slice() {
+        [Block::Markdown(words)] if message.partial => {
+            let text = standard(words);
+            Some(text[..settled(&text)].to_owned())
+        }
+        _ => None,
+    }
+}
+
+/// Running text in the Markdown that streams take. Escaped as all text of Slack is, so that it cannot mention anybody.
+fn standard(words: &Markdown) -> String {
+    let mut text = String::new();
+    let mut listed = false;
+    for node in &words.nodes {
+        let spans: String = node.spans().iter().map(span).collect();
+        let item = matches!(node, Node::Item { .. });
+        if !text.is_empty() {
+            text.push_str(if item && listed { "\n" } else { "\n\n" });
+        }
+        listed = item;
+        match node {
+            Node::Paragraph(_) => text.push_str(&spans),
+            Node::Heading(_) => text.push_str(&format!("### {spans}")),
+            Node::Item { depth, number: Some(n), .. } => text.push_str(&format!("{}{n}. {spans}", "   ".repeat(*depth))),
+            Node::Item { depth, .. } => text.push_str(&format!("{}- {spans}", "   ".repeat(*depth))),
+            Node::Code(code) => text.push_str(&format!("```\n{}\n```", crate::render::escape(code.trim_end()))),
+        }
+    }
+    text
+}
+
+fn span(span: &chat::Span) -> String {
+    let mut text = crate::render::escape(&span.text);
+    if span.code {
+        text = format!("`{text}`");
+    }
+    if let Some(link) = &span.link {
+        text = format!("[{text}]({})", link.replace('(', "%28").replace(')', "%29"));
+    }
+    let around = match (span.bold, span.italic) {
+        (true, true) => "***",
+        (true, false) => "**",
+        (false, true) => "_",
+        (false, false) => "",
+    };
+    format!("{around}{text}{around}")
+}
+
+/// Up to where the text stays as it is: whole words, and no mark or link that is still open.
+fn settled(text: &str) -> usize {
+    let mut end = text.rfind(char::is_whitespace).unwrap_or(0);
+    if let Some(link) = text[..end].rfind('[')
+        && !text[link..end].contains(')')
+    {
+        end = link;
+    }
+    for mark in ["```", "`", "**", "_"] {
+        if text[..end].matches(mark).count() % 2 == 1 {
+            end = text[..end].rfind(mark).unwrap_or(0);
+        }
+    }
+    text[..end].trim_end().len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn grown(text: &str) -> String {
+        growing_words(&Message::text(text).partial()).unwrap_or_default()
+    }
+
+    #[test]
+    fn what_was_shown_is_the_beginning_of_what_is_shown_next() {
+        let whole = "The plan is **on time** but for [five tasks](https://app.smartsheet.com/sheets/x):\n\n- `Design` (Lee) and <!channel>\n- *Usability* \
+            test\n\n1. first\n2. second\n\n```\na & b\n```\n\nThat is all, _really_ all of it.";
+        let mut before = String::new();
+        for (end, _) in whole.char_indices() {
+            let now = grown(&whole[..end]);
+            if now.starts_with(&before) {
+                before = now;
+            }
+        }
+        assert!(before.len() > whole.len() - 10, "nearly all of it was shown as it came: {before}");
+        assert!(before.contains("[five tasks](https://app.smartsheet.com/sheets/x)") && before.contains("&lt;!channel&gt;"), "{before}");
+    }
+}
