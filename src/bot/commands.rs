@@ -5,7 +5,7 @@ use super::{Bot, words};
 use crate::error::{Result, told};
 use crate::smartsheet::Identity;
 use crate::store::{Asker, Event, ProposalState};
-use chat::{Message, What};
+use chat::{Addressed, Message, What};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
@@ -177,11 +177,36 @@ impl Bot {
     /// Answers a command: to the person alone after a slash command, else in the thread.
     pub(super) async fn answer(&self, event: &Event, message: Message) -> Result<()> {
         let chat = self.chat(event.incoming.thread.platform)?;
-        if matches!(event.incoming.what, What::Command { .. }) && event.reply.is_none() {
-            chat.whisper(&event.incoming.anchor, &event.incoming.sender.id, &message).await.map_err(anyhow::Error::from)?;
+        if !self.is_private(event).await? {
+            LiveReply::new(self.parts.store.clone(), chat.clone(), event).finish(&message).await.map_err(anyhow::Error::from)?;
             return Ok(());
         }
-        LiveReply::new(self.parts.store.clone(), chat.clone(), event).finish(&message).await.map_err(anyhow::Error::from)?;
+        let mut shown = message;
+        if event.incoming.addressed != Addressed::Dm {
+            self.parts.store.keep_whisper(event, &shown, self.parts.clock.now_ms()).await?;
+            shown.blocks.push(words::share(event.id));
+        }
+        chat.whisper(&event.incoming.anchor, &event.incoming.sender.id, &shown).await.map_err(anyhow::Error::from)?;
+        Ok(())
+    }
+
+    /// Whether the answer is for the person alone: after a slash command to which nothing was said in the thread.
+    pub(super) async fn is_private(&self, event: &Event) -> Result<bool> {
+        let command = matches!(event.incoming.what, What::Command { .. });
+        Ok(command && event.reply.is_none() && self.parts.store.reply_of(event.id).await?.is_none())
+    }
+
+    /// Shows everybody what a person alone has seen until now.
+    pub(super) async fn share(&self, event: &Event, id: &str) -> Result<()> {
+        let shared = match id.parse() {
+            Ok(id) => self.parts.store.take_whisper(id, &Asker::from(&event.incoming)).await?,
+            Err(_) => None,
+        };
+        let (anchor, mut message) = shared.ok_or_else(|| told(words::nothing_to_share()))?;
+        let chat = self.chat(event.incoming.thread.platform)?;
+        let name = chat.profile(&anchor, &event.incoming.sender.id).await.ok().map(|p| p.name);
+        message.blocks.push(words::shared_by(name.as_deref()));
+        chat::insist(chat.as_ref(), &anchor, &mut None, &message).await.map_err(anyhow::Error::from)?;
         Ok(())
     }
 

@@ -24,6 +24,7 @@ impl Bot {
             "cancel" => self.cancel(event, id).await,
             "undo" => self.undo(event, id, message).await,
             "use" => self.sheet_pressed(event, id, message).await,
+            "share" => self.share(event, id).await,
             "jobcancel" => self.parts.jobs.cancel(id, &Asker::from(&event.incoming)).await,
             "jobundo" => self.parts.jobs.undo(id, &Asker::from(&event.incoming)).await.map(drop),
             "jobretry" => self.parts.jobs.retry(id, &Asker::from(&event.incoming)).await.map(drop),

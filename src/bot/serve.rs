@@ -103,7 +103,7 @@ impl Bot {
         };
         let Ok(chat) = self.chat(event.incoming.thread.platform) else { return };
         let message = Message::text(&told);
-        if let What::Press { .. } = event.incoming.what {
+        if matches!(event.incoming.what, What::Press { .. }) || self.is_private(event).await.unwrap_or(false) {
             if let Err(error) = chat.whisper(&event.incoming.anchor, &event.incoming.sender.id, &message).await {
                 tracing::warn!(%error, event = event.id, "an error could not be told");
             }

@@ -312,6 +312,19 @@ pub(super) fn unknown_button() -> String {
     "I do not know this button any more. Please ask again.".into()
 }
 
+/// What lets a person show everybody an answer that only they see.
+pub(super) fn share(event: i64) -> Block {
+    Block::Buttons(vec![Button { label: "Share to channel".into(), action: format!("share:{event}"), style: ButtonStyle::Plain }])
+}
+
+pub(super) fn shared_by(name: Option<&str>) -> Block {
+    note(&format!("Shared by {}", escape(name.unwrap_or("somebody who asked for it"))))
+}
+
+pub(super) fn nothing_to_share() -> &'static str {
+    "This was shared already, or is more than a day old. Please ask again."
+}
+
 pub(super) fn proposal_gone() -> String {
     "This proposal is gone. Please ask for the change again.".into()
 }

@@ -20,6 +20,7 @@ mod sessions;
 mod waiting;
 mod web_sessions;
 mod webhooks;
+mod whispers;
 mod writers;
 
 pub use api_keys::ApiKey;

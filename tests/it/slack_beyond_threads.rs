@@ -76,3 +76,35 @@ async fn links_to_sheets_say_what_they_lead_to_and_an_uninstalled_app_forgets() 
     assert!(thread(&world, &root).contains("no sheet yet"), "{}", thread(&world, &root));
     world.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_slash_command_told_one_person_they_can_share_once() {
+    let world = world().await;
+    world.slack.slash("C1", LEE, "sheets").await;
+    world.app.bot.until_idle().await;
+    let told = world.slack.messages().pop().unwrap();
+    assert!(told.only_for.as_deref() == Some(LEE) && told.seen().ends_with("[Share to channel]"), "{}", told.seen());
+    let value = told.blocks.last().unwrap()["elements"][0]["value"].as_str().unwrap().to_owned();
+    world.slack.press_value(&told, &value, MIA).await;
+    world.app.bot.until_idle().await;
+    let refused = world.slack.messages().pop().unwrap();
+    assert!(refused.only_for.as_deref() == Some(MIA) && refused.seen().contains("Please ask again"), "nobody shares for others");
+    for _ in 0..2 {
+        world.slack.press_value(&told, &value, LEE).await;
+        world.app.bot.until_idle().await;
+    }
+    let shared: Vec<String> =
+        world.slack.messages().into_iter().filter(|m| m.only_for.is_none() && m.user == "UBOT").map(|m| m.seen()).collect();
+    assert_eq!(shared.len(), 1, "{shared:?}");
+    assert!(
+        shared[0].contains("Project Plan") && shared[0].ends_with("Shared by Lee Park") && !shared[0].contains("Share to"),
+        "{shared:?}"
+    );
+    world.slack.slash("D1", LEE, "sheets").await;
+    world.app.bot.until_idle().await;
+    assert!(!world.slack.messages().pop().unwrap().seen().contains("Share to"), "nobody else is there");
+    world.slack.slash("C1", LEE, "undo").await;
+    world.app.bot.until_idle().await;
+    assert_eq!(world.slack.messages().pop().unwrap().only_for.as_deref(), Some(LEE), "and what went wrong is for them alone");
+    world.end().await;
+}

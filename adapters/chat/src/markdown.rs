@@ -3,17 +3,18 @@
 
 use crate::text::clean;
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
+use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 
 /// Parsed running text.
-#[derive(Clone, Debug, PartialEq, Default)]
+#[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
 pub struct Markdown {
     /// Paragraphs, list items, code … in reading order.
     pub nodes: Vec<Node>,
 }
 
 /// One paragraph-like part.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Node {
     /// A paragraph.
     Paragraph(Vec<Span>),
@@ -33,7 +34,7 @@ pub enum Node {
 }
 
 /// A run of text with one style.
-#[derive(Clone, Debug, PartialEq, Default)]
+#[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
 pub struct Span {
     /// The words, free of hidden characters.
     pub text: String,

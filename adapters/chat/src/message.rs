@@ -1,10 +1,11 @@
 //! What the bot says: a small document that every platform can render, never a platform's markup.
 
 use crate::{Markdown, text};
+use serde::{Deserialize, Serialize};
 use url::Url;
 
 /// A message: blocks in reading order, and whether more is to come.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Message {
     /// The content, top to bottom.
     pub blocks: Vec<Block>,
@@ -13,7 +14,7 @@ pub struct Message {
 }
 
 /// One part of a message.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Block {
     /// Running text.
     Markdown(Markdown),
@@ -35,7 +36,7 @@ pub enum Block {
 }
 
 /// A table. Cells are plain text, never markup.
-#[derive(Clone, Debug, PartialEq, Default)]
+#[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
 pub struct TableBlock {
     /// Column heads.
     pub columns: Vec<Column>,
@@ -46,7 +47,7 @@ pub struct TableBlock {
 }
 
 /// A column head.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Column {
     /// Its title.
     pub title: String,
@@ -55,7 +56,7 @@ pub struct Column {
 }
 
 /// Where the text of a column stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Align {
     /// Words.
     Left,
@@ -64,7 +65,7 @@ pub enum Align {
 }
 
 /// A cell of a table.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TableCell {
     /// What is shown; may be empty.
     pub text: String,
@@ -73,7 +74,7 @@ pub struct TableCell {
 }
 
 /// How far something is.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Progress {
     /// What is going on.
     pub label: String,
@@ -84,7 +85,7 @@ pub struct Progress {
 }
 
 /// Something to press.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Button {
     /// What it says.
     pub label: String,
@@ -95,7 +96,7 @@ pub struct Button {
 }
 
 /// How a button looks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ButtonStyle {
     /// The usual next step.
     Primary,

@@ -125,7 +125,7 @@ impl Slash {
             thread: place.thread(),
             anchor: place.anchor(),
             sender: Sender { id: self.user, name: self.user_name },
-            addressed: Addressed::Mention,
+            addressed: if place.is_dm() { Addressed::Dm } else { Addressed::Mention },
             what: What::Command { text: plain_text(&self.text, None) },
             received_at_ms: now_ms,
         }

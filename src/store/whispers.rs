@@ -1,0 +1,38 @@
+//! Answers that one person alone has seen, for as long as they may share them.
+
+use super::{Asker, Event, Store, on_write};
+use chat::{Anchor, Message};
+use sqlx::types::Json;
+
+/// How long an answer can be shared.
+const KEPT_MS: i64 = 24 * 3_600 * 1_000;
+
+impl Store {
+    /// Keeps the answer to an event; older ones than a day go.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn keep_whisper(&self, event: &Event, message: &Message, now_ms: i64) -> Result<(), sqlx::Error> {
+        const OLD: &str = "DELETE FROM whispers WHERE at_ms < $1";
+        const PUT: &str = "INSERT INTO whispers (event_id, install, person, anchor, message, at_ms) VALUES ($1, $2, $3, $4, $5, $6)
+            ON CONFLICT (event_id) DO UPDATE SET message = excluded.message";
+        let incoming = &event.incoming;
+        on_write!(self, pool => {
+            sqlx::query(OLD).bind(now_ms - KEPT_MS).execute(pool).await?;
+            let put = sqlx::query(PUT).bind(event.id).bind(incoming.thread.install_key()).bind(&incoming.sender.id).bind(&incoming.anchor.0);
+            put.bind(Json(message)).bind(now_ms).execute(pool).await.map(|_| ())
+        })
+    }
+
+    /// Hands out what a person alone has seen, and where they did: once.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn take_whisper(&self, event: i64, person: &Asker) -> Result<Option<(Anchor, Message)>, sqlx::Error> {
+        const TAKE: &str = "DELETE FROM whispers WHERE event_id = $1 AND person = $2 AND install = $3 RETURNING anchor, message";
+        let taken: Option<(String, Json<Message>)> = on_write!(self, pool => {
+            sqlx::query_as(TAKE).bind(event).bind(&person.id).bind(&person.install).fetch_optional(pool).await?
+        });
+        Ok(taken.map(|(anchor, Json(message))| (Anchor(anchor), message)))
+    }
+}
