@@ -72,6 +72,7 @@ impl Bot {
                 Ok(())
             }
             What::Home => self.home(event).await,
+            What::Opened => self.greet(event).await,
             What::Link { url } => {
                 // Nobody has asked for it, so nobody is told why it is not shown.
                 if let Err(error) = self.show_link(event, &url).await {

@@ -32,16 +32,31 @@ impl Bot {
     /// Fills the page that a platform gives the bot, for whoever opened it: their sheets, their running jobs, help.
     pub(super) async fn home(&self, event: &Event) -> Result<()> {
         let person = Asker::from(&event.incoming);
-        let mut recent = self.parts.store.recent_sheets(&person, words::OFFERED as i64).await?;
-        if recent.is_empty() {
-            recent = self.all_sheets().await?.into_iter().map(|s| (SheetId(s.id), s.name)).collect();
-        }
+        let recent = self.sheets_of(&person).await?;
         let jobs = self.parts.jobs.list("", Some(&person), 20).await?;
         let running: Vec<_> = jobs.into_iter().filter(|j| !j.status.ended()).collect();
         let page = words::home(&recent, &running, self.parts.model.label());
         let chat = self.chat(event.incoming.thread.platform)?;
         chat::insist(chat.as_ref(), &event.incoming.anchor, &mut None, &page).await.map_err(anyhow::Error::from)?;
         Ok(())
+    }
+
+    /// Greets a person who has opened a conversation and said nothing yet.
+    pub(super) async fn greet(&self, event: &Event) -> Result<()> {
+        let sheets = self.sheets_of(&Asker::from(&event.incoming)).await?;
+        let chat = self.chat(event.incoming.thread.platform)?;
+        let greeting = words::greeting(&sheets);
+        chat::insist(chat.as_ref(), &event.incoming.anchor, &mut None, &greeting).await.map_err(anyhow::Error::from)?;
+        Ok(())
+    }
+
+    /// The sheets that a person last talked about; all there are for who never did.
+    async fn sheets_of(&self, person: &Asker) -> Result<Vec<(SheetId, String)>> {
+        let recent = self.parts.store.recent_sheets(person, words::OFFERED as i64).await?;
+        if recent.is_empty() {
+            return Ok(self.all_sheets().await?.into_iter().map(|s| (SheetId(s.id), s.name)).collect());
+        }
+        Ok(recent)
     }
 
     /// Shows which sheet a link leads to; nothing where it is not one that people can ask about here.

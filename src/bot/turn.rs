@@ -207,7 +207,7 @@ impl Bot {
 pub(super) fn text_of(event: &Event) -> String {
     match &event.incoming.what {
         What::Text { text } | What::Command { text } => text.clone(),
-        What::Press { .. } | What::Home | What::Link { .. } | What::Left | What::Moved { .. } => String::new(),
+        What::Press { .. } | What::Home | What::Opened | What::Link { .. } | What::Left | What::Moved { .. } => String::new(),
     }
 }
 

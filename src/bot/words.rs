@@ -226,6 +226,20 @@ pub(super) fn home(sheets: &[(SheetId, String)], running: &[Job], model: &str) -
     Message::new(blocks)
 }
 
+/// For a person who has said nothing yet; the buttons are what they may want to say.
+pub(super) fn greeting(sheets: &[(SheetId, String)]) -> Message {
+    let say = |label: String, words: String| Button { label, action: format!("say:{words}"), style: ButtonStyle::Plain };
+    let of_sheet = |(id, name): &(SheetId, String)| {
+        // An action carries 64 bytes at most.
+        let called = if name.len() <= 50 { name.clone() } else { id.to_string() };
+        say(format!("Work on {}", chat::text::shorten(name, 40)), format!("use {called}"))
+    };
+    let mut prompts: Vec<Button> = sheets.iter().take(3).map(of_sheet).collect();
+    prompts.push(say("What can you do?".into(), "help".into()));
+    let words = "Hello! I answer questions about Smartsheet sheets and change them for you; nothing is changed before you confirm it. Which sheet is it about?";
+    Message::new(vec![md(words), Block::Buttons(prompts)])
+}
+
 pub(super) fn which_sheet(name: &str, sheets: &[SheetEntry]) -> Message {
     Message::new(vec![md(&format!("Several sheets match “{}”. Which one do you mean?", escape(name))), offer(sheets)])
 }

@@ -108,3 +108,25 @@ async fn what_a_slash_command_told_one_person_they_can_share_once() {
     assert_eq!(world.slack.messages().pop().unwrap().only_for.as_deref(), Some(LEE), "and what went wrong is for them alone");
     world.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_assistant_pane_greets_with_sheets_and_its_stop_ends_an_answer() {
+    let world = world().await;
+    let pane = world.slack.open_pane(LEE).await;
+    world.app.bot.until_idle().await;
+    let prompt = |title: &str, message: &str| (title.to_owned(), message.to_owned());
+    let prompts = world.slack.prompts("DU1", &pane.ts);
+    assert_eq!(prompts.first(), Some(&prompt("Work on Project Plan", "use Project Plan")), "the sheet that Lee talked about comes first");
+    assert_eq!(prompts.last(), Some(&prompt("What can you do?", "help")));
+    world.slack.say("DU1", LEE, &prompts[0].1, Some(&pane.ts)).await;
+    world.app.bot.until_idle().await;
+    world.azure.faults().next(sandbox::fault::Kind::Slow, 1);
+    world.slack.say("DU1", LEE, "how many tasks are blocked?", Some(&pane.ts)).await;
+    world.slack.until_status("DU1").await.unwrap();
+    assert_eq!(world.slack.press_stop("DU1", LEE, &pane.ts).await, [200]);
+    world.app.bot.until_idle().await;
+    let seen: Vec<String> = world.slack.thread("DU1", Some(&pane.ts)).into_iter().map(|(_, words)| words).collect();
+    assert!(seen[1].contains("Which sheet is it about?") && seen[3].contains("This thread is now about Project Plan"), "{seen:?}");
+    assert!(seen.iter().any(|s| s.contains("Stopped. Nothing was changed.")) && !seen.concat().contains("There are 2"), "{seen:?}");
+    world.end().await;
+}

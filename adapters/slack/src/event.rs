@@ -23,6 +23,9 @@ pub(crate) struct Place {
     /// Whose App Home it is; the channel is their direct messages.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub home_of: Option<String>,
+    /// A conversation in the assistant pane that its person has just opened.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub opened: bool,
     /// The link of a message that this stands below.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub below: Option<Shared>,
@@ -38,7 +41,7 @@ pub(crate) struct Shared {
 impl Place {
     /// A channel of a workspace.
     pub fn channel(team: String, channel: String) -> Self {
-        Self { team, channel, thread_ts: None, home_of: None, below: None }
+        Self { team, channel, thread_ts: None, home_of: None, opened: false, below: None }
     }
 
     pub fn anchor(&self) -> Anchor {
@@ -171,15 +174,24 @@ pub(crate) fn of_callback(callback: SlackPushEventCallback, now_ms: i64) -> Opti
         },
         SlackEventCallbackBody::Message(e) => message_said(e, bot.as_deref())?,
         SlackEventCallbackBody::MemberLeftChannel(e) if bot.as_deref() == Some(e.user.0.as_str()) => {
-            return Some(left(Place::channel(team, e.channel.0), &callback.event_id.0, now_ms));
+            return Some(happened(What::Left, Place::channel(team, e.channel.0), String::new(), callback.event_id.0, now_ms));
         }
         SlackEventCallbackBody::AppHomeOpened(e) if e.tab.as_deref().is_none_or(|tab| tab == "home") => {
             let place = Place { home_of: Some(e.user.0.clone()), ..Place::channel(team, e.channel.0) };
-            return Some(home_opened(place, e.user.0, callback.event_id.0, now_ms));
+            return Some(happened(What::Home, place, e.user.0, callback.event_id.0, now_ms));
+        }
+        SlackEventCallbackBody::AssistantThreadStarted(e) => {
+            let opened = e.assistant_thread;
+            let place = Place { thread_ts: Some(opened.thread_ts.0), opened: true, ..Place::channel(team, opened.channel_id.0) };
+            return Some(happened(What::Opened, place, opened.user_id.0, callback.event_id.0, now_ms));
+        }
+        SlackEventCallbackBody::AgentSessionStopped(e) => {
+            let place = Place { thread_ts: e.thread_ts.map(|t| t.0), ..Place::channel(team, e.channel.0) };
+            return Some(happened(What::Text { text: "stop".into() }, place, e.user?.0, callback.event_id.0, now_ms));
         }
         SlackEventCallbackBody::LinkShared(e) => return link_shared(e, team, callback.event_id.0, now_ms),
         SlackEventCallbackBody::AppUninstalled(_) => {
-            return Some(left(Place::channel(team, String::new()), &callback.event_id.0, now_ms));
+            return Some(happened(What::Left, Place::channel(team, String::new()), String::new(), callback.event_id.0, now_ms));
         }
         _ => return None,
     };
@@ -228,28 +240,16 @@ fn message_said(e: SlackMessageEvent, bot: Option<&str>) -> Option<Said> {
     })
 }
 
-fn left(place: Place, event_id: &str, now_ms: i64) -> Incoming {
+/// What happens beside messages: known by the id of its event.
+fn happened(what: What, place: Place, user: String, event_id: String, now_ms: i64) -> Incoming {
     Incoming {
-        delivery_id: event_id.into(),
-        dedupe_id: format!("left:{event_id}"),
-        thread: place.thread(),
-        anchor: place.anchor(),
-        sender: Sender { id: String::new(), name: None },
-        addressed: Addressed::Mention,
-        what: What::Left,
-        received_at_ms: now_ms,
-    }
-}
-
-fn home_opened(place: Place, user: String, event_id: String, now_ms: i64) -> Incoming {
-    Incoming {
-        dedupe_id: format!("home:{event_id}"),
+        dedupe_id: format!("event:{event_id}"),
         delivery_id: event_id,
         thread: place.thread(),
         anchor: place.anchor(),
         sender: Sender { id: user, name: None },
-        addressed: Addressed::Dm,
-        what: What::Home,
+        addressed: if place.is_dm() { Addressed::Dm } else { Addressed::Mention },
+        what,
         received_at_ms: now_ms,
     }
 }
@@ -260,16 +260,7 @@ fn link_shared(e: SlackLinkSharedEvent, team: String, event_id: String, now_ms: 
     let url = e.links.into_iter().next().filter(|_| sent)?.url;
     let below = Shared { url: url.to_string(), ts: e.message_ts.0 };
     let place = Place { below: Some(below), ..Place::channel(team, e.channel.0) };
-    Some(Incoming {
-        dedupe_id: format!("link:{event_id}"),
-        delivery_id: event_id,
-        thread: place.thread(),
-        anchor: place.anchor(),
-        sender: Sender { id: e.user.0, name: None },
-        addressed: Addressed::Mention,
-        what: What::Link { url },
-        received_at_ms: now_ms,
-    })
+    Some(happened(What::Link { url }, place, e.user.0, event_id, now_ms))
 }
 
 fn press_event(press: SlackInteractionBlockActionsEvent, now_ms: i64) -> Option<Incoming> {

@@ -4,7 +4,7 @@ use crate::Slack;
 use crate::event::{Place, Shared, message_ref};
 use crate::render::{Part, render, text_only};
 use async_trait::async_trait;
-use chat::{Anchor, Chat, ChatError, File, Limits, Message, MessageRef, Platform, Profile};
+use chat::{Anchor, Block, Button, Chat, ChatError, File, Limits, Message, MessageRef, Platform, Profile};
 use hyper_util::client::legacy;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -15,6 +15,8 @@ use url::Url;
 
 /// The error of an edit while a message is a stream.
 const STREAMING: &str = "streaming_state_conflict";
+/// Prompts that Slack shows in the assistant pane.
+const PROMPTS: usize = 4;
 const CALL_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// The answer to what was posted.
@@ -70,6 +72,9 @@ impl Chat for Slack {
         }
         if let Some(shared) = &place.below {
             return self.unfurl(&place, shared, &first).await;
+        }
+        if place.opened {
+            return self.greet(&place, message).await;
         }
         let ts = match self.send_part(&place, &first).await {
             Err(ChatError::Rejected(why)) => {
@@ -184,6 +189,20 @@ impl Slack {
         let view = json!({ "type": "home", "private_metadata": place.channel, "blocks": part.blocks });
         self.call::<Value>("views.publish", &json!({ "user_id": user, "view": view })).await?;
         Ok(MessageRef { place: format!("{}:home", place.channel), opens: None })
+    }
+
+    /// Greets in the assistant pane: buttons become prompts that a person can send with a click.
+    async fn greet(&self, place: &Place, message: &Message) -> Result<MessageRef, ChatError> {
+        let prompt = |b: &Button| b.action.strip_prefix("say:").map(|words| json!({ "title": b.label, "message": words }));
+        let prompts: Vec<Value> = message.buttons().filter_map(prompt).take(PROMPTS).collect();
+        let body = json!({ "channel_id": place.channel, "thread_ts": place.thread_ts, "prompts": prompts });
+        if let Err(error) = self.call::<Value>("assistant.threads.setSuggestedPrompts", &body).await {
+            tracing::info!(%error, "slack shows no prompts here; the greeting goes out without them");
+        }
+        let words = message.blocks.iter().filter(|b| !matches!(b, Block::Buttons(_))).cloned().collect();
+        let first = render(&Message::new(words)).into_iter().next().unwrap_or_default();
+        let ts = self.send_part(place, &first).await?;
+        Ok(message_ref(place, &ts))
     }
 
     /// Shows a message below a link.

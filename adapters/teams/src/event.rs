@@ -162,7 +162,7 @@ pub(crate) fn parse(activity: &Activity, now_ms: i64) -> Option<Incoming> {
     let kind = match what {
         What::Press { .. } => "press:",
         What::Left => "left:",
-        What::Text { .. } | What::Command { .. } | What::Home | What::Link { .. } | What::Moved { .. } => "",
+        What::Text { .. } | What::Command { .. } | What::Home | What::Opened | What::Link { .. } | What::Moved { .. } => "",
     };
     let thread = place.thread();
     Some(Incoming {

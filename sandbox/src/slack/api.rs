@@ -59,6 +59,7 @@ fn run(service: &Service, method: &str, body: Value, host: &str) -> Response {
         "chat.postMessage" => post_message(&mut state, &body, rates),
         "chat.update" => update(&mut state, &body, rates),
         "assistant.threads.setStatus" => stream::set_status(&mut state, &body),
+        "assistant.threads.setSuggestedPrompts" => stream::suggest(&mut state, &body),
         "chat.startStream" => stream::start(&mut state, &body, rates),
         "chat.appendStream" => stream::append(&mut state, &body, rates),
         "chat.stopStream" => stream::stop(&mut state, &body, rates),

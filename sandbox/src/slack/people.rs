@@ -80,6 +80,28 @@ impl Slack {
         Delivered { ts, statuses: self.service.event(event).await }
     }
 
+    /// Somebody opens the assistant pane: Slack begins a thread there, whose time stamp is returned.
+    pub async fn open_pane(&self, user: &str) -> Delivered {
+        let channel = format!("D{user}");
+        let ts = {
+            let mut state = self.service.state();
+            let mut root = super::api::posted(&mut state, &json!({ "channel": channel }), BOT_USER);
+            root.text = "New Assistant Thread".into();
+            let ts = root.ts.clone();
+            state.messages.push(root);
+            ts
+        };
+        let opened = json!({ "user_id": user, "channel_id": channel, "thread_ts": ts, "context": {} });
+        let event = json!({ "type": "assistant_thread_started", "assistant_thread": opened, "event_ts": ts });
+        Delivered { ts: ts.clone(), statuses: self.service.event(event).await }
+    }
+
+    /// Somebody presses Slack's own Stop in a thread.
+    pub async fn press_stop(&self, channel: &str, user: &str, thread: &str) -> Vec<u16> {
+        let event = json!({ "type": "agent_session_stopped", "channel": channel, "thread_ts": thread, "user": user, "event_ts": "1.1" });
+        self.service.event(event).await
+    }
+
     /// Somebody presses the button with this label in the app's home.
     pub async fn press_home(&self, user: &str, label: &str) -> Delivered {
         let (trigger, found) = {

@@ -15,6 +15,8 @@ const TEXT_CHARS: usize = 12_000;
 #[derive(Default)]
 pub(super) struct Streams {
     statuses: HashMap<(String, String), String>,
+    /// Prompts of the assistant pane, by channel and thread: title and message.
+    prompts: HashMap<(String, String), Vec<(String, String)>>,
     refused: bool,
     starts: VecDeque<Instant>,
     appends: VecDeque<Instant>,
@@ -46,6 +48,11 @@ impl Slack {
         self.service.state().streams.statuses.iter().find(|((c, _), _)| c == channel).map(|(_, s)| s.clone())
     }
 
+    /// What a thread of the assistant pane suggests to say: title and message.
+    pub fn prompts(&self, channel: &str, thread: &str) -> Vec<(String, String)> {
+        self.service.state().streams.prompts.get(&(channel.to_owned(), thread.to_owned())).cloned().unwrap_or_default()
+    }
+
     /// Returns when people see a status below a thread of this channel. Fails after ten seconds.
     ///
     /// # Errors
@@ -70,6 +77,20 @@ pub(super) fn set_status(state: &mut World, body: &Value) -> Response {
     } else {
         state.streams.statuses.insert((channel, thread), status);
     }
+    ok(json!({}))
+}
+
+pub(super) fn suggest(state: &mut World, body: &Value) -> Response {
+    let field = |value: &Value, name: &str| value[name].as_str().unwrap_or_default().to_owned();
+    let (channel, thread) = (field(body, "channel_id"), field(body, "thread_ts"));
+    let prompts: Vec<_> = body["prompts"].as_array().into_iter().flatten().map(|p| (field(p, "title"), field(p, "message"))).collect();
+    if !state.messages.iter().any(|m| m.channel == channel && m.ts == thread) {
+        return refused("invalid_thread_ts");
+    }
+    if prompts.is_empty() || prompts.len() > 4 || prompts.iter().any(|(title, message)| title.is_empty() || message.is_empty()) {
+        return refused("invalid_arguments");
+    }
+    state.streams.prompts.insert((channel, thread), prompts);
     ok(json!({}))
 }
 
