@@ -78,7 +78,7 @@ pub(super) fn parse(text: &str) -> Option<Command> {
     if fixed.is_some() {
         return fixed;
     }
-    if let Ok(n) = bare.replace([',', ' '], "").trim_end_matches("rows").parse() {
+    if let Some(n) = words::number(&bare) {
         return Some(Command::Count(n));
     }
     let job = |verb: &str| {

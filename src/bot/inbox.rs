@@ -29,7 +29,9 @@ impl Inbox for Door {
             return Ok(Accepted::Ignored);
         }
         let lane = match &event.what {
-            What::Press { .. } | What::Home | What::Opened | What::Link { .. } | What::Left | What::Moved { .. } => Lane::Express,
+            What::Press { .. } | What::Filled { .. } | What::Home | What::Opened | What::Link { .. } | What::Left | What::Moved { .. } => {
+                Lane::Express
+            }
             What::Text { text } | What::Command { text } if commands::is_express(text) => Lane::Express,
             What::Text { .. } | What::Command { .. } => Lane::Queue,
         };

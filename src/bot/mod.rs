@@ -1,6 +1,7 @@
 //! The conversation: takes the next event that may be served and answers it, one at a time per thread.
 
 mod commands;
+mod forms;
 mod inbox;
 mod live_reply;
 mod presses;

@@ -24,6 +24,7 @@ impl Bot {
             "cancel" => self.cancel(event, id).await,
             "undo" => self.undo(event, id, message).await,
             "use" => self.sheet_pressed(event, id, message).await,
+            "adjust" => self.ask_to_adjust(event, id).await,
             "share" => self.share(event, id).await,
             "jobcancel" => self.parts.jobs.cancel(id, &Asker::from(&event.incoming)).await,
             "jobundo" => self.parts.jobs.undo(id, &Asker::from(&event.incoming)).await.map(drop),
@@ -33,7 +34,7 @@ impl Bot {
     }
 
     /// The proposal that this person may decide here, or why not.
-    async fn decidable(&self, event: &Event, id: &str) -> Result<Proposal> {
+    pub(super) async fn decidable(&self, event: &Event, id: &str) -> Result<Proposal> {
         let mut proposal = self.parts.store.proposal(id).await?.ok_or_else(|| told(words::proposal_gone()))?;
         // Who is quick presses before the place of the message is stored.
         proposal.message = proposal.message.or_else(|| pressed(event));
@@ -60,6 +61,7 @@ impl Bot {
             }
             ProposalState::Open if proposal.row_count >= self.parts.changes.rules.confirm_limit_rows => {
                 self.parts.store.move_proposal(id, ProposalState::Open, ProposalState::Counting, &proposal.asker, now).await?;
+                self.ask_for_count(event, &proposal).await?;
                 return self.replace(event, proposal.message.clone(), &preview::second_step(&proposal, &plan_of(&proposal)?)).await;
             }
             ProposalState::Counting if !counted => return Err(told(words::count_needed(proposal.row_count))),
@@ -202,7 +204,7 @@ impl Bot {
 /// The message whose button was pressed.
 fn pressed(event: &Event) -> Option<MessageRef> {
     match &event.incoming.what {
-        What::Press { message, .. } => message.clone(),
+        What::Press { message, .. } | What::Filled { message, .. } => message.clone(),
         _ => None,
     }
 }

@@ -26,7 +26,7 @@ pub(super) fn answer(gathered: &Gathered, policy: &LinkPolicy, limits: &Limits, 
         blocks.extend(query(shown, limits, viewer));
     }
     if let Some(made) = &gathered.made {
-        blocks.extend(proposal(made, lifetime, viewer));
+        blocks.extend(proposal(made, limits.forms, lifetime, viewer));
     } else if let Some(error) = gathered.failed.as_ref().filter(|e| !gathered.text.contains(e.as_str())) {
         blocks.push(note(&words::step_failed(error)));
     }
@@ -112,7 +112,7 @@ fn table(shown: &Shown, visible: &[usize], most: usize) -> TableBlock {
 }
 
 /// What would be done: count, old -> new for some rows, warnings, Confirm and Cancel.
-fn proposal(made: &Made, lifetime: Duration, viewer: &Viewer<'_>) -> Vec<Block> {
+fn proposal(made: &Made, forms: bool, lifetime: Duration, viewer: &Viewer<'_>) -> Vec<Block> {
     let plan = &made.draft.plan;
     let sheet = format!("[{}]({})", escape(&made.snapshot.name), made.snapshot.permalink);
     let mut blocks = vec![md(&format!("**{}** of {sheet}?", capital(&words::what(plan))))];
@@ -124,14 +124,18 @@ fn proposal(made: &Made, lifetime: Duration, viewer: &Viewer<'_>) -> Vec<Block> 
         blocks.push(note(&words::in_the_background(requests)));
     }
     blocks.extend(made.draft.warnings.iter().map(|w| note(&format!("⚠️ {}", escape(w)))));
-    blocks.push(Block::Buttons(vec![
+    let mut buttons = vec![
         button(
             "Confirm",
             format!("confirm:{}", made.proposal.id),
             if matches!(plan, Plan::Delete { .. } | Plan::DeleteColumn { .. }) { ButtonStyle::Danger } else { ButtonStyle::Primary },
         ),
         button("Cancel", format!("cancel:{}", made.proposal.id), ButtonStyle::Plain),
-    ]));
+    ];
+    if forms && matches!(plan, Plan::Job { .. }) {
+        buttons.insert(1, button("Adjust", format!("adjust:{}", made.proposal.id), ButtonStyle::Plain));
+    }
+    blocks.push(Block::Buttons(buttons));
     let all = viewer(&made.snapshot, &plan.row_ids()).map(|url| format!(" [See it in the sheet]({url}).")).unwrap_or_default();
     blocks.push(note(&format!("Nothing is written until you confirm. Only you can, for {} minutes.{all}", lifetime.as_secs() / 60)));
     blocks

@@ -71,6 +71,7 @@ impl Bot {
                 self.parts.store.forget_conversation(&event.incoming.thread).await?;
                 Ok(())
             }
+            What::Filled { action, values, .. } => self.filled(event, &action, &values).await,
             What::Home => self.home(event).await,
             What::Opened => self.greet(event).await,
             What::Link { url } => {

@@ -95,15 +95,9 @@ impl Bot {
         Ok(self.parts.store.bind_sheet(&thread, &anchor, session.sheet, &session.sheet_name, self.parts.clock.now()).await?)
     }
 
-    async fn work(
-        &self,
-        event: &Event,
-        session: &Session,
-        snapshot: &Arc<Snapshot>,
-        question: &str,
-        reply: &LiveReply,
-    ) -> Result<Gathered> {
-        let context = Context {
+    /// What functions work with on behalf of whoever caused the event.
+    pub(super) fn context(&self, event: &Event, session: &Session) -> Context {
+        Context {
             sheets: self.parts.sheets.clone(),
             changes: self.parts.changes.clone(),
             jobs: self.parts.jobs.clone(),
@@ -113,7 +107,18 @@ impl Bot {
             thread_key: event.incoming.thread.storage_key(),
             asker: event.incoming.sender.id.clone(),
             today: self.parts.clock.today(),
-        };
+        }
+    }
+
+    async fn work(
+        &self,
+        event: &Event,
+        session: &Session,
+        snapshot: &Arc<Snapshot>,
+        question: &str,
+        reply: &LiveReply,
+    ) -> Result<Gathered> {
+        let context = self.context(event, session);
         let history = self.parts.store.recent_messages(&session.id, prompt::HISTORY).await?;
         let mut messages = prompt::messages(snapshot, &history, question, context.today, false);
         let functions = tools::schemas(snapshot.writable());
@@ -207,7 +212,9 @@ impl Bot {
 pub(super) fn text_of(event: &Event) -> String {
     match &event.incoming.what {
         What::Text { text } | What::Command { text } => text.clone(),
-        What::Press { .. } | What::Home | What::Opened | What::Link { .. } | What::Left | What::Moved { .. } => String::new(),
+        What::Press { .. } | What::Filled { .. } | What::Home | What::Opened | What::Link { .. } | What::Left | What::Moved { .. } => {
+            String::new()
+        }
     }
 }
 

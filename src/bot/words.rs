@@ -1,5 +1,9 @@
 //! Every sentence the bot says. Functions take data and return text, so that tone and form are seen together.
 
+mod forms;
+
+pub(super) use forms::*;
+
 use crate::changes::Plan;
 use crate::jobs::{WaitsFor, in_a_line, in_detail, short};
 use crate::sheet::{SheetId, Snapshot};
@@ -324,6 +328,11 @@ pub(super) fn answer_cut_off() -> &'static str {
 
 pub(super) fn unknown_button() -> String {
     "I do not know this button any more. Please ask again.".into()
+}
+
+/// A number as people write it: “1,240”, “1 240 rows”.
+pub(super) fn number(text: &str) -> Option<i64> {
+    text.to_lowercase().replace([',', ' '], "").trim_end_matches("rows").parse().ok()
 }
 
 /// What lets a person show everybody an answer that only they see.

@@ -3,7 +3,7 @@
 use super::web::body;
 use crate::events::{Event, Events, PostEvent};
 use async_trait::async_trait;
-use chat::{Anchor, Chat, ChatError, File, Limits, Message, MessageRef, Platform, Profile};
+use chat::{Anchor, Chat, ChatError, File, Form, Incoming, Limits, Message, MessageRef, Platform, Profile};
 use moka::future::Cache;
 use serde_json::json;
 use std::sync::Arc;
@@ -78,6 +78,10 @@ impl Chat for Mirror {
             self.tell(&anchor, at, message);
         }
         Ok(())
+    }
+
+    async fn open_form(&self, press: &Incoming, form: &Form) -> Result<(), ChatError> {
+        self.chat.open_form(press, form).await
     }
 
     async fn whisper(&self, anchor: &Anchor, user: &str, message: &Message) -> Result<(), ChatError> {

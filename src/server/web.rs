@@ -66,6 +66,7 @@ impl Chat for Web {
             table_rows: 100,
             table_columns: 25,
             buttons: 10,
+            forms: false,
         }
     }
 

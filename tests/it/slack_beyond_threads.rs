@@ -130,3 +130,68 @@ async fn the_assistant_pane_greets_with_sheets_and_its_stop_ends_an_answer() {
     assert!(seen.iter().any(|s| s.contains("Stopped. Nothing was changed.")) && !seen.concat().contains("There are 2"), "{seen:?}");
     world.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_large_change_is_confirmed_by_typing_its_number_into_a_form() {
+    let setting = Setting { settings: vec![("CONFIRM_LIMIT_ROWS", "5".into())], ..Setting::default() };
+    let world = World::with(setting).await.unwrap();
+    world.slack.slash("C1", LEE, "use Project Plan").await;
+    world.app.bot.until_idle().await;
+    let question = "set Status to \"In Progress\" for everything assigned to Dana that is Not Started";
+    let root = ask(&world, question).await;
+    world.slack.press("C1", LEE, "Confirm").await;
+    world.app.bot.until_idle().await;
+    let form = world.slack.modal(LEE).unwrap();
+    assert_eq!(form, ["A large change", "How many rows are changed? Type 5 to carry it out. []"]);
+    assert!(thread(&world, &root).contains("press the button with the number, or type 5"), "for whoever closes the form");
+    assert_eq!(world.slack.fill(LEE, &[("count", "7")]).await.statuses, [200]);
+    world.app.bot.until_idle().await;
+    assert!(thread(&world, &root).contains("touches 5 rows, not 7") && world.cell("Usability test", "Status") == "Not Started");
+    world.slack.press("C1", LEE, "Yes, all 5 rows").await;
+    world.app.bot.until_idle().await;
+    assert_eq!(world.cell("Usability test", "Status"), "In Progress");
+    world.slack.press("C1", LEE, "Undo").await;
+    world.app.bot.until_idle().await;
+    assert_eq!(world.cell("Usability test", "Status"), "Not Started");
+
+    ask(&world, question).await;
+    world.slack.press("C1", LEE, "Confirm").await;
+    world.app.bot.until_idle().await;
+    world.slack.fill(LEE, &[("count", "5 rows")]).await;
+    world.app.bot.until_idle().await;
+    assert_eq!(world.cell("Usability test", "Status"), "In Progress");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_job_is_adjusted_in_a_form_before_it_begins() {
+    let world = world().await;
+    world.slack.slash("C1", LEE, "use Clinical Trials").await;
+    world.app.bot.until_idle().await;
+    let root = ask(&world, "summarize Protocol into AI Summary for the phase 3 trials that are recruiting").await;
+    world.slack.press("C1", MIA, "Adjust").await;
+    world.app.bot.until_idle().await;
+    assert!(world.slack.modal(MIA).is_none(), "only the person who asked may");
+    world.slack.press("C1", LEE, "Adjust").await;
+    world.app.bot.until_idle().await;
+    assert_eq!(world.slack.modal(LEE).unwrap(), ["Adjust the job", "What to pay attention to []", "Limit []"]);
+    world.slack.fill(LEE, &[("instructions", "what is measured"), ("limit", "60")]).await;
+    world.app.bot.until_idle().await;
+    let seen = thread(&world, &root);
+    assert!(seen.contains("Adjusted: the new proposal is below.") && seen.matches("[Confirm]").count() == 1, "{seen}");
+    world.slack.press("C1", LEE, "Adjust").await;
+    world.app.bot.until_idle().await;
+    assert_eq!(world.slack.modal(LEE).unwrap()[1..], ["What to pay attention to [what is measured]", "Limit [60]"]);
+    world.slack.fill(LEE, &[("limit", "many")]).await;
+    world.app.bot.until_idle().await;
+    assert!(thread(&world, &root).contains("a whole number, such as 200, not “many”"), "what does not fit changes nothing");
+    world.slack.press("C1", LEE, "Confirm").await;
+    world.app.bot.until_idle().await;
+    world.app.jobs.until_idle().await.unwrap();
+    let person = chatsheet::store::Asker { id: LEE.into(), install: "slack|T1".into() };
+    let jobs = world.app.store.jobs_of("", Some(&person), 10).await.unwrap();
+    let done: Vec<_> = jobs.iter().filter(|j| j.status == chatsheet::store::JobStatus::Completed).collect();
+    assert_eq!(done.len(), 1, "{jobs:?}");
+    assert_eq!((&done[0].parameters["limit"], &done[0].parameters["instructions"]), (&60.into(), &"what is measured".into()));
+    world.end().await;
+}

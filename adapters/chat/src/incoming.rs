@@ -1,6 +1,7 @@
 //! What comes in: one event of a conversation, parsed once at the door and typed ever after.
 
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::fmt;
 use url::Url;
 
@@ -130,6 +131,15 @@ pub enum What {
         /// The `action` of the pressed [`crate::Button`].
         action: String,
         /// The message that carries the button.
+        message: Option<MessageRef>,
+    },
+    /// Somebody filled in a form.
+    Filled {
+        /// The action of the [`crate::Form`].
+        action: String,
+        /// What stands in its fields, by name.
+        values: BTreeMap<String, String>,
+        /// The message over which it was opened.
         message: Option<MessageRef>,
     },
     /// Somebody opened the page that the platform gives the bot. What is posted to the anchor stands there, for them alone.

@@ -5,6 +5,7 @@
 #![warn(missing_docs)]
 
 pub mod contract;
+mod form;
 mod inbox;
 mod incoming;
 mod insist;
@@ -14,6 +15,7 @@ mod outgoing;
 mod pace;
 pub mod text;
 
+pub use form::{Field, Form};
 pub use inbox::{Accepted, Inbox, InboxError};
 pub use incoming::{Addressed, Anchor, Incoming, MessageRef, Platform, Sender, ThreadKey, What};
 pub use insist::insist;

@@ -1,7 +1,7 @@
 //! What goes out: the trait that each platform implements, its limits as data, and its errors
 //! named after what the caller does next.
 
-use crate::{Anchor, Message, MessageRef, Platform};
+use crate::{Anchor, Form, Incoming, Message, MessageRef, Platform};
 use async_trait::async_trait;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -24,6 +24,8 @@ pub struct Limits {
     pub table_columns: usize,
     /// Buttons in one message.
     pub buttons: usize,
+    /// Whether forms can be opened.
+    pub forms: bool,
 }
 
 /// A file to share in a thread.
@@ -107,6 +109,14 @@ pub trait Chat: Send + Sync {
     /// # Errors
     /// See [`ChatError`]; "not modified" is not an error.
     async fn edit(&self, at: &MessageRef, message: &Message) -> Result<(), ChatError>;
+
+    /// Opens a form over the button that was pressed; only soon after the press.
+    ///
+    /// # Errors
+    /// See [`ChatError`]; where [`Limits::forms`] is `false`, always.
+    async fn open_form(&self, _press: &Incoming, _form: &Form) -> Result<(), ChatError> {
+        Err(ChatError::Rejected("there are no forms here".into()))
+    }
 
     /// Shows a message to one person only; falls back to a direct message.
     ///

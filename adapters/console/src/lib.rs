@@ -123,6 +123,7 @@ impl Chat for Console {
             table_rows: 50,
             table_columns: 8,
             buttons: 9,
+            forms: false,
         }
     }
 

@@ -42,6 +42,7 @@ impl Chat for Discord {
             table_rows: 20,
             table_columns: 6,
             buttons: 25,
+            forms: false,
         }
     }
 

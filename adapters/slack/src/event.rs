@@ -135,10 +135,11 @@ impl Slash {
     }
 }
 
-/// A press, if that is what happened.
+/// A press, or a form that was filled in, if that is what happened.
 pub(crate) fn of_interaction(happened: SlackInteractionEvent, now_ms: i64) -> Option<Incoming> {
     match happened {
         SlackInteractionEvent::BlockActions(press) => press_event(press, now_ms),
+        SlackInteractionEvent::ViewSubmission(submission) => crate::form::filled(submission, now_ms),
         _ => None,
     }
 }

@@ -2,6 +2,7 @@
 //! out over the Web API.
 
 mod event;
+mod form;
 mod render;
 mod route;
 mod socket;

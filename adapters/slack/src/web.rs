@@ -4,7 +4,7 @@ use crate::Slack;
 use crate::event::{Place, Shared, message_ref};
 use crate::render::{Part, render, text_only};
 use async_trait::async_trait;
-use chat::{Anchor, Block, Button, Chat, ChatError, File, Limits, Message, MessageRef, Platform, Profile};
+use chat::{Anchor, Block, Button, Chat, ChatError, File, Form, Incoming, Limits, Message, MessageRef, Platform, Profile};
 use hyper_util::client::legacy;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -39,6 +39,7 @@ impl Chat for Slack {
             table_rows: 99,
             table_columns: 20,
             buttons: 25,
+            forms: true,
         }
     }
 
@@ -115,6 +116,10 @@ impl Chat for Slack {
             self.send_part(&place, &part).await?;
         }
         Ok(())
+    }
+
+    async fn open_form(&self, press: &Incoming, form: &Form) -> Result<(), ChatError> {
+        self.open_modal(press, form).await
     }
 
     async fn whisper(&self, anchor: &Anchor, user: &str, message: &Message) -> Result<(), ChatError> {

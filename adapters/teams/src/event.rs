@@ -162,7 +162,13 @@ pub(crate) fn parse(activity: &Activity, now_ms: i64) -> Option<Incoming> {
     let kind = match what {
         What::Press { .. } => "press:",
         What::Left => "left:",
-        What::Text { .. } | What::Command { .. } | What::Home | What::Opened | What::Link { .. } | What::Moved { .. } => "",
+        What::Text { .. }
+        | What::Command { .. }
+        | What::Filled { .. }
+        | What::Home
+        | What::Opened
+        | What::Link { .. }
+        | What::Moved { .. } => "",
     };
     let thread = place.thread();
     Some(Incoming {

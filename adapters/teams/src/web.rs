@@ -57,6 +57,7 @@ impl Chat for Teams {
             table_rows: 40,
             table_columns: 12,
             buttons: 24,
+            forms: false,
         }
     }
 

@@ -30,6 +30,7 @@ impl Chat for Telegram {
             table_rows: 50,
             table_columns: 12,
             buttons: 30,
+            forms: false,
         }
     }
 

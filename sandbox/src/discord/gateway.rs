@@ -33,6 +33,11 @@ impl Gateway {
         (self.open.len(), self.begun, self.resumed)
     }
 
+    /// From now on nobody listens, until somebody comes back.
+    pub fn forget_sessions(&mut self) {
+        self.open.clear();
+    }
+
     pub fn tell_all(&self, frame: &Value) {
         for (_, session) in &self.open {
             let _ = session.send(frame.clone());

@@ -195,7 +195,9 @@ impl Discord {
 
     /// Asks the bot to connect anew, as Discord does from time to time.
     pub fn reconnect(&self) {
-        self.service.state().gateway.tell_all(&json!({ "op": 7, "d": null }));
+        let gateway = &mut self.service.state().gateway;
+        gateway.tell_all(&json!({ "op": 7, "d": null }));
+        gateway.forget_sessions();
     }
 
     /// All messages that are there, oldest first.

@@ -1,6 +1,6 @@
 //! The Web API: posting, editing, whispering, files, people; limits and rates as documented.
 
-use super::{BOT_TOKEN, BOT_USER, Posted, Service, State as World, TEAM, blocks, stream};
+use super::{BOT_TOKEN, BOT_USER, Posted, Service, State as World, TEAM, blocks, modal, stream};
 use crate::fault::{self, Kind};
 use axum::Json;
 use axum::body::Bytes;
@@ -65,6 +65,7 @@ fn run(service: &Service, method: &str, body: Value, host: &str) -> Response {
         "chat.stopStream" => stream::stop(&mut state, &body, rates),
         "chat.postEphemeral" => post_ephemeral(&mut state, &body),
         "chat.unfurl" => unfurl(&mut state, &body),
+        "views.open" => modal::open(&mut state, &body),
         "views.publish" => publish_home(&mut state, &body),
         "conversations.open" => ok(json!({ "channel": { "id": format!("D{}", body["users"].as_str().unwrap_or_default()) } })),
         "users.info" => {

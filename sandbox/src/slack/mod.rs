@@ -2,6 +2,7 @@
 
 mod api;
 mod blocks;
+mod modal;
 mod people;
 mod socket;
 mod stream;
@@ -86,6 +87,7 @@ pub(crate) struct State {
     /// What is shown below links: the link, and the blocks.
     unfurled: Vec<(String, Vec<Value>)>,
     uploads: HashMap<String, (String, Vec<u8>)>,
+    modals: modal::Modals,
     streams: stream::Streams,
     sockets: socket::Sockets,
 }

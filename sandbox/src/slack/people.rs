@@ -39,7 +39,12 @@ impl Slack {
     }
 
     async fn press_on(&self, message: &Posted, button: &Value, user: &str) -> Delivered {
-        let trigger = self.service.state().next_ts();
+        let trigger = {
+            let mut state = self.service.state();
+            let trigger = state.next_ts();
+            state.modals.pressed(&format!("trigger.{trigger}"), user);
+            trigger
+        };
         let mut inner = json!({ "type": "message", "ts": message.ts, "user": BOT_USER, "text": message.text });
         if let Some(thread) = &message.thread_ts {
             inner["thread_ts"] = json!(thread);
@@ -51,8 +56,7 @@ impl Slack {
             "channel": { "id": message.channel, "name": "plan" }, "message": inner, "response_url": "https://hooks.slack.com/actions/x",
             "actions": [{ "type": "button", "action_id": button["action_id"], "block_id": "b", "value": button["value"], "action_ts": trigger }],
         });
-        let body: String = url::form_urlencoded::Serializer::new(String::new()).append_pair("payload", &payload.to_string()).finish();
-        Delivered { ts: message.ts.clone(), statuses: self.service.deliver("application/x-www-form-urlencoded", body, false).await }
+        Delivered { ts: message.ts.clone(), ..self.service.deliver_payload(&payload).await }
     }
 
     /// Somebody types a link, and sends it in a message; `member` says whether the bot is in the channel.
@@ -117,8 +121,7 @@ impl Slack {
             "container": { "type": "view", "view_id": "V1" }, "view": view,
             "actions": [{ "type": "button", "action_id": button["action_id"], "block_id": "b", "value": button["value"], "action_ts": trigger }],
         });
-        let body: String = url::form_urlencoded::Serializer::new(String::new()).append_pair("payload", &payload.to_string()).finish();
-        Delivered { ts: trigger, statuses: self.service.deliver("application/x-www-form-urlencoded", body, false).await }
+        Delivered { ts: trigger, ..self.service.deliver_payload(&payload).await }
     }
 
     /// Somebody uses the slash command.
@@ -266,6 +269,12 @@ impl Service {
             statuses.extend(self.event(event).await);
         }
         Delivered { ts, statuses }
+    }
+
+    /// Sends what somebody pressed or filled in.
+    pub async fn deliver_payload(&self, payload: &Value) -> Delivered {
+        let body: String = url::form_urlencoded::Serializer::new(String::new()).append_pair("payload", &payload.to_string()).finish();
+        Delivered { ts: String::new(), statuses: self.deliver("application/x-www-form-urlencoded", body, false).await }
     }
 
     async fn event(&self, event: Value) -> Vec<u16> {
