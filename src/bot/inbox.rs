@@ -22,19 +22,24 @@ impl Door {
     }
 }
 
+/// Where an event waits: behind the others of its thread, or beside them.
+pub(super) fn lane(what: &What) -> Lane {
+    match what {
+        What::Press { .. } | What::Filled { .. } | What::Home | What::Opened | What::Link { .. } | What::Left | What::Moved { .. } => {
+            Lane::Express
+        }
+        What::Text { text } | What::Command { text } if commands::is_express(text) => Lane::Express,
+        What::Text { .. } | What::Command { .. } => Lane::Queue,
+    }
+}
+
 #[async_trait]
 impl Inbox for Door {
     async fn accept(&self, event: Incoming) -> Result<Accepted, InboxError> {
         if event.addressed == Addressed::FollowUp && !self.follow_ups {
             return Ok(Accepted::Ignored);
         }
-        let lane = match &event.what {
-            What::Press { .. } | What::Filled { .. } | What::Home | What::Opened | What::Link { .. } | What::Left | What::Moved { .. } => {
-                Lane::Express
-            }
-            What::Text { text } | What::Command { text } if commands::is_express(text) => Lane::Express,
-            What::Text { .. } | What::Command { .. } => Lane::Queue,
-        };
+        let lane = lane(&event.what);
         // The insert goes on when the caller gives up waiting: the event then runs once, from the inbox.
         let (store, wake) = (self.store.clone(), self.wake.clone());
         let stored = tokio::spawn(async move {

@@ -1,7 +1,8 @@
 //! One message per answer: a sign of life, growing words, the final text; never two, never a leak.
 
+use super::inbox::lane;
 use super::words;
-use crate::store::{Event, Store};
+use crate::store::{Event, Lane, Store};
 use chat::{Anchor, Chat, ChatError, Message, MessageRef, ThreadKey};
 use std::sync::Arc;
 use tokio::sync::{Mutex, watch};
@@ -15,6 +16,8 @@ pub(super) struct LiveReply {
     event: i64,
     anchor: Anchor,
     person: String,
+    /// Whether it is the thread's turn: then it takes the place of the status, which belongs to whoever is served.
+    in_line: bool,
     /// Where it stands. Whoever shows something holds it, so that nothing overtakes the last word.
     at: Arc<Mutex<Option<MessageRef>>>,
 }
@@ -24,7 +27,8 @@ impl LiveReply {
     pub fn new(store: Store, chat: Arc<dyn Chat>, event: &Event) -> Self {
         let at = Arc::new(Mutex::new(event.reply.clone()));
         let (anchor, person) = (event.incoming.anchor.clone(), event.incoming.sender.id.clone());
-        Self { store, chat, event: event.id, anchor, person, at }
+        let in_line = matches!(lane(&event.incoming.what), Lane::Queue);
+        Self { store, chat, event: event.id, anchor, person, in_line, at }
     }
 
     /// Says what is being done (“looking at Plan”): beside the messages where the platform can, else in a message that
@@ -85,6 +89,17 @@ impl LiveReply {
         let mut at = self.at.lock().await;
         self.find(&mut at).await;
         let before = at.clone();
+        if at.is_none() && self.in_line {
+            match self.chat.post_growing(&self.anchor, &self.person, message).await {
+                Ok(place) => *at = Some(place),
+                Err(ChatError::MayHaveLanded(_)) => return Ok(()),
+                Err(error) => tracing::info!(%error, event = self.event, "the answer does not take the place of its status"),
+            }
+            self.remember(at.as_ref()).await;
+            if at.is_some() {
+                return Ok(());
+            }
+        }
         chat::insist(self.chat.as_ref(), &self.anchor, &mut at, message).await?;
         if *at != before {
             self.remember(at.as_ref()).await;

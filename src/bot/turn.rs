@@ -127,12 +127,12 @@ impl Bot {
         for round in 0..MAX_ROUNDS {
             let offered = if round + 1 == MAX_ROUNDS { &[] } else { functions.as_slice() };
             let answer = match self.ask(&messages, offered, snapshot, reply).await {
-                Err(ModelError::TooLong) if !compacted => {
+                Err((ModelError::TooLong, _)) if !compacted => {
                     compacted = true;
                     messages = compact(snapshot, question, &context, &messages);
                     continue;
                 }
-                other => other.map_err(model_trouble)?,
+                other => other.map_err(|(error, said)| model_trouble(error, &said))?,
             };
             if offered.is_empty() && answer.text.trim().is_empty() {
                 break;
@@ -155,13 +155,21 @@ impl Bot {
         Err(told(words::too_many_rounds()))
     }
 
-    async fn ask(&self, messages: &[Value], functions: &[Value], snapshot: &Snapshot, reply: &LiveReply) -> Result<Answer, ModelError> {
+    /// Asks the model and shows the words as they come; an error comes with the words so far, as they were shown.
+    async fn ask(
+        &self,
+        messages: &[Value],
+        functions: &[Value],
+        snapshot: &Snapshot,
+        reply: &LiveReply,
+    ) -> Result<Answer, (ModelError, String)> {
         let (words, growing) = watch::channel(String::new());
         let policy = self.link_policy(snapshot, &Gathered::default());
-        let follower = reply.follow(growing, move |text| Message::new(vec![chat::Block::Markdown(Markdown::untrusted(text, &policy))]));
+        let shown = policy.clone();
+        let follower = reply.follow(growing, move |text| Message::new(vec![chat::Block::Markdown(Markdown::untrusted(text, &shown))]));
         let answer = self.parts.model.ask(messages, functions, &words).await;
         follower.end().await;
-        answer
+        answer.map_err(|error| (error, Markdown::untrusted(&words.borrow(), &policy).plain()))
     }
 
     /// Runs a call; one proposal per answer, and none is made twice.
@@ -241,13 +249,18 @@ fn compact(snapshot: &Snapshot, question: &str, context: &Context, messages: &[V
     short
 }
 
-fn model_trouble(error: ModelError) -> Trouble {
+/// What a person is told; what was said before the answer broke off stays, unless it was filtered.
+fn model_trouble(error: ModelError, said: &str) -> Trouble {
+    let after = |trouble: String| match said.trim() {
+        "" => told(trouble),
+        said => told(words::broke_off(said, &trouble)),
+    };
     match error {
         ModelError::Filtered(categories) => told(words::filtered(&categories)),
         ModelError::CutOff => told(words::cut_off()),
         ModelError::TooLong => told(words::too_long()),
-        ModelError::RateLimited(wait) => told(words::model_busy(wait)),
-        ModelError::Unavailable(_) => told(words::model_down()),
+        ModelError::RateLimited(wait) => after(words::model_busy(wait)),
+        ModelError::Unavailable(_) => after(words::model_down()),
         ModelError::Unauthorized(_) | ModelError::NotFound(_) => {
             tracing::error!(%error, "the model cannot be used; run `chatsheet check`");
             told(words::model_misconfigured())

@@ -310,6 +310,11 @@ pub(super) fn model_busy(wait: Duration) -> String {
     format!("The model's rate limit is used up at the moment. Please try again in {}.", chat::text::duration(wait))
 }
 
+/// The beginning of an answer, and why there is no more of it.
+pub(super) fn broke_off(said: &str, why: &str) -> String {
+    format!("{} …\n\n⚠️ The answer broke off here. {why}", escape(said))
+}
+
 pub(super) fn model_down() -> String {
     "The model does not answer at the moment. Nothing was changed; please try again in a minute.".into()
 }

@@ -111,6 +111,24 @@ async fn a_turn_that_was_killed_is_answered_once_in_the_same_message() {
     kill(child).await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_turn_that_takes_longer_than_its_lease_is_served_once() {
+    let place =
+        Place::over(smartsheet::Options::default(), azure::Options { latency: Duration::from_secs(6), ..azure::Options::default() }).await;
+    let (child, other) = (place.serve().await, place.serve().await);
+    place.slack.slash("C1", "U1", "use Project Plan").await;
+    place.slack.until(|m| m.iter().any(|m| m.seen().contains("This thread is now about"))).await.unwrap();
+    place.slack.say("C1", "U1", "<@UBOT> how many tasks are blocked?", None).await;
+    place.until("There are 2 rows").await;
+    assert_eq!(
+        (place.answers().len(), place.azure.requests().len()),
+        (1, 3),
+        "three rounds of 6 s, under a lease of 15 s that is prolonged"
+    );
+    kill(child).await;
+    kill(other).await;
+}
+
 /// kill -9 while the answer to a write is awaited: `kind` says whether it was carried out. Returns
 /// what people read in the end.
 async fn killed_while_writing(kind: Kind, question: &str, undo: bool) -> (Place, String) {

@@ -171,6 +171,17 @@ async fn streams_of_every_shape_are_read() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_said_before_an_answer_broke_off_stays() {
+    let broken = "data: {\"choices\":[{\"delta\":{\"content\":\"Of the tasks, *five* are\"},\"finish_reason\":null,\"index\":0}]}\n\n";
+    let world = World::scripted(vec![Reply::Stream(broken.into()); 8]).await;
+    insta::assert_snapshot!(world.type_line("how are we doing?").await, @"
+    bot> Of the tasks, five are …
+         ⚠️ The answer broke off here. The model does not answer at the moment. Nothing was changed; please try again in a minute.
+    ");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn wrong_credentials_point_to_the_operator() {
     let world = World::with(Setting { settings: vec![("AZURE_OPENAI_DEPLOYMENT", "none".into())], ..Setting::default() }).await.unwrap();
     insta::assert_snapshot!(world.type_line("hello there bot").await, @"bot> I cannot use the model: its address or key is wrong. Please ask the person who runs me to run chatsheet check.");

@@ -69,6 +69,7 @@ async fn links_of_the_sheet_and_of_allowed_hosts_stay_and_nobody_is_called() {
     let world = World::with(setting).await.unwrap();
     world.sheets.world().edit("Project Plan", "Order service", "Notes", "https://docs.example.org/spec".into());
     world.slack.slash("C1", "U1", "use Project Plan").await;
+    world.app.bot.until_idle().await;
     world.slack.say("C1", "U1", "<@UBOT> where is it written?", None).await;
     world.app.bot.until_idle().await;
     let sent = world.slack.messages().into_iter().find(|m| m.seen().contains("specification")).unwrap();

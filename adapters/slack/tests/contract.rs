@@ -130,6 +130,15 @@ async fn connections_are_renewed_and_nothing_is_lost_when_they_break() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn connections_that_fall_silent_are_replaced() {
+    let rig = SlackRig::by(true).await;
+    rig.far_side.freeze_connections();
+    rig.far_side.connected(1, 3).await.unwrap();
+    assert_eq!(rig.far_side.say("D1", "U1", "are you there?", None).await.statuses.last(), Some(&200));
+    assert_eq!(rig.inbox.take().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_envelope_that_cannot_be_stored_is_not_acknowledged() {
     let rig = SlackRig::by(true).await;
     rig.inbox.refuse(1);

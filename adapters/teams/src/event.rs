@@ -139,6 +139,12 @@ impl At {
     pub fn read(at: &MessageRef) -> Option<Self> {
         serde_json::from_str(&at.place).ok()
     }
+
+    /// Where the message stands, as far as its address tells.
+    pub fn place(&self) -> Place {
+        let (service_url, conversation) = (self.service_url.clone(), self.conversation.clone());
+        Place { tenant: String::new(), service_url, conversation, bot: String::new(), personal: false }
+    }
 }
 
 /// The event that an activity is for the bot, if any.

@@ -6,6 +6,7 @@ mod event;
 mod presses;
 mod render;
 mod route;
+mod stream;
 mod trust;
 mod web;
 
@@ -47,6 +48,7 @@ pub struct Teams {
     access: Access,
     paces: Option<(Pace, Overall)>,
     presses: Presses,
+    streams: stream::Streams,
 }
 
 /// Of 7 messages a second, 8 in two, 60 in 30 and 1,800 an hour that a conversation takes; a margin stays.
@@ -90,6 +92,7 @@ impl Teams {
             access: Access::default(),
             paces: settings.paced.then(|| (Pace::new(&CONVERSATION, GROWING), ALL.overall())),
             presses: Presses::default(),
+            streams: stream::Streams::default(),
             http,
             settings,
         })

@@ -16,10 +16,11 @@ const CARD: &str = "application/vnd.microsoft.card.adaptive";
 /// Lines of a file that are shown; Teams takes no files from bots without asking the person first.
 const FILE_CHARS: usize = 10_000;
 
+/// The answer to what was sent.
 #[derive(Default, Deserialize)]
-struct Created {
+pub(crate) struct Created {
     #[serde(default)]
-    id: String,
+    pub id: String,
 }
 
 #[derive(Deserialize)]
@@ -71,6 +72,21 @@ impl Chat for Teams {
         Some(url)
     }
 
+    async fn status(&self, anchor: &Anchor, doing: &str) -> bool {
+        match Place::read(anchor) {
+            Some(place) => self.say_status(&place, doing).await,
+            None => false,
+        }
+    }
+
+    async fn post_growing(&self, anchor: &Anchor, _person: &str, message: &Message) -> Result<MessageRef, ChatError> {
+        let place = place_of(anchor)?;
+        match self.show_in_stream(&place, message).await? {
+            Some(id) => Ok(place.message(&id)),
+            None => self.post(anchor, message).await,
+        }
+    }
+
     async fn post(&self, anchor: &Anchor, message: &Message) -> Result<MessageRef, ChatError> {
         let place = place_of(anchor)?;
         self.pace(&place.conversation, false).await?;
@@ -86,6 +102,9 @@ impl Chat for Teams {
 
     async fn edit(&self, at: &MessageRef, message: &Message) -> Result<(), ChatError> {
         let at = At::read(at).ok_or_else(|| ChatError::Gone("the address is not one of Teams".into()))?;
+        if self.edit_in_stream(&at.place(), &at.id, message).await? {
+            return Ok(());
+        }
         self.pace(&at.conversation, message.partial).await?;
         let mut parts = render(message).into_iter();
         let first = parts.next().unwrap_or_default();
@@ -147,7 +166,7 @@ fn place_of(anchor: &Anchor) -> Result<Place, ChatError> {
     Place::read(anchor).ok_or_else(|| ChatError::Gone("the address is not one of Teams".into()))
 }
 
-fn activity(part: Part) -> Value {
+pub(crate) fn activity(part: Part) -> Value {
     match part.card {
         Some(card) => json!({
             "type": "message", "summary": part.text,
@@ -158,7 +177,7 @@ fn activity(part: Part) -> Value {
 }
 
 impl Teams {
-    async fn pace(&self, conversation: &str, partial: bool) -> Result<(), ChatError> {
+    pub(crate) async fn pace(&self, conversation: &str, partial: bool) -> Result<(), ChatError> {
         match &self.paces {
             Some((pace, all)) => pace.turn(conversation, all, partial).await,
             None => Ok(()),
@@ -177,7 +196,7 @@ impl Teams {
     }
 
     /// Sends parts one after the other; the id of the first.
-    async fn send_all(&self, service_url: &str, conversation: &str, parts: Vec<Part>) -> Result<String, ChatError> {
+    pub(crate) async fn send_all(&self, service_url: &str, conversation: &str, parts: Vec<Part>) -> Result<String, ChatError> {
         let url = self.url(service_url, &["conversations", conversation, "activities"])?;
         let mut first = None;
         for part in parts {
@@ -198,7 +217,7 @@ impl Teams {
     }
 
     /// An address of the connector. Ids hold characters that mean something in paths.
-    fn url(&self, service_url: &str, path: &[&str]) -> Result<Url, ChatError> {
+    pub(crate) fn url(&self, service_url: &str, path: &[&str]) -> Result<Url, ChatError> {
         let gone = || ChatError::Gone("the service's address is none".into());
         let mut url = Url::parse(service_url).map_err(|_| gone())?;
         if !self.may_serve(&url) {
@@ -212,7 +231,7 @@ impl Teams {
     }
 
     /// Calls the connector; a token that has ended is taken anew once.
-    async fn call<T: for<'de> Deserialize<'de>>(&self, method: Method, url: Url, body: Option<&Value>) -> Result<T, ChatError> {
+    pub(crate) async fn call<T: for<'de> Deserialize<'de>>(&self, method: Method, url: Url, body: Option<&Value>) -> Result<T, ChatError> {
         for last in [false, true] {
             let mut request = self.http.request(method.clone(), url.clone()).bearer_auth(self.token().await?);
             if let Some(body) = body {

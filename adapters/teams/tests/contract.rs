@@ -196,6 +196,48 @@ async fn tokens_are_kept_and_taken_anew_and_what_is_gone_is_gone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_answer_grows_in_a_personal_chat_and_becomes_a_message() {
+    let rig = TeamsRig::start().await;
+    let (anchor, far_side) = (rig.anchor("a:lee").await, &rig.far_side);
+    let growing = |words: &str| Message::text(words).partial();
+    assert!(rig.chat.status(&anchor, "looking at Project Plan").await);
+    assert_eq!(far_side.status("a:lee").as_deref(), Some("Looking at Project Plan …"));
+    assert!(!rig.chat.status(&anchor, "having a look").await, "a chat has one stream at a time");
+    let at = rig.chat.post_growing(&anchor, "29:lee", &growing("The plan is")).await.unwrap();
+    for words in ["The plan is on time", "The plan is on time but", "Now in other words"] {
+        rig.chat.edit(&at, &growing(words)).await.unwrap();
+    }
+    assert_eq!(far_side.thread("a:lee")[1..], ["The plan is on time but"], "what does not go on from there waits for the end");
+    rig.chat.edit(&at, &Message::text("The plan is on time but for **five** tasks.")).await.unwrap();
+    let whole = far_side.messages().pop().unwrap();
+    assert_eq!((whole.seen().as_str(), &whole.activity["type"]), ("The plan is on time but for five tasks.", &"message".into()));
+    rig.chat.edit(&at, &Message::text("Done.")).await.unwrap();
+    assert_eq!(far_side.thread("a:lee")[1..], ["Done."], "from then on it is a message like any other");
+
+    assert!(rig.chat.status(&anchor, "looking at Project Plan").await);
+    rig.chat.post_growing(&anchor, "29:lee", &Message::text("At once.")).await.unwrap();
+    assert_eq!((far_side.status("a:lee"), far_side.thread("a:lee").len()), (None, 3), "an answer without growing words ends it as well");
+
+    assert!(rig.chat.status(&anchor, "looking at Project Plan").await);
+    let at = rig.chat.post_growing(&anchor, "29:lee", &growing("The plan is")).await.unwrap();
+    far_side.stop_streams();
+    rig.chat.edit(&at, &growing("The plan is on time")).await.unwrap();
+    rig.chat.edit(&at, &Message::text("The plan is on time.")).await.unwrap();
+    assert_eq!(far_side.thread("a:lee").pop().unwrap(), "The plan is on time.", "who presses Stop misses nothing");
+    assert_eq!(far_side.thread("a:lee").len(), 4, "the question, and three answers");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn groups_see_that_the_bot_types_and_channels_do_not() {
+    let rig = TeamsRig::start().await;
+    for (conversation, typing) in [(GROUP, 1), (CHANNEL, 1)] {
+        let anchor = rig.anchor(conversation).await;
+        assert!(!rig.chat.status(&anchor, "looking at Project Plan").await, "a message says what is being done");
+        assert_eq!(rig.far_side.typing(), typing, "{conversation}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn others_who_talk_are_not_answered() {
     let rig = TeamsRig::start().await;
     rig.anchor(GROUP).await;

@@ -191,7 +191,12 @@ impl Slack {
         self.service.renew(true);
     }
 
-    /// Returns when this many connections are open, of at least so many ever. Fails after twenty seconds.
+    /// Makes all connections fall silent, as they do when something between loses them.
+    pub fn freeze_connections(&self) {
+        self.service.freeze();
+    }
+
+    /// Returns when this many connections are open, of at least so many ever. Fails after a minute.
     ///
     /// # Errors
     /// When that does not happen.
@@ -201,7 +206,7 @@ impl Slack {
             now.0 >= open && now.1 >= ever
         };
         let seen = || vec![format!("{:?} connections", self.connections())];
-        serve::until(&self.service.changed, Duration::from_secs(20), enough, seen).await
+        serve::until(&self.service.changed, Duration::from_secs(60), enough, seen).await
     }
 
     /// From now on blocks are refused, as the service does when it does not like them.

@@ -24,6 +24,8 @@ enum Frame {
     Text(String),
     /// It breaks without a word.
     Break,
+    /// It stays open, and nothing is heard or said any more.
+    Freeze,
 }
 
 /// The answer to `apps.connections.open`.
@@ -56,6 +58,9 @@ async fn serve(service: Arc<Service>, socket: WebSocket) {
         tokio::select! {
             frame = arriving.recv() => match frame {
                 Some(Frame::Text(text)) => if sink.send(Message::Text(text.into())).await.is_err() { break },
+                Some(Frame::Freeze) => {
+                    std::future::pending::<()>().await;
+                }
                 Some(Frame::Break) | None => break,
             },
             said = stream.next() => match said {
@@ -80,6 +85,13 @@ impl Service {
     pub(super) fn connections(&self) -> (usize, u64) {
         let sockets = &self.state().sockets;
         (sockets.open.len(), sockets.opened)
+    }
+
+    /// All connections stay open, and nothing is heard or said on them any more.
+    pub(super) fn freeze(&self) {
+        for (_, frames) in std::mem::take(&mut self.state().sockets.open) {
+            let _ = frames.send(Frame::Freeze);
+        }
     }
 
     /// Asks for all connections to be renewed, or breaks them.

@@ -1,6 +1,6 @@
 //! The connector: messages, changes of them, people, conversations with one person; limits and rates as documented.
 
-use super::{APP_ID, APP_PASSWORD, BOT, CHANNEL, GROUP, Posted, Service, State as World, card, name};
+use super::{APP_ID, APP_PASSWORD, BOT, CHANNEL, GROUP, Posted, Service, State as World, card, name, stream};
 use crate::fault::{self, Kind};
 use axum::Json;
 use axum::extract::{Form, Path, State};
@@ -29,7 +29,7 @@ pub(super) async fn token(State(service): State<Arc<Service>>, Form(form): Form<
         .into_response()
 }
 
-fn refused(status: u16, code: &str, message: &str) -> Response {
+pub(super) fn refused(status: u16, code: &str, message: &str) -> Response {
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
     (status, Json(json!({ "error": { "code": code, "message": message } }))).into_response()
 }
@@ -104,7 +104,8 @@ fn wrong(state: &World, conversation: &str, activity: &Value) -> Option<Response
         return Some(refused(413, "MessageSizeTooBig", "Message size too large."));
     }
     let attachments = activity["attachments"].as_array().map(Vec::as_slice).unwrap_or_default();
-    if attachments.is_empty() && activity["text"].as_str().unwrap_or_default().trim().is_empty() {
+    let typing = activity["type"] == "typing";
+    if !typing && attachments.is_empty() && activity["text"].as_str().unwrap_or_default().trim().is_empty() {
         return Some(refused(400, "BadSyntax", "Activity must have text or attachments."));
     }
     for attachment in attachments {
@@ -130,6 +131,9 @@ pub(super) async fn send(
     call(&service, &headers, "send", &activity, |state| {
         if let Some(refusal) = wrong(state, &conversation, &activity).or_else(|| rate(&service, state, &conversation)) {
             return refusal;
+        }
+        if let Some(answer) = stream::take(state, &conversation, &activity) {
+            return answer;
         }
         let id = state.next_id();
         state.messages.push(Posted {

@@ -5,6 +5,7 @@ mod api;
 mod card;
 mod people;
 mod sign;
+mod stream;
 
 pub use card::fault as card_fault;
 pub use people::Delivered;
@@ -85,6 +86,7 @@ pub(crate) struct State {
     calls: Vec<(String, Value)>,
     tokens: usize,
     revoked: bool,
+    streams: stream::Streams,
 }
 
 /// A message in a conversation.

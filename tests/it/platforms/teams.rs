@@ -78,7 +78,9 @@ impl Side for InTeams {
     }
 
     fn calls_somebody(&self) -> bool {
-        self.messages().any(|m| !m.activity["entities"].is_null() || m.activity.to_string().contains("\"url\":\"https://evil"))
+        let mentions =
+            |m: &teams::Posted| m.activity["entities"].as_array().is_some_and(|all| all.iter().any(|e| e["type"] != "streaminfo"));
+        self.messages().any(|m| mentions(&m) || m.activity.to_string().contains("\"url\":\"https://evil"))
     }
 
     async fn remove_bot(&self) {
