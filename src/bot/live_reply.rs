@@ -134,7 +134,8 @@ impl LiveReply {
                     return;
                 }
                 pause = match reply.put(&mut at, &render(&text).partial(), true).await {
-                    Err(ChatError::RateLimited(wait)) => wait.max(interval),
+                    Err(ChatError::RateLimited(wait)) if at.is_some() => wait.max(interval),
+                    Err(ChatError::RateLimited(wait)) => wait,
                     _ => interval,
                 };
             }

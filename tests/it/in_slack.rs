@@ -351,6 +351,8 @@ async fn growing_words_stay_within_the_rates_of_slack() {
         world.slack.messages().into_iter().filter(|m| m.user == "UBOT" && m.seen().contains("with their owners")).collect::<Vec<_>>();
     assert_eq!(answers.len(), 6);
     assert!(answers.iter().all(|m| m.edits >= 2), "the words grew before people's eyes");
+    let streams = world.slack.calls().iter().filter(|(method, _)| method == "chat.startStream").count();
+    assert!(streams >= 5, "so many may begin at once: {streams}");
     assert_eq!(world.slack.refused_for_rate(), 0);
     world.end().await;
 }

@@ -10,10 +10,13 @@ use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 /// What one call may carry.
 const TEXT_CHARS: usize = 12_000;
 const STATUS_CHARS: usize = 50;
+/// How long the first words are waited for.
+const FIRST_WORDS: Duration = Duration::from_millis(200);
 
 /// Streams that this process has begun, and what this workspace does not have.
 #[derive(Default)]
@@ -47,11 +50,18 @@ impl Slack {
     }
 
     /// Begins a stream with the first words of an answer. `None` where there can be none, and nothing was shown.
+    ///
+    /// # Errors
+    /// [`ChatError::RateLimited`] also as long as there is no whole word.
     pub(crate) async fn start_stream(&self, place: &Place, person: &str, message: &Message) -> Result<Option<String>, ChatError> {
-        let words = growing_words(message).filter(|words| !words.is_empty());
-        let (Some(thread), Some(words)) = (&place.thread_ts, words) else { return Ok(None) };
-        let may = self.paces.as_ref().is_none_or(|p| p.starts.check().is_ok());
-        if !may || self.streams.without_streams.load(Ordering::Relaxed) {
+        let (Some(thread), Some(words)) = (&place.thread_ts, growing_words(message)) else { return Ok(None) };
+        if self.streams.without_streams.load(Ordering::Relaxed) {
+            return Ok(None);
+        }
+        if words.is_empty() {
+            return Err(ChatError::RateLimited(FIRST_WORDS)); // Not a whole word yet.
+        }
+        if self.paces.as_ref().is_some_and(|p| p.starts.check().is_err()) {
             return Ok(None);
         }
         let first = head(&words).to_owned();
@@ -125,9 +135,7 @@ impl Slack {
 
 /// Whether an error says that this workspace does not have something at all.
 fn lacking(why: &str) -> bool {
-    ["unknown_method", "missing_scope", "not_allowed_token_type", "feature_not_enabled", "team_not_found"]
-        .iter()
-        .any(|e| why.starts_with(e))
+    ["unknown_method", "missing_scope", "not_allowed_token_type", "feature_not_enabled"].iter().any(|e| why.starts_with(e))
 }
 
 /// What one call may carry of a text.
