@@ -91,6 +91,7 @@ pub async fn run(rig: &dyn Rig) {
     let anchor = keys_are_stable_and_duplicates_accepted_once(rig).await;
     own_messages_and_forgeries_are_ignored(rig, &anchor).await;
     replies_stay_in_the_thread_and_edits_replace(rig, &anchor).await;
+    answers_grow_into_one_message(rig, &anchor).await;
     long_text_is_split_and_complete(rig, &anchor).await;
     tables_are_shown(rig, &anchor).await;
     buttons_round_trip(rig, &anchor).await;
@@ -132,6 +133,20 @@ async fn replies_stay_in_the_thread_and_edits_replace(rig: &dyn Rig, anchor: &An
     let seen = rig.visible().await;
     assert_eq!(seen.len(), before + 1, "an edit adds no message: {seen:?}");
     assert!(seen[before].contains("done"), "the edit is seen in the thread: {seen:?}");
+}
+
+async fn answers_grow_into_one_message(rig: &dyn Rig, anchor: &Anchor) {
+    let before = rig.visible().await.len();
+    rig.chat().status(anchor, "looking at the plan").await;
+    assert_eq!(rig.visible().await.len(), before, "a status is no message");
+    let at = rig.chat().post_growing(anchor, "U1", &Message::text("the plan is").partial()).await.expect("first words go out");
+    for words in ["the plan is on time but for", "the plan is on time but for five tasks and"] {
+        rig.chat().edit(&at, &Message::text(words).partial()).await.expect("more words go out");
+    }
+    rig.chat().edit(&at, &Message::text("the plan is on time")).await.expect("the last words go out");
+    let seen = rig.visible().await;
+    assert_eq!(seen.len(), before + 1, "all of it is one message: {seen:?}");
+    assert!(seen[before].contains("on time") && !seen[before].contains("five tasks"), "the last words stand there: {seen:?}");
 }
 
 async fn long_text_is_split_and_complete(rig: &dyn Rig, anchor: &Anchor) {
