@@ -2,8 +2,9 @@
 
 pub mod discord;
 mod platforms;
+pub mod slack;
 
-pub use platforms::{slack_adapter, teams_adapter, telegram_adapter};
+pub use platforms::{teams_adapter, telegram_adapter};
 
 use crate::bot::{Bot, Door, Parts};
 use crate::changes::Changes;
@@ -21,6 +22,7 @@ use crate::store::{HEARTBEAT, Store};
 use crate::vault::Vault;
 use crate::watch::{self, Watch};
 use anyhow::Context;
+use axum::Router;
 use chat::{Chat, Chats, Platform};
 use secrecy::ExposeSecret;
 use std::sync::Arc;
@@ -90,7 +92,8 @@ impl App {
         let wake = Arc::new(Notify::new());
         let door = Arc::new(Door::new(store.clone(), wake.clone(), config.follow_ups));
         let (vault, stop) = (config.secret_key.as_ref().map_or_else(Vault::for_this_process, Vault::new), CancellationToken::new());
-        let connected = platforms::connect(config, &door, &stop)?;
+        let installations = slack::Installations::new(store.clone(), vault.clone());
+        let connected = platforms::connect(config, installations, &door, &stop)?;
         let mirrored = |chat: Arc<dyn Chat>| (chat.platform(), Arc::new(Mirror::new(chat, events.clone())) as Arc<dyn Chat>);
         let mut chats: Chats = extra.into_iter().chain(connected.chats).map(mirrored).collect();
         chats.insert(Platform::Web, Arc::new(Web::new(store.clone(), events.clone(), clock.clone())));
@@ -146,10 +149,11 @@ impl App {
             link_hosts: config.link_hosts.clone(),
         };
         let bot = Bot::new(parts, wake);
+        let pages = connected.pages.into_iter().fold(Router::new(), |all, (path, routes)| all.nest(path, routes));
         let mut tasks = vec![
             tokio::spawn(server::serve(
                 listener,
-                server::router(store.clone(), server::own_routes(api, watch.clone(), links, chats), connected.webhooks),
+                server::router(store.clone(), pages.merge(server::own_routes(api, watch.clone(), links, chats)), connected.webhooks),
                 stop.clone(),
             )),
             tokio::spawn(bot.clone().run(stop.clone())),
@@ -216,6 +220,9 @@ async fn housekeeping(store: Store, clock: Clock, retention: Duration, stop: Can
         }
         if let Err(error) = store.forget_unconfirmed_jobs(before).await {
             tracing::warn!(%error, "jobs that nobody confirmed could not be removed");
+        }
+        if let Err(error) = store.forget_invitations(before).await {
+            tracing::warn!(%error, "invitations that were used could not be removed");
         }
         if let Err(error) = store.forget_requests(before).await {
             tracing::warn!(%error, "answers to old requests could not be removed");

@@ -4,7 +4,7 @@ mod platforms;
 mod reader;
 mod variables;
 
-pub use platforms::{Discord, Slack, Teams, Telegram};
+pub use platforms::{Discord, Slack, SlackAccess, Teams, Telegram};
 pub use variables::VARIABLES;
 
 use crate::llm::{Endpoint, ModelSettings};
@@ -206,7 +206,7 @@ impl Config {
 
     /// Values that must never be seen, for the redaction of errors.
     pub fn secrets(&self) -> Vec<&SecretString> {
-        let slack = self.slack.iter().flat_map(|s| std::iter::once(&s.bot_token).chain(&s.signing_secret).chain(&s.app_token));
+        let slack = self.slack.iter().flat_map(|s| std::iter::once(s.access.secret()).chain(&s.signing_secret).chain(&s.app_token));
         let discord = self.discord.iter().map(|d| &d.bot_token);
         let teams = self.teams.iter().map(|t| &t.app_password);
         let telegram = self.telegram.iter().flat_map(|t| std::iter::once(&t.bot_token).chain(&t.webhook_secret));
@@ -411,7 +411,7 @@ mod tests {
         AZURE_OPENAI_API_BASE: required together with AZURE_OPENAI_API_KEY
         AZURE_OPENAI_DEPLOYMENT: required together with AZURE_OPENAI_API_KEY
         MODEL_TEMPERATURE: '9' is not a number from 0 to 2
-        SLACK_SIGNING_SECRET: required with SLACK_BOT_TOKEN, otherwise anybody could pose as Slack; it is under Basic Information > App Credentials of the Slack app. Without a public address set SLACK_APP_TOKEN instead
+        SLACK_SIGNING_SECRET: required with SLACK_BOT_TOKEN or SLACK_CLIENT_ID, otherwise anybody could pose as Slack; it is under Basic Information > App Credentials of the Slack app. Without a public address set SLACK_APP_TOKEN instead
         CONFIRM_WRITES: 'never' is not one of always, bulk
         ");
     }

@@ -1,7 +1,8 @@
 //! The adapters of the chat platforms that are set up.
 
+use super::slack::{self, Installations};
 use crate::bot::Door;
-use crate::config::{Config, Slack, Teams, Telegram};
+use crate::config::{Config, Teams, Telegram};
 use anyhow::Context;
 use axum::Router;
 use chat::Chat;
@@ -18,19 +19,21 @@ pub(super) struct Connected {
     pub chats: Vec<Arc<dyn Chat>>,
     /// Where events come in over HTTP: name below `/api/webhooks`, and the route.
     pub webhooks: Vec<(&'static str, Router)>,
+    /// What people open in a browser: path, and the routes below it.
+    pub pages: Vec<(&'static str, Router)>,
     /// What has to run as long as the program.
     pub tasks: Vec<BoxFuture<'static, ()>>,
 }
 
 /// Connects the platforms of the settings.
-pub(super) fn connect(config: &Config, door: &Arc<Door>, stop: &CancellationToken) -> anyhow::Result<Connected> {
+pub(super) fn connect(
+    config: &Config,
+    installations: Installations,
+    door: &Arc<Door>,
+    stop: &CancellationToken,
+) -> anyhow::Result<Connected> {
     let mut connected = Connected::default();
-    if let Some(slack) = &config.slack {
-        let adapter = slack_adapter(slack)?;
-        connected.webhooks.push(("slack", slack_chat::router(adapter.clone(), door.clone())));
-        connected.tasks.push(Box::pin(adapter.clone().run(door.clone(), stop.clone())));
-        connected.chats.push(adapter);
-    }
+    slack::connect(config, installations, door, stop, &mut connected)?;
     if let Some(discord) = &config.discord {
         super::discord::connect(discord, door, stop, &mut connected)?;
     }
@@ -46,21 +49,6 @@ pub(super) fn connect(config: &Config, door: &Arc<Door>, stop: &CancellationToke
         connected.chats.push(adapter);
     }
     Ok(connected)
-}
-
-/// The Slack adapter of these settings.
-///
-/// # Errors
-/// When the TLS set-up of this machine is broken.
-pub fn slack_adapter(slack: &Slack) -> anyhow::Result<Arc<slack_chat::Slack>> {
-    let settings = slack_chat::Settings {
-        bot_token: slack.bot_token.expose_secret().to_owned(),
-        signing_secret: slack.signing_secret.as_ref().map(|s| s.expose_secret().to_owned()),
-        app_token: slack.app_token.as_ref().map(|s| s.expose_secret().to_owned()),
-        api_base_url: slack.api_base_url.to_string(),
-        paced: slack.paced,
-    };
-    Ok(Arc::new(slack_chat::Slack::new(settings)?))
 }
 
 /// The Teams adapter of these settings.

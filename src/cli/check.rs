@@ -1,13 +1,16 @@
 //! `check`: tries every configured credential and connection; a table of what works and how to fix the rest.
 
 use super::FAILED;
-use crate::app::{discord, slack_adapter, teams_adapter, telegram_adapter};
-use crate::config::Config;
+use crate::app::slack::{self, Installations};
+use crate::app::{discord, teams_adapter, telegram_adapter};
+use crate::config::{Config, SlackAccess};
 use crate::llm::{Error as ModelError, Model};
 use crate::smartsheet::{Client, Error as SmartsheetError, Identity};
 use crate::store::Store;
+use crate::vault::Vault;
 use secrecy::ExposeSecret;
 use serde_json::json;
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 use tokio::sync::watch;
 
@@ -28,7 +31,7 @@ pub(super) async fn run(config: &Config) -> anyhow::Result<ExitCode> {
         database(config).await,
         smartsheet(config).await,
         model(config).await,
-        slack(config).await,
+        of_slack(config).await,
         of_discord(config).await,
         teams(config).await,
         telegram(config).await,
@@ -127,7 +130,7 @@ async fn model(config: &Config) -> Line {
     }
 }
 
-async fn slack(config: &Config) -> Line {
+async fn of_slack(config: &Config) -> Line {
     let Some(slack) = &config.slack else {
         return line(
             "Slack",
@@ -135,21 +138,53 @@ async fn slack(config: &Config) -> Line {
             "set SLACK_BOT_TOKEN, and SLACK_SIGNING_SECRET or SLACK_APP_TOKEN (`chatsheet manifest slack` prints the app to install)",
         );
     };
-    let tried = match slack_adapter(slack) {
-        Ok(adapter) => adapter.who_am_i().await.map_err(|e| e.to_string()),
-        Err(error) => Err(error.to_string()),
+    let tried = async {
+        let store = Store::connect(config.database_url.expose_secret()).await?;
+        store.migrate().await?;
+        let vault = config.secret_key.as_ref().map_or_else(Vault::for_this_process, Vault::new);
+        let installations = Installations::new(store, vault);
+        let installed = match slack.access {
+            SlackAccess::Token(_) => vec![String::new()],
+            SlackAccess::Distributed { .. } => installations.list().await?,
+        };
+        let adapter = slack::adapter(slack, installations)?;
+        let mut standings = Vec::new();
+        for id in installed {
+            standings.push(adapter.standing(&id).await?);
+        }
+        anyhow::Ok(standings)
     };
-    match tried {
-        Ok(who) if slack.app_token.is_some() => line("Slack", State::Works, format!("{who}, by Socket Mode")),
-        Ok(who) => line("Slack", State::Works, format!("{who}. The signing secret proves itself with the first event.")),
-        Err(error) => line(
-            "Slack",
-            State::Fails,
-            format!(
-                "{error}. Check SLACK_BOT_TOKEN (OAuth & Permissions > Bot User OAuth Token), SLACK_APP_TOKEN (Basic Information > App-Level Tokens, scope connections:write), and that the app is installed."
-            ),
-        ),
+    let standings = match tried.await {
+        Ok(standings) => standings,
+        Err(error) => {
+            return line(
+                "Slack",
+                State::Fails,
+                format!(
+                    "{error:#}. Check SLACK_BOT_TOKEN (OAuth & Permissions > Bot User OAuth Token), SLACK_APP_TOKEN (Basic Information > App-Level Tokens, scope connections:write), and that the app is installed."
+                ),
+            );
+        }
+    };
+    if standings.is_empty() {
+        return line("Slack", State::Missing, "no workspace has installed the app; `chatsheet workspaces invite` makes a link for one");
     }
+    let who: Vec<&str> = standings.iter().map(|s| s.who.as_str()).collect();
+    let missing: BTreeMap<&str, &str> = standings.iter().filter_map(|s| s.missing.as_ref()).flatten().copied().collect();
+    if !missing.is_empty() {
+        let missing: Vec<String> = missing.iter().map(|(scope, without)| format!("{scope} ({without})")).collect();
+        return line(
+            "Slack",
+            State::Missing,
+            format!(
+                "{}; scopes are missing: {}. Add them under OAuth & Permissions > Scopes > Bot Token Scopes and install the app again.",
+                who.join(", "),
+                missing.join(", ")
+            ),
+        );
+    }
+    let proof = if slack.app_token.is_some() { ", by Socket Mode" } else { ". The signing secret proves itself with the first event." };
+    line("Slack", State::Works, format!("{}{proof}", who.join(", ")))
 }
 
 async fn of_discord(config: &Config) -> Line {

@@ -1,6 +1,6 @@
 //! `key`: makes, lists and revokes keys of the REST API.
 
-use super::FAILED;
+use super::{FAILED, minute};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::server::api::{Scope, new_key};
@@ -53,12 +53,9 @@ pub(super) async fn run(arguments: Arguments, config: &Config) -> anyhow::Result
                 eprintln!("There are no keys. `chatsheet key create NAME` makes one.");
             }
             for key in keys {
-                let day = |ms: i64| {
-                    jiff::Timestamp::from_millisecond(ms).map(|t| t.strftime("%Y-%m-%d %H:%M UTC").to_string()).unwrap_or_default()
-                };
-                let used = key.last_used_at_ms.map_or_else(|| "never used".to_owned(), |ms| format!("last used {}", day(ms)));
-                let state = key.revoked_at_ms.map_or_else(|| used, |ms| format!("revoked {}", day(ms)));
-                println!("{}  {}  made {}  {state}  {}", key.id, key.scopes.replace(' ', ","), day(key.created_at_ms), key.name);
+                let used = key.last_used_at_ms.map_or_else(|| "never used".to_owned(), |ms| format!("last used {}", minute(ms)));
+                let state = key.revoked_at_ms.map_or_else(|| used, |ms| format!("revoked {}", minute(ms)));
+                println!("{}  {}  made {}  {state}  {}", key.id, key.scopes.replace(' ', ","), minute(key.created_at_ms), key.name);
             }
             ExitCode::SUCCESS
         }

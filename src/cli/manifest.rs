@@ -18,6 +18,9 @@ pub(super) struct Arguments {
     /// Tells the platform itself, where it can be told (Discord, Telegram), with the credentials of the settings.
     #[arg(long)]
     register: bool,
+    /// Slack: an app that several workspaces or a whole organisation install by a link.
+    #[arg(long)]
+    distributed: bool,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -59,7 +62,7 @@ pub(super) async fn run(arguments: &Arguments, config: &Config) -> anyhow::Resul
             Ok(ExitCode::SUCCESS)
         }
         (Platform::Discord, true) => register_discord(config).await,
-        (Platform::Slack, false) => slack(config),
+        (Platform::Slack, false) => slack(config, arguments.distributed),
         (Platform::Slack, true) => {
             wrong("Slack takes manifests on its page only: https://api.slack.com/apps > Create New App > From a manifest")
         }
@@ -78,20 +81,31 @@ fn wrong(why: &str) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::from(WRONG))
 }
 
-/// Without a public address the app is one for Socket Mode.
-fn slack(config: &Config) -> anyhow::Result<ExitCode> {
-    let Some(base) = &config.public_base_url else {
-        let by_socket = SLACK.lines().filter(|line| !line.contains("url: ")).collect::<Vec<_>>().join("\n");
-        println!(
-            "{}",
-            by_socket
+/// Without a public address the app is one for Socket Mode. Tokens of an app that is distributed run out and are renewed.
+fn slack(config: &Config, distributed: bool) -> anyhow::Result<ExitCode> {
+    let mut manifest = SLACK.to_owned();
+    match &config.public_base_url {
+        Some(base) => manifest = manifest.replace(PLACEHOLDER, base.as_str().trim_end_matches('/')),
+        None if distributed => return wrong("PUBLIC_BASE_URL is not set: Slack sends whoever installs the app back to it"),
+        None => {
+            manifest = without(&manifest, &["url: "])
                 .replace("socket_mode_enabled: false", "socket_mode_enabled: true")
-                .replace(" with your PUBLIC_BASE_URL filled in", " for Socket Mode")
-        );
-        return Ok(ExitCode::SUCCESS);
-    };
-    print!("{}", SLACK.replace(PLACEHOLDER, base.as_str().trim_end_matches('/')));
+                .replace(" with your PUBLIC_BASE_URL filled in", " for Socket Mode");
+        }
+    }
+    if distributed {
+        manifest = manifest.replace("token_rotation_enabled: false", "token_rotation_enabled: true");
+        manifest = manifest.replace("org_deploy_enabled: false", "org_deploy_enabled: true");
+    } else {
+        manifest = without(&manifest, &["redirect_urls:", "/slack/oauth_redirect"]);
+    }
+    print!("{manifest}");
     Ok(ExitCode::SUCCESS)
+}
+
+/// Leaves out the lines that have any of these words.
+fn without(manifest: &str, words: &[&str]) -> String {
+    manifest.split_inclusive('\n').filter(|line| !words.iter().any(|w| line.contains(w))).collect()
 }
 
 /// Writes the package of the Teams app into the current folder.

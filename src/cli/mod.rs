@@ -8,6 +8,7 @@ mod logging;
 mod manifest;
 mod sandbox;
 mod serve;
+mod workspaces;
 
 use crate::config::Config;
 use clap::{Parser, Subcommand};
@@ -33,6 +34,8 @@ enum Command {
     Migrate,
     /// Makes, lists and revokes keys of the REST API.
     Key(key::Arguments),
+    /// Invites Slack workspaces to install the app, lists and removes them.
+    Workspaces(workspaces::Arguments),
     /// Prints the manifest that installs the app on a platform.
     Manifest(manifest::Arguments),
     /// Measures and prints figures; use a release build.
@@ -85,8 +88,14 @@ async fn run(command: Command, config: Config) -> anyhow::Result<ExitCode> {
         Command::Check => check::run(&config).await,
         Command::Migrate => serve::migrate(&config).await,
         Command::Key(arguments) => key::run(arguments, &config).await,
+        Command::Workspaces(arguments) => workspaces::run(arguments, &config).await,
         Command::Manifest(arguments) => manifest::run(&arguments, &config).await,
         Command::Bench(arguments) => bench::run(arguments).await,
         Command::Sandbox(arguments) => sandbox::run(arguments).await,
     }
+}
+
+/// A time as people read it.
+fn minute(ms: i64) -> String {
+    jiff::Timestamp::from_millisecond(ms).map(|t| t.strftime("%Y-%m-%d %H:%M UTC").to_string()).unwrap_or_default()
 }

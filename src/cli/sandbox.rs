@@ -145,6 +145,8 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
                 running.send_events_to(&url);
             }
             print(&running.settings());
+            println!("# Or, for an app that workspaces install by a link (chatsheet workspaces invite), in place of the token:");
+            println!("# SLACK_CLIENT_ID={} SLACK_CLIENT_SECRET={}", slack::CLIENT_ID, slack::CLIENT_SECRET);
             println!("# Write as a person: curl -d 'channel=C1&user=U1&text=<@{}> help' {}/sandbox/say", slack::BOT_USER, running.origin());
             running.wait().await;
         }

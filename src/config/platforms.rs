@@ -7,8 +7,8 @@ use url::Url;
 /// The Slack app.
 #[derive(Clone, Debug)]
 pub struct Slack {
-    /// `SLACK_BOT_TOKEN`: `xoxb-…`.
-    pub bot_token: SecretString,
+    /// Where the bot's tokens come from.
+    pub access: SlackAccess,
     /// `SLACK_SIGNING_SECRET`: proves that requests come from Slack. Unset: nothing is taken over the URL.
     pub signing_secret: Option<SecretString>,
     /// `SLACK_APP_TOKEN`: `xapp-…`, for Socket Mode. Unset: events come over the URL.
@@ -17,6 +17,31 @@ pub struct Slack {
     pub api_base_url: Url,
     /// Whether Slack's rates are kept to.
     pub paced: bool,
+}
+
+/// Where the bot's tokens in Slack come from.
+#[derive(Clone, Debug)]
+pub enum SlackAccess {
+    /// `SLACK_BOT_TOKEN`: `xoxb-…`, of the one workspace.
+    Token(SecretString),
+    /// Workspaces install the app by a link, which needs `PUBLIC_BASE_URL` and `CHATSHEET_SECRET_KEY`.
+    Distributed {
+        /// `SLACK_CLIENT_ID`.
+        client_id: String,
+        /// `SLACK_CLIENT_SECRET`.
+        client_secret: SecretString,
+        /// `PUBLIC_BASE_URL`.
+        public_base_url: Url,
+    },
+}
+
+impl SlackAccess {
+    /// What must never be seen of it.
+    pub fn secret(&self) -> &SecretString {
+        match self {
+            Self::Token(secret) | Self::Distributed { client_secret: secret, .. } => secret,
+        }
+    }
 }
 
 /// The bot in Discord.
@@ -67,22 +92,66 @@ pub struct Telegram {
 }
 
 pub(super) fn slack(r: &mut Reader<'_>) -> Option<Slack> {
-    let (token, signing_secret, app_token) = (r.secret("SLACK_BOT_TOKEN"), r.secret("SLACK_SIGNING_SECRET"), r.secret("SLACK_APP_TOKEN"));
+    let (signing_secret, app_token) = (r.secret("SLACK_SIGNING_SECRET"), r.secret("SLACK_APP_TOKEN"));
     let api_base_url = r.url("SLACK_API_BASE_URL").or_else(|| Url::parse("https://slack.com/api").ok())?;
-    match (token, signing_secret.is_some() || app_token.is_some()) {
-        (Some(bot_token), true) => Some(Slack { bot_token, signing_secret, app_token, api_base_url, paced: true }),
-        (Some(_), false) => {
-            r.fault("SLACK_SIGNING_SECRET", "required with SLACK_BOT_TOKEN, otherwise anybody could pose as Slack; it is under Basic Information > App Credentials of the Slack app. Without a public address set SLACK_APP_TOKEN instead");
-            None
-        }
-        (None, true) => {
+    let has_way_in = signing_secret.is_some() || app_token.is_some();
+    let access = slack_access(r, has_way_in)?;
+    if !has_way_in {
+        r.fault("SLACK_SIGNING_SECRET", "required with SLACK_BOT_TOKEN or SLACK_CLIENT_ID, otherwise anybody could pose as Slack; it is under Basic Information > App Credentials of the Slack app. Without a public address set SLACK_APP_TOKEN instead");
+        return None;
+    }
+    Some(Slack { access, signing_secret, app_token, api_base_url, paced: true })
+}
+
+fn slack_access(r: &mut Reader<'_>, has_way_in: bool) -> Option<SlackAccess> {
+    let (token, client_id, client_secret) = (r.secret("SLACK_BOT_TOKEN"), r.text("SLACK_CLIENT_ID"), r.secret("SLACK_CLIENT_SECRET"));
+    match (token, client_id, client_secret) {
+        (Some(token), None, None) => Some(SlackAccess::Token(token)),
+        (Some(_), _, _) => {
             r.fault(
                 "SLACK_BOT_TOKEN",
-                "required with SLACK_SIGNING_SECRET or SLACK_APP_TOKEN; it is under OAuth & Permissions of the Slack app",
+                "set either this (one workspace), or SLACK_CLIENT_ID and SLACK_CLIENT_SECRET (workspaces install the app by a link), not both",
             );
             None
         }
-        (None, false) => None,
+        (None, Some(client_id), Some(client_secret)) => {
+            let keeps = r.text("CHATSHEET_SECRET_KEY").is_some();
+            if !keeps {
+                r.fault(
+                    "CHATSHEET_SECRET_KEY",
+                    "required with SLACK_CLIENT_ID: tokens of workspaces are kept encrypted (openssl rand -hex 32)",
+                );
+            }
+            let public_base_url = r.text("PUBLIC_BASE_URL").and_then(|url| Url::parse(&url).ok());
+            if public_base_url.is_none() {
+                r.fault("PUBLIC_BASE_URL", "required with SLACK_CLIENT_ID: Slack sends whoever installs the app back to it");
+            }
+            let public_base_url = public_base_url.filter(|_| keeps)?;
+            Some(SlackAccess::Distributed { client_id, client_secret, public_base_url })
+        }
+        (None, Some(_), None) => {
+            r.fault(
+                "SLACK_CLIENT_SECRET",
+                "required with SLACK_CLIENT_ID; it is under Basic Information > App Credentials of the Slack app",
+            );
+            None
+        }
+        (None, None, Some(_)) => {
+            r.fault(
+                "SLACK_CLIENT_ID",
+                "required with SLACK_CLIENT_SECRET; it is under Basic Information > App Credentials of the Slack app",
+            );
+            None
+        }
+        (None, None, None) => {
+            if has_way_in {
+                r.fault(
+                    "SLACK_BOT_TOKEN",
+                    "required with SLACK_SIGNING_SECRET or SLACK_APP_TOKEN; it is under OAuth & Permissions of the Slack app",
+                );
+            }
+            None
+        }
     }
 }
 

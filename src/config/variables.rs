@@ -14,7 +14,7 @@ pub const VARIABLES: &[(&str, &str, &str)] = &[
     (
         "CHATSHEET_SECRET_KEY",
         "",
-        "Encrypts secrets of webhooks, signs links; at least 32 characters (openssl rand -hex 32). Unset: no webhooks, links end with the process. Secret.",
+        "Encrypts secrets of webhooks and tokens of workspaces, signs links; at least 32 characters (openssl rand -hex 32). Unset: no webhooks, links end with the process. Secret.",
     ),
     ("LINK_HOURS", "24", "How long links to the sheet viewer work; they are made when PUBLIC_BASE_URL is set."),
     ("AZURE_OPENAI_API_BASE", "", "Endpoint of the Azure OpenAI resource, such as https://name.openai.azure.com."),
@@ -45,8 +45,18 @@ pub const VARIABLES: &[(&str, &str, &str)] = &[
         "answer",
         "answer: in threads that it takes part in the bot answers messages that do not mention it, where the platform lets it hear them. mention: only those that do.",
     ),
-    ("SLACK_BOT_TOKEN", "", "Bot token of the Slack app (xoxb-…). Unset: no Slack. Secret."),
-    ("SLACK_SIGNING_SECRET", "", "Signing secret of the Slack app; required with the token, unless Socket Mode is used. Secret."),
+    (
+        "SLACK_BOT_TOKEN",
+        "",
+        "Bot token of the Slack app (xoxb-…) in one workspace. Unset: no Slack, or workspaces install it (SLACK_CLIENT_ID). Secret.",
+    ),
+    ("SLACK_SIGNING_SECRET", "", "Signing secret of the Slack app; required, unless Socket Mode is used. Secret."),
+    (
+        "SLACK_CLIENT_ID",
+        "",
+        "Client ID of the Slack app, instead of a bot token: workspaces install it by a link (chatsheet workspaces invite). Needs PUBLIC_BASE_URL and CHATSHEET_SECRET_KEY.",
+    ),
+    ("SLACK_CLIENT_SECRET", "", "Client secret of the Slack app; required with its id. Secret."),
     (
         "SLACK_APP_TOKEN",
         "",

@@ -8,6 +8,7 @@ mod api_keys;
 mod changes;
 mod idempotency;
 mod inbox;
+mod installations;
 mod job_rows;
 mod jobs;
 mod links;

@@ -81,6 +81,35 @@ fn logs_go_into_a_file_and_keys_are_made_listed_and_revoked() {
     assert_eq!(run(&["key", "revoke", id], &[], &folder.0, "").status.code(), Some(1), "it is revoked already");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn workspaces_are_invited_listed_and_removed() {
+    install_tls();
+    let folder = folder();
+    let slack = slack::Slack::start(slack::Options::default()).await.unwrap();
+    let path = folder.0.clone();
+    let mut settings = slack.distributed_settings();
+    settings.extend([("PUBLIC_BASE_URL", "https://bot.test".to_owned()), ("CHATSHEET_SECRET_KEY", "k".repeat(32))]);
+    let workspaces = move |arguments: &'static [&'static str], settings: Vec<(&'static str, String)>| {
+        let path = path.clone();
+        tokio::task::spawn_blocking(move || run(&[&["workspaces"], arguments].concat(), &settings, &path, ""))
+    };
+    let without = workspaces(&["invite"], slack.settings()).await.unwrap();
+    assert_eq!(without.status.code(), Some(2), "{}", text(&without.stdout));
+    assert!(text(&without.stderr).contains("SLACK_CLIENT_ID and SLACK_CLIENT_SECRET are not set"));
+    let invited = workspaces(&["invite"], settings.clone()).await.unwrap();
+    assert!(text(&invited.stdout).starts_with("https://bot.test/slack/install?invitation="), "{}", text(&invited.stderr));
+    let none = workspaces(&["list"], settings.clone()).await.unwrap();
+    assert!(none.stdout.is_empty() && text(&none.stderr).contains("No workspace has installed the app"));
+    let removed = workspaces(&["remove", "T2"], settings.clone()).await.unwrap();
+    assert_eq!(removed.status.code(), Some(1));
+    let checked = {
+        let path = folder.0.clone();
+        tokio::task::spawn_blocking(move || run(&["check"], &settings, &path, "")).await.unwrap()
+    };
+    let said = text(&checked.stdout);
+    assert!(said.contains("unset  Slack        no workspace has installed the app; `chatsheet workspaces invite`"), "{said}");
+}
+
 #[test]
 fn wrong_settings_are_all_told_and_nothing_starts() {
     let folder = folder();
@@ -90,7 +119,7 @@ fn wrong_settings_are_all_told_and_nothing_starts() {
     insta::assert_snapshot!(text(&done.stderr), @"
     chatsheet: these settings are wrong:
       LISTEN: 'nowhere' is not an address and a port, such as 127.0.0.1:3000
-      SLACK_SIGNING_SECRET: required with SLACK_BOT_TOKEN, otherwise anybody could pose as Slack; it is under Basic Information > App Credentials of the Slack app. Without a public address set SLACK_APP_TOKEN instead
+      SLACK_SIGNING_SECRET: required with SLACK_BOT_TOKEN or SLACK_CLIENT_ID, otherwise anybody could pose as Slack; it is under Basic Information > App Credentials of the Slack app. Without a public address set SLACK_APP_TOKEN instead
       LOG_FORMAT: 'loud' is not one of pretty, json
     Settings come from the environment and from .env; .env.example explains them.
     ");
@@ -131,6 +160,11 @@ async fn check_says_what_works_and_how_to_fix_the_rest() {
     ok     Telegram     @chatsheet_bot, in groups it hears commands, mentions and replies (privacy mode); it is asked for updates
     unset  public URL   set PUBLIC_BASE_URL: Slack delivers events to it, and links lead to it
     ");
+    slack.grant_only("app_mentions:read,chat:write,commands,channels:history,groups:history,im:history,im:write,files:write,users:read");
+    let fewer = check(settings.clone()).await.unwrap();
+    assert_eq!(fewer.status.code(), Some(0));
+    let said = text(&fewer.stdout);
+    insta::assert_snapshot!(said.lines().find(|l| l.contains("Slack")).unwrap(), @"unset  Slack        chatsheet in workspace Sandbox; scopes are missing: assistant:write (the assistant pane suggests nothing), links:read (links to Smartsheet are not seen), links:write (nothing is shown below links to Smartsheet). Add them under OAuth & Permissions > Scopes > Bot Token Scopes and install the app again.");
     for name in ["SMARTSHEET_ACCESS_TOKEN", "AZURE_OPENAI_API_KEY", "SLACK_BOT_TOKEN"] {
         settings.push((name, "canary-secret".into()));
     }
@@ -164,6 +198,18 @@ fn the_slack_manifest_carries_the_public_address() {
     assert_eq!(text(&done.stdout).matches("https://sheets.example.org/api/webhooks/slack").count(), 3);
     let by_socket = text(&run(&["manifest", "slack"], &[], &folder.0, "").stdout);
     assert!(by_socket.contains("socket_mode_enabled: true") && !by_socket.contains("url:"), "{by_socket}");
+    assert!(!text(&done.stdout).contains("redirect") && !by_socket.contains("redirect"), "one workspace needs none");
+    let many = run(&["manifest", "slack", "--distributed"], &[("PUBLIC_BASE_URL", "https://sheets.example.org/".into())], &folder.0, "");
+    let many = text(&many.stdout);
+    for line in ["- https://sheets.example.org/slack/oauth_redirect", "token_rotation_enabled: true", "org_deploy_enabled: true"] {
+        assert!(many.contains(line), "{line} is missing:\n{many}");
+    }
+    assert_eq!(run(&["manifest", "slack", "--distributed"], &[], &folder.0, "").status.code(), Some(2));
+    for (scope, _) in slack_chat::SCOPES {
+        assert!(many.contains(&format!("      - {scope} #")), "{scope} is not in the manifest");
+    }
+    let scopes = many.lines().skip_while(|l| !l.contains("bot:")).skip(1).take_while(|l| l.starts_with("      - ")).count();
+    assert_eq!(scopes, slack_chat::SCOPES.len(), "the manifest asks for more than the bot");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -19,6 +19,7 @@ mod platforms;
 mod queries;
 mod safety;
 mod slack_beyond_threads;
+mod slack_workspaces;
 mod smartsheet_api;
 mod store;
 mod store_jobs;

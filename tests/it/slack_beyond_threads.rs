@@ -72,6 +72,7 @@ async fn links_to_sheets_say_what_they_lead_to_and_an_uninstalled_app_forgets() 
     assert!(world.slack.messages().iter().all(|m| m.user != slack::BOT_USER || m.only_for.is_some()), "nobody asked, so nothing is said");
     assert_eq!(world.slack.uninstall().await, [200]);
     world.app.bot.until_idle().await;
+    world.slack.reinstall();
     let root = ask(&world, "status").await;
     assert!(thread(&world, &root).contains("no sheet yet"), "{}", thread(&world, &root));
     world.end().await;

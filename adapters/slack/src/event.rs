@@ -1,10 +1,11 @@
 //! What Slack sends, as events of the port. What is not for the bot ends here.
 
+use crate::wire::{Callback, Container, Happened, Interaction, Links, Press, Pushed, Slash, Words};
 use chat::{Addressed, Anchor, Incoming, MessageRef, Platform, Sender, ThreadKey, What};
 use serde::{Deserialize, Serialize};
-use slack_morphism::prelude::*;
+use serde_json::Value;
 
-/// A request, read.
+/// What a delivery says.
 pub(crate) enum Parsed {
     /// The handshake of the Events API: this is to be answered.
     Challenge(String),
@@ -12,11 +13,23 @@ pub(crate) enum Parsed {
     Nothing,
     /// An event for the bot.
     Event(Box<Incoming>),
+    /// An installation has lost its token.
+    Revoked(Box<Revoked>),
+}
+
+/// The end of a token.
+pub(crate) struct Revoked {
+    pub install: String,
+    /// When that was; epoch milliseconds, to the second.
+    pub at_ms: i64,
+    /// The app is no longer there at all.
+    pub left: Option<Incoming>,
 }
 
 /// Where to post: the private part of [`Anchor`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Place {
+    /// The workspace, or the organisation when the app is installed for all of it.
     pub team: String,
     pub channel: String,
     pub thread_ts: Option<String>,
@@ -39,7 +52,7 @@ pub(crate) struct Shared {
 }
 
 impl Place {
-    /// A channel of a workspace.
+    /// A channel of an installation.
     pub fn channel(team: String, channel: String) -> Self {
         Self { team, channel, thread_ts: None, home_of: None, opened: false, below: None }
     }
@@ -50,6 +63,11 @@ impl Place {
 
     pub fn read(anchor: &Anchor) -> Option<Self> {
         serde_json::from_str(&anchor.0).ok()
+    }
+
+    /// Whether the app is installed for a whole organisation (Enterprise Grid).
+    pub fn is_of_organisation(&self) -> bool {
+        self.team.starts_with('E')
     }
 
     pub fn is_dm(&self) -> bool {
@@ -69,175 +87,155 @@ pub(crate) fn message_ref(place: &Place, ts: &str) -> MessageRef {
         let inside = Place { thread_ts: Some(ts.to_owned()), ..place.clone() };
         (inside.thread(), inside.anchor())
     });
-    MessageRef { place: format!("{}:{ts}", place.channel), opens }
+    MessageRef { place: format!("{}:{}:{ts}", place.team, place.channel), opens }
+}
+
+/// Where a message stands, and its time stamp. Addresses that were made when one workspace was all there is name none.
+pub(crate) fn place_of(message: &MessageRef) -> Option<(Place, &str)> {
+    let mut parts = message.place.rsplitn(3, ':');
+    let (ts, channel) = (parts.next()?, parts.next()?);
+    Some((Place::channel(parts.next().unwrap_or_default().to_owned(), channel.to_owned()), ts))
 }
 
 /// Reads a verified body: JSON for events, a form for commands and presses.
 pub(crate) fn parse(body: &str, now_ms: i64) -> Parsed {
     if body.trim_start().starts_with('{') {
-        return match serde_json::from_str(body) {
-            Ok(SlackPushEvent::UrlVerification(v)) => Parsed::Challenge(v.challenge),
-            Ok(SlackPushEvent::EventCallback(callback)) => boxed(of_callback(callback, now_ms)),
-            Ok(SlackPushEvent::AppRateLimited(limited)) => {
-                tracing::warn!(team = %limited.team_id, "slack limits the events it sends us");
-                Parsed::Nothing
-            }
-            Err(error) => {
-                tracing::debug!(%error, "an unknown kind of event was left out");
-                Parsed::Nothing
-            }
-        };
+        return pushed(serde_json::from_str(body), now_ms);
     }
     let form: Vec<(String, String)> = url::form_urlencoded::parse(body.as_bytes()).into_owned().collect();
     let field = |name: &str| form.iter().find(|(k, _)| k == name).map(|(_, v)| v.as_str());
-    if let Some(payload) = field("payload") {
-        return match serde_json::from_str(payload) {
-            Ok(happened) => boxed(of_interaction(happened, now_ms)),
-            Err(_) => Parsed::Nothing,
-        };
+    match field("payload") {
+        Some(payload) => interaction(serde_json::from_str(payload), now_ms),
+        None => slash(field, now_ms),
     }
-    let slash = (field("command"), field("team_id"), field("channel_id"), field("user_id"), field("trigger_id"));
-    let (Some(_), Some(team), Some(channel), Some(user), Some(trigger)) = slash else { return Parsed::Nothing };
-    let slash = Slash {
-        team: team.into(),
-        channel: channel.into(),
-        user: user.into(),
-        user_name: field("user_name").map(str::to_owned),
-        trigger: trigger.into(),
-        text: field("text").unwrap_or_default().into(),
-    };
-    boxed(Some(slash.event(now_ms)))
 }
 
-/// A slash command, however it came.
-pub(crate) struct Slash {
-    pub team: String,
-    pub channel: String,
-    pub user: String,
-    pub user_name: Option<String>,
-    pub trigger: String,
-    pub text: String,
+/// Reads an envelope of Socket Mode.
+pub(crate) fn parse_envelope(kind: &str, payload: &str, now_ms: i64) -> Parsed {
+    match kind {
+        "events_api" => pushed(serde_json::from_str(payload), now_ms),
+        "interactive" => interaction(serde_json::from_str(payload), now_ms),
+        "slash_commands" => {
+            let fields: Value = serde_json::from_str(payload).unwrap_or_default();
+            slash(|name| fields[name].as_str(), now_ms)
+        }
+        _ => Parsed::Nothing,
+    }
 }
 
-impl Slash {
-    pub fn event(self, now_ms: i64) -> Incoming {
-        let place = Place::channel(self.team, self.channel);
-        Incoming {
-            dedupe_id: format!("slash:{}", self.trigger),
-            delivery_id: self.trigger,
-            thread: place.thread(),
-            anchor: place.anchor(),
-            sender: Sender { id: self.user, name: self.user_name },
-            addressed: if place.is_dm() { Addressed::Dm } else { Addressed::Mention },
-            what: What::Command { text: plain_text(&self.text, None) },
-            received_at_ms: now_ms,
+fn pushed(pushed: serde_json::Result<Pushed>, now_ms: i64) -> Parsed {
+    match pushed {
+        Ok(Pushed::UrlVerification { challenge }) => Parsed::Challenge(challenge),
+        Ok(Pushed::EventCallback(callback)) => of_callback(*callback, now_ms).unwrap_or(Parsed::Nothing),
+        Ok(Pushed::AppRateLimited { team_id }) => {
+            tracing::warn!(team = team_id, "slack limits the events it sends us");
+            Parsed::Nothing
+        }
+        Ok(Pushed::Unknown) => Parsed::Nothing,
+        Err(error) => {
+            tracing::debug!(%error, "an event that cannot be read was left out");
+            Parsed::Nothing
         }
     }
 }
 
-/// A press, or a form that was filled in, if that is what happened.
-pub(crate) fn of_interaction(happened: SlackInteractionEvent, now_ms: i64) -> Option<Incoming> {
-    match happened {
-        SlackInteractionEvent::BlockActions(press) => press_event(press, now_ms),
-        SlackInteractionEvent::ViewSubmission(submission) => crate::form::filled(submission, now_ms),
-        _ => None,
+fn interaction(happened: serde_json::Result<Interaction>, now_ms: i64) -> Parsed {
+    let event = match happened {
+        Ok(Interaction::BlockActions(press)) => press_event(press, now_ms),
+        Ok(Interaction::ViewSubmission(submission)) => crate::form::filled(submission, now_ms),
+        Ok(Interaction::Unknown) => None,
+        Err(error) => {
+            tracing::debug!(%error, "a press that cannot be read was left out");
+            None
+        }
+    };
+    event.map_or(Parsed::Nothing, Parsed::event)
+}
+
+fn slash<'a>(field: impl Fn(&str) -> Option<&'a str>, now_ms: i64) -> Parsed {
+    let Some(slash) = Slash::read(field) else { return Parsed::Nothing };
+    let place = Place::channel(slash.install, slash.channel);
+    Parsed::event(Incoming {
+        dedupe_id: format!("slash:{}", slash.trigger),
+        delivery_id: slash.trigger,
+        thread: place.thread(),
+        anchor: place.anchor(),
+        sender: Sender { id: slash.user, name: slash.user_name },
+        addressed: if place.is_dm() { Addressed::Dm } else { Addressed::Mention },
+        what: What::Command { text: plain_text(&slash.text, None) },
+        received_at_ms: now_ms,
+    })
+}
+
+impl Parsed {
+    fn event(event: Incoming) -> Self {
+        Self::Event(Box::new(event))
     }
-}
-
-fn boxed(event: Option<Incoming>) -> Parsed {
-    event.map_or(Parsed::Nothing, |e| Parsed::Event(Box::new(e)))
-}
-
-/// What a message or a mention have in common.
-struct Said {
-    channel: String,
-    ts: String,
-    thread_ts: Option<String>,
-    user: String,
-    text: String,
-    dm: bool,
-    mention: bool,
 }
 
 /// What the Events API tells.
-pub(crate) fn of_callback(callback: SlackPushEventCallback, now_ms: i64) -> Option<Incoming> {
-    let team = callback.team_id.0;
-    let bot = callback.authorizations.and_then(|a| a.into_iter().next()).map(|a| a.user_id.0);
-    let said = match callback.event {
-        SlackEventCallbackBody::AppMention(e) => Said {
-            channel: e.channel.0,
-            ts: e.origin.ts.0,
-            thread_ts: e.origin.thread_ts.map(|t| t.0),
-            user: e.user.0,
-            text: e.content.text.unwrap_or_default(),
-            dm: false,
-            mention: true,
-        },
-        SlackEventCallbackBody::Message(e) => message_said(e, bot.as_deref())?,
-        SlackEventCallbackBody::MemberLeftChannel(e) if bot.as_deref() == Some(e.user.0.as_str()) => {
-            return Some(happened(What::Left, Place::channel(team, e.channel.0), String::new(), callback.event_id.0, now_ms));
+fn of_callback(callback: Callback, now_ms: i64) -> Option<Parsed> {
+    let (install, bot) = (callback.install()?, callback.bot());
+    let (id, at_ms) = (callback.event_id, callback.event_time * 1_000);
+    let beside = |what: What, place: Place, user: String, id: String| happened(what, place, user, id, now_ms);
+    let event = match callback.event {
+        Happened::AppMention(words) => said(words, true, install, bot.as_deref(), id, now_ms)?,
+        Happened::Message(words) => said(words, false, install, bot.as_deref(), id, now_ms)?,
+        Happened::MemberLeftChannel { user, channel } if bot.as_ref() == Some(&user) => {
+            beside(What::Left, Place::channel(install, channel), String::new(), id)
         }
-        SlackEventCallbackBody::AppHomeOpened(e) if e.tab.as_deref().is_none_or(|tab| tab == "home") => {
-            let place = Place { home_of: Some(e.user.0.clone()), ..Place::channel(team, e.channel.0) };
-            return Some(happened(What::Home, place, e.user.0, callback.event_id.0, now_ms));
+        Happened::AppHomeOpened { user, channel, tab } if tab.as_deref().is_none_or(|tab| tab == "home") => {
+            beside(What::Home, Place { home_of: Some(user.clone()), ..Place::channel(install, channel) }, user, id)
         }
-        SlackEventCallbackBody::AssistantThreadStarted(e) => {
-            let opened = e.assistant_thread;
-            let place = Place { thread_ts: Some(opened.thread_ts.0), opened: true, ..Place::channel(team, opened.channel_id.0) };
-            return Some(happened(What::Opened, place, opened.user_id.0, callback.event_id.0, now_ms));
+        Happened::AssistantThreadStarted { assistant_thread: pane } => {
+            let place = Place { thread_ts: Some(pane.thread_ts), opened: true, ..Place::channel(install, pane.channel_id) };
+            beside(What::Opened, place, pane.user_id, id)
         }
-        SlackEventCallbackBody::AgentSessionStopped(e) => {
-            let place = Place { thread_ts: e.thread_ts.map(|t| t.0), ..Place::channel(team, e.channel.0) };
-            return Some(happened(What::Text { text: "stop".into() }, place, e.user?.0, callback.event_id.0, now_ms));
+        Happened::AgentSessionStopped { channel, thread_ts, user } => {
+            beside(What::Text { text: "stop".into() }, Place { thread_ts, ..Place::channel(install, channel) }, user?, id)
         }
-        SlackEventCallbackBody::LinkShared(e) => return link_shared(e, team, callback.event_id.0, now_ms),
-        SlackEventCallbackBody::AppUninstalled(_) => {
-            return Some(happened(What::Left, Place::channel(team, String::new()), String::new(), callback.event_id.0, now_ms));
+        Happened::LinkShared(links) => link_shared(links, install, id, now_ms)?,
+        Happened::AppUninstalled => {
+            let left = beside(What::Left, Place::channel(install.clone(), String::new()), String::new(), id);
+            return Some(Parsed::Revoked(Box::new(Revoked { install, at_ms, left: Some(left) })));
+        }
+        Happened::TokensRevoked { tokens } if !tokens.bot.is_empty() => {
+            return Some(Parsed::Revoked(Box::new(Revoked { install, at_ms, left: None })));
         }
         _ => return None,
     };
-    if bot.as_deref() == Some(said.user.as_str()) {
+    Some(Parsed::event(event))
+}
+
+/// What a person wrote. A message that mentions the bot is a mention, too, since Slack tells it both ways.
+fn said(words: Words, mention: bool, install: String, bot: Option<&str>, id: String, now_ms: i64) -> Option<Incoming> {
+    let by_person = matches!(words.subtype.as_deref(), None | Some("file_share" | "thread_broadcast" | "me_message"));
+    if !by_person || words.bot_id.is_some() || words.hidden {
         return None;
     }
-    let addressed = match (said.dm, said.mention, &said.thread_ts) {
+    let user = words.user.filter(|user| Some(user.as_str()) != bot)?;
+    let text = words.text.unwrap_or_default();
+    let mention = mention || bot.is_some_and(|b| text.contains(&format!("<@{b}>")) || text.contains(&format!("<@{b}|")));
+    let dm = words.channel.starts_with('D');
+    let addressed = match (dm, mention, &words.thread_ts) {
         (true, _, _) => Addressed::Dm,
         (false, true, _) => Addressed::Mention,
         (false, false, Some(_)) => Addressed::FollowUp,
         (false, false, None) => return None,
     };
-    let thread_ts = if said.dm { said.thread_ts } else { Some(said.thread_ts.unwrap_or_else(|| said.ts.clone())) };
-    let place = Place { thread_ts, ..Place::channel(team, said.channel.clone()) };
+    let thread_ts = if dm { words.thread_ts } else { Some(words.thread_ts.unwrap_or_else(|| words.ts.clone())) };
+    // A mention comes twice, as `message` and as `app_mention`, with the same time stamp.
+    let dedupe_id = format!("{}:{}", words.channel, words.ts);
+    let place = Place { thread_ts, ..Place::channel(install, words.channel) };
     Some(Incoming {
-        delivery_id: callback.event_id.0,
-        // A mention comes twice, as `message` and as `app_mention`, with the same time stamp.
-        dedupe_id: format!("{}:{}", said.channel, said.ts),
+        delivery_id: id,
+        dedupe_id,
         thread: place.thread(),
         anchor: place.anchor(),
-        sender: Sender { id: said.user, name: None },
+        sender: Sender { id: user, name: None },
         addressed,
-        what: What::Text { text: plain_text(&said.text, bot.as_deref()) },
+        what: What::Text { text: plain_text(&text, bot) },
         received_at_ms: now_ms,
-    })
-}
-
-fn message_said(e: SlackMessageEvent, bot: Option<&str>) -> Option<Said> {
-    let said_by_person = matches!(
-        e.subtype,
-        None | Some(SlackMessageEventType::FileShare | SlackMessageEventType::ThreadBroadcast | SlackMessageEventType::MeMessage)
-    );
-    if !said_by_person || e.sender.bot_id.is_some() || e.hidden == Some(true) {
-        return None;
-    }
-    let text = e.content.and_then(|c| c.text).unwrap_or_default();
-    let channel = e.origin.channel?.0;
-    Some(Said {
-        dm: channel.starts_with('D'),
-        mention: bot.is_some_and(|b| text.contains(&format!("<@{b}>")) || text.contains(&format!("<@{b}|"))),
-        channel,
-        ts: e.origin.ts.0,
-        thread_ts: e.origin.thread_ts.map(|t| t.0),
-        user: e.sender.user?.0,
-        text,
     })
 }
 
@@ -256,39 +254,37 @@ fn happened(what: What, place: Place, user: String, event_id: String, now_ms: i6
 }
 
 /// The first link of a message that people see where the bot is a member; not of one that is still being written.
-fn link_shared(e: SlackLinkSharedEvent, team: String, event_id: String, now_ms: i64) -> Option<Incoming> {
-    let sent = e.is_bot_user_member && e.source.as_deref() != Some("composer");
-    let url = e.links.into_iter().next().filter(|_| sent)?.url;
-    let below = Shared { url: url.to_string(), ts: e.message_ts.0 };
-    let place = Place { below: Some(below), ..Place::channel(team, e.channel.0) };
-    Some(happened(What::Link { url }, place, e.user.0, event_id, now_ms))
+fn link_shared(shared: Links, install: String, event_id: String, now_ms: i64) -> Option<Incoming> {
+    let sent = shared.is_bot_user_member && shared.source.as_deref() != Some("composer");
+    let url = shared.links.into_iter().next().filter(|_| sent)?.url;
+    let below = Shared { url: url.to_string(), ts: shared.message_ts };
+    let place = Place { below: Some(below), ..Place::channel(install, shared.channel) };
+    Some(happened(What::Link { url }, place, shared.user, event_id, now_ms))
 }
 
-fn press_event(press: SlackInteractionBlockActionsEvent, now_ms: i64) -> Option<Incoming> {
-    let action = press.actions?.into_iter().next()?.value?;
-    let user = press.user?;
+fn press_event(press: Press, now_ms: i64) -> Option<Incoming> {
+    let install = press.install()?;
+    let action = press.actions.into_iter().next()?.value?;
     let (place, message) = match (press.container, press.view) {
-        (SlackInteractionActionContainer::Message(container), _) => {
-            let channel = container.channel_id.map(|c| c.0).or(press.channel.map(|c| c.id.0))?;
-            let ts = container.message_ts.0;
-            let thread_ts = press.message.and_then(|m| m.origin.thread_ts).map(|t| t.0);
-            let here = Place { thread_ts, ..Place::channel(press.team.id.0, channel) };
+        (Container::Message { message_ts: ts, channel_id }, _) => {
+            let here = Place {
+                thread_ts: press.message.and_then(|m| m.thread_ts),
+                ..Place::channel(install, channel_id.or(press.channel.map(|c| c.id))?)
+            };
             let message = message_ref(&here, &ts);
             let thread_ts = here.thread_ts.clone().or_else(|| (!here.is_dm()).then_some(ts));
             (Place { thread_ts, ..here }, Some(message))
         }
         // App Home tells nothing of a channel; the direct messages of whoever sees it were noted when it was made.
-        (SlackInteractionActionContainer::View(_), Some(SlackView::Home(view))) => {
-            (Place::channel(press.team.id.0, view.private_metadata?), None)
-        }
+        (Container::View, Some(view)) if view.kind == "home" => (Place::channel(install, view.private_metadata?), None),
         _ => return None,
     };
     Some(Incoming {
-        delivery_id: press.trigger_id.0.clone(),
-        dedupe_id: format!("press:{}", press.trigger_id.0),
+        delivery_id: press.trigger_id.clone(),
+        dedupe_id: format!("press:{}", press.trigger_id),
         thread: place.thread(),
         anchor: place.anchor(),
-        sender: Sender { id: user.id.0, name: user.name },
+        sender: Sender { id: press.user.id.clone(), name: press.user.name() },
         addressed: Addressed::Mention,
         what: What::Press { action, message },
         received_at_ms: now_ms,

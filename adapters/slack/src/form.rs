@@ -2,10 +2,11 @@
 
 use crate::Slack;
 use crate::event::Place;
+use crate::wire::{Submission, Typed};
 use chat::{Addressed, Anchor, ChatError, Field, Form, Incoming, MessageRef, Sender, What, text};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use slack_morphism::prelude::*;
+use std::collections::HashMap;
 
 const TITLE_CHARS: usize = 24;
 const LABEL_CHARS: usize = 2_000;
@@ -33,7 +34,8 @@ impl Slack {
             "submit": words(&form.submit, TITLE_CHARS), "close": words("Close", TITLE_CHARS),
             "blocks": form.fields.iter().map(input).collect::<Vec<_>>(),
         });
-        self.call::<Value>("views.open", &json!({ "trigger_id": press.delivery_id, "view": view })).await.map(drop)
+        let place = Place::read(&press.anchor).ok_or_else(|| ChatError::Gone("the address is not one of Slack".into()))?;
+        self.call::<Value>(&place.team, "views.open", &json!({ "trigger_id": press.delivery_id, "view": view })).await.map(drop)
     }
 }
 
@@ -55,23 +57,23 @@ fn input(field: &Field) -> Value {
 }
 
 /// A form that was filled in.
-pub(crate) fn filled(submission: SlackInteractionViewSubmissionEvent, now_ms: i64) -> Option<Incoming> {
-    let SlackView::Modal(view) = submission.view.view else { return None };
-    let Opened { anchor, message } = serde_json::from_str(&view.private_metadata?).ok()?;
+pub(crate) fn filled(submission: Submission, now_ms: i64) -> Option<Incoming> {
+    let view = submission.view;
+    let Opened { anchor, message } = serde_json::from_str(view.private_metadata.as_deref().filter(|_| view.kind == "modal")?).ok()?;
     let place = Place::read(&anchor)?;
-    let fields = submission.view.state_params.state.into_iter().flat_map(|s| s.values);
-    let value = |mut elements: std::collections::HashMap<SlackActionId, SlackViewStateValue>| {
-        elements.remove(&SlackActionId(ELEMENT.into())).and_then(|e| e.value).unwrap_or_default()
-    };
-    let id = submission.view.state_params.id.0;
+    let value = |mut elements: HashMap<String, Typed>| elements.remove(ELEMENT).and_then(|e| e.value).unwrap_or_default();
     Some(Incoming {
-        dedupe_id: format!("form:{id}"),
-        delivery_id: id,
+        dedupe_id: format!("form:{}", view.id),
+        delivery_id: view.id,
         thread: place.thread(),
         anchor,
-        sender: Sender { id: submission.user.id.0, name: submission.user.name },
+        sender: Sender { id: submission.user.id.clone(), name: submission.user.name() },
         addressed: if place.is_dm() { Addressed::Dm } else { Addressed::Mention },
-        what: What::Filled { action: view.callback_id?.0, values: fields.map(|(name, e)| (name.0, value(e))).collect(), message },
+        what: What::Filled {
+            action: view.callback_id?,
+            values: view.state.values.into_iter().map(|(name, e)| (name, value(e))).collect(),
+            message,
+        },
         received_at_ms: now_ms,
     })
 }

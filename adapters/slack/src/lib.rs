@@ -3,45 +3,74 @@
 
 mod event;
 mod form;
+mod install;
+mod intake;
 mod render;
 mod route;
+mod scopes;
 mod socket;
 mod stream;
+mod tokens;
 mod web;
+mod wire;
 
+pub use install::{install_router, invitation};
 pub use render::{Part, render, text_only};
 pub use route::router;
+pub use scopes::{SCOPES, Standing};
+pub use tokens::{Distribution, Installation, InstallationStore, StoreError};
 
-use chat::{ChatError, Overall, Pace, Rate};
+use chat::{Overall, Pace, Rate};
 use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::connect::HttpConnector;
 use slack_morphism::prelude::*;
 use slack_morphism::signature_verifier::SlackEventSignatureVerifier;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
+use tokens::{Installed, Tokens};
+use url::Url;
 
 type Connector = SlackClientHyperConnector<HttpsConnector<HttpConnector>>;
 
-/// How to reach one Slack workspace.
+/// How to reach Slack.
 #[derive(Clone)]
 pub struct Settings {
-    /// Bot token, `xoxb-…`.
-    pub bot_token: String,
+    /// Where the bot's tokens come from.
+    pub access: Access,
     /// Signing secret of the app; `None`: nothing is taken over the URL.
     pub signing_secret: Option<String>,
     /// App-level token for Socket Mode, `xapp-…`; `None`: events come over the URL.
     pub app_token: Option<String>,
     /// Base URL of the Web API, `https://slack.com/api`.
-    pub api_base_url: String,
+    pub api_base_url: Url,
     /// Whether Slack's rates are kept to.
     pub paced: bool,
 }
 
-/// The Slack app in one workspace.
+/// Where the bot's tokens come from.
+#[derive(Clone)]
+pub enum Access {
+    /// The bot token of the one workspace, `xoxb-…`.
+    Token(String),
+    /// Workspaces install the app by a link.
+    Distributed(Distribution),
+}
+
+/// The Slack app, in one workspace or in all that have installed it.
 pub struct Slack {
     client: SlackClient<Connector>,
-    token: SlackApiToken,
+    https: HttpsConnector<HttpConnector>,
+    api_base_url: Url,
+    tokens: Tokens,
     verifier: Option<SlackEventSignatureVerifier>,
     app_token: Option<SlackApiToken>,
+    paced: bool,
+    workspaces: Mutex<HashMap<String, Arc<Workspace>>>,
+}
+
+/// What is known of one workspace (or organisation): Slack counts for each on its own.
+struct Workspace {
     paces: Option<Paces>,
     streams: stream::Streams,
 }
@@ -87,43 +116,48 @@ impl Slack {
         if signing_secret.is_none() && app_token.is_none() {
             return Err(SetupError::NoWayIn);
         }
-        let connector = hyper_rustls::HttpsConnectorBuilder::new()
+        let https = hyper_rustls::HttpsConnectorBuilder::new()
             .try_with_platform_verifier()
             .map_err(|e| SetupError::Tls(e.to_string()))?
             .https_or_http()
             .enable_http1()
             .build();
-        let base = settings.api_base_url.trim_end_matches('/').to_owned();
-        let connector = SlackClientHyperConnector::with_connector(connector).with_slack_api_url(&base);
+        let base = settings.api_base_url.as_str().trim_end_matches('/');
+        let client = SlackClient::new(SlackClientHyperConnector::with_connector(https.clone()).with_slack_api_url(base));
         Ok(Self {
-            client: SlackClient::new(connector),
-            token: SlackApiToken::new(settings.bot_token.into()),
+            tokens: match settings.access {
+                Access::Token(token) => Tokens::One(SlackApiToken::new(token.into())),
+                Access::Distributed(app) => Tokens::Many(Installed::new(app, client.clone())),
+            },
+            client,
+            https,
             verifier: signing_secret.map(|secret| SlackEventSignatureVerifier::new(&secret.into())),
             app_token: app_token.map(|token| SlackApiToken::new(token.into())),
-            paces: settings.paced.then(|| Paces {
-                posts: Pace::new(&[POSTS], POSTS),
-                edits: Pace::new(&[EDITS], GROWING),
-                starts: STREAMS.overall(),
-                appends: Pace::new(&[APPENDS], APPENDS),
-                stops: STREAMS.overall(),
-                all: ALL.overall(),
-            }),
-            streams: stream::Streams::default(),
+            api_base_url: settings.api_base_url,
+            paced: settings.paced,
+            workspaces: Mutex::default(),
         })
     }
 
-    /// Tries the tokens: the bot's name and workspace.
-    ///
-    /// # Errors
-    /// When Slack does not accept the token or cannot be reached.
-    pub async fn who_am_i(&self) -> Result<String, ChatError> {
-        let session = self.client.open_session(&self.token);
-        let answer = session.auth_test().await.map_err(web::chat_error)?;
-        if let Some(token) = &self.app_token {
-            let opened = self.client.open_session(token).apps_connections_open(&SlackApiAppsConnectionOpenRequest::new()).await;
-            opened.map_err(|e| ChatError::Forbidden(format!("Socket Mode: {}", web::chat_error(e))))?;
+    /// What is known of a workspace; the one of the settings answers to every name.
+    fn workspace(&self, install: &str) -> Arc<Workspace> {
+        let name = if matches!(self.tokens, Tokens::One(_)) { "" } else { install };
+        let mut workspaces = self.workspaces.lock().unwrap_or_else(PoisonError::into_inner);
+        let fresh = || Arc::new(Workspace { paces: self.paced.then(Paces::new), streams: stream::Streams::default() });
+        workspaces.entry(name.to_owned()).or_insert_with(fresh).clone()
+    }
+}
+
+impl Paces {
+    fn new() -> Self {
+        Self {
+            posts: Pace::new(&[POSTS], POSTS),
+            edits: Pace::new(&[EDITS], GROWING),
+            starts: STREAMS.overall(),
+            appends: Pace::new(&[APPENDS], APPENDS),
+            stops: STREAMS.overall(),
+            all: ALL.overall(),
         }
-        Ok(format!("{} in workspace {}", answer.user.as_deref().unwrap_or("bot"), answer.team))
     }
 }
 

@@ -1,6 +1,7 @@
 //! The one URL for events, commands and presses: verified over the raw bytes, stored, then acknowledged.
 
 use crate::event::{self, Parsed};
+use crate::intake::NotStored;
 use crate::{Slack, now_ms};
 use axum::Router;
 use axum::body::Bytes;
@@ -8,7 +9,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
-use chat::{Accepted, Inbox};
+use chat::Inbox;
 use slack_morphism::signature_verifier::SlackEventSignatureVerifier;
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,22 +32,13 @@ async fn receive(State(door): State<Door>, headers: HeaderMap, body: Bytes) -> R
     let Some(text) = door.slack.verifier.as_ref().and_then(|verifier| verified(verifier, &headers, &body)) else {
         return StatusCode::UNAUTHORIZED.into_response();
     };
-    let event = match event::parse(text, now_ms()) {
+    let parsed = match event::parse(text, now_ms()) {
         Parsed::Challenge(challenge) => return challenge.into_response(),
-        Parsed::Nothing => return StatusCode::OK.into_response(),
-        Parsed::Event(event) => *event,
+        other => other,
     };
-    let (delivery, thread) = (event.delivery_id.clone(), event.thread.storage_key());
-    match tokio::time::timeout(STORE_WITHIN, door.inbox.accept(event)).await {
-        Ok(Ok(Accepted::New | Accepted::Duplicate | Accepted::Ignored)) => StatusCode::OK.into_response(),
-        Ok(Err(error)) => {
-            tracing::error!(%error, delivery, thread, "an event could not be stored; slack will deliver it again");
-            StatusCode::SERVICE_UNAVAILABLE.into_response()
-        }
-        Err(_) => {
-            tracing::warn!(delivery, thread, "storing an event took too long; slack will deliver it again");
-            StatusCode::SERVICE_UNAVAILABLE.into_response()
-        }
+    match door.slack.take(door.inbox.as_ref(), parsed, STORE_WITHIN).await {
+        Ok(()) => StatusCode::OK.into_response(),
+        Err(NotStored) => StatusCode::SERVICE_UNAVAILABLE.into_response(),
     }
 }
 

@@ -36,15 +36,17 @@ impl Streams {
 impl Slack {
     /// Shows a status in a thread; whether people see it.
     pub(crate) async fn set_status(&self, place: &Place, doing: &str) -> bool {
-        let Some(thread) = place.thread_ts.as_ref().filter(|_| !self.streams.without_status.load(Ordering::Relaxed)) else { return false };
+        let workspace = self.workspace(&place.team);
+        let streams = &workspace.streams;
+        let Some(thread) = place.thread_ts.as_ref().filter(|_| !streams.without_status.load(Ordering::Relaxed)) else { return false };
         let status = chat::text::shorten(&format!("is {doing} …"), STATUS_CHARS);
         let body = json!({ "channel_id": place.channel, "thread_ts": thread, "status": status });
-        let shown = self.call::<Value>("assistant.threads.setStatus", &body).await;
+        let shown = self.call::<Value>(&place.team, "assistant.threads.setStatus", &body).await;
         if let Err(ChatError::Forbidden(why)) = &shown
             && lacking(why)
         {
             tracing::info!(why, "slack shows no status here; a message says what is being done");
-            self.streams.without_status.store(true, Ordering::Relaxed);
+            streams.without_status.store(true, Ordering::Relaxed);
         }
         shown.is_ok()
     }
@@ -55,41 +57,48 @@ impl Slack {
     /// [`ChatError::RateLimited`] also as long as there is no whole word.
     pub(crate) async fn start_stream(&self, place: &Place, person: &str, message: &Message) -> Result<Option<String>, ChatError> {
         let (Some(thread), Some(words)) = (&place.thread_ts, growing_words(message)) else { return Ok(None) };
-        if self.streams.without_streams.load(Ordering::Relaxed) {
+        let workspace = self.workspace(&place.team);
+        let streams = &workspace.streams;
+        if streams.without_streams.load(Ordering::Relaxed) {
             return Ok(None);
         }
         if words.is_empty() {
             return Err(ChatError::RateLimited(FIRST_WORDS)); // Not a whole word yet.
         }
-        if self.paces.as_ref().is_some_and(|p| p.starts.check().is_err()) {
+        if workspace.paces.as_ref().is_some_and(|p| p.starts.check().is_err()) {
             return Ok(None);
         }
         let first = head(&words).to_owned();
-        let body = json!({ "channel": place.channel, "thread_ts": thread, "recipient_user_id": person, "recipient_team_id": place.team,
-            "markdown_text": first });
-        self.pace_post(&place.channel).await?;
-        match self.call::<Posted>("chat.startStream", &body).await {
+        let body = json!({ "channel": place.channel, "thread_ts": thread, "recipient_user_id": person,
+            "recipient_team_id": self.team_of(place, person).await?, "markdown_text": first });
+        self.pace_post(place).await?;
+        match self.call::<Posted>(&place.team, "chat.startStream", &body).await {
             Ok(posted) => {
-                self.streams.shown().insert(key(&place.channel, &posted.ts), first);
+                streams.shown().insert(key(&place.channel, &posted.ts), first);
                 Ok(Some(posted.ts))
             }
             Err(error @ ChatError::MayHaveLanded(_)) => Err(error),
             Err(error) => {
                 tracing::info!(%error, "slack takes no stream here; the answer grows by edits");
                 if matches!(&error, ChatError::Forbidden(why) if lacking(why)) {
-                    self.streams.without_streams.store(true, Ordering::Relaxed);
+                    streams.without_streams.store(true, Ordering::Relaxed);
                 }
                 Ok(None)
             }
         }
     }
 
+    /// The workspace of a person: that of the place, unless the app is installed for many.
+    async fn team_of(&self, place: &Place, person: &str) -> Result<Option<String>, ChatError> {
+        if place.is_of_organisation() { Ok(self.person(place, person).await?.team_id) } else { Ok(Some(place.team.clone())) }
+    }
+
     /// Appends what is new to a stream; `false` when the message is not one, or shows something else now.
-    pub(crate) async fn append(&self, channel: &str, ts: &str, message: &Message) -> Result<bool, ChatError> {
-        let key = key(channel, ts);
-        let Some(shown) = self.streams.shown().get(&key).cloned() else { return Ok(false) };
+    pub(crate) async fn append(&self, place: &Place, ts: &str, message: &Message) -> Result<bool, ChatError> {
+        let (workspace, key) = (self.workspace(&place.team), key(&place.channel, ts));
+        let Some(shown) = workspace.streams.shown().get(&key).cloned() else { return Ok(false) };
         let Some(words) = growing_words(message) else {
-            self.stop_stream(channel, ts).await?;
+            self.stop_stream(place, ts).await?;
             return Ok(false);
         };
         let Some(new) = words.strip_prefix(&shown).map(head) else {
@@ -98,12 +107,13 @@ impl Slack {
         if new.is_empty() {
             return Ok(true);
         }
-        if let Some(paces) = &self.paces {
+        if let Some(paces) = &workspace.paces {
             paces.appends.turn("workspace", &paces.all, true).await?;
         }
-        match self.call::<Value>("chat.appendStream", &json!({ "channel": channel, "ts": ts, "markdown_text": new })).await {
+        let body = json!({ "channel": place.channel, "ts": ts, "markdown_text": new });
+        match self.call::<Value>(&place.team, "chat.appendStream", &body).await {
             Ok(_) => {
-                self.streams.shown().insert(key, shown + new);
+                workspace.streams.shown().insert(key, shown + new);
                 Ok(true)
             }
             // It has ended by itself: what it shows stays, and the last word replaces it.
@@ -113,19 +123,21 @@ impl Slack {
     }
 
     /// Ends a stream, if the message is one that this process has begun: from here on it can be edited like any other.
-    pub(crate) async fn end_stream(&self, channel: &str, ts: &str) -> Result<(), ChatError> {
-        if self.streams.shown().contains_key(&key(channel, ts)) { self.stop_stream(channel, ts).await } else { Ok(()) }
+    pub(crate) async fn end_stream(&self, place: &Place, ts: &str) -> Result<(), ChatError> {
+        let begun = self.workspace(&place.team).streams.shown().contains_key(&key(&place.channel, ts));
+        if begun { self.stop_stream(place, ts).await } else { Ok(()) }
     }
 
     /// Ends a stream, whoever has begun it.
-    pub(crate) async fn stop_stream(&self, channel: &str, ts: &str) -> Result<(), ChatError> {
-        if let Some(paces) = &self.paces {
+    pub(crate) async fn stop_stream(&self, place: &Place, ts: &str) -> Result<(), ChatError> {
+        let workspace = self.workspace(&place.team);
+        if let Some(paces) = &workspace.paces {
             paces.stops.until_ready().await;
         }
-        match self.call::<Value>("chat.stopStream", &json!({ "channel": channel, "ts": ts })).await {
+        match self.call::<Value>(&place.team, "chat.stopStream", &json!({ "channel": place.channel, "ts": ts })).await {
             // It has ended by itself, or somebody has deleted it, which the edit then tells.
             Ok(_) | Err(ChatError::Gone(_)) => {
-                self.streams.shown().remove(&key(channel, ts));
+                workspace.streams.shown().remove(&key(&place.channel, ts));
                 Ok(())
             }
             Err(error) => Err(error),

@@ -1,7 +1,7 @@
 //! Messages out: the Web API, with its errors named after what the core does next.
 
 use crate::Slack;
-use crate::event::{Place, Shared, message_ref};
+use crate::event::{Place, Shared, message_ref, place_of};
 use crate::render::{Part, render, text_only};
 use async_trait::async_trait;
 use chat::{Anchor, Block, Button, Chat, ChatError, File, Form, Incoming, Limits, Message, MessageRef, Platform, Profile};
@@ -17,7 +17,24 @@ use url::Url;
 const STREAMING: &str = "streaming_state_conflict";
 /// Prompts that Slack shows in the assistant pane.
 const PROMPTS: usize = 4;
-const CALL_TIMEOUT: Duration = Duration::from_secs(15);
+pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// A person, as far as it is read.
+#[derive(Deserialize)]
+pub(crate) struct Person {
+    /// Their workspace.
+    pub team_id: Option<String>,
+    name: Option<String>,
+    #[serde(default)]
+    profile: PersonProfile,
+}
+
+#[derive(Default, Deserialize)]
+struct PersonProfile {
+    display_name: Option<String>,
+    real_name: Option<String>,
+    email: Option<String>,
+}
 
 /// The answer to what was posted.
 #[derive(Deserialize)]
@@ -46,6 +63,9 @@ impl Chat for Slack {
     /// The conversation of the thread; Slack documents no address of a thread that can be built without asking it.
     fn thread_url(&self, anchor: &Anchor) -> Option<Url> {
         let place = Place::read(anchor)?;
+        if place.is_of_organisation() {
+            return Url::parse(&format!("https://app.slack.com/client/{}/{}", place.team, place.channel)).ok();
+        }
         Url::parse_with_params("https://slack.com/app_redirect", [("team", &place.team), ("channel", &place.channel)]).ok()
     }
 
@@ -92,26 +112,26 @@ impl Chat for Slack {
     }
 
     async fn edit(&self, at: &MessageRef, message: &Message) -> Result<(), ChatError> {
-        let (channel, ts) = at.place.split_once(':').ok_or_else(|| ChatError::Gone("the address is not one of Slack".into()))?;
-        if message.partial && self.append(channel, ts, message).await? {
+        let (place, ts) = place_of(at).ok_or_else(|| ChatError::Gone("the address is not one of Slack".into()))?;
+        if message.partial && self.append(&place, ts, message).await? {
             return Ok(());
         }
-        self.end_stream(channel, ts).await?;
-        self.pace_edit(message.partial).await?;
+        self.end_stream(&place, ts).await?;
+        self.pace_edit(&place, message.partial).await?;
         let mut parts = render(message).into_iter();
         let first = parts.next().unwrap_or_default();
-        match self.update_part(channel, ts, &first).await {
+        match self.update_part(&place, ts, &first).await {
             Err(ChatError::Rejected(why)) => {
                 tracing::warn!(why, "slack refused the blocks; the words go out as text");
                 let text = text_only(message).into_iter().next().unwrap_or_default();
-                self.update_part(channel, ts, &text).await?;
+                self.update_part(&place, ts, &text).await?;
             }
             other => other?,
         }
         if message.partial {
             return Ok(());
         }
-        let place = Place { thread_ts: Some(ts.into()), ..Place::channel(String::new(), channel.into()) };
+        let place = Place { thread_ts: Some(ts.into()), ..place };
         for part in parts {
             self.send_part(&place, &part).await?;
         }
@@ -133,7 +153,7 @@ impl Chat for Slack {
             if let Some(thread) = &place.thread_ts {
                 body["thread_ts"] = json!(thread);
             }
-            match self.call::<Value>("chat.postEphemeral", &body).await {
+            match self.call::<Value>(&place.team, "chat.postEphemeral", &body).await {
                 Err(ChatError::Gone(_) | ChatError::Forbidden(_)) => return self.direct_message(&place, user, message).await,
                 other => other?,
             };
@@ -143,7 +163,8 @@ impl Chat for Slack {
 
     async fn upload(&self, anchor: &Anchor, file: &File) -> Result<(), ChatError> {
         let place = Place::read(anchor).ok_or_else(|| ChatError::Gone("the address is not one of Slack".into()))?;
-        let session = self.client.open_session(&self.token);
+        let token = self.tokens.of(&place.team).await?;
+        let session = self.client.open_session(&token);
         let wanted = SlackApiFilesGetUploadUrlExternalRequest::new(file.name.clone(), file.bytes.len());
         let granted = session.get_upload_url_external(&wanted).await.map_err(chat_error)?;
         let request = SlackApiFilesUploadViaUrlRequest::new(granted.upload_url.clone(), file.bytes.clone(), file.media_type.clone());
@@ -152,35 +173,45 @@ impl Chat for Slack {
         if let Some(thread) = &place.thread_ts {
             body["thread_ts"] = json!(thread);
         }
-        self.call::<Value>("files.completeUploadExternal", &body).await.map(|_| ())
+        self.call::<Value>(&place.team, "files.completeUploadExternal", &body).await.map(|_| ())
     }
 
-    async fn profile(&self, _anchor: &Anchor, user: &str) -> Result<Profile, ChatError> {
-        let session = self.client.open_session(&self.token);
-        let answer = session.users_info(&SlackApiUsersInfoRequest::new(user.into())).await.map_err(chat_error)?;
-        let profile = answer.user.profile;
-        let shown = profile.as_ref().and_then(|p| p.display_name.clone().filter(|n| !n.is_empty()).or(p.real_name.clone()));
-        Ok(Profile {
-            name: shown.or(answer.user.name).unwrap_or_else(|| user.to_owned()),
-            email: profile.and_then(|p| p.email).map(|e| e.0),
-        })
+    async fn profile(&self, anchor: &Anchor, user: &str) -> Result<Profile, ChatError> {
+        let place = Place::read(anchor).ok_or_else(|| ChatError::Gone("the address is not one of Slack".into()))?;
+        let known = self.person(&place, user).await?;
+        let shown = known.profile.display_name.filter(|n| !n.is_empty()).or(known.profile.real_name);
+        Ok(Profile { name: shown.or(known.name).unwrap_or_else(|| user.to_owned()), email: known.profile.email })
     }
 }
 
 impl Slack {
-    pub(crate) async fn pace_post(&self, channel: &str) -> Result<(), ChatError> {
-        match &self.paces {
-            Some(paces) => paces.posts.turn(channel, &paces.all, false).await,
+    pub(crate) async fn pace_post(&self, place: &Place) -> Result<(), ChatError> {
+        match &self.workspace(&place.team).paces {
+            Some(paces) => paces.posts.turn(&place.channel, &paces.all, false).await,
             None => Ok(()),
         }
     }
 
     /// Edits are counted for the whole workspace.
-    async fn pace_edit(&self, partial: bool) -> Result<(), ChatError> {
-        match &self.paces {
+    async fn pace_edit(&self, place: &Place, partial: bool) -> Result<(), ChatError> {
+        match &self.workspace(&place.team).paces {
             Some(paces) => paces.edits.turn("workspace", &paces.all, partial).await,
             None => Ok(()),
         }
+    }
+
+    /// What Slack knows of a person.
+    pub(crate) async fn person(&self, place: &Place, user: &str) -> Result<Person, ChatError> {
+        #[derive(Deserialize)]
+        struct Known {
+            user: Person,
+        }
+        let token = self.tokens.of(&place.team).await?;
+        let session = self.client.open_session(&token);
+        // This method takes no JSON.
+        let params = [("user", Some(user))];
+        let asked = session.http_session_api.http_get("users.info", &params, None);
+        asked.await.map(|k: Known| k.user).map_err(chat_error)
     }
 
     /// Further parts of a message go into its thread.
@@ -192,8 +223,8 @@ impl Slack {
     /// Fills a person's App Home.
     async fn publish_home(&self, place: &Place, user: &str, part: &Part) -> Result<MessageRef, ChatError> {
         let view = json!({ "type": "home", "private_metadata": place.channel, "blocks": part.blocks });
-        self.call::<Value>("views.publish", &json!({ "user_id": user, "view": view })).await?;
-        Ok(MessageRef { place: format!("{}:home", place.channel), opens: None })
+        self.call::<Value>(&place.team, "views.publish", &json!({ "user_id": user, "view": view })).await?;
+        Ok(MessageRef { opens: None, ..message_ref(place, "home") })
     }
 
     /// Greets in the assistant pane: buttons become prompts that a person can send with a click.
@@ -201,7 +232,7 @@ impl Slack {
         let prompt = |b: &Button| b.action.strip_prefix("say:").map(|words| json!({ "title": b.label, "message": words }));
         let prompts: Vec<Value> = message.buttons().filter_map(prompt).take(PROMPTS).collect();
         let body = json!({ "channel_id": place.channel, "thread_ts": place.thread_ts, "prompts": prompts });
-        if let Err(error) = self.call::<Value>("assistant.threads.setSuggestedPrompts", &body).await {
+        if let Err(error) = self.call::<Value>(&place.team, "assistant.threads.setSuggestedPrompts", &body).await {
             tracing::info!(%error, "slack shows no prompts here; the greeting goes out without them");
         }
         let words = message.blocks.iter().filter(|b| !matches!(b, Block::Buttons(_))).cloned().collect();
@@ -214,7 +245,7 @@ impl Slack {
     async fn unfurl(&self, place: &Place, shared: &Shared, part: &Part) -> Result<MessageRef, ChatError> {
         let unfurls = json!({ &shared.url: { "blocks": part.blocks } });
         let body = json!({ "channel": place.channel, "ts": shared.ts, "unfurls": unfurls });
-        self.call::<Value>("chat.unfurl", &body).await?;
+        self.call::<Value>(&place.team, "chat.unfurl", &body).await?;
         Ok(message_ref(place, &shared.ts))
     }
 
@@ -238,40 +269,55 @@ impl Slack {
         struct Id {
             id: String,
         }
-        let opened: Opened = self.call("conversations.open", &json!({ "users": user })).await?;
+        let opened: Opened = self.call(&place.team, "conversations.open", &json!({ "users": user })).await?;
         let dm = Place::channel(place.team.clone(), opened.channel.id);
         self.post(&dm.anchor(), message).await.map(|_| ())
     }
 
     async fn send_part(&self, place: &Place, part: &Part) -> Result<String, ChatError> {
-        self.pace_post(&place.channel).await?;
+        self.pace_post(place).await?;
         let mut body = part_body(&place.channel, part);
         if let Some(thread) = &place.thread_ts {
             body["thread_ts"] = json!(thread);
         }
         body["unfurl_links"] = json!(false);
         body["unfurl_media"] = json!(false);
-        self.call::<Posted>("chat.postMessage", &body).await.map(|p| p.ts)
+        self.call::<Posted>(&place.team, "chat.postMessage", &body).await.map(|p| p.ts)
     }
 
-    async fn update_part(&self, channel: &str, ts: &str, part: &Part) -> Result<(), ChatError> {
-        let mut body = part_body(channel, part);
+    async fn update_part(&self, place: &Place, ts: &str, part: &Part) -> Result<(), ChatError> {
+        let mut body = part_body(&place.channel, part);
         body["ts"] = json!(ts);
-        match self.call::<Value>("chat.update", &body).await {
+        match self.call::<Value>(&place.team, "chat.update", &body).await {
             // Whoever let it grow is gone without ending it.
             Err(ChatError::Forbidden(why)) if why.starts_with(STREAMING) => {
-                self.stop_stream(channel, ts).await?;
-                self.call::<Value>("chat.update", &body).await.map(|_| ())
+                self.stop_stream(place, ts).await?;
+                self.call::<Value>(&place.team, "chat.update", &body).await.map(|_| ())
             }
             other => other.map(|_| ()),
         }
     }
 
-    pub(crate) async fn call<T>(&self, method: &str, body: &Value) -> Result<T, ChatError>
+    /// Calls a method with the bot's token of an installation; once more when that token was replaced meanwhile.
+    pub(crate) async fn call<T>(&self, install: &str, method: &str, body: &Value) -> Result<T, ChatError>
     where
         T: for<'de> Deserialize<'de> + Send,
     {
-        let session = self.client.open_session(&self.token);
+        let token = self.tokens.of(install).await?;
+        match self.call_with(&token, method, body).await {
+            Err(ChatError::Forbidden(why)) => match self.tokens.instead(install, &token, &why).await? {
+                Some(token) => self.call_with(&token, method, body).await,
+                None => Err(ChatError::Forbidden(why)),
+            },
+            other => other,
+        }
+    }
+
+    pub(crate) async fn call_with<T>(&self, token: &SlackApiToken, method: &str, body: &Value) -> Result<T, ChatError>
+    where
+        T: for<'de> Deserialize<'de> + Send,
+    {
+        let session = self.client.open_session(token);
         let call = session.http_session_api.http_post(method, body, None);
         match tokio::time::timeout(CALL_TIMEOUT, call).await {
             Ok(answer) => answer.map_err(chat_error),

@@ -6,7 +6,7 @@ use chat::contract::{Remembering, Rig, run};
 use chat::{Chat, Message};
 use proptest::prelude::*;
 use sandbox::slack as sandbox_slack;
-use slack_chat::{Settings, Slack, render, router, text_only};
+use slack_chat::{Access, Settings, Slack, render, router, text_only};
 use std::sync::{Arc, Mutex};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -23,10 +23,10 @@ struct SlackRig {
 
 fn settings(far_side: &sandbox_slack::Slack, socket: bool) -> Settings {
     Settings {
-        bot_token: sandbox_slack::BOT_TOKEN.into(),
+        access: Access::Token(sandbox_slack::BOT_TOKEN.into()),
         signing_secret: (!socket).then(|| sandbox_slack::SIGNING_SECRET.into()),
         app_token: socket.then(|| sandbox_slack::APP_TOKEN.into()),
-        api_base_url: far_side.base_url(),
+        api_base_url: far_side.base_url().parse().unwrap(),
         paced: false,
     }
 }
@@ -198,10 +198,10 @@ async fn a_slow_disk_is_answered_503_in_time_and_the_event_counts_once() {
 #[test]
 fn an_empty_signing_secret_is_refused() {
     let settings = Settings {
-        bot_token: "x".into(),
+        access: Access::Token("x".into()),
         signing_secret: Some(" ".into()),
         app_token: None,
-        api_base_url: "http://127.0.0.1:1".into(),
+        api_base_url: "http://127.0.0.1:1".parse().unwrap(),
         paced: false,
     };
     assert!(Slack::new(settings).is_err());

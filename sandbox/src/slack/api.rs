@@ -1,6 +1,6 @@
 //! The Web API: posting, editing, whispering, files, people; limits and rates as documented.
 
-use super::{BOT_TOKEN, BOT_USER, Posted, Service, State as World, TEAM, blocks, modal, stream};
+use super::{BOT_USER, Posted, Service, State as World, blocks, installs, modal, stream};
 use crate::fault::{self, Kind};
 use axum::Json;
 use axum::body::Bytes;
@@ -11,6 +11,8 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+/// Methods that read no JSON.
+const WITHOUT_JSON: [&str; 3] = ["users.info", "files.getUploadURLExternal", "oauth.v2.access"];
 const PEOPLE: [(&str, &str); 3] = [("U1", "Lee Park"), ("U2", "Mia Jensen"), ("UBOT", "chatsheet")];
 
 pub(super) async fn call(
@@ -31,31 +33,39 @@ pub(super) async fn call(
         Some(Kind::ServerError) => return StatusCode::INTERNAL_SERVER_ERROR.into_response(),
         _ => {}
     }
-    let mut body: Value = serde_json::from_slice(&body).unwrap_or_else(|_| form(&body));
+    let read = if WITHOUT_JSON.contains(&method.as_str()) { None } else { serde_json::from_slice(&body).ok() };
+    let mut body: Value = read.unwrap_or_else(|| form(&body));
     if let (Value::Object(fields), Some(query)) = (&mut body, uri.query()) {
         fields.extend(url::form_urlencoded::parse(query.as_bytes()).map(|(k, v)| (k.into_owned(), json!(v))));
     }
-    let bearer = headers.get("authorization").and_then(|v| v.to_str().ok()).and_then(|v| v.strip_prefix("Bearer "));
+    let authorization = headers.get("authorization").and_then(|v| v.to_str().ok());
+    let bearer = authorization.and_then(|v| v.strip_prefix("Bearer "));
     let host = headers.get("host").and_then(|h| h.to_str().ok()).unwrap_or_default();
     let answer = if method == "apps.connections.open" {
         Json(super::socket::open(host, bearer)).into_response()
-    } else if bearer != Some(BOT_TOKEN) {
-        refused("invalid_auth")
+    } else if method == "oauth.v2.access" {
+        installs::access(&mut service.state(), authorization, &body, service.options.token_lifetime)
     } else {
-        run(&service, &method, body, host)
+        run(&service, &method, body, host, bearer)
     };
     service.changed.notify_waiters();
     fault::after(drawn, answer).await
 }
 
-fn run(service: &Service, method: &str, body: Value, host: &str) -> Response {
+fn run(service: &Service, method: &str, body: Value, host: &str, bearer: Option<&str>) -> Response {
     let mut state = service.state();
+    let (workspace, scopes) = match state.installs.open(bearer) {
+        Ok(opened) => opened,
+        Err(error) => return refused(error),
+    };
+    state.acting = workspace.install().to_owned();
     state.calls.push((method.to_owned(), body.clone()));
     let rates = service.options.enforce_rates;
     match method {
-        "auth.test" => ok(
-            json!({ "url": "https://sandbox.slack.com/", "team": "Sandbox", "user": "chatsheet", "team_id": TEAM, "user_id": BOT_USER, "bot_id": "B1" }),
-        ),
+        "auth.test" => {
+            let who = json!({ "url": "https://sandbox.slack.com/", "team": "Sandbox", "user": "chatsheet", "team_id": workspace.team, "user_id": BOT_USER, "bot_id": "B1" });
+            ([("x-oauth-scopes", scopes)], ok(who)).into_response()
+        }
         "chat.postMessage" => post_message(&mut state, &body, rates),
         "chat.update" => update(&mut state, &body, rates),
         "assistant.threads.setStatus" => stream::set_status(&mut state, &body),
@@ -72,7 +82,7 @@ fn run(service: &Service, method: &str, body: Value, host: &str) -> Response {
             let id = body["user"].as_str().unwrap_or_default();
             match PEOPLE.iter().find(|(u, _)| *u == id) {
                 Some((id, name)) => ok(
-                    json!({ "user": { "id": id, "team_id": TEAM, "name": name.to_lowercase().replace(' ', "."), "profile": { "real_name": name, "display_name": name, "email": format!("{}@example.com", name.to_lowercase().replace(' ', ".")) } } }),
+                    json!({ "user": { "id": id, "team_id": workspace.team, "name": name.to_lowercase().replace(' ', "."), "profile": { "real_name": name, "display_name": name, "email": format!("{}@example.com", name.to_lowercase().replace(' ', ".")) } } }),
                 ),
                 None => refused("user_not_found"),
             }
@@ -138,6 +148,7 @@ fn check(state: &World, body: &Value) -> Option<Response> {
 
 pub(super) fn posted(state: &mut World, body: &Value, user: &str) -> Posted {
     Posted {
+        install: state.acting.clone(),
         channel: body["channel"].as_str().unwrap_or_default().into(),
         ts: state.next_ts(),
         thread_ts: body["thread_ts"].as_str().map(str::to_owned),
@@ -155,12 +166,10 @@ fn post_message(state: &mut World, body: &Value, rates: bool) -> Response {
     if !channel.starts_with(['C', 'D', 'G']) {
         return refused("channel_not_found");
     }
-    if rates && over(state.posts.entry(channel.clone()).or_default(), 4, Duration::from_secs(4)) {
+    if rates && over(state.posts.entry((state.acting.clone(), channel.clone())).or_default(), 4, Duration::from_secs(4)) {
         return too_fast(state, 1);
     }
-    if let Some(thread) = body["thread_ts"].as_str()
-        && !state.messages.iter().any(|m| m.channel == channel && m.ts == thread)
-    {
+    if !body["thread_ts"].is_null() && state.message(&body["channel"], &body["thread_ts"]).is_none() {
         return refused("invalid_thread_ts");
     }
     if let Some(refusal) = check(state, body) {
@@ -174,15 +183,14 @@ fn post_message(state: &mut World, body: &Value, rates: bool) -> Response {
 }
 
 fn update(state: &mut World, body: &Value, rates: bool) -> Response {
-    if rates && over(&mut state.edits, 50, Duration::from_secs(60)) {
+    if rates && over(state.edits.entry(state.acting.clone()).or_default(), 50, Duration::from_secs(60)) {
         return too_fast(state, 5);
     }
     if let Some(refusal) = check(state, body) {
         return refusal;
     }
-    let (channel, ts) = (body["channel"].as_str().unwrap_or_default(), body["ts"].as_str().unwrap_or_default());
-    let found = state.messages.iter_mut().find(|m| m.channel == channel && m.ts == ts && m.only_for.is_none());
-    let Some(message) = found else { return refused("message_not_found") };
+    let (channel, ts) = (&body["channel"], &body["ts"]);
+    let Some(message) = state.message(channel, ts).filter(|m| m.only_for.is_none()) else { return refused("message_not_found") };
     if message.user != BOT_USER {
         return refused("cant_update_message");
     }
@@ -196,8 +204,7 @@ fn update(state: &mut World, body: &Value, rates: bool) -> Response {
 }
 
 fn unfurl(state: &mut World, body: &Value) -> Response {
-    let here = |m: &Posted| body["channel"] == m.channel && body["ts"] == m.ts;
-    if !state.messages.iter().any(here) {
+    if state.message(&body["channel"], &body["ts"]).is_none() {
         return refused("cannot_find_message");
     }
     for (url, shown) in body["unfurls"].as_object().into_iter().flatten() {

@@ -2,12 +2,14 @@
 
 mod api;
 mod blocks;
+mod installs;
 mod modal;
 mod people;
 mod socket;
 mod stream;
 
 pub use blocks::fault as block_fault;
+pub use installs::{CLIENT_ID, CLIENT_SECRET, Workspace};
 pub use people::Delivered;
 
 use crate::fault::Faults;
@@ -42,6 +44,8 @@ pub struct Options {
     pub ack_within: Duration,
     /// Waits before an event that was not acknowledged is sent again (Slack: at once, 1 min, 5 min).
     pub retry_after: [Duration; 3],
+    /// How long tokens that the app is given live; `None`: for ever.
+    pub token_lifetime: Option<Duration>,
 }
 
 impl Default for Options {
@@ -51,6 +55,7 @@ impl Default for Options {
             enforce_rates: false,
             ack_within: Duration::from_secs(3),
             retry_after: [Duration::ZERO, Duration::from_millis(200), Duration::from_secs(1)],
+            token_lifetime: None,
         }
     }
 }
@@ -60,6 +65,8 @@ impl Default for Options {
 pub struct Slack {
     running: Arc<Running>,
     service: Arc<Service>,
+    /// Where people are who write and press.
+    workspace: Workspace,
 }
 
 pub(crate) struct Service {
@@ -77,8 +84,11 @@ pub(crate) struct State {
     ticks: u64,
     refuse_blocks: bool,
     last_event: Option<String>,
-    posts: HashMap<String, VecDeque<Instant>>,
-    edits: VecDeque<Instant>,
+    /// Whose token the call that is being answered has.
+    acting: String,
+    installs: installs::Installs,
+    posts: HashMap<(String, String), VecDeque<Instant>>,
+    edits: HashMap<String, VecDeque<Instant>>,
     /// Every call of the Web API: method and body.
     calls: Vec<(String, Value)>,
     refused_for_rate: usize,
@@ -95,6 +105,8 @@ pub(crate) struct State {
 /// A message in the workspace.
 #[derive(Clone, Debug)]
 pub struct Posted {
+    /// The workspace (or organisation) that the app is installed in.
+    pub install: String,
     /// The channel.
     pub channel: String,
     /// Its time stamp, which is its id.
@@ -137,9 +149,10 @@ impl Slack {
             .route("/api/{method}", any(api::call))
             .route("/upload/{id}", post(api::upload))
             .route("/link", get(socket::link))
+            .route("/oauth/v2/authorize", get(installs::authorize))
             .route("/sandbox/say", post(people::say_route))
             .with_state(service.clone());
-        Ok(Self { running: Arc::new(serve::serve(listener, router)?), service })
+        Ok(Self { running: Arc::new(serve::serve(listener, router)?), service, workspace: Workspace::alone(TEAM) })
     }
 
     /// The base URL of its Web API.
@@ -216,7 +229,7 @@ impl Slack {
 
     /// All messages that are there, oldest first.
     pub fn messages(&self) -> Vec<Posted> {
-        self.service.state().messages.clone()
+        self.service.state().messages.iter().filter(|m| m.install == self.workspace.install()).cloned().collect()
     }
 
     /// Somebody deletes the messages that say this. Returns how many there were.
@@ -229,9 +242,8 @@ impl Slack {
 
     /// What people see in a thread, oldest first: who, and the words.
     pub fn thread(&self, channel: &str, root: Option<&str>) -> Vec<(String, String)> {
-        let inside =
-            |m: &&Posted| m.channel == channel && (root.is_none() || m.thread_ts.as_deref() == root || Some(m.ts.as_str()) == root);
-        self.service.state().messages.iter().filter(inside).map(|m| (m.user.clone(), m.seen())).collect()
+        let inside = |m: &Posted| m.channel == channel && (root.is_none() || m.thread_ts.as_deref() == root || Some(m.ts.as_str()) == root);
+        self.messages().iter().filter(|m| inside(m)).map(|m| (m.user.clone(), m.seen())).collect()
     }
 
     /// What a person sees in the app's home.
@@ -260,7 +272,7 @@ impl Slack {
     /// When the condition is not fulfilled in time; the error lists what is there.
     pub async fn until(&self, condition: impl Fn(&[Posted]) -> bool) -> anyhow::Result<()> {
         let seen = || self.messages().iter().map(|m| format!("{}: {}", m.user, m.seen())).collect();
-        serve::until(&self.service.changed, Duration::from_secs(10), || condition(&self.service.state().messages), seen).await
+        serve::until(&self.service.changed, Duration::from_secs(10), || condition(&self.messages()), seen).await
     }
 
     /// Waits until the stand-in ends, which it does only when it fails.
@@ -278,6 +290,11 @@ impl Service {
 }
 
 impl State {
+    /// The message with this time stamp, where the token of the call leads.
+    fn message(&mut self, channel: &Value, ts: &Value) -> Option<&mut Posted> {
+        self.messages.iter_mut().find(|m| m.install == self.acting && *channel == m.channel && *ts == m.ts)
+    }
+
     /// Time stamps as Slack makes them: seconds, a dot, six digits.
     fn next_ts(&mut self) -> String {
         self.ticks += 1;

@@ -2,7 +2,7 @@
 
 use super::api::{ok, refused};
 use super::people::Delivered;
-use super::{Slack, State as World, TEAM};
+use super::{Slack, State as World};
 use crate::serve;
 use axum::response::Response;
 use serde_json::{Map, Value, json};
@@ -64,7 +64,7 @@ pub(super) fn open(state: &mut World, body: &Value) -> Response {
         return refused("invalid_arguments");
     }
     state.modals.opened += 1;
-    (view["id"], view["hash"], view["team_id"]) = (json!(format!("V{}", state.modals.opened)), json!("1.x"), json!(TEAM));
+    (view["id"], view["hash"], view["team_id"]) = (json!(format!("V{}", state.modals.opened)), json!("1.x"), json!(state.acting));
     state.modals.open.insert(user, view.clone());
     ok(json!({ "view": view }))
 }
@@ -102,9 +102,9 @@ impl Slack {
         let mut filled = view;
         filled["state"] = json!({ "values": values });
         let payload = json!({
-            "type": "view_submission", "team": { "id": TEAM, "domain": "sandbox" }, "api_app_id": "A1", "token": "x", "trigger_id": "trigger.form",
-            "user": { "id": user, "username": user, "name": user, "team_id": TEAM }, "view": filled, "response_urls": [],
+            "type": "view_submission", "api_app_id": "A1", "token": "x", "trigger_id": "trigger.form",
+            "user": { "id": user, "username": user, "name": user }, "view": filled, "response_urls": [],
         });
-        self.service.deliver_payload(&payload).await
+        self.service.deliver_payload(&self.workspace, payload).await
     }
 }

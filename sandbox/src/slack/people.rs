@@ -1,6 +1,6 @@
 //! People: they write, mention, press and use the slash command; the app gets signed requests.
 
-use super::{BOT_USER, Posted, SIGNING_SECRET, Service, Slack, TEAM};
+use super::{BOT_USER, Posted, SIGNING_SECRET, Service, Slack, TEAM, Workspace};
 use axum::Form;
 use axum::extract::State;
 use hmac::{Hmac, KeyInit, Mac};
@@ -22,13 +22,13 @@ pub struct Delivered {
 impl Slack {
     /// Somebody writes. A mention in a channel is sent twice, as `message` and as `app_mention`.
     pub async fn say(&self, channel: &str, user: &str, text: &str, thread: Option<&str>) -> Delivered {
-        self.service.say(channel, user, text, thread).await
+        self.service.say(&self.workspace, channel, user, text, thread).await
     }
 
     /// Somebody presses the button with this label on the newest message that has it.
     pub async fn press(&self, channel: &str, user: &str, label: &str) -> Delivered {
         let found =
-            self.service.state().messages.iter().rev().filter(|m| m.channel == channel).find_map(|m| Some((m.clone(), button(m, label)?)));
+            self.messages().into_iter().rev().filter(|m| m.channel == channel).find_map(|m| button(&m, label).map(|button| (m, button)));
         let Some((message, button)) = found else { return Delivered::default() };
         self.press_on(&message, &button, user).await
     }
@@ -51,12 +51,12 @@ impl Slack {
         }
         let payload = json!({
             "type": "block_actions", "api_app_id": "A1", "token": "x", "trigger_id": format!("trigger.{trigger}"),
-            "team": { "id": TEAM, "domain": "sandbox" }, "user": { "id": user, "username": user, "name": user, "team_id": TEAM },
+            "user": { "id": user, "username": user, "name": user },
             "container": { "type": "message", "message_ts": message.ts, "channel_id": message.channel, "is_ephemeral": message.only_for.is_some() },
             "channel": { "id": message.channel, "name": "plan" }, "message": inner, "response_url": "https://hooks.slack.com/actions/x",
             "actions": [{ "type": "button", "action_id": button["action_id"], "block_id": "b", "value": button["value"], "action_ts": trigger }],
         });
-        Delivered { ts: message.ts.clone(), ..self.service.deliver_payload(&payload).await }
+        Delivered { ts: message.ts.clone(), ..self.service.deliver_payload(&self.workspace, payload).await }
     }
 
     /// Somebody types a link, and sends it in a message; `member` says whether the bot is in the channel.
@@ -66,22 +66,17 @@ impl Slack {
             json!({ "type": "link_shared", "user": user, "channel": channel, "message_ts": ts, "event_ts": ts, "is_bot_user_member": member,
                 "source": source, "unfurl_id": format!("{channel}.{ts}"), "links": [{ "domain": domain, "url": url }] })
         };
-        let mut statuses = self.service.event(event("composer", "COMPOSER", "2f2d3b5c-9b7e")).await;
-        let said = self.service.say(channel, user, url, None).await;
-        statuses.extend(self.service.event(event("conversations_history", channel, &said.ts)).await);
+        let mut statuses = self.service.event(&self.workspace, event("composer", "COMPOSER", "2f2d3b5c-9b7e")).await;
+        let said = self.service.say(&self.workspace, channel, user, url, None).await;
+        statuses.extend(self.service.event(&self.workspace, event("conversations_history", channel, &said.ts)).await);
         Delivered { ts: said.ts, statuses }
-    }
-
-    /// The app is taken out of the workspace.
-    pub async fn uninstall(&self) -> Vec<u16> {
-        self.service.event(json!({ "type": "app_uninstalled" })).await
     }
 
     /// Somebody opens a tab of the app's own page.
     pub async fn open_home(&self, user: &str, tab: &str) -> Delivered {
         let ts = self.service.state().next_ts();
         let event = json!({ "type": "app_home_opened", "user": user, "channel": format!("D{user}"), "tab": tab, "event_ts": ts });
-        Delivered { ts, statuses: self.service.event(event).await }
+        Delivered { ts, statuses: self.service.event(&self.workspace, event).await }
     }
 
     /// Somebody opens the assistant pane: Slack begins a thread there, whose time stamp is returned.
@@ -89,6 +84,7 @@ impl Slack {
         let channel = format!("D{user}");
         let ts = {
             let mut state = self.service.state();
+            state.acting = self.workspace.install().to_owned();
             let mut root = super::api::posted(&mut state, &json!({ "channel": channel }), BOT_USER);
             root.text = "New Assistant Thread".into();
             let ts = root.ts.clone();
@@ -97,13 +93,13 @@ impl Slack {
         };
         let opened = json!({ "user_id": user, "channel_id": channel, "thread_ts": ts, "context": {} });
         let event = json!({ "type": "assistant_thread_started", "assistant_thread": opened, "event_ts": ts });
-        Delivered { ts: ts.clone(), statuses: self.service.event(event).await }
+        Delivered { ts: ts.clone(), statuses: self.service.event(&self.workspace, event).await }
     }
 
     /// Somebody presses Slack's own Stop in a thread.
     pub async fn press_stop(&self, channel: &str, user: &str, thread: &str) -> Vec<u16> {
         let event = json!({ "type": "agent_session_stopped", "channel": channel, "thread_ts": thread, "user": user, "event_ts": "1.1" });
-        self.service.event(event).await
+        self.service.event(&self.workspace, event).await
     }
 
     /// Somebody presses the button with this label in the app's home.
@@ -117,11 +113,11 @@ impl Slack {
         let view = json!({ "id": "V1", "type": "home", "private_metadata": metadata, "callback_id": "", "external_id": "", "blocks": [] });
         let payload = json!({
             "type": "block_actions", "api_app_id": "A1", "token": "x", "trigger_id": format!("trigger.{trigger}"),
-            "team": { "id": TEAM, "domain": "sandbox" }, "user": { "id": user, "username": user, "name": user, "team_id": TEAM },
+            "user": { "id": user, "username": user, "name": user },
             "container": { "type": "view", "view_id": "V1" }, "view": view,
             "actions": [{ "type": "button", "action_id": button["action_id"], "block_id": "b", "value": button["value"], "action_ts": trigger }],
         });
-        Delivered { ts: trigger, ..self.service.deliver_payload(&payload).await }
+        Delivered { ts: trigger, ..self.service.deliver_payload(&self.workspace, payload).await }
     }
 
     /// Somebody uses the slash command.
@@ -130,7 +126,8 @@ impl Slack {
         let body: String = url::form_urlencoded::Serializer::new(String::new())
             .extend_pairs([
                 ("token", "x"),
-                ("team_id", TEAM),
+                ("team_id", &self.workspace.team),
+                ("enterprise_id", self.workspace.organisation.as_deref().unwrap_or_default()),
                 ("team_domain", "sandbox"),
                 ("channel_id", channel),
                 ("channel_name", "plan"),
@@ -139,7 +136,7 @@ impl Slack {
                 ("command", "/sheet"),
                 ("text", text),
                 ("api_app_id", "A1"),
-                ("is_enterprise_install", "false"),
+                ("is_enterprise_install", if self.workspace.organisation.is_some() { "true" } else { "false" }),
                 ("response_url", "https://hooks.slack.com/commands/x"),
                 ("trigger_id", &format!("trigger.{trigger}")),
             ])
@@ -163,7 +160,7 @@ impl Slack {
         };
         let event = json!({ "type": "message", "user": BOT_USER, "bot_id": "B1", "text": message.text, "ts": message.ts, "thread_ts": message.thread_ts,
             "channel": message.channel, "channel_type": "channel", "event_ts": message.ts });
-        let statuses = self.service.event(event).await;
+        let statuses = self.service.event(&self.workspace, event).await;
         Delivered { ts: message.ts, statuses }
     }
 
@@ -172,7 +169,7 @@ impl Slack {
         let ts = self.service.state().next_ts();
         let event = json!({ "type": "message", "subtype": "bot_message", "bot_id": "B999", "text": text, "ts": ts, "thread_ts": thread, "channel": channel,
             "channel_type": "channel", "event_ts": ts });
-        Delivered { ts, statuses: self.service.event(event).await }
+        Delivered { ts, statuses: self.service.event(&self.workspace, event).await }
     }
 
     /// Somebody changes the first message of a thread.
@@ -181,19 +178,19 @@ impl Slack {
         let message = json!({ "type": "message", "user": user, "text": text, "ts": ts, "edited": { "user": user, "ts": new } });
         let event = json!({ "type": "message", "subtype": "message_changed", "hidden": true, "channel": channel, "channel_type": "channel", "ts": new,
             "message": message, "previous_message": { "type": "message", "user": user, "text": "before", "ts": ts }, "event_ts": new });
-        Delivered { ts: ts.to_owned(), statuses: self.service.event(event).await }
+        Delivered { ts: ts.to_owned(), statuses: self.service.event(&self.workspace, event).await }
     }
 
     /// Something of a kind that nobody knows yet happens.
     pub async fn novelty(&self) -> Delivered {
-        let statuses = self.service.event(json!({ "type": "novelty", "of": "tomorrow", "event_ts": "1.1" })).await;
+        let statuses = self.service.event(&self.workspace, json!({ "type": "novelty", "of": "tomorrow", "event_ts": "1.1" })).await;
         Delivered { ts: String::new(), statuses }
     }
 
     /// The bot is removed from a channel.
     pub async fn remove_bot(&self, channel: &str) -> Delivered {
-        let event = json!({ "type": "member_left_channel", "user": BOT_USER, "channel": channel, "channel_type": "C", "team": TEAM, "event_ts": "1.1" });
-        Delivered { ts: String::new(), statuses: self.service.event(event).await }
+        let event = json!({ "type": "member_left_channel", "user": BOT_USER, "channel": channel, "channel_type": "C", "team": self.workspace.team, "event_ts": "1.1" });
+        Delivered { ts: String::new(), statuses: self.service.event(&self.workspace, event).await }
     }
 
     /// Sends a body with a signature made at this time with this secret; returns the HTTP status.
@@ -214,7 +211,8 @@ impl Slack {
 /// `POST /sandbox/say`: a person writes, by hand.
 pub(super) async fn say_route(State(service): State<Arc<Service>>, Form(form): Form<BTreeMap<String, String>>) -> String {
     let field = |name: &str| form.get(name).map(String::as_str).unwrap_or_default();
-    let delivered = service.say(field("channel"), field("user"), field("text"), form.get("thread").map(String::as_str)).await;
+    let delivered =
+        service.say(&Workspace::alone(TEAM), field("channel"), field("user"), field("text"), form.get("thread").map(String::as_str)).await;
     format!("{delivered:?}\n")
 }
 
@@ -235,16 +233,17 @@ fn sign(secret: &str, timestamp: i64, body: &str) -> String {
 }
 
 #[expect(clippy::disallowed_methods, reason = "signatures carry the wall clock, as Slack's do")]
-fn now() -> i64 {
+pub(super) fn now() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| i64::try_from(d.as_secs()).unwrap_or(i64::MAX))
 }
 
 impl Service {
-    async fn say(&self, channel: &str, user: &str, text: &str, thread: Option<&str>) -> Delivered {
+    async fn say(&self, workspace: &Workspace, channel: &str, user: &str, text: &str, thread: Option<&str>) -> Delivered {
         let ts = {
             let mut state = self.state();
             let ts = state.next_ts();
             state.messages.push(Posted {
+                install: workspace.install().into(),
                 channel: channel.into(),
                 ts: ts.clone(),
                 thread_ts: thread.map(str::to_owned),
@@ -258,43 +257,39 @@ impl Service {
             ts
         };
         let dm = channel.starts_with('D');
-        let mut event = json!({ "type": "message", "user": user, "text": text, "ts": ts, "channel": channel, "channel_type": if dm { "im" } else { "channel" }, "event_ts": ts, "team": TEAM });
+        let mut event = json!({ "type": "message", "user": user, "text": text, "ts": ts, "channel": channel, "channel_type": if dm { "im" } else { "channel" }, "event_ts": ts, "team": workspace.team });
         if let Some(thread) = thread {
             event["thread_ts"] = json!(thread);
             event["parent_user_id"] = json!(user);
         }
-        let mut statuses = self.event(event.clone()).await;
+        let mut statuses = self.event(workspace, event.clone()).await;
         if !dm && text.contains(&format!("<@{BOT_USER}>")) {
             event["type"] = json!("app_mention");
-            statuses.extend(self.event(event).await);
+            statuses.extend(self.event(workspace, event).await);
         }
         Delivered { ts, statuses }
     }
 
     /// Sends what somebody pressed or filled in.
-    pub async fn deliver_payload(&self, payload: &Value) -> Delivered {
+    pub async fn deliver_payload(&self, workspace: &Workspace, mut payload: Value) -> Delivered {
+        workspace.sign(&mut payload);
         let body: String = url::form_urlencoded::Serializer::new(String::new()).append_pair("payload", &payload.to_string()).finish();
         Delivered { ts: String::new(), statuses: self.deliver("application/x-www-form-urlencoded", body, false).await }
     }
 
-    async fn event(&self, event: Value) -> Vec<u16> {
+    pub(super) async fn event(&self, workspace: &Workspace, event: Value) -> Vec<u16> {
         let id = {
             let mut state = self.state();
             let ts = state.next_ts();
             format!("Ev{}", ts.replace('.', ""))
         };
-        let body = json!({
-            "token": "x", "team_id": TEAM, "api_app_id": "A1", "event": event, "type": "event_callback", "event_id": id, "event_time": now(),
-            "authorizations": [{ "enterprise_id": null, "team_id": TEAM, "user_id": BOT_USER, "is_bot": true, "is_enterprise_install": false }],
-            "is_ext_shared_channel": false, "event_context": "4-x",
-        })
-        .to_string();
+        let body = workspace.callback(&event, &id, now()).to_string();
         self.state().last_event = Some(body.clone());
         self.deliver("application/json", body, true).await
     }
 
     /// Sends until acknowledged, at most four times; commands and presses are sent once.
-    async fn deliver(&self, content_type: &str, body: String, retried: bool) -> Vec<u16> {
+    pub(super) async fn deliver(&self, content_type: &str, body: String, retried: bool) -> Vec<u16> {
         if self.connections().0 > 0 {
             return self.deliver_by_socket(content_type, &body, retried).await;
         }

@@ -69,7 +69,7 @@ pub(super) fn set_status(state: &mut World, body: &Value) -> Response {
     }
     let field = |name: &str| body[name].as_str().unwrap_or_default().to_owned();
     let (channel, thread, status) = (field("channel_id"), field("thread_ts"), field("status"));
-    if !state.messages.iter().any(|m| m.channel == channel && m.ts == thread) {
+    if state.message(&body["channel_id"], &body["thread_ts"]).is_none() {
         return refused("invalid_thread_ts");
     }
     if status.is_empty() {
@@ -84,7 +84,7 @@ pub(super) fn suggest(state: &mut World, body: &Value) -> Response {
     let field = |value: &Value, name: &str| value[name].as_str().unwrap_or_default().to_owned();
     let (channel, thread) = (field(body, "channel_id"), field(body, "thread_ts"));
     let prompts: Vec<_> = body["prompts"].as_array().into_iter().flatten().map(|p| (field(p, "title"), field(p, "message"))).collect();
-    if !state.messages.iter().any(|m| m.channel == channel && m.ts == thread) {
+    if state.message(&body["channel_id"], &body["thread_ts"]).is_none() {
         return refused("invalid_thread_ts");
     }
     if prompts.is_empty() || prompts.len() > 4 || prompts.iter().any(|(title, message)| title.is_empty() || message.is_empty()) {
@@ -107,12 +107,15 @@ pub(super) fn start(state: &mut World, body: &Value, rates: bool) -> Response {
     if rates && over(&mut state.streams.starts, 20, MINUTE) {
         return too_fast(state, 5);
     }
-    let (channel, thread) = (body["channel"].as_str().unwrap_or_default().to_owned(), body["thread_ts"].as_str().unwrap_or_default());
-    if !state.messages.iter().any(|m| m.channel == channel && m.ts == thread) {
+    let channel = body["channel"].as_str().unwrap_or_default().to_owned();
+    if state.message(&body["channel"], &body["thread_ts"]).is_none() {
         return refused("invalid_thread_ts");
     }
     if !channel.starts_with('D') && body["recipient_team_id"].as_str().is_none_or(str::is_empty) {
         return refused("missing_recipient_team_id");
+    }
+    if body["recipient_team_id"].as_str().is_some_and(|team| !team.starts_with('T')) {
+        return refused("team_not_found");
     }
     if !channel.starts_with('D') && body["recipient_user_id"].as_str().is_none_or(str::is_empty) {
         return refused("missing_recipient_user_id");
@@ -130,7 +133,7 @@ pub(super) fn start(state: &mut World, body: &Value, rates: bool) -> Response {
 }
 
 fn growing<'a>(state: &'a mut World, body: &Value) -> Result<&'a mut Posted, &'static str> {
-    let message = state.messages.iter_mut().find(|m| body["channel"] == m.channel && body["ts"] == m.ts).ok_or("message_not_found")?;
+    let message = state.message(&body["channel"], &body["ts"]).ok_or("message_not_found")?;
     if message.streaming { Ok(message) } else { Err("message_not_in_streaming_state") }
 }
 

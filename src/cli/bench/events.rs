@@ -2,12 +2,13 @@
 
 use super::figures::{Figure, percentile};
 use super::process::{Folder, Measured};
-use crate::app::slack_adapter;
+use crate::app::slack::{Installations, adapter};
 use crate::bot::Door;
 use crate::clock::Clock;
-use crate::config::Slack;
+use crate::config::{Slack, SlackAccess};
 use crate::server;
 use crate::store::Store;
+use crate::vault::Vault;
 use sandbox::slack;
 use serde_json::json;
 use std::sync::Arc;
@@ -24,14 +25,15 @@ pub(super) async fn receive() -> anyhow::Result<()> {
     let store = Store::connect(&format!("sqlite://{}", folder.join("events.db").display())).await?;
     store.migrate().await?;
     let settings = Slack {
-        bot_token: "x".into(),
+        access: SlackAccess::Token("x".into()),
         signing_secret: Some(slack::SIGNING_SECRET.into()),
         app_token: None,
         api_base_url: url::Url::parse("http://127.0.0.1:1/api")?,
         paced: true,
     };
     let door = Arc::new(Door::new(store.clone(), Arc::default(), true));
-    let router = server::router(store, axum::Router::new(), vec![("slack", slack_chat::router(slack_adapter(&settings)?, door))]);
+    let adapter = adapter(&settings, Installations::new(store.clone(), Vault::for_this_process()))?;
+    let router = server::router(store, axum::Router::new(), vec![("slack", slack_chat::router(adapter, door))]);
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     println!("{}", listener.local_addr()?);
     server::serve(listener, router, CancellationToken::new()).await;

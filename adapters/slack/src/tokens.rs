@@ -1,0 +1,259 @@
+//! The bot's tokens: one from the settings, or one for each workspace (or organisation) that has installed the app, which may
+//! run out and be renewed.
+
+use crate::web::chat_error;
+use crate::{Connector, now_ms};
+use async_trait::async_trait;
+use chat::ChatError;
+use moka::future::Cache;
+use serde::{Deserialize, Serialize};
+use slack_morphism::prelude::*;
+use std::sync::Arc;
+use std::time::Duration;
+use url::Url;
+
+/// Tokens are renewed when they have this long to live; Slack gives them twelve hours.
+const RENEW_BEFORE: Duration = Duration::from_secs(2 * 3600);
+/// How long one process has for it.
+const RENEWAL: Duration = Duration::from_secs(30);
+/// How long a token is used without looking whether another process has changed it.
+const KNOWN_FOR: Duration = Duration::from_secs(60);
+const KNOWN: u64 = 10_000;
+/// How often another process is asked whether it has renewed a token that has run out.
+const ASK_AGAIN: Duration = Duration::from_millis(500);
+/// Slack's words for a token that does not work.
+const REFUSED: [&str; 5] = ["token_expired", "invalid_auth", "token_revoked", "account_inactive", "not_authed"];
+
+/// The app as one workspace or organisation has installed it. It is kept encrypted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Installation {
+    /// Name of the workspace or organisation.
+    pub name: String,
+    /// The bot's token there.
+    pub(crate) bot_token: SlackApiTokenValue,
+    /// What a new token is had for, when tokens run out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) refresh_token: Option<SlackApiTokenValue>,
+    /// When the token runs out, epoch milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) expires_at_ms: Option<i64>,
+    /// When the app was installed, epoch milliseconds.
+    pub installed_at_ms: i64,
+}
+
+/// Installations could not be read or kept.
+#[derive(Debug, thiserror::Error)]
+#[error("installations cannot be read or kept: {0}")]
+pub struct StoreError(pub String);
+
+/// Keeps installations by the id of their workspace (`T…`) or organisation (`E…`).
+#[async_trait]
+pub trait InstallationStore: Send + Sync {
+    /// The installation with this id.
+    async fn load(&self, id: &str) -> Result<Option<Installation>, StoreError>;
+    /// Keeps an installation, in place of one that was there.
+    async fn save(&self, id: &str, installation: &Installation) -> Result<(), StoreError>;
+    /// Forgets an installation that is older than this time; `false` when there is none.
+    async fn remove(&self, id: &str, before_ms: i64) -> Result<bool, StoreError>;
+    /// Whether this process is the one that renews the token until this time.
+    async fn take_turn(&self, id: &str, now_ms: i64, until_ms: i64) -> Result<bool, StoreError>;
+    /// Notes that an invitation was used; `false` when it had been before.
+    async fn spend_invitation(&self, id: &str, now_ms: i64) -> Result<bool, StoreError>;
+}
+
+/// An app that workspaces install by a link.
+#[derive(Clone)]
+pub struct Distribution {
+    /// Client ID of the app.
+    pub client_id: String,
+    /// Client secret of the app.
+    pub client_secret: String,
+    /// Where the sidecar is reached from outside.
+    pub public_base_url: Url,
+    /// Where installations are kept.
+    pub store: Arc<dyn InstallationStore>,
+}
+
+/// Where tokens come from.
+pub(crate) enum Tokens {
+    One(SlackApiToken),
+    Many(Installed),
+}
+
+/// The installations that are known.
+pub(crate) struct Installed {
+    pub app: Distribution,
+    client: SlackClient<Connector>,
+    known: Cache<String, Installation>,
+}
+
+/// What `oauth.v2.access` answers.
+#[derive(Deserialize)]
+pub(crate) struct Granted {
+    access_token: SlackApiTokenValue,
+    refresh_token: Option<SlackApiTokenValue>,
+    /// Seconds.
+    expires_in: Option<i64>,
+    team: Option<Named>,
+    enterprise: Option<Named>,
+    #[serde(default)]
+    is_enterprise_install: bool,
+}
+
+#[derive(Deserialize)]
+struct Named {
+    id: String,
+    name: Option<String>,
+}
+
+impl Granted {
+    /// The installation and its id.
+    pub fn installation(self, now_ms: i64) -> Option<(String, Installation)> {
+        let named = if self.is_enterprise_install { self.enterprise } else { self.team }?;
+        let installation = Installation {
+            name: named.name.unwrap_or_else(|| named.id.clone()),
+            bot_token: self.access_token,
+            refresh_token: self.refresh_token,
+            expires_at_ms: self.expires_in.map(|seconds| now_ms + seconds * 1_000),
+            installed_at_ms: now_ms,
+        };
+        Some((named.id, installation))
+    }
+}
+
+impl Installation {
+    fn runs_out_within(&self, time: Duration) -> bool {
+        self.expires_at_ms.is_some_and(|at_ms| at_ms - now_ms() <= time.as_millis() as i64)
+    }
+}
+
+impl Tokens {
+    /// The bot's token in a workspace or organisation.
+    pub async fn of(&self, install: &str) -> Result<SlackApiToken, ChatError> {
+        match self {
+            Self::One(token) => Ok(token.clone()),
+            Self::Many(installed) => Ok(SlackApiToken::new(installed.get(install, None).await?.bot_token)),
+        }
+    }
+
+    /// Another token, after Slack has refused one with these words; `None` when there is none.
+    pub async fn instead(&self, install: &str, refused: &SlackApiToken, why: &str) -> Result<Option<SlackApiToken>, ChatError> {
+        let Self::Many(installed) = self else { return Ok(None) };
+        if !REFUSED.iter().any(|r| why.starts_with(r)) {
+            return Ok(None);
+        }
+        installed.known.invalidate(install).await;
+        let token = installed.get(install, Some(&refused.token_value)).await?.bot_token;
+        Ok((token != refused.token_value).then(|| SlackApiToken::new(token)))
+    }
+
+    /// Whether events of this installation are to be heard at all.
+    pub async fn serves(&self, install: &str) -> Result<bool, StoreError> {
+        match self {
+            Self::One(_) => Ok(true),
+            Self::Many(installed) => Ok(installed.app.store.load(install).await?.is_some()),
+        }
+    }
+
+    /// Forgets an installation that was made before this time.
+    pub async fn forget(&self, install: &str, before_ms: i64) -> Result<(), StoreError> {
+        let Self::Many(installed) = self else { return Ok(()) };
+        if installed.app.store.remove(install, before_ms).await? {
+            tracing::info!(install, "slack has revoked the bot's token");
+        }
+        installed.known.invalidate(install).await;
+        Ok(())
+    }
+}
+
+impl Installed {
+    pub fn new(app: Distribution, client: SlackClient<Connector>) -> Self {
+        Self { app, client, known: Cache::builder().max_capacity(KNOWN).time_to_live(KNOWN_FOR).build() }
+    }
+
+    async fn get(&self, install: &str, refused: Option<&SlackApiTokenValue>) -> Result<Installation, ChatError> {
+        let found = self.known.try_get_with_by_ref(install, self.look(install, refused)).await;
+        found.map_err(|error| match &*error {
+            ChatError::RateLimited(wait) => ChatError::RateLimited(*wait),
+            ChatError::Forbidden(why) => ChatError::Forbidden(why.clone()),
+            other => ChatError::Unreachable(other.to_string()),
+        })
+    }
+
+    /// Reads an installation and renews its token if it is time, or if it is one that Slack has refused.
+    async fn look(&self, install: &str, refused: Option<&SlackApiTokenValue>) -> Result<Installation, ChatError> {
+        let unreachable = |e: StoreError| ChatError::Unreachable(e.to_string());
+        let mut installation = self.read(install).await?;
+        let refused = refused == Some(&installation.bot_token) && installation.refresh_token.is_some();
+        if !refused && !installation.runs_out_within(RENEW_BEFORE) {
+            return Ok(installation);
+        }
+        let now_ms = now_ms();
+        let (has_run_out, until_ms) = (refused || installation.runs_out_within(Duration::ZERO), now_ms + RENEWAL.as_millis() as i64);
+        if !self.app.store.take_turn(install, now_ms, until_ms).await.map_err(unreachable)? {
+            // Another process is about to renew it.
+            return if has_run_out { Err(ChatError::RateLimited(ASK_AGAIN)) } else { Ok(installation) };
+        }
+        let now_kept = self.read(install).await?;
+        if now_kept != installation {
+            return Ok(now_kept); // It was renewed before this process had its turn.
+        }
+        match self.renew(&installation).await {
+            Ok(granted) => {
+                (installation.bot_token, installation.expires_at_ms) =
+                    (granted.access_token, granted.expires_in.map(|seconds| now_ms + seconds * 1_000));
+                installation.refresh_token = granted.refresh_token.or(installation.refresh_token);
+                self.app.store.save(install, &installation).await.map_err(unreachable)?;
+                tracing::info!(install, "slack's token was renewed");
+                Ok(installation)
+            }
+            Err(error) if !has_run_out => {
+                tracing::warn!(%error, install, "slack's token could not be renewed yet");
+                Ok(installation)
+            }
+            Err(ChatError::Forbidden(why)) => {
+                tracing::error!(why, install, "slack's token has run out and is not renewed; the app has to be installed again");
+                Err(ChatError::Forbidden(format!("its token has run out and is not renewed ({why}); install the app again")))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn read(&self, install: &str) -> Result<Installation, ChatError> {
+        let found = self.app.store.load(install).await.map_err(|e| ChatError::Unreachable(e.to_string()))?;
+        found.ok_or_else(|| ChatError::Forbidden(format!("the app is not installed in {install}")))
+    }
+
+    async fn renew(&self, installation: &Installation) -> Result<Granted, ChatError> {
+        let Some(refresh) = &installation.refresh_token else { return Err(ChatError::Forbidden("there is no refresh token".into())) };
+        self.access(&[("grant_type", "refresh_token"), ("refresh_token", refresh.value())]).await
+    }
+
+    /// Asks for a token.
+    pub async fn access(&self, what: &[(&str, &str)]) -> Result<Granted, ChatError> {
+        let api = &self.client.http_api;
+        let method = api.connector.create_method_uri_path("oauth.v2.access").map_err(chat_error)?;
+        let url = Url::parse_with_params(method.as_str(), what).map_err(|e| ChatError::Forbidden(e.to_string()))?;
+        let (id, secret) = (SlackClientId::new(self.app.client_id.clone()), SlackClientSecret::new(self.app.client_secret.clone()));
+        let asked = api.connector.http_get_with_client_secret(url, &id, &secret);
+        match tokio::time::timeout(crate::web::CALL_TIMEOUT, asked).await {
+            Ok(answer) => answer.map_err(chat_error),
+            Err(_) => Err(ChatError::Unreachable("oauth.v2.access was not answered".into())),
+        }
+    }
+
+    /// Keeps what was granted by an invitation; its name. `None` when the invitation was used before.
+    pub async fn keep(&self, granted: Granted, invitation: &str) -> Result<Option<String>, StoreError> {
+        let now_ms = now_ms();
+        let Some((id, installation)) = granted.installation(now_ms) else {
+            return Err(StoreError("slack names neither a workspace nor an organisation".into()));
+        };
+        if !self.app.store.spend_invitation(invitation, now_ms).await? {
+            return Ok(None);
+        }
+        self.app.store.save(&id, &installation).await?;
+        self.known.invalidate(&id).await;
+        tracing::info!(install = id, name = installation.name, "slack: the app was installed");
+        Ok(Some(installation.name))
+    }
+}

@@ -1,0 +1,116 @@
+//! The Slack adapter, and where its installations are kept.
+
+use super::platforms::Connected;
+use crate::bot::Door;
+use crate::config::{Config, Slack, SlackAccess};
+use crate::store::Store;
+use crate::vault::Vault;
+use anyhow::Context;
+use async_trait::async_trait;
+use secrecy::ExposeSecret;
+use slack_chat::{Access, Distribution, Installation, InstallationStore, Settings, StoreError};
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+
+const PLATFORM: &str = "slack";
+
+/// Installations in the database, encrypted.
+#[derive(Clone)]
+pub struct Installations {
+    store: Store,
+    vault: Vault,
+}
+
+impl Installations {
+    /// Installations in this database.
+    pub fn new(store: Store, vault: Vault) -> Self {
+        Self { store, vault }
+    }
+
+    /// The ids of all, oldest first.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn list(&self) -> Result<Vec<String>, sqlx::Error> {
+        self.store.installations(PLATFORM).await
+    }
+}
+
+/// What is sealed for one installation opens for no other.
+fn purpose(id: &str) -> String {
+    format!("installation|{PLATFORM}|{id}")
+}
+
+fn failed(error: impl std::fmt::Display) -> StoreError {
+    StoreError(error.to_string())
+}
+
+#[async_trait]
+impl InstallationStore for Installations {
+    async fn load(&self, id: &str) -> Result<Option<Installation>, StoreError> {
+        let Some(sealed) = self.store.installation(PLATFORM, id).await.map_err(failed)? else { return Ok(None) };
+        let opened = self.vault.open(&purpose(id), &sealed).map_err(failed)?;
+        serde_json::from_str(&opened).map(Some).map_err(failed)
+    }
+
+    async fn save(&self, id: &str, installation: &Installation) -> Result<(), StoreError> {
+        let text = serde_json::to_string(installation).map_err(failed)?;
+        let sealed = self.vault.seal(&purpose(id), &text).map_err(failed)?;
+        self.store.keep_installation(PLATFORM, id, &sealed, installation.installed_at_ms).await.map_err(failed)
+    }
+
+    async fn remove(&self, id: &str, before_ms: i64) -> Result<bool, StoreError> {
+        self.store.forget_installation(PLATFORM, id, before_ms).await.map_err(failed)
+    }
+
+    async fn take_turn(&self, id: &str, now_ms: i64, until_ms: i64) -> Result<bool, StoreError> {
+        self.store.take_renewal(PLATFORM, id, now_ms, until_ms).await.map_err(failed)
+    }
+
+    async fn spend_invitation(&self, id: &str, now_ms: i64) -> Result<bool, StoreError> {
+        self.store.use_invitation(id, now_ms).await.map_err(failed)
+    }
+}
+
+/// The adapter of these settings.
+///
+/// # Errors
+/// When the TLS set-up of this machine is broken.
+pub fn adapter(slack: &Slack, installations: Installations) -> anyhow::Result<Arc<slack_chat::Slack>> {
+    let access = match &slack.access {
+        SlackAccess::Token(token) => Access::Token(token.expose_secret().to_owned()),
+        SlackAccess::Distributed { client_id, client_secret, public_base_url } => Access::Distributed(Distribution {
+            client_id: client_id.clone(),
+            client_secret: client_secret.expose_secret().to_owned(),
+            public_base_url: public_base_url.clone(),
+            store: Arc::new(installations),
+        }),
+    };
+    let settings = Settings {
+        access,
+        signing_secret: slack.signing_secret.as_ref().map(|s| s.expose_secret().to_owned()),
+        app_token: slack.app_token.as_ref().map(|s| s.expose_secret().to_owned()),
+        api_base_url: slack.api_base_url.clone(),
+        paced: slack.paced,
+    };
+    slack_chat::Slack::new(settings).map(Arc::new).context("SLACK_*")
+}
+
+/// Connects Slack, if it is set up.
+pub(super) fn connect(
+    config: &Config,
+    installations: Installations,
+    door: &Arc<Door>,
+    stop: &CancellationToken,
+    connected: &mut Connected,
+) -> anyhow::Result<()> {
+    let Some(slack) = &config.slack else { return Ok(()) };
+    let adapter = adapter(slack, installations)?;
+    connected.webhooks.push(("slack", slack_chat::router(adapter.clone(), door.clone())));
+    if matches!(slack.access, SlackAccess::Distributed { .. }) {
+        connected.pages.push(("/slack", slack_chat::install_router(adapter.clone())));
+    }
+    connected.tasks.push(Box::pin(adapter.clone().run(door.clone(), stop.clone())));
+    connected.chats.push(adapter);
+    Ok(())
+}
