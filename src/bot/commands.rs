@@ -183,7 +183,9 @@ impl Bot {
         }
         let mut shown = message;
         if event.incoming.addressed != Addressed::Dm {
-            self.parts.store.keep_whisper(event, &shown, self.parts.clock.now_ms()).await?;
+            let incoming = &event.incoming;
+            let now_ms = self.parts.clock.now_ms();
+            self.parts.store.keep_whisper(event.id, &Asker::from(incoming), &incoming.anchor, &shown, now_ms).await?;
             shown.blocks.push(words::share(event.id));
         }
         chat.whisper(&event.incoming.anchor, &event.incoming.sender.id, &shown).await.map_err(anyhow::Error::from)?;
@@ -198,15 +200,18 @@ impl Bot {
 
     /// Shows everybody what a person alone has seen until now.
     pub(super) async fn share(&self, event: &Event, id: &str) -> Result<()> {
-        let shared = match id.parse() {
-            Ok(id) => self.parts.store.take_whisper(id, &Asker::from(&event.incoming)).await?,
-            Err(_) => None,
-        };
-        let (anchor, mut message) = shared.ok_or_else(|| told(words::nothing_to_share()))?;
+        let (store, person) = (&self.parts.store, Asker::from(&event.incoming));
+        let id = id.parse().map_err(|_| told(words::nothing_to_share()))?;
+        let (anchor, told_them) = store.take_whisper(id, &person).await?.ok_or_else(|| told(words::nothing_to_share()))?;
         let chat = self.chat(event.incoming.thread.platform)?;
-        let name = chat.profile(&anchor, &event.incoming.sender.id).await.ok().map(|p| p.name);
-        message.blocks.push(words::shared_by(name.as_deref()));
-        chat::insist(chat.as_ref(), &anchor, &mut None, &message).await.map_err(anyhow::Error::from)?;
+        let name = chat.profile(&anchor, &person.id).await.ok().map(|p| p.name);
+        let mut shared = told_them.clone();
+        shared.blocks.push(words::shared_by(name.as_deref()));
+        if let Err(error) = chat::insist(chat.as_ref(), &anchor, &mut None, &shared).await {
+            store.keep_whisper(id, &person, &anchor, &told_them, self.parts.clock.now_ms()).await?;
+            tracing::warn!(%error, event = event.id, "an answer could not be shared");
+            return Err(told(words::cannot_share_here()));
+        }
         Ok(())
     }
 

@@ -2,10 +2,9 @@
 
 use super::live_reply::LiveReply;
 use super::turn::Gathered;
-use super::{Bot, preview, words};
+use super::{Bot, words};
 use crate::error::{Result, told};
 use crate::jobs::{Kind, Parameters};
-use crate::sheet::{SheetId, Snapshot};
 use crate::smartsheet::Identity;
 use crate::store::{Event, Job, Proposal, ProposalState};
 use chat::{Form, LinkPolicy};
@@ -82,14 +81,7 @@ impl Bot {
         let Some(made) = &gathered.made else { return Err(told(words::proposal_gone())) };
         self.parts.jobs.keep(&proposed, &made.proposal, &event.incoming.anchor).await?;
         self.replace(event, old.message.clone(), &words::adjusted()).await?;
-        let limits = self.chat(event.incoming.thread.platform)?.limits();
-        let viewer = |of: &Snapshot, rows: &[i64]| self.parts.links.to_rows(SheetId(of.id), &session.id, rows.iter().copied());
-        let message = preview::answer(&gathered, &LinkPolicy::default(), &limits, self.parts.changes.rules.proposal_lifetime, &viewer);
-        reply.finish(&message).await.map_err(anyhow::Error::from)?;
-        if let Some(at) = reply.message().await {
-            self.parts.store.set_proposal_message(&made.proposal.id, &at).await?;
-        }
-        Ok(())
+        self.finish_with(event, &reply, &session, &LinkPolicy::default(), &gathered).await
     }
 
     /// A job that waits for the decision of this person.

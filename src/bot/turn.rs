@@ -71,9 +71,21 @@ impl Bot {
             return self.carry_out(event, &proposal).await;
         }
         let policy = self.link_policy(&snapshot, &gathered);
+        self.finish_with(event, &reply, &session, &policy, &gathered).await
+    }
+
+    /// Ends a reply with what was gathered; a proposal learns where it stands.
+    pub(super) async fn finish_with(
+        &self,
+        event: &Event,
+        reply: &LiveReply,
+        session: &Session,
+        policy: &LinkPolicy,
+        gathered: &Gathered,
+    ) -> Result<()> {
         let limits = self.chat(event.incoming.thread.platform)?.limits();
         let viewer = |of: &Snapshot, rows: &[i64]| self.parts.links.to_rows(SheetId(of.id), &session.id, rows.iter().copied());
-        let message = preview::answer(&gathered, &policy, &limits, self.parts.changes.rules.proposal_lifetime, &viewer);
+        let message = preview::answer(gathered, policy, &limits, self.parts.changes.rules.proposal_lifetime, &viewer);
         reply.finish(&message).await.map_err(anyhow::Error::from)?;
         if let (Some(made), Some(at)) = (&gathered.made, reply.message().await) {
             self.parts.store.set_proposal_message(&made.proposal.id, &at).await?;

@@ -353,6 +353,10 @@ pub(super) fn nothing_to_share() -> &'static str {
     "This was shared already, or is more than a day old. Please ask again."
 }
 
+pub(super) fn cannot_share_here() -> &'static str {
+    "I cannot post here. Invite me to this channel, then press the button once more."
+}
+
 pub(super) fn proposal_gone() -> String {
     "This proposal is gone. Please ask for the change again.".into()
 }

@@ -1,6 +1,6 @@
 //! Answers that one person alone has seen, for as long as they may share them.
 
-use super::{Asker, Event, Store, on_write};
+use super::{Asker, Store, on_write};
 use chat::{Anchor, Message};
 use sqlx::types::Json;
 
@@ -8,18 +8,24 @@ use sqlx::types::Json;
 const KEPT_MS: i64 = 24 * 3_600 * 1_000;
 
 impl Store {
-    /// Keeps the answer to an event; older ones than a day go.
+    /// Keeps the answer that a person got to an event; older ones than a day go.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn keep_whisper(&self, event: &Event, message: &Message, now_ms: i64) -> Result<(), sqlx::Error> {
+    pub async fn keep_whisper(
+        &self,
+        event: i64,
+        person: &Asker,
+        anchor: &Anchor,
+        message: &Message,
+        now_ms: i64,
+    ) -> Result<(), sqlx::Error> {
         const OLD: &str = "DELETE FROM whispers WHERE at_ms < $1";
         const PUT: &str = "INSERT INTO whispers (event_id, install, person, anchor, message, at_ms) VALUES ($1, $2, $3, $4, $5, $6)
             ON CONFLICT (event_id) DO UPDATE SET message = excluded.message";
-        let incoming = &event.incoming;
         on_write!(self, pool => {
             sqlx::query(OLD).bind(now_ms - KEPT_MS).execute(pool).await?;
-            let put = sqlx::query(PUT).bind(event.id).bind(incoming.thread.install_key()).bind(&incoming.sender.id).bind(&incoming.anchor.0);
+            let put = sqlx::query(PUT).bind(event).bind(&person.install).bind(&person.id).bind(&anchor.0);
             put.bind(Json(message)).bind(now_ms).execute(pool).await.map(|_| ())
         })
     }

@@ -90,6 +90,12 @@ async fn what_a_slash_command_told_one_person_they_can_share_once() {
     world.app.bot.until_idle().await;
     let refused = world.slack.messages().pop().unwrap();
     assert!(refused.only_for.as_deref() == Some(MIA) && refused.seen().contains("Please ask again"), "nobody shares for others");
+    world.slack.keep_out_of(Some("C1"));
+    world.slack.press_value(&told, &value, LEE).await;
+    world.app.bot.until_idle().await;
+    let refused = world.slack.messages().pop().unwrap();
+    assert!(refused.only_for.as_deref() == Some(LEE) && refused.seen().contains("press the button once more"), "{}", refused.seen());
+    world.slack.keep_out_of(None);
     for _ in 0..2 {
         world.slack.press_value(&told, &value, LEE).await;
         world.app.bot.until_idle().await;

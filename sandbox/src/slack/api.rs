@@ -166,6 +166,9 @@ fn post_message(state: &mut World, body: &Value, rates: bool) -> Response {
     if !channel.starts_with(['C', 'D', 'G']) {
         return refused("channel_not_found");
     }
+    if state.outside.as_ref() == Some(&channel) {
+        return refused("not_in_channel");
+    }
     if rates && over(state.posts.entry((state.acting.clone(), channel.clone())).or_default(), 4, Duration::from_secs(4)) {
         return too_fast(state, 1);
     }

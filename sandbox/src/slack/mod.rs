@@ -83,6 +83,8 @@ pub(crate) struct State {
     messages: Vec<Posted>,
     ticks: u64,
     refuse_blocks: bool,
+    /// A channel that the bot is not a member of.
+    outside: Option<String>,
     last_event: Option<String>,
     /// Whose token the call that is being answered has.
     acting: String,
@@ -225,6 +227,11 @@ impl Slack {
     /// From now on blocks are refused, as the service does when it does not like them.
     pub fn refuse_blocks(&self, refuse: bool) {
         self.service.state().refuse_blocks = refuse;
+    }
+
+    /// The bot is not a member of this channel any more; commands and whispers still work there.
+    pub fn keep_out_of(&self, channel: Option<&str>) {
+        self.service.state().outside = channel.map(str::to_owned);
     }
 
     /// All messages that are there, oldest first.
