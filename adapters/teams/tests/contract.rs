@@ -6,7 +6,9 @@ use chat::contract::{Remembering, Rig, run};
 use chat::{Addressed, Anchor, Block, Button, ButtonStyle, Chat, ChatError, Markdown, Message, What};
 use proptest::prelude::*;
 use sandbox::teams::{self as far, CHANNEL, Forgery, GROUP};
-use std::sync::{Arc, Mutex};
+use std::fs::File;
+use std::io::Write;
+use std::sync::{Arc, LazyLock, Mutex};
 use teams_chat::{Settings, Teams, plain, render, router};
 
 #[path = "../../chat/tests/wild/mod.rs"]
@@ -269,6 +271,10 @@ async fn rates_are_kept_to_without_losing_what_must_be_seen() {
     assert_eq!(rig.far_side.messages().pop().unwrap().seen(), "done 5");
 }
 
+/// Cards of these cases, for Microsoft's own reader of cards (tests/manifests).
+static CARDS: LazyLock<Mutex<File>> =
+    LazyLock::new(|| Mutex::new(File::create(concat!(env!("CARGO_TARGET_TMPDIR"), "/teams-cards.jsonl")).unwrap()));
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(16))]
     #[test]
@@ -278,6 +284,7 @@ proptest! {
             prop_assert!(!part.text.is_empty());
             if let Some(card) = &part.card {
                 prop_assert_eq!(far::card_fault(card), None, "{}", card);
+                writeln!(CARDS.lock().unwrap(), "{card}").unwrap();
                 let sent = card.to_string();
                 for harmful in ["\"url\":\"https://b.test", "\"url\":\"https://a.test/i.png"] {
                     prop_assert!(!sent.contains(harmful), "{} in {}", harmful, sent);
