@@ -4,9 +4,11 @@ use super::inbox::lane;
 use super::words;
 use crate::store::{Event, Lane, Store};
 use chat::{Anchor, Chat, ChatError, Message, MessageRef, ThreadKey};
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard, PoisonError};
+use std::time::Duration;
 use tokio::sync::{Mutex, watch};
 use tokio::task::JoinHandle;
+use tokio_util::task::AbortOnDropHandle;
 
 /// The reply to one event.
 #[derive(Clone)]
@@ -20,7 +22,12 @@ pub(super) struct LiveReply {
     in_line: bool,
     /// Where it stands. Whoever shows something holds it, so that nothing overtakes the last word.
     at: Arc<Mutex<Option<MessageRef>>>,
+    /// Keeps the status up, as long as there is nothing else.
+    status: Arc<std::sync::Mutex<Option<AbortOnDropHandle<()>>>>,
 }
+
+/// Telegram drops a draft after 30 seconds, Slack a status after two minutes.
+const STATUS_AGAIN: Duration = Duration::from_secs(20);
 
 impl LiveReply {
     /// The reply of an event; after a crash it is the message that was posted before.
@@ -28,7 +35,7 @@ impl LiveReply {
         let at = Arc::new(Mutex::new(event.reply.clone()));
         let (anchor, person) = (event.incoming.anchor.clone(), event.incoming.sender.id.clone());
         let in_line = matches!(lane(&event.incoming.what), Lane::Queue);
-        Self { store, chat, event: event.id, anchor, person, in_line, at }
+        Self { store, chat, event: event.id, anchor, person, in_line, at, status: Arc::default() }
     }
 
     /// Says what is being done (“looking at Plan”): beside the messages where the platform can, else in a message that
@@ -37,9 +44,30 @@ impl LiveReply {
         let mut at = self.at.lock().await;
         self.find(&mut at).await;
         if at.is_none() && self.chat.status(&self.anchor, doing).await {
+            self.keep_up(doing);
             return Ok(());
         }
         self.put(&mut at, &words::under_way(doing), false).await
+    }
+
+    /// Shows the status again and again, since platforms drop one after a while.
+    fn keep_up(&self, doing: &str) {
+        let (chat, anchor, doing, at) = (self.chat.clone(), self.anchor.clone(), doing.to_owned(), self.at.clone());
+        let again = async move {
+            loop {
+                tokio::time::sleep(STATUS_AGAIN).await;
+                // Whoever shows something holds the place, and ends this before giving it back.
+                let _at = at.lock().await;
+                if !chat.status(&anchor, &doing).await {
+                    return;
+                }
+            }
+        };
+        *self.status() = Some(AbortOnDropHandle::new(tokio::spawn(again)));
+    }
+
+    fn status(&self) -> MutexGuard<'_, Option<AbortOnDropHandle<()>>> {
+        self.status.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Shows a partial message; a platform that asks to wait is not waited for.
@@ -51,6 +79,10 @@ impl LiveReply {
 
     /// Edits the message, or posts it; `grows` says that these are the first words of an answer.
     async fn put(&self, at: &mut Option<MessageRef>, message: &Message, grows: bool) -> Result<(), ChatError> {
+        self.status().take();
+        if grows && at.is_none() && self.chat.draft(&self.anchor, message).await? {
+            return Ok(());
+        }
         *at = Some(match at {
             Some(at) => return self.chat.edit(at, message).await,
             None if grows => self.chat.post_growing(&self.anchor, &self.person, message).await?,
@@ -87,6 +119,7 @@ impl LiveReply {
     /// Shows the last state. It goes out even when the platform asks for patience.
     pub async fn finish(&self, message: &Message) -> Result<(), ChatError> {
         let mut at = self.at.lock().await;
+        self.status().take();
         self.find(&mut at).await;
         let before = at.clone();
         if at.is_none() && self.in_line {
@@ -114,7 +147,7 @@ impl LiveReply {
         let task = tokio::spawn(async move {
             let interval = reply.chat.limits().edit_interval;
             // The first words are shown at once where nothing but a status is there yet.
-            let mut pause = if reply.message().await.is_some() { interval } else { std::time::Duration::ZERO };
+            let mut pause = if reply.message().await.is_some() { interval } else { Duration::ZERO };
             loop {
                 tokio::select! {
                     _ = stopped.changed() => return,

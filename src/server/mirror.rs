@@ -62,6 +62,10 @@ impl Chat for Mirror {
         self.chat.status(anchor, doing).await
     }
 
+    async fn draft(&self, anchor: &Anchor, message: &Message) -> Result<bool, ChatError> {
+        self.chat.draft(anchor, message).await
+    }
+
     async fn post(&self, anchor: &Anchor, message: &Message) -> Result<MessageRef, ChatError> {
         let at = self.chat.post(anchor, message).await?;
         Ok(self.posted(anchor, at, message).await)

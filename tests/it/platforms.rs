@@ -8,6 +8,7 @@ mod telegram;
 use crate::world::{Setting, World, free_port};
 use async_trait::async_trait;
 use discord::InDiscord;
+use sandbox::azure::{Mode, Reply};
 use sandbox::{discord as far_discord, teams as far_teams, telegram as far_telegram};
 use serde_json::{Value, json};
 use slack::InSlack;
@@ -189,6 +190,38 @@ async fn the_story_in_a_group_of_telegram() {
     let world = world().await;
     let side = InTelegram::begin(&world, far_telegram::GROUP);
     story(world, &side).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn answers_to_one_person_in_telegram_grow_as_drafts_where_there_are_any() {
+    for rich in [true, false] {
+        let words = "The plan is on time but for five tasks, which I list below with their owners. ".repeat(20);
+        let telegram = Some(far_telegram::Options { rich, ..far_telegram::Options::default() });
+        let model = Some(Mode::Script(vec![Reply::Grow(words.clone())]));
+        let world = World::with(Setting { telegram, model, unbound: true, patient: true, ..Setting::default() }).await.unwrap();
+        let far = world.telegram.clone().unwrap();
+        let says = |words: &'static str| move |far: &far_telegram::Telegram| far.messages().iter().any(|m| m.text.contains(words));
+        far.say(1, 1, "use Project Plan", None).await;
+        far.until(says("now about Project Plan")).await.unwrap();
+        settle(&world).await;
+        let before = far.messages().len();
+        far.say(1, 1, "how are we doing?", None).await;
+        far.until(says("with their owners")).await.unwrap();
+        settle(&world).await;
+        let said: Vec<_> = far.messages().drain(before + 1..).collect();
+        assert_eq!(said.len(), 1, "one answer: {said:?}");
+        assert_eq!(said[0].text.trim(), words.trim());
+        assert!(far.draft(1).is_empty(), "the message took the place of its draft");
+        let all: Vec<_> = far.calls().into_iter().filter(|(method, _)| method == "sendmessagedraft").collect();
+        let drafts: Vec<_> = all.iter().map(|(_, body)| body["text"].as_str().unwrap()).skip_while(|t| !t.contains("looking at")).collect();
+        if !rich {
+            assert!(all.len() == 1 && said[0].edits >= 2, "{} drafts were tried, {} edits made", all.len(), said[0].edits);
+        } else {
+            assert!(drafts.len() >= 3 && said[0].edits == 0, "{drafts:?}");
+            assert!(drafts[1..].windows(2).all(|two| two[1].len() > two[0].len()), "they grow: {drafts:?}");
+        }
+        world.end().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

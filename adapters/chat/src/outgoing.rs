@@ -95,6 +95,15 @@ pub trait Chat: Send + Sync {
     /// See [`ChatError`]; markup that the platform rejects was already tried again as plain text.
     async fn post(&self, anchor: &Anchor, message: &Message) -> Result<MessageRef, ChatError>;
 
+    /// Shows growing words as something that is not a message yet, and that the message takes the place of; `false` where there is
+    /// no such thing, so that a message has to grow.
+    ///
+    /// # Errors
+    /// [`ChatError::RateLimited`] when it is too early for more words.
+    async fn draft(&self, _anchor: &Anchor, _message: &Message) -> Result<bool, ChatError> {
+        Ok(false)
+    }
+
     /// Posts the beginning of an answer to a person, which edits let grow until one that is not partial. The same as
     /// [`Self::post`] where the platform has no way of its own to show that.
     ///

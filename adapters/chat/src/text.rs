@@ -56,6 +56,23 @@ pub fn split(text: &str, max_chars: usize) -> Vec<String> {
     pieces
 }
 
+/// The same text in pieces of at most so many characters; cut after white space where there is any, and nothing is lost.
+pub fn cut(text: &str, max_chars: usize) -> Vec<&str> {
+    let mut pieces = Vec::new();
+    let mut rest = text;
+    while let Some((hard_end, _)) = rest.char_indices().nth(max_chars.max(1)) {
+        let space = rest[..hard_end].char_indices().rev().find(|(_, c)| c.is_whitespace());
+        let end = space.map(|(at, c)| at + c.len_utf8()).filter(|end| *end > hard_end / 4).unwrap_or(hard_end);
+        let (piece, more) = rest.split_at(end);
+        pieces.push(piece);
+        rest = more;
+    }
+    if !rest.is_empty() || pieces.is_empty() {
+        pieces.push(rest);
+    }
+    pieces
+}
+
 /// The table as lines of aligned text; cells longer than `cell_chars` are cut.
 pub fn aligned_table(table: &TableBlock, cell_chars: usize) -> String {
     let cell = |s: &str| shorten(&clean(s).replace(['\n', '\t'], " "), cell_chars);
@@ -113,6 +130,13 @@ mod tests {
             prop_assert!(pieces.iter().all(|p| p.chars().count() <= max));
             let squeeze = |s: &str| s.split_whitespace().collect::<String>();
             prop_assert_eq!(squeeze(&pieces.concat()), squeeze(&text));
+        }
+
+        #[test]
+        fn what_is_cut_is_all_of_the_text(text in "[a-zä \n]{0,400}", max in 1usize..60) {
+            let pieces = cut(&text, max);
+            prop_assert!(pieces.iter().all(|p| p.chars().count() <= max));
+            prop_assert_eq!(pieces.concat(), text);
         }
 
         #[test]

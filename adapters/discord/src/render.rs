@@ -101,8 +101,8 @@ fn node(node: &Node, lead: &str) -> Vec<String> {
     let heading = matches!(node, Node::Heading(_));
     let mut lines = vec![lead.clone()];
     for of in node.spans() {
-        for piece in pieces(&of.text) {
-            let piece = span(&Span { text: piece, ..of.clone() }, heading);
+        for piece in text::cut(&of.text, LINE_CHARS / 2) {
+            let piece = span(&Span { text: piece.to_owned(), ..of.clone() }, heading);
             if lines.last().is_some_and(|l| l.chars().count() + piece.chars().count() > CHARS - 50 && l.len() > lead.len()) {
                 lines.push(lead.clone());
             }
@@ -113,11 +113,6 @@ fn node(node: &Node, lead: &str) -> Vec<String> {
         }
     }
     lines
-}
-
-/// Pieces of a long run: escaping may double them.
-fn pieces(text: &str) -> Vec<String> {
-    if text.chars().count() <= LINE_CHARS / 2 { vec![text.to_owned()] } else { text::split(text, LINE_CHARS / 2) }
 }
 
 fn span(span: &Span, heading: bool) -> String {

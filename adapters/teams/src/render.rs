@@ -93,7 +93,7 @@ fn node(node: &Node, small: bool) -> Vec<Value> {
         blocks[0].push(run(&Span { text: lead, ..Span::default() }, false, small));
     }
     for span in node.spans() {
-        for piece in pieces(&span.text) {
+        for piece in text::cut(&span.text, TEXT_CHARS / 4) {
             let size = piece.chars().count();
             if chars + size > TEXT_CHARS / 2 && chars > 0 {
                 blocks.push(Vec::new());
@@ -101,17 +101,12 @@ fn node(node: &Node, small: bool) -> Vec<Value> {
             }
             chars += size;
             if let Some(block) = blocks.last_mut() {
-                block.push(run(&Span { text: piece, ..span.clone() }, heading, small));
+                block.push(run(&Span { text: piece.to_owned(), ..span.clone() }, heading, small));
             }
         }
     }
     blocks.retain(|runs| !runs.is_empty());
     blocks.into_iter().map(|inlines| json!({ "type": "RichTextBlock", "inlines": inlines })).collect()
-}
-
-/// Pieces of a long run, white space kept in short ones.
-fn pieces(text: &str) -> Vec<String> {
-    if text.chars().count() <= TEXT_CHARS / 4 { vec![text.to_owned()] } else { text::split(text, TEXT_CHARS / 4) }
 }
 
 fn run(span: &Span, heading: bool, small: bool) -> Value {

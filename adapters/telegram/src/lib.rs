@@ -1,5 +1,6 @@
 //! Telegram: updates come in by webhook, or by long polling where there is no public URL; messages go out over the Bot API.
 
+mod draft;
 mod event;
 mod inward;
 mod payloads;
@@ -53,6 +54,8 @@ pub struct Telegram {
     pressed: Mutex<HashMap<(ChatId, UserId), teloxide::types::CallbackQueryId>>,
     /// The service does not know rich messages.
     no_rich: AtomicBool,
+    /// The service shows no drafts.
+    no_drafts: AtomicBool,
 }
 
 struct Paces {
@@ -105,6 +108,7 @@ impl Telegram {
             }),
             pressed: Mutex::default(),
             no_rich: AtomicBool::new(false),
+            no_drafts: AtomicBool::new(false),
         })
     }
 

@@ -1,8 +1,8 @@
-//! Requests of the Bot API that teloxide does not know yet: rich messages, since Bot API 10.1.
+//! Requests of the Bot API that teloxide does not know yet: drafts, and rich messages since Bot API 10.1.
 
 use serde::{Deserialize, Serialize};
 use teloxide::requests::Payload;
-use teloxide::types::{ChatId, InlineKeyboardMarkup, ReplyParameters, ThreadId};
+use teloxide::types::{ChatId, InlineKeyboardMarkup, ParseMode, ReplyParameters, ThreadId, True};
 
 /// The content of a rich message.
 #[derive(Clone, Debug, Serialize)]
@@ -35,6 +35,17 @@ pub(crate) struct EditRichMessage {
     pub reply_markup: Option<InlineKeyboardMarkup>,
 }
 
+/// `sendMessageDraft`: seen for half a minute, or until the message is sent.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct SendMessageDraft {
+    pub chat_id: ChatId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message_thread_id: Option<ThreadId>,
+    pub draft_id: u32,
+    pub text: String,
+    pub parse_mode: ParseMode,
+}
+
 /// What is needed of the answer.
 #[derive(Clone, Copy, Debug, Deserialize)]
 pub(crate) struct Sent {
@@ -44,6 +55,11 @@ pub(crate) struct Sent {
 impl Payload for SendRichMessage {
     type Output = Sent;
     const NAME: &'static str = "SendRichMessage";
+}
+
+impl Payload for SendMessageDraft {
+    type Output = True;
+    const NAME: &'static str = "SendMessageDraft";
 }
 
 impl Payload for EditRichMessage {

@@ -40,6 +40,8 @@ struct Line {
     html: String,
     units: usize,
     marks: usize,
+    /// It goes on where the line before was cut.
+    goes_on: bool,
 }
 
 /// The message as one or more messages; buttons stand under the first, which is the one that is edited.
@@ -53,7 +55,7 @@ pub fn render(message: &Message) -> Vec<Part> {
             (units, marks) = (0, 0);
         }
         let Some(part) = parts.last_mut() else { continue };
-        if !part.html.is_empty() {
+        if !part.html.is_empty() && !line.goes_on {
             part.html.push('\n');
         }
         part.html.push_str(&line.html);
@@ -155,13 +157,13 @@ fn node_lines(node: &Node, small: bool) -> Vec<Line> {
         Node::Paragraph(_) | Node::Heading(_) => String::new(),
     };
     let heading = matches!(node, Node::Heading(_));
-    let mut lines = vec![Line { html: escape(&lead), units: units(&lead), marks: 0 }];
+    let mut lines = vec![Line { html: escape(&lead), units: units(&lead), marks: 0, goes_on: false }];
     for of in node.spans() {
         for piece in cut(&of.text) {
-            let piece = Span { text: piece, italic: of.italic || small, ..of.clone() };
+            let piece = Span { text: piece.to_owned(), italic: of.italic || small, ..of.clone() };
             let size = units(&piece.text) + 1;
             if lines.last().is_some_and(|l| l.units + size > LINE_UNITS && l.units > 0) {
-                lines.push(Line { html: String::new(), units: 0, marks: 0 });
+                lines.push(Line { html: String::new(), units: 0, marks: 0, goes_on: true });
             }
             if let Some(line) = lines.last_mut() {
                 line.html.push_str(&span(&piece, heading, |t| escape(&unmentioned(t))));
@@ -174,19 +176,16 @@ fn node_lines(node: &Node, small: bool) -> Vec<Line> {
     lines
 }
 
-/// Pieces of a long run of text, white space kept.
-fn cut(text: &str) -> Vec<String> {
-    if units(text) < LINE_UNITS {
-        return vec![text.to_owned()];
-    }
-    text::split(text, LINE_UNITS / 3)
+/// Pieces of a long run of text.
+fn cut(text: &str) -> Vec<&str> {
+    if units(text) < LINE_UNITS { vec![text] } else { text::cut(text, LINE_UNITS / 3) }
 }
 
 fn code_lines(code: &str) -> Vec<Line> {
     let code = text::clean(code);
     text::split(&code, LINE_UNITS / 2 * 2 - 100)
         .into_iter()
-        .map(|piece| Line { html: format!("<pre>{}</pre>", escape(&piece)), units: units(&piece), marks: 1 })
+        .map(|piece| Line { html: format!("<pre>{}</pre>", escape(&piece)), units: units(&piece), marks: 1, goes_on: false })
         .collect()
 }
 

@@ -5,7 +5,7 @@ use crate::event::{Place, address, message_ref};
 use crate::payloads::{EditRichMessage, InputRichMessage, SendRichMessage};
 use crate::render::{Part, keyboard, plain, render, rich};
 use async_trait::async_trait;
-use chat::{Anchor, Chat, ChatError, File, Limits, Message, MessageRef, Platform, Profile};
+use chat::{Anchor, Block, Chat, ChatError, File, Limits, Markdown, Message, MessageRef, Platform, Profile};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use teloxide::payloads::{EditMessageTextSetters, SendDocumentSetters, SendMessageSetters};
@@ -40,6 +40,16 @@ impl Chat for Telegram {
         let inside = place.chat.to_string().strip_prefix("-100")?.to_owned();
         let message = place.topic.map(|t| t.0).or(place.answers)?;
         Url::parse(&format!("https://t.me/c/{inside}/{message}")).ok()
+    }
+
+    async fn status(&self, anchor: &Anchor, doing: &str) -> bool {
+        let Some(place) = Place::read(anchor) else { return false };
+        let doing = Message::new(vec![Block::Note(Markdown::ours(&format!("{} …", chat::escape(doing))))]);
+        self.show_draft(&place, &doing).await.unwrap_or(false)
+    }
+
+    async fn draft(&self, anchor: &Anchor, message: &Message) -> Result<bool, ChatError> {
+        self.show_draft(&place_of(anchor)?, message).await
     }
 
     async fn post(&self, anchor: &Anchor, message: &Message) -> Result<MessageRef, ChatError> {
@@ -133,7 +143,7 @@ fn preview(picture: Option<Url>) -> LinkPreviewOptions {
 }
 
 impl Telegram {
-    async fn pace(&self, chat: ChatId, partial: bool) -> Result<(), ChatError> {
+    pub(crate) async fn pace(&self, chat: ChatId, partial: bool) -> Result<(), ChatError> {
         let Some(paces) = &self.paces else { return Ok(()) };
         let pace = if chat.is_user() { &paces.private } else { &paces.groups };
         pace.turn(&chat.to_string(), &paces.all, partial).await

@@ -140,6 +140,7 @@ fn run(service: &Service, method: &str, body: &Value) -> Response {
         "getchatmember" => ok(json!({ "status": "member", "user": user(body["user_id"].as_i64().unwrap_or_default()) })),
         "sendmessage" => send(service, &mut state, body, false),
         "sendrichmessage" if service.options.rich => send(service, &mut state, body, true),
+        "sendmessagedraft" if service.options.rich => draft(service, &mut state, body),
         "editmessagetext" => edit(service, &mut state, body),
         "senddocument" => {
             let (name, size) = (body["file"]["name"].as_str().unwrap_or_default(), body["file"]["bytes"].as_u64().unwrap_or_default());
@@ -256,6 +257,28 @@ fn send(service: &Service, state: &mut World, body: &Value, rich: bool) -> Respo
     }
 }
 
+/// A draft is for one person, and has a number.
+fn draft(service: &Service, state: &mut World, body: &Value) -> Response {
+    let chat = body["chat_id"].as_i64().unwrap_or_default();
+    if !(1..=999).contains(&chat) || state.strangers.contains(&chat) {
+        return bad("TEXTDRAFT_PEER_INVALID");
+    }
+    if body["draft_id"].as_i64().unwrap_or_default() == 0 {
+        return bad("RANDOM_ID_INVALID");
+    }
+    let text =
+        if body["text"].as_str().is_none_or(str::is_empty) { Ok("Thinking…".to_owned()) } else { content(state, body).map(|c| c.text) };
+    let text = match text {
+        Ok(text) => text,
+        Err(why) => return bad(&why),
+    };
+    if let Some(refusal) = rate(service, state, chat) {
+        return refusal;
+    }
+    state.drafts.entry((chat, body["message_thread_id"].as_i64())).or_default().push(text);
+    ok(json!(true))
+}
+
 fn post(service: &Service, state: &mut World, body: &Value, content: Content) -> Response {
     let id = body["chat_id"].as_i64().or_else(|| body["chat_id"].as_str()?.parse().ok()).unwrap_or_default();
     if let Some(to) = state.moved.get(&id) {
@@ -295,6 +318,7 @@ fn post(service: &Service, state: &mut World, body: &Value, content: Content) ->
         edits: 0,
     };
     let answer = described(&message, &chat);
+    state.drafts.remove(&(id, topic));
     state.messages.push(message);
     ok(answer)
 }

@@ -41,7 +41,7 @@ pub struct Options {
     pub listen: SocketAddr,
     /// Whether the rates are enforced (1 a second and chat with short bursts, 20 a minute and group, 30 a second).
     pub enforce_rates: bool,
-    /// Whether rich messages are known (Bot API 10.1).
+    /// Whether rich messages are known (Bot API 10.1), and drafts.
     pub rich: bool,
     /// Waits before an update that was not acknowledged is sent again.
     pub retry_after: [Duration; 3],
@@ -86,6 +86,8 @@ pub(crate) struct State {
     gone: HashSet<i64>,
     moved: HashMap<i64, i64>,
     refuse_markup: bool,
+    /// What people see of messages that are not sent yet: by chat and topic, every state.
+    drafts: HashMap<(i64, Option<i64>), Vec<String>>,
     sent: HashMap<i64, VecDeque<Instant>>,
     refused_for_rate: usize,
     commands: Vec<Value>,
@@ -184,6 +186,11 @@ impl Telegram {
     pub fn thread(&self, chat: i64, topic: Option<i64>) -> Vec<String> {
         let inside = |m: &&Posted| m.chat == chat && m.topic == topic;
         self.service.state().messages.iter().filter(inside).map(Posted::seen).collect()
+    }
+
+    /// The states of the draft that is shown in a chat with one person, oldest first; none when its message was sent.
+    pub fn draft(&self, chat: i64) -> Vec<String> {
+        self.service.state().drafts.get(&(chat, None)).cloned().unwrap_or_default()
     }
 
     /// Every call so far: method in lower case, and body.
