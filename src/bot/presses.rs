@@ -7,7 +7,7 @@ use crate::changes::{Outcome, Plan, Stop};
 use crate::error::{Result, told};
 use crate::jobs::{Jobs, LARGE};
 use crate::store::{Asker, Change, Event, Job, NewMessage, Place, Proposal, ProposalState, Role};
-use chat::{Chat, ChatError, Message, MessageRef, What};
+use chat::{Chat, ChatError, Incoming, Message, MessageRef, What};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -24,6 +24,7 @@ impl Bot {
             "cancel" => self.cancel(event, id).await,
             "undo" => self.undo(event, id, message).await,
             "use" => self.sheet_pressed(event, id, message).await,
+            "say" => self.say(event, id).await,
             "adjust" => self.ask_to_adjust(event, id).await,
             "share" => self.share(event, id).await,
             "jobcancel" => self.parts.jobs.cancel(id, &Asker::from(&event.incoming)).await,
@@ -31,6 +32,12 @@ impl Bot {
             "jobretry" => self.parts.jobs.retry(id, &Asker::from(&event.incoming)).await.map(drop),
             _ => Err(told(words::unknown_button())),
         }
+    }
+
+    /// What a button says for a person takes the way of what they type.
+    async fn say(&self, event: &Event, words: &str) -> Result<()> {
+        let dedupe_id = format!("{}:said", event.incoming.dedupe_id);
+        self.accept_again(Incoming { dedupe_id, what: What::Text { text: words.to_owned() }, ..event.incoming.clone() }).await
     }
 
     /// The proposal that this person may decide here, or why not.

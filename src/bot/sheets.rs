@@ -126,9 +126,15 @@ impl Bot {
         let thread = incoming.thread.storage_key();
         let Some(question) = self.parts.store.thread(&thread).await?.and_then(|t| t.question) else { return Ok(()) };
         let again = Incoming { dedupe_id: format!("{}:again", question.dedupe_id), addressed: Addressed::Mention, ..question };
-        let door = super::Door::new(self.parts.store.clone(), self.wake.clone(), true);
-        door.accept(again).await.map_err(anyhow::Error::from)?;
+        self.accept_again(again).await?;
         self.parts.store.set_question(&thread, None).await?;
+        Ok(())
+    }
+
+    /// Takes in an event that another one has caused.
+    pub(super) async fn accept_again(&self, incoming: Incoming) -> Result<()> {
+        let door = super::Door::new(self.parts.store.clone(), self.wake.clone(), true);
+        door.accept(incoming).await.map(drop).map_err(anyhow::Error::from)?;
         Ok(())
     }
 

@@ -40,6 +40,8 @@ trait Side: Send + Sync {
     fn aside(&self, who: Person) -> Vec<String>;
     /// The last event comes again.
     async fn again(&self);
+    /// Lee says two things, and the bot is told the second one first.
+    async fn reordered(&self, first: &str, second: &str);
     /// The bot's own message, another bot's, a changed message and something that nobody knows yet come in.
     async fn noise(&self);
     /// Whether anything that was sent calls somebody.
@@ -114,6 +116,15 @@ async fn story(world: World, side: &dyn Side) {
     side.noise().await;
     settle(&world).await;
     assert_eq!(side.seen().len(), shown, "nothing of that is for the bot: {:?}", side.seen().last());
+
+    side.reordered("how many tasks are blocked?", "which tasks are overdue?").await;
+    settle(&world).await;
+    // One behind the other they get an answer each, and one to both when the second was there in time.
+    let answers = side.seen().split_off(shown);
+    let all = answers.concat();
+    let (blocked, overdue) = (all.matches("Status = 'Blocked'").count(), all.matches("Due Date <").count());
+    assert!((blocked, overdue) == (1, 1) && answers.len() <= 2, "each is answered, and once: {answers:?}");
+    let shown = side.seen().len();
 
     let listed = ask(&world, side, "list notes for tasks in progress").await;
     assert!(listed.contains("everybody") && !side.calls_somebody(), "{listed}");
@@ -190,6 +201,31 @@ async fn the_story_in_a_group_of_telegram() {
     let world = world().await;
     let side = InTelegram::begin(&world, far_telegram::GROUP);
     story(world, &side).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_installs_the_app_in_teams_is_greeted_with_their_sheets() {
+    let world = world().await;
+    let far = world.teams.clone().unwrap();
+    let said = |conversation: &'static str| {
+        let all = far.messages().into_iter().filter(move |m| m.conversation.starts_with(conversation) && m.from == far_teams::BOT);
+        all.map(|m| m.seen()).collect::<Vec<_>>()
+    };
+    for conversation in [far_teams::CHANNEL, "a:lee"] {
+        assert_eq!(far.install(conversation, "29:lee").await.statuses, [200]);
+        assert_eq!(far.redeliver().await, 200);
+    }
+    settle(&world).await;
+    assert_eq!(said(far_teams::CHANNEL), [""; 0], "nobody asked for it in the channel");
+    let greeting = said("a:lee").pop().unwrap();
+    assert!(said("a:lee").len() == 1 && greeting.starts_with("Hello!") && greeting.contains("[Work on Clinical Trials]"), "{greeting}");
+    far.press("a:lee", "29:lee", "Work on Clinical Trials").await;
+    settle(&world).await;
+    assert!(said("a:lee").pop().unwrap().contains("This thread is now about Clinical Trials"), "{:?}", said("a:lee"));
+    far.press("a:lee", "29:lee", "What can you do?").await;
+    settle(&world).await;
+    assert!(said("a:lee").pop().unwrap().contains("I answer questions about"), "{:?}", said("a:lee"));
+    world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

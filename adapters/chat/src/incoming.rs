@@ -145,7 +145,7 @@ pub enum What {
     /// Somebody opened the page that the platform gives the bot. What is posted to the anchor stands there, for them alone.
     Home,
     /// Somebody opened a conversation with the bot and has said nothing yet. What is posted to the anchor greets them; its
-    /// buttons are what they may want to say: the words stand in the action behind `say:`.
+    /// buttons are what they may want to say: the words stand in the action behind `say:`, which a press brings back.
     Opened,
     /// Somebody shared a link where the bot takes part. What is posted to the anchor is shown below the link.
     Link {

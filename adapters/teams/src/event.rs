@@ -160,6 +160,10 @@ pub(crate) fn parse(activity: &Activity, now_ms: i64) -> Option<Incoming> {
             let data = &activity.value["action"]["data"];
             (pressed(activity, data)?, addressed(activity, true))
         }
+        // A greeting in a channel would stand there for everybody, asked by nobody.
+        "installationUpdate" if activity.action.starts_with("add") && activity.conversation.conversation_type != "channel" => {
+            (What::Opened, addressed(activity, true))
+        }
         "installationUpdate" if activity.action.starts_with("remove") => (What::Left, Addressed::Mention),
         "conversationUpdate" if activity.members_removed.iter().any(|m| m.id == activity.recipient.id) => (What::Left, Addressed::Mention),
         _ => return None,
@@ -168,13 +172,8 @@ pub(crate) fn parse(activity: &Activity, now_ms: i64) -> Option<Incoming> {
     let kind = match what {
         What::Press { .. } => "press:",
         What::Left => "left:",
-        What::Text { .. }
-        | What::Command { .. }
-        | What::Filled { .. }
-        | What::Home
-        | What::Opened
-        | What::Link { .. }
-        | What::Moved { .. } => "",
+        What::Opened => "opened:",
+        What::Text { .. } | What::Command { .. } | What::Filled { .. } | What::Home | What::Link { .. } | What::Moved { .. } => "",
     };
     let thread = place.thread();
     Some(Incoming {

@@ -22,6 +22,8 @@ pub(super) struct Gateway {
     begun: usize,
     resumed: usize,
     sent: Vec<Value>,
+    /// Events that are not sent yet.
+    held: Option<Vec<(String, Value)>>,
     /// Whether the session hears the words of messages that do not mention it.
     pub content: bool,
     /// Where interactions go, when not over the gateway.
@@ -38,6 +40,18 @@ impl Gateway {
         self.open.clear();
     }
 
+    /// From now on events are told later.
+    pub fn hold(&mut self) {
+        self.held = Some(Vec::new());
+    }
+
+    /// Tells what was held back, the newest first.
+    pub fn release_reversed(&mut self) {
+        for (kind, data) in self.held.take().unwrap_or_default().into_iter().rev() {
+            self.dispatch(&kind, &data);
+        }
+    }
+
     pub fn tell_all(&self, frame: &Value) {
         for (_, session) in &self.open {
             let _ = session.send(frame.clone());
@@ -46,6 +60,10 @@ impl Gateway {
 
     /// Sends an event to the session, with the next number.
     pub fn dispatch(&mut self, kind: &str, data: &Value) {
+        if let Some(held) = &mut self.held {
+            held.push((kind.to_owned(), data.clone()));
+            return;
+        }
         let event = json!({ "op": 0, "t": kind, "s": self.sent.len() + 1, "d": data });
         self.sent.push(event.clone());
         self.tell_all(&event);

@@ -62,6 +62,16 @@ impl Discord {
             .0
     }
 
+    /// Discord is slow: what happens from now on is told later.
+    pub fn hold(&self) {
+        self.service.state().gateway.hold();
+    }
+
+    /// Tells what was held back, the newest first.
+    pub fn release_reversed(&self) {
+        self.service.state().gateway.release_reversed();
+    }
+
     /// The last event comes again.
     pub async fn redeliver(&self) {
         let mut state = self.service.state();

@@ -86,6 +86,8 @@ pub(crate) struct State {
     /// A channel that the bot is not a member of.
     outside: Option<String>,
     last_event: Option<String>,
+    /// Bodies that are not sent yet, and their types.
+    held: Option<Vec<(String, String)>>,
     /// Whose token the call that is being answered has.
     acting: String,
     installs: installs::Installs,

@@ -144,6 +144,19 @@ impl Slack {
         Delivered { ts: String::new(), statuses: self.service.deliver("application/x-www-form-urlencoded", body, false).await }
     }
 
+    /// Slack is slow: what happens from now on is told later.
+    pub fn hold(&self) {
+        self.service.state().held = Some(Vec::new());
+    }
+
+    /// Tells what was held back, the newest first.
+    pub async fn release_reversed(&self) {
+        let held = self.service.state().held.take().unwrap_or_default();
+        for (content_type, body) in held.into_iter().rev() {
+            self.service.deliver(&content_type, body, true).await;
+        }
+    }
+
     /// The last event is sent again, as after a missed acknowledgement.
     pub async fn redeliver(&self) -> u16 {
         let Some(body) = self.service.state().last_event.clone() else { return 0 };
@@ -290,6 +303,10 @@ impl Service {
 
     /// Sends until acknowledged, at most four times; commands and presses are sent once.
     pub(super) async fn deliver(&self, content_type: &str, body: String, retried: bool) -> Vec<u16> {
+        if let Some(held) = &mut self.state().held {
+            held.push((content_type.to_owned(), body));
+            return vec![200];
+        }
         if self.connections().0 > 0 {
             return self.deliver_by_socket(content_type, &body, retried).await;
         }

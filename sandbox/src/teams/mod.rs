@@ -77,6 +77,8 @@ pub(crate) struct Service {
 pub(crate) struct State {
     events_url: Option<String>,
     last_activity: Option<Value>,
+    /// Activities that are not sent yet.
+    held: Option<Vec<Value>>,
     messages: Vec<Posted>,
     ticks: u64,
     gone: HashSet<String>,

@@ -47,6 +47,19 @@ impl Teams {
         Delivered { id: message.id, ..delivered }
     }
 
+    /// Teams is slow: what happens from now on is told later.
+    pub fn hold(&self) {
+        self.service.state().held = Some(Vec::new());
+    }
+
+    /// Tells what was held back, the newest first.
+    pub async fn release_reversed(&self) {
+        let held = self.service.state().held.take().unwrap_or_default();
+        for activity in held.into_iter().rev() {
+            self.service.deliver(activity, true).await;
+        }
+    }
+
     /// The last activity is sent again.
     pub async fn redeliver(&self) -> u16 {
         let Some(activity) = self.service.state().last_activity.clone() else { return 0 };
@@ -89,6 +102,13 @@ impl Teams {
     pub async fn happen(&self, kind: &str, conversation: &str) -> Delivered {
         let mut activity = self.service.activity(kind, conversation, "29:lee");
         activity["text"] = json!("status");
+        self.service.deliver(activity, true).await
+    }
+
+    /// The app is installed in a conversation.
+    pub async fn install(&self, conversation: &str, from: &str) -> Delivered {
+        let mut activity = self.service.activity("installationUpdate", conversation, from);
+        activity["action"] = json!("add");
         self.service.deliver(activity, true).await
     }
 
@@ -153,6 +173,10 @@ impl Service {
     /// Sends until acknowledged; presses are sent once.
     async fn deliver(&self, activity: Value, retried: bool) -> Delivered {
         self.state().last_activity = Some(activity.clone());
+        if let Some(held) = &mut self.state().held {
+            held.push(activity);
+            return Delivered { id: String::new(), statuses: vec![200], body: Value::Null };
+        }
         let (status, mut body) = self.send(&activity, Forgery::None).await;
         let mut statuses = vec![status];
         for wait in self.options.retry_after {

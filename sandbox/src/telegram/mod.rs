@@ -78,6 +78,8 @@ pub(crate) struct State {
     webhook: Option<(String, String)>,
     pending: VecDeque<Value>,
     last_update: Option<Value>,
+    /// Updates that are not sent yet.
+    held: Option<Vec<Value>>,
     updates: i64,
     messages: Vec<Posted>,
     ids: HashMap<i64, i64>,

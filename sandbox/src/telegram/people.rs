@@ -99,6 +99,19 @@ impl Telegram {
         Delivered { id: 1, statuses: self.service.happen(json!({ "message": message })).await }
     }
 
+    /// Telegram is slow: what happens from now on is told to the webhook later.
+    pub fn hold(&self) {
+        self.service.state().held = Some(Vec::new());
+    }
+
+    /// Tells what was held back, the newest first.
+    pub async fn release_reversed(&self) {
+        let held = self.service.state().held.take().unwrap_or_default();
+        for update in held.iter().rev() {
+            self.service.deliver(update).await;
+        }
+    }
+
     /// The last update is sent again, as after a missed acknowledgement. Returns the HTTP status, 0 without a webhook.
     pub async fn redeliver(&self) -> u16 {
         let Some(update) = self.service.state().last_update.clone() else { return 0 };
@@ -209,25 +222,34 @@ impl Service {
         Delivered { id, statuses: self.happen(json!({ "message": message })).await }
     }
 
-    /// Sends an update until it is acknowledged, or keeps it for whoever asks.
+    /// Tells an update, or keeps it for whoever asks.
     async fn happen(&self, mut update: Value) -> Vec<u16> {
         {
             let mut state = self.state();
             state.updates += 1;
             update["update_id"] = json!(state.updates);
             state.last_update = Some(update.clone());
+            if let Some(held) = &mut state.held {
+                held.push(update);
+                return vec![200];
+            }
             if state.webhook.is_none() {
                 state.pending.push_back(update.clone());
             }
         }
         self.changed.notify_waiters();
-        let mut statuses: Vec<u16> = self.send(&update).await.into_iter().collect();
+        self.deliver(&update).await
+    }
+
+    /// Sends an update to the webhook, if there is one, until it is acknowledged.
+    async fn deliver(&self, update: &Value) -> Vec<u16> {
+        let mut statuses: Vec<u16> = self.send(update).await.into_iter().collect();
         for wait in self.options.retry_after {
             if statuses.last().is_none_or(|s| (200..300).contains(s)) {
                 break;
             }
             tokio::time::sleep(wait).await;
-            statuses.extend(self.send(&update).await);
+            statuses.extend(self.send(update).await);
         }
         statuses
     }

@@ -81,6 +81,16 @@ impl Side for InDiscord {
         self.far.redeliver().await;
     }
 
+    async fn reordered(&self, first: &str, second: &str) {
+        let (at, before) = (self.at.load(Ordering::SeqCst), self.messages().count());
+        self.far.hold();
+        for text in [first, second] {
+            self.far.say(at, 1, &format!("<@{}> {text}", discord::APPLICATION)).await;
+        }
+        self.far.release_reversed();
+        self.far.until(|_| self.messages().count() > before).await.unwrap();
+    }
+
     async fn noise(&self) {
         self.far.echo().await;
         self.far.noise(self.at.load(Ordering::SeqCst)).await;

@@ -66,6 +66,13 @@ impl Side for InTeams {
         assert_eq!(self.far.redeliver().await, 200);
     }
 
+    async fn reordered(&self, first: &str, second: &str) {
+        self.far.hold();
+        self.say(Lee, first).await;
+        self.say(Lee, second).await;
+        self.far.release_reversed().await;
+    }
+
     async fn noise(&self) {
         for statuses in [
             self.far.echo().await.statuses,

@@ -58,6 +58,13 @@ impl Side for InTelegram {
         assert_eq!(self.far.redeliver().await, 200);
     }
 
+    async fn reordered(&self, first: &str, second: &str) {
+        self.far.hold();
+        self.say(Lee, first).await;
+        self.say(Lee, second).await;
+        self.far.release_reversed().await;
+    }
+
     async fn noise(&self) {
         let last = self.far.messages().into_iter().rfind(|m| m.from == 1).unwrap();
         for statuses in [
