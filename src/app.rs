@@ -6,6 +6,7 @@ pub mod slack;
 
 pub use platforms::{teams_adapter, telegram_adapter};
 
+use crate::accounts::Accounts;
 use crate::bot::{Bot, Door, Parts};
 use crate::changes::Changes;
 use crate::clock::Clock;
@@ -17,7 +18,7 @@ use crate::llm::Model;
 use crate::server::live::Live;
 use crate::server::{self, Mirror, Web};
 use crate::sheet::Sheets;
-use crate::smartsheet::Client;
+use crate::smartsheet::{Client, PeoplesTokens};
 use crate::store::{HEARTBEAT, Store};
 use crate::vault::Vault;
 use crate::watch::{self, Watch};
@@ -82,7 +83,11 @@ impl App {
             .context("SMARTSHEET_ACCESS_TOKEN is not set: create one in Smartsheet under Personal Settings > API Access")?;
         let endpoint = config.model.clone().context("no model is set: fill in AZURE_OPENAI_API_BASE, AZURE_OPENAI_API_KEY and AZURE_OPENAI_DEPLOYMENT (or OPENAI_BASE_URL and OPENAI_MODEL)")?;
         let events = Events::default();
-        let sheets = Sheets::new(Client::new(smartsheet)?, clock.clone(), events.clone(), config.snapshot_cache_bytes);
+        let (vault, stop) = (config.secret_key.as_ref().map_or_else(Vault::for_this_process, Vault::new), CancellationToken::new());
+        let accounts = config.accounts.clone().map(|settings| Accounts::new(settings, store.clone(), vault.clone(), clock.clone()));
+        let accounts = accounts.transpose()?;
+        let client = Client::new(smartsheet)?.with_people(accounts.clone().map(|a| Arc::new(a) as Arc<dyn PeoplesTokens>));
+        let sheets = Sheets::new(client, clock.clone(), events.clone(), config.snapshot_cache_bytes);
         let model = Arc::new(Model::new(endpoint, config.model_settings.clone())?);
         let model_of_jobs = match config.text_model.clone() {
             Some(endpoint) => Arc::new(Model::of_texts(endpoint, config.model_settings.clone())?),
@@ -91,7 +96,6 @@ impl App {
         let changes = Changes { store: store.clone(), sheets: sheets.clone(), clock: clock.clone(), rules: config.writes.clone() };
         let wake = Arc::new(Notify::new());
         let door = Arc::new(Door::new(store.clone(), wake.clone(), config.follow_ups));
-        let (vault, stop) = (config.secret_key.as_ref().map_or_else(Vault::for_this_process, Vault::new), CancellationToken::new());
         let installations = slack::Installations::new(store.clone(), vault.clone());
         let connected = platforms::connect(config, installations, &door, &stop)?;
         let mirrored = |chat: Arc<dyn Chat>| (chat.platform(), Arc::new(Mirror::new(chat, events.clone())) as Arc<dyn Chat>);
@@ -145,6 +149,7 @@ impl App {
             chats: chats.clone(),
             clock: clock.clone(),
             events: events.clone(),
+            accounts: accounts.clone(),
             links: links.clone(),
             link_hosts: config.link_hosts.clone(),
         };
@@ -153,7 +158,11 @@ impl App {
         let mut tasks = vec![
             tokio::spawn(server::serve(
                 listener,
-                server::router(store.clone(), pages.merge(server::own_routes(api, watch.clone(), links, chats)), connected.webhooks),
+                server::router(
+                    store.clone(),
+                    pages.merge(server::own_routes(api, watch.clone(), links, accounts, chats)),
+                    connected.webhooks,
+                ),
                 stop.clone(),
             )),
             tokio::spawn(bot.clone().run(stop.clone())),

@@ -7,6 +7,7 @@ mod variables;
 pub use platforms::{Discord, Slack, SlackAccess, Teams, Telegram};
 pub use variables::VARIABLES;
 
+use crate::accounts;
 use crate::llm::{Endpoint, ModelSettings};
 use crate::smartsheet;
 use reader::Reader;
@@ -37,6 +38,8 @@ pub struct Config {
     pub model_settings: ModelSettings,
     /// Smartsheet; `None` when `SMARTSHEET_ACCESS_TOKEN` is not set.
     pub smartsheet: Option<smartsheet::Settings>,
+    /// People's own accounts: `SMARTSHEET_CLIENT_ID`, `SMARTSHEET_CLIENT_SECRET`, `SMARTSHEET_ACCOUNTS`. Unset: there are none.
+    pub accounts: Option<accounts::Settings>,
     /// `SMARTSHEET_WEBHOOK_SECRET`: shared secret of webhooks that were made by hand. Unset: none were.
     pub smartsheet_webhook_secret: Option<SecretString>,
     /// `CHATSHEET_SECRET_KEY`: encrypts secrets of webhooks and signs links; at least 32 characters. Unset: none are kept.
@@ -171,6 +174,7 @@ impl Config {
             text_model: text_model(r),
             model_settings: model_settings(r),
             smartsheet: smartsheet_settings(r),
+            accounts: account_settings(r),
             smartsheet_webhook_secret: r.secret("SMARTSHEET_WEBHOOK_SECRET"),
             secret_key: secret_key(r),
             link_lifetime: Duration::from_secs(r.number("LINK_HOURS", 1.0, 24.0 * 365.0) as u64 * 3600),
@@ -211,6 +215,7 @@ impl Config {
         let teams = self.teams.iter().map(|t| &t.app_password);
         let telegram = self.telegram.iter().flat_map(|t| std::iter::once(&t.bot_token).chain(&t.webhook_secret));
         let own = self.smartsheet.iter().map(|s| &s.token).chain(&self.smartsheet_webhook_secret).chain(&self.secret_key);
+        let own = own.chain(self.accounts.iter().map(|a| &a.client_secret));
         own.chain(slack).chain(discord).chain(teams).chain(telegram).collect()
     }
 
@@ -321,17 +326,53 @@ fn model_settings(r: &mut Reader<'_>) -> ModelSettings {
     }
 }
 
-fn smartsheet_settings(r: &mut Reader<'_>) -> Option<smartsheet::Settings> {
-    let region = match r.choice("SMARTSHEET_REGION", &["us", "eu", "au", "gov"]).as_str() {
-        "eu" => "https://api.smartsheet.eu/2.0",
-        "au" => "https://api.smartsheet.au/2.0",
-        "gov" => "https://api.smartsheetgov.com/2.0",
-        _ => "https://api.smartsheet.com/2.0",
+/// The base URL of the API, and where people are asked.
+fn smartsheet_addresses(r: &mut Reader<'_>) -> Option<(Url, Url)> {
+    let domain = match r.choice("SMARTSHEET_REGION", &["us", "eu", "au", "gov"]).as_str() {
+        "eu" => "smartsheet.eu",
+        "au" => "smartsheet.au",
+        "gov" => "smartsheetgov.com",
+        _ => "smartsheet.com",
     };
-    let base_url = r.url("SMARTSHEET_API_BASE_URL").or_else(|| Url::parse(region).ok());
+    let api = r.url("SMARTSHEET_API_BASE_URL").or_else(|| Url::parse(&format!("https://api.{domain}/2.0")).ok());
+    let authorize = r.url("SMARTSHEET_AUTHORIZE_URL").or_else(|| Url::parse(&format!("https://app.{domain}/b/authorize")).ok());
+    api.zip(authorize)
+}
+
+fn account_settings(r: &mut Reader<'_>) -> Option<accounts::Settings> {
+    let (client_id, client_secret) = (r.text("SMARTSHEET_CLIENT_ID"), r.secret("SMARTSHEET_CLIENT_SECRET"));
+    let required = r.choice("SMARTSHEET_ACCOUNTS", &["optional", "required"]) == "required";
+    let (client_id, client_secret) = match (client_id, client_secret) {
+        (None, None) if required => {
+            r.fault("SMARTSHEET_CLIENT_ID", "required with SMARTSHEET_ACCOUNTS=required: people could not connect their accounts");
+            return None;
+        }
+        (None, None) => return None,
+        (Some(id), Some(secret)) => (id, secret),
+        (id, _) => {
+            let missing = if id.is_none() { "SMARTSHEET_CLIENT_ID" } else { "SMARTSHEET_CLIENT_SECRET" };
+            r.fault(missing, "required with the other one; Smartsheet > Account > Developer Tools shows both");
+            return None;
+        }
+    };
+    for (name, why) in [
+        ("CHATSHEET_SECRET_KEY", "required with SMARTSHEET_CLIENT_ID: tokens of people are kept encrypted (openssl rand -hex 32)"),
+        ("PUBLIC_BASE_URL", "required with SMARTSHEET_CLIENT_ID: Smartsheet sends people back to it"),
+    ] {
+        if r.text(name).is_none() {
+            r.fault(name, why);
+        }
+    }
+    let (api_base_url, authorize_url) = smartsheet_addresses(r)?;
+    let public_base_url = Url::parse(&r.text("PUBLIC_BASE_URL")?).ok()?;
+    Some(accounts::Settings { client_id, client_secret, authorize_url, api_base_url, public_base_url, required })
+}
+
+fn smartsheet_settings(r: &mut Reader<'_>) -> Option<smartsheet::Settings> {
+    let (base_url, _) = smartsheet_addresses(r)?;
     Some(smartsheet::Settings {
         token: r.secret("SMARTSHEET_ACCESS_TOKEN")?,
-        base_url: base_url?,
+        base_url,
         retry_delay: Duration::from_secs(1),
         retries: 4,
         timeout: Duration::from_secs(30),

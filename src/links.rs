@@ -2,6 +2,7 @@
 
 use crate::clock::Clock;
 use crate::sheet::SheetId;
+use crate::smartsheet::Identity;
 use crate::store::Store;
 use crate::vault::Vault;
 use serde::{Deserialize, Serialize};
@@ -24,12 +25,22 @@ pub struct Link {
     /// Whose link it is: this person may edit, decide and talk. A link of nobody's shows the sheet to whoever has it.
     #[serde(rename = "p", default, skip_serializing_if = "Option::is_none")]
     pub person: Option<Person>,
+    /// On whose behalf the sheet is read and written; unset: of the installation.
+    #[serde(rename = "b", default, skip_serializing_if = "Option::is_none")]
+    on_behalf: Option<String>,
     /// When it was made.
     #[serde(rename = "m")]
     pub made_ms: i64,
     /// When it ends.
     #[serde(rename = "u")]
     pub until_ms: i64,
+}
+
+impl Link {
+    /// On whose behalf the sheet is read and written.
+    pub fn identity(&self) -> Identity {
+        self.on_behalf.as_deref().map_or(Identity::Service, Identity::read)
+    }
 }
 
 /// A person on the platform of the thread.
@@ -71,18 +82,19 @@ impl Links {
     }
 
     /// A link to a sheet, for one person or for everybody in the thread; `None` when the viewer cannot be reached.
-    pub fn make(&self, sheet: SheetId, session: &str, person: Option<Person>) -> Option<Url> {
+    pub fn make(&self, sheet: SheetId, session: &str, identity: &Identity, person: Option<Person>) -> Option<Url> {
         let base = self.base.as_ref()?;
         let now_ms = self.clock.now_ms();
         let until_ms = now_ms + self.lifetime.as_millis() as i64;
-        let link = Link { sheet, session: session.to_owned(), person, made_ms: now_ms, until_ms };
+        let on_behalf = (*identity != Identity::Service).then(|| identity.stored());
+        let link = Link { sheet, session: session.to_owned(), person, on_behalf, made_ms: now_ms, until_ms };
         let token = self.vault.seal(PURPOSE, &serde_json::to_string(&link).ok()?).ok()?;
         format!("{}/v/{token}", base.as_str().trim_end_matches('/')).parse().ok()
     }
 
     /// The same, on whose page these rows are marked.
-    pub fn to_rows(&self, sheet: SheetId, session: &str, rows: impl Iterator<Item = i64>) -> Option<Url> {
-        let mut url = self.make(sheet, session, None)?;
+    pub fn to_rows(&self, sheet: SheetId, session: &str, identity: &Identity, rows: impl Iterator<Item = i64>) -> Option<Url> {
+        let mut url = self.make(sheet, session, identity, None)?;
         let rows: Vec<String> = rows.take(MOST_ROWS).map(|r| r.to_string()).collect();
         if !rows.is_empty() {
             url.query_pairs_mut().append_pair("rows", &rows.join("-"));

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 const MAX_LINES: usize = 500;
 
 /// The floors, top to bottom: a room may use what stands below it.
-const FLOORS: [(&str, u32); 19] = [
+const FLOORS: [(&str, u32); 20] = [
     ("cli", 13),
     ("app", 12),
     ("server", 11),
@@ -16,6 +16,7 @@ const FLOORS: [(&str, u32); 19] = [
     ("changes", 7),
     ("watch", 7),
     ("links", 7),
+    ("accounts", 7),
     ("sheet", 6),
     ("store", 6),
     ("llm", 5),
@@ -28,7 +29,7 @@ const FLOORS: [(&str, u32); 19] = [
     ("main", 14),
 ];
 /// Settings of a room are its own types, and the store keeps ids of sheets.
-const ALLOWED: [(&str, &str); 3] = [("store", "sheet"), ("config", "llm"), ("config", "smartsheet")];
+const ALLOWED: [(&str, &str); 4] = [("store", "sheet"), ("config", "llm"), ("config", "smartsheet"), ("config", "accounts")];
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))

@@ -12,7 +12,7 @@ use slack_chat::{Access, Distribution, Installation, InstallationStore, Settings
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
-const PLATFORM: &str = "slack";
+const KIND: &str = "slack";
 
 /// Installations in the database, encrypted.
 #[derive(Clone)]
@@ -32,13 +32,13 @@ impl Installations {
     /// # Errors
     /// When the database fails.
     pub async fn list(&self) -> Result<Vec<String>, sqlx::Error> {
-        self.store.installations(PLATFORM).await
+        self.store.grants(KIND).await
     }
 }
 
 /// What is sealed for one installation opens for no other.
 fn purpose(id: &str) -> String {
-    format!("installation|{PLATFORM}|{id}")
+    format!("grant|{KIND}|{id}")
 }
 
 fn failed(error: impl std::fmt::Display) -> StoreError {
@@ -48,7 +48,7 @@ fn failed(error: impl std::fmt::Display) -> StoreError {
 #[async_trait]
 impl InstallationStore for Installations {
     async fn load(&self, id: &str) -> Result<Option<Installation>, StoreError> {
-        let Some(sealed) = self.store.installation(PLATFORM, id).await.map_err(failed)? else { return Ok(None) };
+        let Some(sealed) = self.store.grant(KIND, id).await.map_err(failed)? else { return Ok(None) };
         let opened = self.vault.open(&purpose(id), &sealed).map_err(failed)?;
         serde_json::from_str(&opened).map(Some).map_err(failed)
     }
@@ -56,15 +56,15 @@ impl InstallationStore for Installations {
     async fn save(&self, id: &str, installation: &Installation) -> Result<(), StoreError> {
         let text = serde_json::to_string(installation).map_err(failed)?;
         let sealed = self.vault.seal(&purpose(id), &text).map_err(failed)?;
-        self.store.keep_installation(PLATFORM, id, &sealed, installation.installed_at_ms).await.map_err(failed)
+        self.store.keep_grant(KIND, id, &sealed, installation.installed_at_ms).await.map_err(failed)
     }
 
     async fn remove(&self, id: &str, before_ms: i64) -> Result<bool, StoreError> {
-        self.store.forget_installation(PLATFORM, id, before_ms).await.map_err(failed)
+        self.store.forget_grant(KIND, id, before_ms).await.map_err(failed)
     }
 
     async fn take_turn(&self, id: &str, now_ms: i64, until_ms: i64) -> Result<bool, StoreError> {
-        self.store.take_renewal(PLATFORM, id, now_ms, until_ms).await.map_err(failed)
+        self.store.take_renewal(KIND, id, now_ms, until_ms).await.map_err(failed)
     }
 
     async fn spend_invitation(&self, id: &str, now_ms: i64) -> Result<bool, StoreError> {

@@ -28,6 +28,10 @@ pub(super) enum Command {
     Edit,
     /// Ends all links of the thread.
     Unshare,
+    /// A link to connect one's own Smartsheet account.
+    Connect,
+    /// Gives that account up.
+    Disconnect,
     Jobs,
     JobStatus(String),
     CancelJob(String),
@@ -69,6 +73,8 @@ pub(super) fn parse(text: &str) -> Option<Command> {
         "view" | "open" | "open the sheet" | "show the sheet" | "view the sheet" | "link" => Some(Command::View),
         "edit" | "edit the sheet" | "edit link" => Some(Command::Edit),
         "unshare" | "revoke links" | "end links" => Some(Command::Unshare),
+        "connect" | "connect my account" | "log in" | "login" | "sign in" => Some(Command::Connect),
+        "disconnect" | "disconnect my account" | "log out" | "logout" | "sign out" => Some(Command::Disconnect),
         "jobs" | "my jobs" | "list jobs" => Some(Command::Jobs),
         "use" | "use sheet" => Some(Command::Use(String::new())),
         "confirm" | "yes" | "approve" => Some(Command::Confirm),
@@ -124,12 +130,14 @@ impl Bot {
             }
             Command::Status => self.status(event, &thread).await,
             Command::Sheets => {
-                let sheets = self.all_sheets().await?;
+                let sheets = self.all_sheets(&self.identity(&event.incoming).await?).await?;
                 self.answer(event, words::sheets(&sheets)).await
             }
             Command::View => self.view(event).await,
             Command::Edit => self.edit(event).await,
             Command::Unshare => self.unshare(event).await,
+            Command::Connect => self.connect(event).await,
+            Command::Disconnect => self.disconnect(event).await,
             Command::Jobs => {
                 let jobs = self.parts.jobs.list(&thread, Some(&Asker::from(&event.incoming)), 10).await?;
                 self.answer(event, words::jobs(&jobs)).await
@@ -219,14 +227,19 @@ impl Bot {
         let Some(session) = self.session(&event.incoming).await? else {
             return self.answer(event, words::no_sheet_yet()).await;
         };
-        let snapshot = self.parts.sheets.snapshot(&Identity::Service, session.sheet).await?;
+        let identity = self.identity(&event.incoming).await?;
+        let snapshot = self.parts.sheets.snapshot(&identity, session.sheet).await?;
         let waiting = self.parts.store.waiting_proposals(thread).await?;
         let now = self.parts.clock.now_ms();
         let open = waiting.iter().filter(|p| p.expires_at_ms > now).count();
         let last = self.parts.store.last_undoable(&session.id).await?;
         let jobs = self.parts.jobs.list(thread, None, 20).await?;
         let running: Vec<_> = jobs.into_iter().filter(|j| !j.status.ended()).collect();
-        self.answer(event, words::status(&snapshot, open, last.is_some(), self.parts.model.label(), &running)).await
+        self.answer(
+            event,
+            words::status(&snapshot, identity != Identity::Service, open, last.is_some(), self.parts.model.label(), &running),
+        )
+        .await
     }
 
     /// Shows that the text was heard, before anything that may take time. As long as what is returned

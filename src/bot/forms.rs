@@ -5,7 +5,6 @@ use super::turn::Gathered;
 use super::{Bot, words};
 use crate::error::{Result, told};
 use crate::jobs::{Kind, Parameters};
-use crate::smartsheet::Identity;
 use crate::store::{Event, Job, Proposal, ProposalState};
 use chat::{Form, LinkPolicy};
 use std::collections::BTreeMap;
@@ -69,13 +68,14 @@ impl Bot {
         if let Err(error) = reply.begin(words::trying_that()).await {
             tracing::warn!(%error, event = event.id, "the sign of life did not go out");
         }
-        let snapshot = self.parts.sheets.snapshot(&Identity::Service, old.sheet).await?;
+        let identity = self.identity(&event.incoming).await?;
+        let snapshot = self.parts.sheets.snapshot(&identity, old.sheet).await?;
         let proposed = self.parts.jobs.propose(&snapshot, kind, parameters).await?;
         let now = self.parts.clock.now_ms();
         if !self.parts.store.move_proposal(id, ProposalState::Open, ProposalState::Cancelled, &old.asker, now).await? {
             return Err(told(words::already_decided()));
         }
-        let context = self.context(event, &session);
+        let context = self.context(event, &session, identity);
         let made = context.propose(proposed.draft.clone(), snapshot).await?.made;
         let gathered = Gathered { made, ..Gathered::default() };
         let Some(made) = &gathered.made else { return Err(told(words::proposal_gone())) };

@@ -1,5 +1,6 @@
 //! The conversation: takes the next event that may be served and answers it, one at a time per thread.
 
+mod accounts;
 mod commands;
 mod forms;
 mod inbox;
@@ -13,8 +14,9 @@ mod turn;
 mod words;
 
 pub use inbox::Door;
-pub use words::{capital, what as in_words};
+pub use words::{account_connected, capital, what as in_words};
 
+use crate::accounts::Accounts;
 use crate::changes::Changes;
 use crate::clock::Clock;
 use crate::events::Events;
@@ -59,6 +61,8 @@ pub struct Parts {
     pub clock: Clock,
     /// What happens.
     pub events: Events,
+    /// People's own accounts; `None`: there are none.
+    pub accounts: Option<Accounts>,
     /// Links to the sheet viewer.
     pub links: Links,
     /// Hosts whose links may stay in answers of the model.

@@ -6,6 +6,7 @@ use super::{Bot, preview, words};
 use crate::changes::{Outcome, Plan, Stop};
 use crate::error::{Result, told};
 use crate::jobs::{Jobs, LARGE};
+use crate::smartsheet::Identity;
 use crate::store::{Asker, Change, Event, Job, NewMessage, Place, Proposal, ProposalState, Role};
 use chat::{Chat, ChatError, Incoming, Message, MessageRef, What};
 use std::sync::Arc;
@@ -187,7 +188,7 @@ impl Bot {
         drop(progress);
         let _ = bar.await;
         let outcome: Outcome = outcome?;
-        let snapshot = self.parts.sheets.current(&crate::smartsheet::Identity::Service, change.sheet).await.ok();
+        let snapshot = self.parts.sheets.current(&Identity::read(&change.identity), change.sheet).await.ok();
         let answer = preview::outcome(change, plan, &outcome, snapshot.as_deref(), self.parts.changes.rules.undo_window);
         self.remember(&change.session_id, &answer.plain()).await?;
         self.replace(event, message, &answer).await

@@ -11,14 +11,14 @@ use chat::{Addressed, Inbox, Incoming, Message, MessageRef, ThreadKey};
 use url::Url;
 
 impl Bot {
-    pub(super) async fn all_sheets(&self) -> Result<Vec<SheetEntry>> {
-        let mut sheets = self.parts.sheets.client().sheets(&Identity::Service).await.map_err(smartsheet_trouble)?;
+    pub(super) async fn all_sheets(&self, identity: &Identity) -> Result<Vec<SheetEntry>> {
+        let mut sheets = self.parts.sheets.client().sheets(identity).await.map_err(smartsheet_trouble)?;
         sheets.sort_by(|a, b| b.modified_at.cmp(&a.modified_at));
         Ok(sheets)
     }
 
     pub(super) async fn use_sheet(&self, event: &Event, name: &str) -> Result<()> {
-        match resolve(&self.parts.sheets, &Identity::Service, name).await? {
+        match resolve(&self.parts.sheets, &self.identity(&event.incoming).await?, name).await? {
             Match::One(sheet) => {
                 let message = self.bind(&event.incoming, SheetId(sheet.id), &sheet.name).await?;
                 self.answer(event, message).await?;
@@ -32,10 +32,10 @@ impl Bot {
     /// Fills the page that a platform gives the bot, for whoever opened it: their sheets, their running jobs, help.
     pub(super) async fn home(&self, event: &Event) -> Result<()> {
         let person = Asker::from(&event.incoming);
-        let recent = self.sheets_of(&person).await?;
+        let recent = self.sheets_of(&event.incoming).await?;
         let jobs = self.parts.jobs.list("", Some(&person), 20).await?;
         let running: Vec<_> = jobs.into_iter().filter(|j| !j.status.ended()).collect();
-        let page = words::home(&recent, &running, self.parts.model.label());
+        let page = words::home(&recent, &running, self.connected(&event.incoming).await?, self.parts.model.label());
         let chat = self.chat(event.incoming.thread.platform)?;
         chat::insist(chat.as_ref(), &event.incoming.anchor, &mut None, &page).await.map_err(anyhow::Error::from)?;
         Ok(())
@@ -43,20 +43,23 @@ impl Bot {
 
     /// Greets a person who has opened a conversation and said nothing yet.
     pub(super) async fn greet(&self, event: &Event) -> Result<()> {
-        let sheets = self.sheets_of(&Asker::from(&event.incoming)).await?;
+        let sheets = self.sheets_of(&event.incoming).await?;
         let chat = self.chat(event.incoming.thread.platform)?;
         let greeting = words::greeting(&sheets);
         chat::insist(chat.as_ref(), &event.incoming.anchor, &mut None, &greeting).await.map_err(anyhow::Error::from)?;
         Ok(())
     }
 
-    /// The sheets that a person last talked about; all there are for who never did.
-    async fn sheets_of(&self, person: &Asker) -> Result<Vec<(SheetId, String)>> {
-        let recent = self.parts.store.recent_sheets(person, words::OFFERED as i64).await?;
-        if recent.is_empty() {
-            return Ok(self.all_sheets().await?.into_iter().map(|s| (SheetId(s.id), s.name)).collect());
+    /// The sheets that a person last talked about; all that they see for who never did; none for who has to connect an account first.
+    async fn sheets_of(&self, incoming: &Incoming) -> Result<Vec<(SheetId, String)>> {
+        let recent = self.parts.store.recent_sheets(&Asker::from(incoming), words::OFFERED as i64).await?;
+        if !recent.is_empty() {
+            return Ok(recent);
         }
-        Ok(recent)
+        match self.identity(incoming).await {
+            Ok(identity) => Ok(self.all_sheets(&identity).await?.into_iter().map(|s| (SheetId(s.id), s.name)).collect()),
+            Err(_) => Ok(Vec::new()),
+        }
     }
 
     /// Shows which sheet a link leads to; nothing where it is not one that people can ask about here.
@@ -64,8 +67,9 @@ impl Bot {
         let mut bare = url.clone();
         bare.set_query(None);
         bare.set_fragment(None);
-        let Some(sheet) = self.all_sheets().await?.into_iter().find(|s| s.permalink == bare.as_str()) else { return Ok(()) };
-        let snapshot = self.parts.sheets.snapshot(&Identity::Service, SheetId(sheet.id)).await?;
+        let Ok(identity) = self.identity(&event.incoming).await else { return Ok(()) };
+        let Some(sheet) = self.all_sheets(&identity).await?.into_iter().find(|s| s.permalink == bare.as_str()) else { return Ok(()) };
+        let snapshot = self.parts.sheets.snapshot(&identity, SheetId(sheet.id)).await?;
         let chat = self.chat(event.incoming.thread.platform)?;
         chat::insist(chat.as_ref(), &event.incoming.anchor, &mut None, &words::linked(&snapshot)).await.map_err(anyhow::Error::from)?;
         Ok(())
@@ -74,7 +78,7 @@ impl Bot {
     /// A sheet was chosen by its button.
     pub(super) async fn sheet_pressed(&self, event: &Event, id: &str, message: Option<MessageRef>) -> Result<()> {
         let sheet = SheetId::try_from(id.to_owned()).map_err(|e| anyhow::anyhow!(e))?;
-        let snapshot = self.parts.sheets.snapshot(&Identity::Service, sheet).await?;
+        let snapshot = self.parts.sheets.snapshot(&self.identity(&event.incoming).await?, sheet).await?;
         let answer = self.bind(&event.incoming, sheet, &snapshot.name).await?;
         self.replace(event, message, &answer).await?;
         self.ask_again(&event.incoming).await
@@ -83,8 +87,9 @@ impl Bot {
     /// Posts a link with which whoever has it sees the sheet.
     pub(super) async fn view(&self, event: &Event) -> Result<()> {
         let Some(session) = self.session_or_ask(event).await? else { return Ok(()) };
-        let snapshot = self.parts.sheets.snapshot(&Identity::Service, session.sheet).await?;
-        let url = self.parts.links.make(session.sheet, &session.id, None).ok_or_else(|| told(words::no_viewer()))?;
+        let identity = self.identity(&event.incoming).await?;
+        let snapshot = self.parts.sheets.snapshot(&identity, session.sheet).await?;
+        let url = self.parts.links.make(session.sheet, &session.id, &identity, None).ok_or_else(|| told(words::no_viewer()))?;
         self.answer(event, words::link_to_sheet(&snapshot, &url, self.parts.links.lifetime())).await
     }
 
@@ -97,7 +102,8 @@ impl Bot {
             None => chat.profile(&event.incoming.anchor, &sender.id).await.ok().map(|p| p.name),
         };
         let person = Person { id: sender.id.clone(), name };
-        let url = self.parts.links.make(session.sheet, &session.id, Some(person)).ok_or_else(|| told(words::no_viewer()))?;
+        let identity = self.identity(&event.incoming).await?;
+        let url = self.parts.links.make(session.sheet, &session.id, &identity, Some(person)).ok_or_else(|| told(words::no_viewer()))?;
         let words = words::own_link(&session.sheet_name, &url, self.parts.links.lifetime());
         chat.whisper(&event.incoming.anchor, &sender.id, &words).await.map_err(anyhow::Error::from)?;
         match self.parts.store.reply_of(event.id).await? {
@@ -117,7 +123,7 @@ impl Bot {
 
     async fn bind(&self, incoming: &Incoming, sheet: SheetId, name: &str) -> Result<Message> {
         self.parts.store.bind_sheet(&incoming.thread, &incoming.anchor, sheet, name, self.parts.clock.now()).await?;
-        let snapshot = self.parts.sheets.snapshot(&Identity::Service, sheet).await?;
+        let snapshot = self.parts.sheets.snapshot(&self.identity(incoming).await?, sheet).await?;
         Ok(words::now_using(&snapshot))
     }
 
@@ -172,7 +178,7 @@ impl Bot {
         if let Some(session) = self.session(incoming).await? {
             return Ok(Some(session));
         }
-        let sheets = self.all_sheets().await?;
+        let sheets = self.all_sheets(&self.identity(incoming).await?).await?;
         if let [only] = sheets.as_slice() {
             let bound = self
                 .parts

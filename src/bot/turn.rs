@@ -53,9 +53,11 @@ impl Bot {
             tracing::warn!(%error, event = event.id, "the placeholder did not go out");
         }
         let session = self.move_to_opened(event, &reply, session).await?;
-        let snapshot = self.parts.sheets.snapshot(&Identity::Service, session.sheet).await?;
+        let identity = self.identity(&event.incoming).await?;
+        let snapshot = self.parts.sheets.snapshot(&identity, session.sheet).await?;
         let question = text_of(event);
-        let work = self.work(event, &session, &snapshot, &question, &reply);
+        let context = self.context(event, &session, identity);
+        let work = self.work(&context, &snapshot, &question, &reply);
         let gathered = tokio::select! {
             gathered = work => gathered?,
             () = token.cancelled() => return self.stopped(event, &reply).await,
@@ -84,7 +86,8 @@ impl Bot {
         gathered: &Gathered,
     ) -> Result<()> {
         let limits = self.chat(event.incoming.thread.platform)?.limits();
-        let viewer = |of: &Snapshot, rows: &[i64]| self.parts.links.to_rows(SheetId(of.id), &session.id, rows.iter().copied());
+        let identity = self.identity(&event.incoming).await?;
+        let viewer = |of: &Snapshot, rows: &[i64]| self.parts.links.to_rows(SheetId(of.id), &session.id, &identity, rows.iter().copied());
         let message = preview::answer(gathered, policy, &limits, self.parts.changes.rules.proposal_lifetime, &viewer);
         reply.finish(&message).await.map_err(anyhow::Error::from)?;
         if let (Some(made), Some(at)) = (&gathered.made, reply.message().await) {
@@ -108,13 +111,13 @@ impl Bot {
     }
 
     /// What functions work with on behalf of whoever caused the event.
-    pub(super) fn context(&self, event: &Event, session: &Session) -> Context {
+    pub(super) fn context(&self, event: &Event, session: &Session, identity: Identity) -> Context {
         Context {
             sheets: self.parts.sheets.clone(),
             changes: self.parts.changes.clone(),
             jobs: self.parts.jobs.clone(),
             anchor: event.incoming.anchor.clone(),
-            identity: Identity::Service,
+            identity,
             session: session.clone(),
             thread_key: event.incoming.thread.storage_key(),
             asker: event.incoming.sender.id.clone(),
@@ -122,16 +125,8 @@ impl Bot {
         }
     }
 
-    async fn work(
-        &self,
-        event: &Event,
-        session: &Session,
-        snapshot: &Arc<Snapshot>,
-        question: &str,
-        reply: &LiveReply,
-    ) -> Result<Gathered> {
-        let context = self.context(event, session);
-        let history = self.parts.store.recent_messages(&session.id, prompt::HISTORY).await?;
+    async fn work(&self, context: &Context, snapshot: &Arc<Snapshot>, question: &str, reply: &LiveReply) -> Result<Gathered> {
+        let history = self.parts.store.recent_messages(&context.session.id, prompt::HISTORY).await?;
         let mut messages = prompt::messages(snapshot, &history, question, context.today, false);
         let functions = tools::schemas(snapshot.writable());
         let mut gathered = Gathered::default();
@@ -141,7 +136,7 @@ impl Bot {
             let answer = match self.ask(&messages, offered, snapshot, reply).await {
                 Err((ModelError::TooLong, _)) if !compacted => {
                     compacted = true;
-                    messages = compact(snapshot, question, &context, &messages);
+                    messages = compact(snapshot, question, context, &messages);
                     continue;
                 }
                 other => other.map_err(|(error, said)| model_trouble(error, &said))?,
@@ -156,7 +151,7 @@ impl Bot {
             }
             messages.push(calls_message(&answer));
             for call in &answer.calls {
-                let content = self.run_call(&context, call, &mut gathered).await?;
+                let content = self.run_call(context, call, &mut gathered).await?;
                 messages.push(json!({ "role": "tool", "tool_call_id": call.id, "content": content }));
             }
             if gathered.made.is_some() {

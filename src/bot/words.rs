@@ -1,7 +1,10 @@
 //! Every sentence the bot says. Functions take data and return text, so that tone and form are seen together.
 
+mod accounts;
 mod forms;
 
+pub use accounts::connected as account_connected;
+pub(super) use accounts::{connect, connect_first, disconnected, no_accounts};
 pub(super) use forms::*;
 
 use crate::changes::Plan;
@@ -129,7 +132,7 @@ fn abilities(model: &str) -> [Block; 2] {
     ]
 }
 
-pub(super) fn status(snapshot: &Snapshot, waiting: usize, undoable: bool, model: &str, running: &[Job]) -> Message {
+pub(super) fn status(snapshot: &Snapshot, yours: bool, waiting: usize, undoable: bool, model: &str, running: &[Job]) -> Message {
     let mut lines = vec![
         format!(
             "Sheet: [{}]({}), {}, version {}",
@@ -138,7 +141,7 @@ pub(super) fn status(snapshot: &Snapshot, waiting: usize, undoable: bool, model:
             count(snapshot.rows.len(), "row"),
             snapshot.version
         ),
-        format!("My rights there: {}", snapshot.access_level.to_lowercase().replace('_', " ")),
+        format!("{} rights there: {}", if yours { "Your" } else { "My" }, snapshot.access_level.to_lowercase().replace('_', " ")),
         format!("Model: {}", escape(model)),
     ];
     lines.push(if waiting == 0 {
@@ -216,7 +219,7 @@ fn choices<'a>(sheets: impl Iterator<Item = (SheetId, &'a str)>) -> Block {
 }
 
 /// The page that a platform gives the bot, as one person sees it.
-pub(super) fn home(sheets: &[(SheetId, String)], running: &[Job], model: &str) -> Message {
+pub(super) fn home(sheets: &[(SheetId, String)], running: &[Job], connected: Option<bool>, model: &str) -> Message {
     let mut blocks = match sheets {
         [] => no_sheets().blocks,
         _ => vec![
@@ -226,6 +229,7 @@ pub(super) fn home(sheets: &[(SheetId, String)], running: &[Job], model: &str) -
     };
     let jobs: String = running.iter().map(|j| format!("\n- {}", in_a_line(j))).collect();
     blocks.push(md(&format!("**Your running jobs**{}", if jobs.is_empty() { "\nNone." } else { &jobs })));
+    blocks.extend(connected.into_iter().flat_map(accounts::account));
     blocks.extend(abilities(model));
     Message::new(blocks)
 }

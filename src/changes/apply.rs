@@ -132,7 +132,7 @@ impl Changes {
 impl<'a> Run<'a> {
     async fn take_up(changes: &'a Changes, change: &'a Change, progress: &'a watch::Sender<Progress>, stop: &'a Stop) -> Result<Self> {
         let fence = changes.store.take_change(&change.id, stop.lease.as_ref()).await?.ok_or_else(taken_over)?;
-        Ok(Self { changes, change, identity: Identity::Service, progress, stop, fence })
+        Ok(Self { changes, change, identity: Identity::read(&change.identity), progress, stop, fence })
     }
 
     /// Between two requests: an error when the change is to be left for whoever comes next. When it was

@@ -84,7 +84,7 @@ pub fn main() -> ExitCode {
 async fn run(command: Command, config: Config) -> anyhow::Result<ExitCode> {
     match command {
         Command::Serve => serve::run(&config).await,
-        Command::Demo => demo::run(config).await,
+        Command::Demo => Box::pin(demo::run(config)).await,
         Command::Check => check::run(&config).await,
         Command::Migrate => serve::migrate(&config).await,
         Command::Key(arguments) => key::run(arguments, &config).await,

@@ -116,6 +116,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
                 write_latency: Duration::from_millis(write_latency_ms),
                 webhook_debounce: Duration::from_millis(webhook_debounce_ms),
                 requests_per_minute,
+                ..smartsheet::Options::default()
             };
             let running = smartsheet::Smartsheet::start(options).await?;
             set(running.faults(), &common.fault);

@@ -39,6 +39,18 @@ pub const VARIABLES: &[(&str, &str, &str)] = &[
     ("SMARTSHEET_ACCESS_TOKEN", "", "Access token of the account that the bot works under. Secret."),
     ("SMARTSHEET_REGION", "us", "Where the account lives: us, eu, au or gov."),
     ("SMARTSHEET_API_BASE_URL", "", "Base URL of the API, instead of the region's."),
+    (
+        "SMARTSHEET_CLIENT_ID",
+        "",
+        "Client id of an app in Smartsheet (Developer Tools): people connect their own accounts. Needs PUBLIC_BASE_URL and CHATSHEET_SECRET_KEY. Unset: they cannot.",
+    ),
+    ("SMARTSHEET_CLIENT_SECRET", "", "Its secret; required with its id. Secret."),
+    (
+        "SMARTSHEET_ACCOUNTS",
+        "optional",
+        "optional: who has not connected an account uses the one above. required: they are asked to connect one first.",
+    ),
+    ("SMARTSHEET_AUTHORIZE_URL", "", "Where Smartsheet asks people, instead of the region's page."),
     ("SMARTSHEET_WEBHOOK_SECRET", "", "Shared secret of webhooks that were made by hand. Unset: none were. Secret."),
     (
         "FOLLOW_UPS",

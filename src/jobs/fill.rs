@@ -64,7 +64,7 @@ impl Running<'_> {
             self.settle_group(&change, &desk).await?;
         }
         self.tell(desk.board().view());
-        let sheet = self.jobs.parts.changes.sheets.snapshot(&Identity::Service, self.job.sheet).await?;
+        let sheet = self.jobs.parts.changes.sheets.snapshot(&Identity::read(&self.job.identity), self.job.sheet).await?;
         let calls = self.start_calls(kind, &parameters, &sheet, &desk.board());
         // The first answers come in while the column is made.
         let write = async {
@@ -277,15 +277,15 @@ impl Running<'_> {
     /// The sheet with the target column in it, and where that stands; read anew only when it is not known.
     async fn target(&self, parameters: &Parameters) -> Result<Option<(Arc<Snapshot>, usize)>> {
         let position = |s: Arc<Snapshot>| s.column(&parameters.target_column).map(|(i, _)| i).map(|i| (s, i));
-        let known = self.jobs.parts.changes.sheets.known(&Identity::Service, self.job.sheet).await?;
+        let known = self.jobs.parts.changes.sheets.known(&Identity::read(&self.job.identity), self.job.sheet).await?;
         match position(known) {
             Some(found) => Ok(Some(found)),
-            None => Ok(position(self.jobs.parts.changes.sheets.snapshot(&Identity::Service, self.job.sheet).await?)),
+            None => Ok(position(self.jobs.parts.changes.sheets.snapshot(&Identity::read(&self.job.identity), self.job.sheet).await?)),
         }
     }
 
     async fn current(&self) -> Result<Arc<Snapshot>> {
-        self.jobs.parts.changes.sheets.current(&Identity::Service, self.job.sheet).await
+        self.jobs.parts.changes.sheets.current(&Identity::read(&self.job.identity), self.job.sheet).await
     }
 }
 

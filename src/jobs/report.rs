@@ -30,7 +30,7 @@ pub(super) struct Shown {
 impl Shown {
     /// The message of a job; the sheet is named and linked where it can be read.
     pub async fn new(jobs: Arc<Jobs>, job: &Job, hold: Hold) -> Self {
-        let snapshot = jobs.parts.changes.sheets.known(&Identity::Service, job.sheet).await.ok();
+        let snapshot = jobs.parts.changes.sheets.known(&Identity::read(&job.identity), job.sheet).await.ok();
         let sheet = snapshot.map_or_else(|| "the sheet".to_owned(), |s| format!("[{}]({})", escape(&s.name), s.permalink));
         Self { jobs, job: job.clone(), sheet, started: Instant::now(), hold }
     }

@@ -47,7 +47,7 @@ impl Jobs {
     /// # Errors
     /// A sentence that says what to change.
     pub async fn create(&self, new: NewJob) -> Result<Job> {
-        let snapshot = self.parts.changes.sheets.snapshot(&Identity::Service, new.place.sheet).await?;
+        let snapshot = self.parts.changes.sheets.snapshot(&Identity::read(&new.place.identity), new.place.sheet).await?;
         let unfit = |e: serde_json::Error| told(format!("the parameters do not fit the kind {}: {e}", new.kind));
         let job = Job::queued(new.id.clone(), &new.kind, Value::Null, &new.place, self.parts.clock.now_ms());
         let (queued, job) = if new.kind == BULK_UPDATE {

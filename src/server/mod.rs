@@ -2,6 +2,7 @@
 
 mod accept;
 pub mod api;
+mod connect;
 mod health;
 pub mod live;
 pub mod metrics;
@@ -14,6 +15,7 @@ pub use accept::serve;
 pub use mirror::Mirror;
 pub use web::Web;
 
+use crate::accounts::Accounts;
 use crate::links::Links;
 use crate::store::Store;
 use crate::watch::Watch;
@@ -44,11 +46,12 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What the sidecar offers beside the platforms' webhooks: the API, the viewer, live connections, the address that Smartsheet calls.
-pub fn own_routes(parts: api::Parts, watch: Arc<Watch>, links: Links, chats: Chats) -> Router {
+pub fn own_routes(parts: api::Parts, watch: Arc<Watch>, links: Links, accounts: Option<Accounts>, chats: Chats) -> Router {
     let live = Router::new().route("/ws", get(live::open)).with_state(parts.live.clone());
     let smartsheet = Router::new().route("/api/webhooks/smartsheet", post(smartsheet::called)).with_state(watch);
     let api = Api::new(parts);
-    api::router(api.clone()).merge(viewer::router(api, links, chats)).merge(live).merge(smartsheet)
+    let connect = accounts.map_or_else(Router::new, |accounts| connect::router(accounts, chats.clone()));
+    api::router(api.clone()).merge(connect).merge(viewer::router(api, links, chats)).merge(live).merge(smartsheet)
 }
 
 /// All routes. `webhooks` come from the adapters and stand under `/api/webhooks`.
@@ -63,8 +66,12 @@ pub fn router(store: Store, more: Router, webhooks: Vec<(&'static str, Router)>)
     });
     let span = |request: &Request<_>| {
         let id = request.headers().get(REQUEST_ID).and_then(|v| v.to_str().ok()).unwrap_or_default();
-        // What stands in the path of a link opens the sheet.
-        let path = if request.uri().path().starts_with("/v/") { "/v/…" } else { request.uri().path() };
+        // What stands in the path of a link opens the sheet, or connects an account.
+        let path = match request.uri().path() {
+            path if path.starts_with("/v/") => "/v/…",
+            path if path.starts_with("/connect/") => "/connect/…",
+            path => path,
+        };
         tracing::info_span!("http", id = id.get(..64).unwrap_or(id), method = %request.method(), path)
     };
     router

@@ -14,6 +14,7 @@ pub fn smartsheet_trouble(error: Error) -> Trouble {
         Error::Unauthorized { .. } => later(
             "Smartsheet no longer accepts my access token. Please ask the person who runs me to set a new SMARTSHEET_ACCESS_TOKEN (`chatsheet check` tells whether it works).",
         ),
+        Error::NotConnected => told("Your Smartsheet account is not connected any more. Say `connect` to connect it again."),
         Error::NotFound(_) => told(
             "I cannot find that in Smartsheet, or it is not shared with me. Please check the name, or share the sheet with the account I run under.",
         ),

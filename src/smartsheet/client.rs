@@ -6,7 +6,7 @@ use super::model::{Discussion, Row, SheetHeader};
 use super::pace::{Lane, Pace};
 use super::reader::Read;
 use super::request::Call;
-use super::{Identity, read_sheet};
+use super::{Identity, PeoplesTokens, read_sheet};
 use futures_util::TryStreamExt;
 use secrecy::SecretString;
 use serde::Deserialize;
@@ -41,6 +41,8 @@ pub struct Client {
     pub(super) pace: Arc<Pace>,
     pub(super) breaker: Arc<Breaker>,
     pub(super) lane: Lane,
+    /// Tokens of people; `None`: everything is asked for with the token of the settings.
+    pub(super) people: Option<Arc<dyn PeoplesTokens>>,
 }
 
 #[derive(Deserialize)]
@@ -62,7 +64,13 @@ impl Client {
             .redirect(reqwest::redirect::Policy::none())
             .build()?;
         let breaker = Arc::new(Breaker::new(settings.breaker_pause));
-        Ok(Self { http, settings: Arc::new(settings), pace: Arc::new(Pace::new()), breaker, lane: Lane::Chat })
+        Ok(Self { http, settings: Arc::new(settings), pace: Arc::new(Pace::new()), breaker, lane: Lane::Chat, people: None })
+    }
+
+    /// The same for people who have accounts of their own.
+    #[must_use]
+    pub fn with_people(self, people: Option<Arc<dyn PeoplesTokens>>) -> Self {
+        Self { people, ..self }
     }
 
     /// The same for work that can wait: it leaves a part of the budget to the others.

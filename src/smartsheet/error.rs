@@ -13,6 +13,9 @@ pub enum Error {
         /// Smartsheet's words.
         message: String,
     },
+    /// The person's own account is not connected any more: they have to connect it again.
+    #[error("the person's account is not connected")]
+    NotConnected,
     /// The sheet, row or column does not exist, or the identity may not see it.
     #[error("not found, or not shared with this token: {0}")]
     NotFound(String),

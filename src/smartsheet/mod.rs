@@ -22,18 +22,43 @@ pub(crate) use request::{CHANGE_AGENT, LONGEST_WAIT};
 pub use webhooks::Webhook;
 pub use writes::{Bulk, FailedItem, IDS_PER_URL};
 
+use async_trait::async_trait;
+use secrecy::SecretString;
+use std::sync::Arc;
+
 /// On whose behalf Smartsheet is asked.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Identity {
     /// The shared token of the installation.
     Service,
+    /// A person with an account of their own, by their key.
+    Person(Arc<str>),
 }
 
+const SERVICE: &str = "service";
+const PERSON: &str = "person:";
+
 impl Identity {
-    /// The word it is stored under.
-    pub fn as_str(&self) -> &'static str {
+    /// What it is stored as.
+    pub fn stored(&self) -> String {
         match self {
-            Self::Service => "service",
+            Self::Service => SERVICE.to_owned(),
+            Self::Person(key) => format!("{PERSON}{key}"),
         }
     }
+
+    /// The identity that was stored.
+    pub fn read(stored: &str) -> Self {
+        stored.strip_prefix(PERSON).map_or(Self::Service, |key| Self::Person(key.into()))
+    }
+}
+
+/// Knows the access tokens of people.
+#[async_trait]
+pub trait PeoplesTokens: Send + Sync {
+    /// The token of a person; another one when Smartsheet has refused this one.
+    ///
+    /// # Errors
+    /// [`Error::NotConnected`], or why it cannot be told now.
+    async fn token(&self, person: &str, refused: Option<&SecretString>) -> Result<SecretString, Error>;
 }

@@ -7,7 +7,7 @@ use super::pace::{Hold, SheetWriter, cost};
 use backon::{BackoffBuilder, ExponentialBuilder};
 use bytes::Bytes;
 use reqwest::Method;
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::num::NonZeroU32;
@@ -117,9 +117,30 @@ impl Client {
         if call.hold.as_ref().is_some_and(|h| !h.holds()) {
             return Err(Attempt::Transient { error: Error::Busy("the right to write to it has run out".into()), wait: None });
         }
-        let token = match identity {
-            Identity::Service => &self.settings.token,
+        let unknown = |error| match error {
+            error @ (Error::Busy(_) | Error::Unreachable(_)) => Attempt::Transient { error, wait: None },
+            other => Attempt::Final(other),
         };
+        let token = self.token(identity, None).await.map_err(unknown)?;
+        match self.attempt_with(&token, call).await {
+            // Nothing was carried out, and the token may have been renewed meanwhile.
+            Err(Attempt::Final(Error::Unauthorized { .. })) if matches!(identity, Identity::Person(_)) => {
+                let token = self.token(identity, Some(&token)).await.map_err(unknown)?;
+                self.attempt_with(&token, call).await
+            }
+            other => other,
+        }
+    }
+
+    async fn token(&self, identity: &Identity, refused: Option<&SecretString>) -> Result<SecretString, Error> {
+        match (identity, &self.people) {
+            (Identity::Service, _) => Ok(self.settings.token.clone()),
+            (Identity::Person(key), Some(people)) => people.token(key, refused).await,
+            (Identity::Person(_), None) => Err(Error::NotConnected),
+        }
+    }
+
+    async fn attempt_with(&self, token: &SecretString, call: &Call) -> Result<reqwest::Response, Attempt> {
         let url = format!("{}/{}", self.settings.base_url.as_str().trim_end_matches('/'), call.path);
         let mut request = self.http.request(call.method.clone(), url).bearer_auth(token.expose_secret());
         request = request.header("smartsheet-integration-source", "AI,ChatSheetAI,chatsheet");

@@ -6,9 +6,9 @@
 mod accepts;
 mod api_keys;
 mod changes;
+mod grants;
 mod idempotency;
 mod inbox;
-mod installations;
 mod job_rows;
 mod jobs;
 mod links;

@@ -183,8 +183,8 @@ impl Context {
     /// # Errors
     /// When the store fails.
     pub async fn propose(&self, draft: Draft, snapshot: Arc<Snapshot>) -> Result<Output> {
-        let identity = self.identity.as_str();
-        let proposal = self.changes.keep(&draft, &snapshot, &self.session, &self.thread_key, &self.asker, identity).await?;
+        let identity = self.identity.stored();
+        let proposal = self.changes.keep(&draft, &snapshot, &self.session, &self.thread_key, &self.asker, &identity).await?;
         let json = json!({ "status": "shown to the person, who decides by a button; nothing is written yet", "rows": proposal.row_count, "warnings": draft.warnings });
         Ok(Output { json, shown: None, made: Some(Made { proposal, draft, snapshot }) })
     }

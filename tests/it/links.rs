@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use std::time::Duration;
 
 /// A browser that came with a link.
-struct Page {
+pub struct Page {
     http: reqwest::Client,
     url: String,
     cookie: String,
@@ -18,12 +18,12 @@ struct Page {
 
 /// A browser that shows where it is sent.
 #[expect(clippy::disallowed_methods, reason = "a browser of a story")]
-fn browser() -> reqwest::Client {
+pub fn browser() -> reqwest::Client {
     reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap()
 }
 
 impl Page {
-    async fn open(link: &str) -> Result<Self, StatusCode> {
+    pub async fn open(link: &str) -> Result<Self, StatusCode> {
         let http = browser();
         let entered = http.get(link).send().await.unwrap();
         if entered.status() != StatusCode::SEE_OTHER {
@@ -39,12 +39,12 @@ impl Page {
         self.http.request(method, format!("{}{path}", self.url)).header("cookie", &self.cookie).header("origin", &self.origin)
     }
 
-    async fn get(&self, path: &str) -> (StatusCode, String) {
+    pub async fn get(&self, path: &str) -> (StatusCode, String) {
         let answer = self.request(Method::GET, path).header("accept", "text/html").send().await.unwrap();
         (answer.status(), answer.text().await.unwrap())
     }
 
-    async fn post(&self, path: &str, body: Value) -> (StatusCode, Value) {
+    pub async fn post(&self, path: &str, body: Value) -> (StatusCode, Value) {
         let answer = self.request(Method::POST, path).json(&body).send().await.unwrap();
         (answer.status(), answer.json().await.unwrap())
     }
@@ -55,7 +55,7 @@ impl Page {
 }
 
 /// The first link to the viewer in a text.
-fn link_in(text: &str) -> String {
+pub fn link_in(text: &str) -> String {
     let at = text.find("/v/").unwrap_or_else(|| panic!("no link in {text}"));
     let from = text[..at].rfind("http").unwrap();
     text[from..].split([' ', ')', '"', '|', '>', '\\']).next().unwrap().to_owned()

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a story fails by panicking")]
 
 mod abuse;
+mod accounts;
 mod api;
 mod asking;
 mod changing;

@@ -144,10 +144,10 @@ async fn an_invitation_is_needed_and_works_once_in_the_browser_that_began() {
     assert!(status == 403 && read.contains("was used before"), "{read}");
     assert_eq!(installations(&world).list().await.unwrap(), ["T2"]);
     // What is kept does not show the token.
-    let kept = world.app.store.installation("slack", "T2").await.unwrap().unwrap();
+    let kept = world.app.store.grant("slack", "T2").await.unwrap().unwrap();
     assert!(!kept.contains("canary") && !kept.contains("xoxb"), "{kept}");
     assert!(Installations::new(world.app.store.clone(), Vault::for_this_process()).load("T2").await.is_err(), "it opens with the key only");
-    world.app.store.keep_installation("slack", "T3", &kept, 0).await.unwrap();
+    world.app.store.keep_grant("slack", "T3", &kept, 0).await.unwrap();
     assert!(installations(&world).load("T3").await.is_err(), "it opens for nobody else");
     world.end().await;
 }

@@ -43,6 +43,8 @@ pub struct Setting {
     /// Proposals are too old as soon as they are made.
     pub hasty: bool,
     pub postgres: bool,
+    /// People can connect accounts of their own.
+    pub accounts: bool,
 }
 
 /// Everything that runs.
@@ -170,6 +172,13 @@ impl World {
             settings.extend(slack.socket_settings());
         }
         settings.push(("LISTEN", "127.0.0.1:0".into()));
+        if setting.accounts {
+            let address = format!("127.0.0.1:{}", free_port());
+            sheets.send_people_back_to(&format!("http://{address}/smartsheet/oauth_redirect"));
+            settings.extend(sheets.account_settings());
+            settings.extend([("LISTEN", address.clone()), ("PUBLIC_BASE_URL", format!("http://{address}"))]);
+            settings.push(("CHATSHEET_SECRET_KEY", "a key of thirty-two characters, and more".into()));
+        }
         settings.extend(setting.settings);
         let mut config = Config::read(&|name| settings.iter().rev().find(|(k, _)| *k == name).map(|(_, v)| v.clone())).unwrap();
         hurry(&mut config);

@@ -1,5 +1,6 @@
 //! A stateful Smartsheet: the documented REST API 2.0 over one world in memory.
 
+mod accounts;
 mod cells;
 mod columns;
 mod discussions;
@@ -12,6 +13,7 @@ mod sheets;
 mod webhooks;
 mod world;
 
+pub use accounts::{Account, CLIENT_ID, CLIENT_SECRET};
 pub use samples::Seed;
 pub use world::{Logged, World};
 
@@ -47,6 +49,8 @@ pub struct Options {
     pub write_latency: Duration,
     /// How long changes are collected before a webhook is called.
     pub webhook_debounce: Duration,
+    /// How long tokens of people live.
+    pub token_lifetime: Duration,
 }
 
 impl Default for Options {
@@ -58,6 +62,7 @@ impl Default for Options {
             requests_per_minute: 300,
             write_latency: Duration::ZERO,
             webhook_debounce: Duration::from_secs(60),
+            token_lifetime: Duration::from_secs(604_799),
         }
     }
 }
@@ -78,6 +83,7 @@ pub(crate) struct Service {
     writing: Mutex<BTreeSet<i64>>,
     recent: Mutex<VecDeque<Instant>>,
     happened: Notify,
+    tokens: Mutex<accounts::Tokens>,
     options: Options,
     pub(crate) webhooks: webhooks::Queue,
 }
@@ -97,6 +103,7 @@ impl Smartsheet {
             writing: Mutex::default(),
             recent: Mutex::default(),
             happened: Notify::new(),
+            tokens: Mutex::default(),
             webhooks: webhooks::Queue::default(),
             options,
         });
@@ -222,7 +229,12 @@ fn router(service: Arc<Service>) -> Router {
         .layer(middleware::from_fn_with_state(service.clone(), gate))
         .layer(CompressionLayer::new().gzip(true))
         .layer(DefaultBodyLimit::max(32 << 20));
-    Router::new().nest("/2.0", api).route("/sheets/{sheet}", get(page::show)).with_state(service)
+    Router::new()
+        .route("/2.0/token", post(accounts::token).delete(accounts::revoke))
+        .route("/b/authorize", get(accounts::authorize))
+        .nest("/2.0", api)
+        .route("/sheets/{sheet}", get(page::show))
+        .with_state(service)
 }
 
 /// Before every call: faults, token, rate; after it: the log.
@@ -230,7 +242,10 @@ async fn gate(State(service): State<Arc<Service>>, request: Request, next: Next)
     let (request, entry) = logged(request).await;
     let change = entry.method != "GET";
     let fault = if change { service.faults.draw_write() } else { service.faults.draw() };
-    service.world().log.push(Logged { fault, ..entry });
+    let token = request.headers().get(header::AUTHORIZATION).and_then(|v| v.to_str().ok());
+    let opened = token.map(|t| service.tokens().open(t));
+    let person = opened.as_ref().and_then(|o| o.as_ref().ok().cloned().flatten());
+    service.world().log.push(Logged { fault, person: person.as_ref().map(|p| p.email.clone()), ..entry });
     service.happened.notify_waiters();
     if let Some(kind) = fault
         && let Some(response) = fault::before(kind).await
@@ -238,10 +253,9 @@ async fn gate(State(service): State<Arc<Service>>, request: Request, next: Next)
         return response;
     }
     let cost = if request.uri().path().split('/').any(|p| matches!(p, "attachments" | "history")) { 10 } else { 1 };
-    let token = request.headers().get(header::AUTHORIZATION).and_then(|v| v.to_str().ok());
-    let failure = match token {
+    let failure = match &opened {
         None => Some(Failure::new(1001, "An Access Token is required.")),
-        Some(t) if t != format!("Bearer {TOKEN}") => Some(Failure::new(1002, "Your Access Token is invalid.")),
+        Some(Err(failure)) => Some(failure.clone()),
         Some(_) if fault == Some(Kind::RateLimited) || service.over_rate(cost) => Some(Failure::rate_limited()),
         Some(_) if fault == Some(Kind::Busy) && change => Some(Failure::busy(0)),
         Some(_) if fault == Some(Kind::ServerError) => Some(if change {
@@ -251,21 +265,23 @@ async fn gate(State(service): State<Arc<Service>>, request: Request, next: Next)
         }),
         Some(_) => None,
     };
+    let failure = failure.or_else(|| accounts::forbidden(&service, person.as_ref(), request.uri().path(), change));
     if let Some(failure) = failure {
         return failure.into_response();
     }
+    let next = move |request| accounts::PERSON.scope(person, next.run(request));
     if fault == Some(Kind::Late) {
-        return fault::late(next.run(request));
+        return fault::late(next(request));
     }
     let agent = request.headers().get("smartsheet-change-agent").and_then(|v| v.to_str().ok()).map(str::to_owned);
     if !change {
-        let response = next.run(request).await;
+        let response = next(request).await;
         service.happened.notify_waiters();
         return fault::after(fault, response).await;
     }
     // What changes something is carried out, whether or not somebody still waits for the answer.
     let carried_out = tokio::spawn(async move {
-        let response = world::AGENT.scope(agent, next.run(request)).await;
+        let response = world::AGENT.scope(agent, next(request)).await;
         service.happened.notify_waiters();
         webhooks::notify(&service);
         response
@@ -287,6 +303,7 @@ async fn logged(request: Request) -> (Request, Logged) {
         body: if keep_body { String::from_utf8_lossy(&bytes).into_owned() } else { String::new() },
         change_agent: agent,
         fault: None,
+        person: None,
     };
     (Request::from_parts(parts, Body::from(bytes)), entry)
 }

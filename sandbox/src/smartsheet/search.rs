@@ -16,7 +16,7 @@ pub(super) async fn everywhere(State(service): State<Arc<Service>>, Query(params
     let world = service.world();
     let words = words(&params)?;
     let mut results = Vec::new();
-    for sheet in world.sheets.values() {
+    for sheet in world.sheets.values().filter(|s| super::accounts::level(&s.name, s.access_level).is_some()) {
         if matches(&sheet.name, &words) {
             results.push(json!({ "text": sheet.name, "objectType": "sheet", "objectId": sheet.id, "contextData": [] }));
         }

@@ -1,6 +1,7 @@
 //! Sheets, workspaces and `/users/me`: reading with paging and projections, creating, renaming.
 
 use super::Service;
+use super::accounts::{PERSON, level};
 use super::cells::row_json;
 use super::columns::new_column;
 use super::error::Failure;
@@ -19,7 +20,8 @@ type Params = Query<BTreeMap<String, String>>;
 const WORKSPACE: i64 = 7_116_448_184_199_044;
 
 pub(super) async fn me() -> Json<Value> {
-    let (name, email) = PEOPLE[3];
+    let own = PERSON.try_with(|p| p.as_ref().map(|p| p.email.clone())).ok().flatten();
+    let (name, email) = own.as_deref().map_or(PEOPLE[3], |email| (email.split('@').next().unwrap_or_default(), email));
     let (first, last) = name.split_once(' ').unwrap_or((name, ""));
     Json(json!({
         "id": 48_569_348_493_401_200_i64, "email": email, "firstName": first, "lastName": last, "locale": "en_US",
@@ -30,19 +32,20 @@ pub(super) async fn me() -> Json<Value> {
 pub(super) async fn list(State(service): State<Arc<Service>>, Query(params): Params) -> Reply {
     let world = service.world();
     let with_version = params.get("include").is_some_and(|i| i.contains("sheetVersion"));
-    let data: Vec<Value> = world.sheets.values().map(|s| summary(&world, s, with_version)).collect();
+    let data: Vec<Value> = world.sheets.values().filter_map(|s| summary(&world, s, with_version)).collect();
     Ok(Json(paged(data, &params)))
 }
 
-fn summary(world: &World, sheet: &Sheet, with_version: bool) -> Value {
+/// A sheet in a list, if whoever asks sees it.
+fn summary(world: &World, sheet: &Sheet, with_version: bool) -> Option<Value> {
     let mut json = json!({
-        "id": sheet.id, "name": sheet.name, "accessLevel": sheet.access_level, "permalink": sheet.permalink(&world.origin),
+        "id": sheet.id, "name": sheet.name, "accessLevel": level(&sheet.name, sheet.access_level)?, "permalink": sheet.permalink(&world.origin),
         "createdAt": sheet.created_at, "modifiedAt": sheet.modified_at,
     });
     if with_version {
         json["version"] = json!(sheet.version);
     }
-    json
+    Some(json)
 }
 
 /// The envelope of listings; a page beyond the end is the last page.
@@ -64,7 +67,8 @@ pub(super) async fn version(State(service): State<Arc<Service>>, Path(sheet): Pa
 }
 
 pub(super) async fn read(State(service): State<Arc<Service>>, Path(id): Path<i64>, Query(params): Params) -> Reply {
-    let sheet = service.world().sheet(id)?.clone();
+    let mut sheet = service.world().sheet(id)?.clone();
+    sheet.access_level = level(&sheet.name, sheet.access_level).unwrap_or("VIEWER");
     let origin = service.world().origin.clone();
     let after = params.get("ifVersionAfter").and_then(|v| v.parse::<i64>().ok());
     if after.is_some_and(|v| sheet.version <= v) {
@@ -201,7 +205,7 @@ fn make_sheet(world: &mut World, body: &Value) -> Reply {
     if sheet.columns.iter().filter(|c| c.primary).count() != 1 {
         return Err(Failure::new(1055, "A sheet has exactly one primary column."));
     }
-    let mut result = summary(world, &sheet, false);
+    let mut result = summary(world, &sheet, false).unwrap_or_default();
     result["columns"] = sheet.columns.iter().map(|c| sheet.column_json(c)).collect();
     world.sheets.insert(id, sheet);
     Ok(Json(json!({ "message": "SUCCESS", "resultCode": 0, "result": result })))
@@ -251,10 +255,10 @@ pub(super) async fn workspace_children(State(service): State<Arc<Service>>, Path
     let mut items: Vec<Value> = world
         .sheets
         .range(from + 1..)
-        .map(|(_, s)| {
-            let mut json = summary(&world, s, false);
+        .filter_map(|(_, s)| {
+            let mut json = summary(&world, s, false)?;
             json["resourceType"] = json!("sheet");
-            json
+            Some(json)
         })
         .collect();
     let more = items.len() > max;

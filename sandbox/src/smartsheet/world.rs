@@ -40,6 +40,8 @@ pub struct Logged {
     pub change_agent: Option<String>,
     /// The fault that was dealt to it.
     pub fault: Option<Kind>,
+    /// The e-mail address of the person whose token it had.
+    pub person: Option<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -161,6 +163,12 @@ impl World {
     /// The version of the sheet with this name.
     pub fn version(&self, name: &str) -> Option<i64> {
         self.sheets.values().find(|s| s.name == name).map(|s| s.version)
+    }
+
+    /// The id of the column with this title.
+    pub fn column_id(&self, sheet: &str, title: &str) -> Option<i64> {
+        let sheet = self.sheets.values().find(|s| s.name == sheet)?;
+        sheet.columns.iter().find(|c| c.title == title).map(|c| c.id)
     }
 
     /// The id of the row that is called so by its primary cell.

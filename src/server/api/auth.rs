@@ -2,6 +2,7 @@
 
 use super::Api;
 use super::problem::Problem;
+use crate::smartsheet::Identity;
 use crate::store::ApiKey;
 use axum::extract::{ConnectInfo, FromRequestParts, Request, State};
 use axum::http::request::Parts;
@@ -120,19 +121,20 @@ struct Asking {
     name: String,
     scopes: String,
     install: String,
+    identity: Identity,
 }
 
 impl From<ApiKey> for Caller {
     fn from(key: ApiKey) -> Self {
-        Self(Arc::new(Asking { install: key.id.clone(), id: key.id, name: key.name, scopes: key.scopes }))
+        Self(Arc::new(Asking { install: key.id.clone(), id: key.id, name: key.name, scopes: key.scopes, identity: Identity::Service }))
     }
 }
 
 impl Caller {
     /// A person who writes from the viewer of a session.
-    pub fn viewer(session: &str, person: &str, name: &str) -> Self {
+    pub fn viewer(session: &str, person: &str, name: &str, identity: Identity) -> Self {
         let install = format!("viewer-{session}");
-        Self(Arc::new(Asking { id: person.to_owned(), name: name.to_owned(), scopes: String::new(), install }))
+        Self(Arc::new(Asking { id: person.to_owned(), name: name.to_owned(), scopes: String::new(), install, identity }))
     }
 
     /// The id under which it acts: in sessions, changes and jobs.
@@ -142,6 +144,11 @@ impl Caller {
 
     pub fn name(&self) -> &str {
         &self.0.name
+    }
+
+    /// On whose behalf it asks Smartsheet.
+    pub fn identity(&self) -> &Identity {
+        &self.0.identity
     }
 
     /// Where its own threads of the web stand, apart from those of all others.

@@ -12,8 +12,6 @@ use chat::{Addressed, Anchor, Inbox, Incoming, Sender, ThreadKey, What};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// On whose behalf the API writes.
-const IDENTITY: &str = "service";
 /// How long a request waits for what it has caused; then it is told how to look again.
 const PATIENCE: Duration = Duration::from_secs(25);
 /// How often it is looked whether another process has served an event.
@@ -40,7 +38,7 @@ impl Api {
             thread_key: thread.storage_key(),
             anchor: Web::anchor(thread),
             asker: caller.id().to_owned(),
-            identity: IDENTITY.to_owned(),
+            identity: caller.identity().stored(),
             sheet: session.sheet,
         }
     }

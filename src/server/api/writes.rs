@@ -42,10 +42,15 @@ pub struct Written {
 }
 
 impl Api {
-    /// The sheet as it is now.
+    /// The sheet as it is now, for a program.
     pub(in crate::server) async fn sheet(&self, id: &str) -> Result<Arc<Snapshot>> {
+        self.sheet_for(&Identity::Service, id).await
+    }
+
+    /// The sheet as it is now, as this identity sees it.
+    pub(in crate::server) async fn sheet_for(&self, identity: &Identity, id: &str) -> Result<Arc<Snapshot>> {
         let sheet = SheetId::try_from(id.to_owned()).map_err(|_| Problem::not_found("sheet"))?;
-        let snapshot = self.parts.sheets.snapshot(&Identity::Service, sheet).await;
+        let snapshot = self.parts.sheets.snapshot(identity, sheet).await;
         snapshot.map_err(|trouble| match Problem::from(trouble) {
             refused if refused.code == "refused" => Problem::new(StatusCode::NOT_FOUND, "not_found", refused.detail),
             other => other,

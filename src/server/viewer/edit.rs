@@ -5,7 +5,6 @@ use super::visit::Visit;
 use crate::changes::{Location, NewRowRequest, SetRequest, propose};
 use crate::server::api::{Body, Problem, Result};
 use crate::sheet::{Cell, Snapshot, SnapshotColumn, coerce};
-use crate::smartsheet::Identity;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -56,7 +55,7 @@ pub(super) struct Undone {
 /// Sets a cell, as long as it holds what the page showed.
 pub(super) async fn cell(State(viewer): State<Arc<Viewer>>, visit: Visit, Body(edited): Body<Edited>) -> Result<Response> {
     let caller = visit.caller()?;
-    let snapshot = viewer.api.sheet(&visit.link.sheet.to_string()).await?;
+    let snapshot = viewer.sheet_now(&visit.link).await?;
     let ids = edited.row.parse().ok().zip(edited.column.parse().ok());
     let (row, column) = ids.ok_or_else(|| Problem::not_found("cell"))?;
     let Some((value, column)) = value_of(&snapshot, row, column) else { return Ok(conflict(None)) };
@@ -77,7 +76,7 @@ pub(super) async fn cell(State(viewer): State<Arc<Viewer>>, visit: Visit, Body(e
             Ok(Json(answer).into_response())
         }
         Err(problem) if problem.code == "conflict" => {
-            let now = viewer.api.parts.sheets.current(&Identity::Service, visit.link.sheet).await?;
+            let now = viewer.api.parts.sheets.current(&visit.link.identity(), visit.link.sheet).await?;
             Ok(conflict(shown(&now, row, column.id)))
         }
         Err(problem) => Err(problem),
@@ -87,7 +86,7 @@ pub(super) async fn cell(State(viewer): State<Arc<Viewer>>, visit: Visit, Body(e
 /// Adds a row with a name.
 pub(super) async fn add(State(viewer): State<Arc<Viewer>>, visit: Visit, Body(new): Body<New>) -> Result<Json<Value>> {
     let caller = visit.caller()?;
-    let snapshot = viewer.api.sheet(&visit.link.sheet.to_string()).await?;
+    let snapshot = viewer.sheet_now(&visit.link).await?;
     let row = |id: Option<String>| {
         let known = |id: String| id.parse().ok().filter(|id| snapshot.row(*id).is_some()).ok_or_else(|| Problem::not_found("row"));
         id.map(known).transpose()
@@ -103,7 +102,7 @@ pub(super) async fn add(State(viewer): State<Arc<Viewer>>, visit: Visit, Body(ne
 /// Deletes a row and those below it in the hierarchy.
 pub(super) async fn delete(State(viewer): State<Arc<Viewer>>, visit: Visit, Body(gone): Body<Gone>) -> Result<Json<Value>> {
     let caller = visit.caller()?;
-    let snapshot = viewer.api.sheet(&visit.link.sheet.to_string()).await?;
+    let snapshot = viewer.sheet_now(&visit.link).await?;
     let row: i64 = gone.row.parse().ok().filter(|id| snapshot.row(*id).is_some()).ok_or_else(|| Problem::not_found("row"))?;
     let draft = propose::delete(&snapshot, &format!("row_id = {row}")).await?;
     let written = viewer.api.write(&caller, &snapshot, draft).await?;
@@ -113,7 +112,7 @@ pub(super) async fn delete(State(viewer): State<Arc<Viewer>>, visit: Visit, Body
 /// Takes a change of the page back; what the bot says to that is the answer.
 pub(super) async fn undo(State(viewer): State<Arc<Viewer>>, visit: Visit, Body(undone): Body<Undone>) -> Result<Json<Value>> {
     let (caller, store) = (visit.caller()?, &viewer.api.parts.store);
-    let snapshot = viewer.api.sheet(&visit.link.sheet.to_string()).await?;
+    let snapshot = viewer.sheet_now(&visit.link).await?;
     let (_, thread) = viewer.api.session_of_sheet(&caller, visit.link.sheet, &snapshot.name).await?;
     let known = store.change(&undone.change).await?.filter(|c| c.thread_key == thread.storage_key() && c.sheet == visit.link.sheet);
     known.ok_or_else(|| Problem::not_found("change"))?;

@@ -9,10 +9,11 @@ mod talk;
 mod visit;
 mod work;
 
+pub(super) use visit::{notice, shown};
+
 use super::api::{Api, Result};
 use crate::links::{Link, Links};
 use crate::sheet::Snapshot;
-use crate::smartsheet::Identity;
 use axum::Router;
 use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::from_fn;
@@ -31,7 +32,7 @@ const DATA_CACHE_BYTES: u64 = 16 << 20;
 const RECENT: Duration = Duration::from_secs(600);
 
 /// Scripts, styles and connections are ours alone; nothing stands in the page itself that could run.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+pub(super) const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 /// What the viewer works with.
 pub(super) struct Viewer {
@@ -45,7 +46,12 @@ pub(super) struct Viewer {
 impl Viewer {
     /// The sheet of a link, at once when it was read before: the live connection of the page then tells what has changed.
     async fn sheet(&self, link: &Link) -> Result<Arc<Snapshot>> {
-        Ok(self.api.parts.sheets.within(&Identity::Service, link.sheet, RECENT).await?)
+        Ok(self.api.parts.sheets.within(&link.identity(), link.sheet, RECENT).await?)
+    }
+
+    /// The sheet of a link as it is now.
+    async fn sheet_now(&self, link: &Link) -> Result<Arc<Snapshot>> {
+        self.api.sheet_for(&link.identity(), &link.sheet.to_string()).await
     }
 }
 

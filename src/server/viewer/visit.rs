@@ -27,7 +27,7 @@ impl Visit {
     pub fn caller(&self) -> Result<Caller, Problem> {
         let detail = "This link is for looking only. Type `edit` in the thread: the bot gives you a link of your own.";
         let person = self.link.person.as_ref().ok_or_else(|| Problem::new(StatusCode::FORBIDDEN, "read_only", detail))?;
-        Ok(Caller::viewer(&self.link.session, &person.id, person.name.as_deref().unwrap_or(&person.id)))
+        Ok(Caller::viewer(&self.link.session, &person.id, person.name.as_deref().unwrap_or(&person.id), self.link.identity()))
     }
 }
 
@@ -110,11 +110,16 @@ pub(super) fn refused(html: bool, problem: Problem) -> Response {
         return problem.into_response();
     }
     let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    shown(status, &Notice { title: "The sheet cannot be shown", detail: &problem.detail, say: &[] })
+    notice(status, "The sheet cannot be shown", &problem.detail)
+}
+
+/// A page that says one thing.
+pub(in crate::server) fn notice(status: StatusCode, title: &str, detail: &str) -> Response {
+    shown(status, &Notice { title, detail, say: &[] })
 }
 
 /// A template as an answer.
-pub(super) fn shown(status: StatusCode, page: &impl Template) -> Response {
+pub(in crate::server) fn shown(status: StatusCode, page: &impl Template) -> Response {
     match page.render() {
         Ok(text) => (status, Html(text)).into_response(),
         Err(error) => Problem::from(anyhow::Error::from(error)).into_response(),

@@ -1,0 +1,57 @@
+//! On whose behalf Smartsheet is asked: people's own accounts, where they have connected one.
+
+use super::{Bot, words};
+use crate::error::{Result, told};
+use crate::smartsheet::Identity;
+use crate::store::{Asker, Event};
+use chat::{Incoming, Platform};
+
+/// The key of whoever caused an event.
+fn person(incoming: &Incoming) -> String {
+    let Asker { id, install } = Asker::from(incoming);
+    format!("{install}|{id}")
+}
+
+impl Bot {
+    /// On whose behalf Smartsheet is asked for this person. Programs with a key of the API have no accounts.
+    pub(super) async fn identity(&self, incoming: &Incoming) -> Result<Identity> {
+        let Some(accounts) = self.parts.accounts.as_ref().filter(|_| incoming.thread.platform != Platform::Web) else {
+            return Ok(Identity::Service);
+        };
+        match accounts.identity(&person(incoming)).await? {
+            Some(own) => Ok(own),
+            None if accounts.required() => Err(told(words::connect_first())),
+            None => Ok(Identity::Service),
+        }
+    }
+
+    /// Whether the person has connected an account; `None` where nobody can.
+    pub(super) async fn connected(&self, incoming: &Incoming) -> Result<Option<bool>> {
+        match &self.parts.accounts {
+            Some(accounts) => Ok(Some(accounts.identity(&person(incoming)).await?.is_some())),
+            None => Ok(None),
+        }
+    }
+
+    /// Gives a person a link by which they connect their account.
+    pub(super) async fn connect(&self, event: &Event) -> Result<()> {
+        let incoming = &event.incoming;
+        let accounts = self.parts.accounts.as_ref().ok_or_else(|| told(words::no_accounts()))?;
+        let (anchor, user, name) = (incoming.anchor.clone(), incoming.sender.id.clone(), incoming.sender.name.clone());
+        let link = accounts.invite(person(incoming), user.clone(), name, incoming.thread.platform, anchor.clone())?;
+        let chat = self.chat(incoming.thread.platform)?;
+        chat.whisper(&anchor, &user, &words::connect(&link)).await.map_err(anyhow::Error::from)?;
+        match self.parts.store.reply_of(event.id).await? {
+            // It had waited, and its sign of life stands there for everybody.
+            Some(_) => self.answer(event, words::link_whispered()).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Gives the account of a person up.
+    pub(super) async fn disconnect(&self, event: &Event) -> Result<()> {
+        let accounts = self.parts.accounts.as_ref().ok_or_else(|| told(words::no_accounts()))?;
+        let gone = accounts.disconnect(&person(&event.incoming)).await?;
+        self.answer(event, words::disconnected(gone, accounts.required())).await
+    }
+}

@@ -1,0 +1,76 @@
+//! What others have granted, with its tokens sealed: the Slack app in their workspace, Smartsheet in their name. And the
+//! invitations that were used for it.
+
+use super::{Store, on, on_durable, on_write};
+
+impl Store {
+    /// What is kept, sealed, of a grant.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn grant(&self, kind: &str, id: &str) -> Result<Option<String>, sqlx::Error> {
+        const GET: &str = "SELECT sealed FROM grants WHERE kind = $1 AND id = $2";
+        let row: Option<(String,)> = on!(self, pool => sqlx::query_as(GET).bind(kind).bind(id).fetch_optional(pool).await?);
+        Ok(row.map(|(sealed,)| sealed))
+    }
+
+    /// The ids of all grants of a kind, oldest first.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn grants(&self, kind: &str) -> Result<Vec<String>, sqlx::Error> {
+        const GET: &str = "SELECT id FROM grants WHERE kind = $1 ORDER BY granted_at_ms, id";
+        let rows: Vec<(String,)> = on!(self, pool => sqlx::query_as(GET).bind(kind).fetch_all(pool).await?);
+        Ok(rows.into_iter().map(|(id,)| id).collect())
+    }
+
+    /// Keeps a grant, in place of one that was there.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn keep_grant(&self, kind: &str, id: &str, sealed: &str, granted_at_ms: i64) -> Result<(), sqlx::Error> {
+        const KEEP: &str = "INSERT INTO grants (kind, id, sealed, granted_at_ms) VALUES ($1, $2, $3, $4)
+            ON CONFLICT (kind, id) DO UPDATE SET sealed = excluded.sealed, granted_at_ms = excluded.granted_at_ms, renewed_until_ms = 0";
+        on_durable!(self, pool => sqlx::query(KEEP).bind(kind).bind(id).bind(sealed).bind(granted_at_ms).execute(pool).await.map(|_| ()))
+    }
+
+    /// Forgets a grant that is older than this time; `false` when there is none.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn forget_grant(&self, kind: &str, id: &str, before_ms: i64) -> Result<bool, sqlx::Error> {
+        const DELETE: &str = "DELETE FROM grants WHERE kind = $1 AND id = $2 AND granted_at_ms < $3";
+        let gone = on_durable!(self, pool => sqlx::query(DELETE).bind(kind).bind(id).bind(before_ms).execute(pool).await?.rows_affected());
+        Ok(gone > 0)
+    }
+
+    /// Takes it upon this process to renew the tokens of a grant; `false` while another one does.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn take_renewal(&self, kind: &str, id: &str, now_ms: i64, until_ms: i64) -> Result<bool, sqlx::Error> {
+        const TAKE: &str = "UPDATE grants SET renewed_until_ms = $4 WHERE kind = $1 AND id = $2 AND renewed_until_ms <= $3";
+        let taken = on_write!(self, pool => {
+            sqlx::query(TAKE).bind(kind).bind(id).bind(now_ms).bind(until_ms).execute(pool).await?.rows_affected()
+        });
+        Ok(taken > 0)
+    }
+
+    /// Notes that an invitation was used; `false` when it had been before.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn use_invitation(&self, id: &str, now_ms: i64) -> Result<bool, sqlx::Error> {
+        const USE: &str = "INSERT INTO invitations (id, used_at_ms) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING";
+        Ok(on_durable!(self, pool => sqlx::query(USE).bind(id).bind(now_ms).execute(pool).await?.rows_affected()) > 0)
+    }
+
+    /// Forgets invitations that were used before this time.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn forget_invitations(&self, before_ms: i64) -> Result<(), sqlx::Error> {
+        const DELETE: &str = "DELETE FROM invitations WHERE used_at_ms < $1";
+        on_write!(self, pool => sqlx::query(DELETE).bind(before_ms).execute(pool).await.map(|_| ()))
+    }
+}

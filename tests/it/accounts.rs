@@ -1,0 +1,244 @@
+//! People's own accounts: who has connected one sees and changes what Smartsheet allows them, and nothing else.
+
+use crate::in_slack::{LEE, MIA};
+use crate::links::{Page, browser, link_in};
+use crate::world::{Setting, World};
+use reqwest::{StatusCode, header};
+use sandbox::slack::Posted;
+use std::time::Duration;
+use url::Url;
+
+const EMAIL: &str = "lee.park@example.com";
+
+/// A snapshot is not read anew within a second.
+const FRESH: Duration = Duration::from_millis(1_050);
+
+async fn world(postgres: bool, required: bool) -> Option<World> {
+    let settings = if required { vec![("SMARTSHEET_ACCOUNTS", "required".to_owned())] } else { Vec::new() };
+    let world = World::with(Setting { accounts: true, unbound: true, patient: true, postgres, settings, ..Setting::default() }).await?;
+    world.sheets.account(EMAIL, &[("Project Plan", "EDITOR")]);
+    Some(world)
+}
+
+/// What the bot tells somebody who says this in their direct messages.
+async fn told(world: &World, who: &str, words: &str) -> String {
+    let channel = format!("D{who}");
+    let before = world.slack.messages().len();
+    world.slack.say(&channel, who, words, None).await;
+    world.app.bot.until_idle().await;
+    let said: Vec<_> = world.slack.messages().split_off(before).into_iter().filter(|m| m.user == "UBOT" && m.channel == channel).collect();
+    said.iter().map(Posted::seen).collect::<Vec<_>>().join("\n")
+}
+
+/// The link to connect that the bot gives somebody.
+async fn link(world: &World, who: &str) -> String {
+    told(world, who, "connect").await;
+    let sent = world.slack.messages().pop().unwrap();
+    let blocks = serde_json::to_string(&sent.blocks).unwrap();
+    let at = blocks.find("/connect/").unwrap_or_else(|| panic!("no link in {blocks}"));
+    let from = blocks[..at].rfind("http").unwrap();
+    blocks[from..].split(['|', '>', '"']).next().unwrap().to_owned()
+}
+
+/// Goes on from the page behind the link to Smartsheet's question: the question, and the cookie that the browser got.
+async fn question(link: &str) -> (Url, String) {
+    let asked = browser().post(link).send().await.unwrap();
+    assert_eq!(asked.status(), StatusCode::SEE_OTHER);
+    let cookie = asked.headers()[header::SET_COOKIE].to_str().unwrap().split(';').next().unwrap().to_owned();
+    (Url::parse(asked.headers()[header::LOCATION].to_str().unwrap()).unwrap(), cookie)
+}
+
+async fn back(url: &Url, cookie: &str) -> (StatusCode, String) {
+    let answer = browser().get(url.clone()).header("cookie", cookie).send().await.unwrap();
+    (answer.status(), answer.text().await.unwrap())
+}
+
+/// Lee connects an account in Slack.
+async fn connect(world: &World) {
+    let (question, cookie) = question(&link(world, LEE).await).await;
+    let (status, page) = back(&world.sheets.agree(&question, EMAIL).unwrap(), &cookie).await;
+    assert!(status == StatusCode::OK && page.contains(&format!("{EMAIL} is connected")), "{status}: {page}");
+    world
+        .slack
+        .until(|all| all.iter().any(|m| m.channel == "DU1" && m.seen().contains("is connected: I work with your rights")))
+        .await
+        .unwrap();
+}
+
+/// Requests since then that changed something: on whose behalf.
+fn writers(world: &World, since: usize) -> Vec<Option<String>> {
+    let log = &world.sheets.world().log;
+    log[since..].iter().filter(|l| l.method != "GET" && !l.path.contains("webhooks")).map(|l| l.person.clone()).collect()
+}
+
+async fn everybody_has_the_rights_that_smartsheet_gives_them(postgres: bool) {
+    let Some(world) = world(postgres, false).await else { return };
+    let page = browser().get(link(&world, LEE).await).send().await.unwrap();
+    let policy = page.headers()["content-security-policy"].to_str().unwrap().to_owned();
+    assert!(policy.contains(&format!("form-action 'self' {}", world.sheets.base_url().trim_end_matches("/2.0"))), "{policy}");
+    assert!(page.text().await.unwrap().contains("in slack, what you may see and change"));
+    connect(&world).await;
+    assert!(told(&world, MIA, "sheets").await.contains("Clinical Trials"), "who has none works under the installation's account");
+    let own = told(&world, LEE, "sheets").await;
+    assert!(own.contains("Project Plan") && !own.contains("Clinical Trials"), "{own}");
+    assert!(told(&world, LEE, "use Clinical Trials").await.contains("I see no sheet called"));
+    assert!(told(&world, LEE, "use Project Plan").await.contains("42 rows"));
+    assert!(told(&world, LEE, "status").await.contains("Your rights there: editor"));
+
+    // In a thread about a sheet that Lee does not see, Mia is answered and Lee is not.
+    world.slack.slash("C1", MIA, "use Clinical Trials").await;
+    world.app.bot.until_idle().await;
+    let root = world.slack.say("C1", MIA, "<@UBOT> which trials are recruiting?", None).await.ts;
+    world.app.bot.until_idle().await;
+    world.slack.say("C1", LEE, "<@UBOT> how many trials are there?", Some(&root)).await;
+    world.app.bot.until_idle().await;
+    let thread = world.slack.thread("C1", Some(&root));
+    assert!(thread[1].1.contains("NCT") && thread.last().unwrap().1.contains("not shared with"), "{thread:?}");
+
+    // What Lee changes, and takes back, is changed in Lee's name.
+    let since = world.sheets.world().log.len();
+    told(&world, LEE, "set Status to Blocked for \"Page templates\"").await;
+    world.slack.press("DU1", LEE, "Confirm").await;
+    world.app.bot.until_idle().await;
+    assert_eq!(world.cell("Page templates", "Status"), "Blocked");
+    assert!(told(&world, LEE, "undo").await.contains("Taken back"));
+    assert_eq!(writers(&world, since), [Some(EMAIL.to_owned()), Some(EMAIL.to_owned())]);
+
+    // Rights that are withdrawn between a proposal and its press are gone.
+    told(&world, LEE, "set Status to Blocked for \"Page templates\"").await;
+    world.sheets.account(EMAIL, &[("Project Plan", "VIEWER")]);
+    world.slack.press("DU1", LEE, "Confirm").await;
+    world.app.bot.until_idle().await;
+    let outcome = world.slack.messages().into_iter().rev().find(|m| m.channel == "DU1").unwrap().seen();
+    assert_eq!(world.cell("Page templates", "Status"), "In Progress", "{outcome}");
+    assert!(outcome.contains("does not let me") || outcome.contains("not authorized"), "{outcome}");
+
+    assert!(told(&world, LEE, "disconnect").await.contains("no longer connected"));
+    assert_eq!(world.sheets.tokens().0, 0, "Smartsheet was told");
+    assert!(told(&world, LEE, "sheets").await.contains("Clinical Trials"));
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn everybody_has_the_rights_that_smartsheet_gives_them_sqlite() {
+    everybody_has_the_rights_that_smartsheet_gives_them(false).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn everybody_has_the_rights_that_smartsheet_gives_them_postgres() {
+    everybody_has_the_rights_that_smartsheet_gives_them(true).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_job_works_in_the_name_of_whoever_asked_for_it() {
+    let world = world(false, false).await.unwrap();
+    world.sheets.account(EMAIL, &[("Clinical Trials", "ADMIN")]);
+    connect(&world).await;
+    told(&world, LEE, "use Clinical Trials").await;
+    let since = world.sheets.world().log.len();
+    told(&world, LEE, "summarize Protocol into AI Summary for the phase 3 trials that are recruiting").await;
+    world.slack.press("DU1", LEE, "Confirm").await;
+    world.app.bot.until_idle().await;
+    world.app.jobs.until_idle().await.unwrap();
+    let writers = writers(&world, since);
+    assert!(!writers.is_empty() && writers.iter().all(|w| w.as_deref() == Some(EMAIL)), "{writers:?}");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_token_that_has_run_out_is_renewed_once_and_one_that_was_revoked_is_asked_for() {
+    let world = world(false, false).await.unwrap();
+    connect(&world).await;
+    told(&world, LEE, "use Project Plan").await;
+    world.sheets.expire_tokens();
+    world.clock.advance(Duration::from_secs(2));
+    for channel in ["C1", "C2", "C3"] {
+        world.slack.slash(channel, LEE, "use Project Plan").await;
+    }
+    world.app.bot.until_idle().await;
+    let answers: Vec<_> = world.slack.messages().into_iter().filter(|m| m.only_for.is_some() && m.seen().contains("42 rows")).collect();
+    assert_eq!((answers.len(), world.sheets.tokens()), (3, (1, 1)));
+    // Somebody revokes the app in Smartsheet: nothing is done under another account instead.
+    world.sheets.revoke_all();
+    let refused = told(&world, LEE, "sheets").await;
+    assert!(refused.contains("Say `connect`") || refused.contains("Say connect"), "{refused}");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_accounts_are_required_nothing_is_shown_to_who_has_none() {
+    let world = world(false, true).await.unwrap();
+    for words in ["sheets", "use Project Plan", "which tasks are overdue?"] {
+        assert!(told(&world, LEE, words).await.contains("please connect your account first"), "{words}");
+    }
+    let sheet = world.sheets.world().permalink("Project Plan").unwrap();
+    world.slack.share("C1", LEE, &sheet, true).await;
+    world.slack.open_home(LEE, "home").await;
+    world.app.bot.until_idle().await;
+    assert!(world.slack.unfurled().is_empty(), "a link tells nothing, either");
+    let home = world.slack.home(LEE).unwrap();
+    assert!(home.contains("[Connect]") && !home.contains("Project Plan"), "{home}");
+    world.slack.press_home(LEE, "Connect").await;
+    world.app.bot.until_idle().await;
+    assert!(world.slack.messages().pop().unwrap().seen().contains("Connect your Smartsheet account"));
+    connect(&world).await;
+    assert!(told(&world, LEE, "use Project Plan").await.contains("42 rows"));
+    assert!(told(&world, LEE, "which tasks are overdue?").await.contains("Page templates"));
+    world.slack.open_home(LEE, "home").await;
+    world.app.bot.until_idle().await;
+    assert!(world.slack.home(LEE).unwrap().contains("[Disconnect]"));
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_link_to_connect_is_for_one_person_in_one_browser_and_for_a_while() {
+    let world = world(false, false).await.unwrap();
+    let link = link(&world, LEE).await;
+    let (asked, cookie) = question(&link).await;
+    let agreed = world.sheets.agree(&asked, EMAIL).unwrap();
+    for wrong in ["", "chatsheet_connect=another"] {
+        assert_eq!(back(&agreed, wrong).await.0, StatusCode::FORBIDDEN);
+    }
+    let mut refused = agreed.clone();
+    refused.set_query(Some(&format!("error=access_denied&state={}", asked.query_pairs().find(|(n, _)| n == "state").unwrap().1)));
+    assert!(back(&refused, &cookie).await.1.contains("Nothing was connected"));
+    let mut forged = agreed.clone();
+    forged.set_query(Some("code=code-1&state=nothing"));
+    assert_eq!(back(&forged, &cookie).await.0, StatusCode::FORBIDDEN);
+    assert_eq!(back(&agreed, &cookie).await.0, StatusCode::OK);
+    assert_eq!(back(&agreed, &cookie).await.0, StatusCode::BAD_GATEWAY, "a code works once");
+    assert_eq!(browser().get(format!("{link}x")).send().await.unwrap().status(), StatusCode::GONE);
+    // What is kept does not show the tokens.
+    let people = world.app.store.grants("smartsheet").await.unwrap();
+    assert_eq!(people, ["slack|T1|U1"]);
+    let kept = world.app.store.grant("smartsheet", &people[0]).await.unwrap().unwrap();
+    assert!(!kept.contains("canary"), "{kept}");
+    world.clock.advance(Duration::from_secs(31 * 60));
+    assert_eq!(browser().get(&link).send().await.unwrap().status(), StatusCode::GONE);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_page_shows_and_changes_what_whoever_made_its_link_may() {
+    let world = world(false, false).await.unwrap();
+    connect(&world).await;
+    told(&world, LEE, "use Project Plan").await;
+    told(&world, LEE, "edit").await;
+    let given = world.slack.messages().pop().unwrap();
+    let page = Page::open(&link_in(&serde_json::to_string(&given.blocks).unwrap())).await.unwrap();
+    assert!(page.get("").await.1.contains("Page templates"));
+    let since = world.sheets.world().log.len();
+    let (row, column) = {
+        let sheets = world.sheets.world();
+        (sheets.row_id("Project Plan", "Page templates").unwrap(), sheets.column_id("Project Plan", "Status").unwrap())
+    };
+    let edit = |(was, value): (&str, &str)| serde_json::json!({ "row": row.to_string(), "column": column.to_string(), "was": was, "value": value });
+    let (status, answer) = page.post("/cell", edit(("In Progress", "Blocked"))).await;
+    assert_eq!((status, world.cell("Page templates", "Status").as_str()), (StatusCode::OK, "Blocked"), "{answer}");
+    assert_eq!(writers(&world, since), [Some(EMAIL.to_owned())]);
+    world.sheets.account(EMAIL, &[]);
+    tokio::time::sleep(FRESH).await;
+    let (status, answer) = page.post("/cell", edit(("Blocked", "Complete"))).await;
+    assert_eq!(status, StatusCode::NOT_FOUND, "the sheet is not shared with Lee any more: {answer}");
+    world.end().await;
+}
