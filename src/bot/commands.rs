@@ -126,7 +126,7 @@ impl Bot {
         match command {
             Command::Help => {
                 let session = self.session(&event.incoming).await?;
-                self.answer(event, words::help(session.as_ref(), self.parts.model.label())).await
+                self.answer(event, words::help(session.as_ref(), self.parts.accounts.is_some(), self.parts.model.label())).await
             }
             Command::Status => self.status(event, &thread).await,
             Command::Sheets => {

@@ -108,26 +108,29 @@ pub(super) fn stopped(running: bool, dropped: u64) -> String {
     }
 }
 
-pub(super) fn help(session: Option<&Session>, model: &str) -> Message {
+pub(super) fn help(session: Option<&Session>, accounts: bool, model: &str) -> Message {
     let sheet = match session {
         Some(s) => format!("This thread is about **{}**. Another sheet: `use <name, id or link>`.", escape(&s.sheet_name)),
         None => "This thread has no sheet yet: `use <name, id or link>`, or just ask and I offer some.".into(),
     };
     let mut blocks = vec![md(&format!("I answer questions about a Smartsheet sheet and change it for you, from this thread.\n\n{sheet}"))];
-    blocks.extend(abilities(model));
+    blocks.extend(abilities(accounts, model));
     Message::new(blocks)
 }
 
 /// What people can say, by example.
-fn abilities(model: &str) -> [Block; 2] {
+fn abilities(accounts: bool, model: &str) -> [Block; 2] {
+    let connect = if accounts { ", `connect`, `disconnect`" } else { "" };
     [
-        md("**Ask**\n- which tasks are overdue, and who owns them?\n- total budget by department\n- how many tasks are blocked?\n\n\
+        md(&format!(
+            "**Ask**\n- which tasks are overdue, and who owns them?\n- total budget by department\n- how many tasks are blocked?\n\n\
             **Change** (you see a preview first, and confirm it with a button)\n\
             - set Status to \"In Progress\" for everything assigned to Dana that is Not Started\n\
             - add a task \"Security review\" under Phase 3, owner Omar, start 2026-12-07\n\
             - delete the rows marked Cancelled\n- add a picklist column Risk with Low, Medium, High\n\n\
             **Long work** (runs in the background, with a bar in the thread)\n- summarize Notes into Summary\n\n\
-            **Words**: `help`, `status`, `sheets`, `use <sheet>`, `view`, `edit`, `unshare`, `undo`, `stop`, `jobs`, `cancel <job>`, `retry <job>`"),
+            **Words**: `help`, `status`, `sheets`, `use <sheet>`, `view`, `edit`, `unshare`, `undo`, `stop`, `jobs`, `cancel <job>`, `retry <job>`{connect}"
+        )),
         note(&format!("Answers come from {}. Figures are computed by SQL over the sheet.", escape(model))),
     ]
 }
@@ -230,7 +233,7 @@ pub(super) fn home(sheets: &[(SheetId, String)], running: &[Job], connected: Opt
     let jobs: String = running.iter().map(|j| format!("\n- {}", in_a_line(j))).collect();
     blocks.push(md(&format!("**Your running jobs**{}", if jobs.is_empty() { "\nNone." } else { &jobs })));
     blocks.extend(connected.into_iter().flat_map(accounts::account));
-    blocks.extend(abilities(model));
+    blocks.extend(abilities(connected.is_some(), model));
     Message::new(blocks)
 }
 

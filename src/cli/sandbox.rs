@@ -44,6 +44,9 @@ enum Service {
         /// Requests a minute that are granted.
         #[arg(long, default_value_t = 300)]
         requests_per_minute: usize,
+        /// Where people who connect an account are sent back, such as http://127.0.0.1:3000/smartsheet/oauth_redirect.
+        #[arg(long)]
+        people_back_to: Option<String>,
     },
     /// An Azure OpenAI resource.
     Azure {
@@ -108,7 +111,7 @@ fn print(settings: &[(&str, String)]) {
 
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     match arguments.service {
-        Service::Smartsheet { common, seed, write_latency_ms, webhook_debounce_ms, requests_per_minute } => {
+        Service::Smartsheet { common, seed, write_latency_ms, webhook_debounce_ms, requests_per_minute, people_back_to } => {
             let options = smartsheet::Options {
                 listen: common.listen,
                 seed,
@@ -121,6 +124,12 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             let running = smartsheet::Smartsheet::start(options).await?;
             set(running.faults(), &common.fault);
             print(&running.settings());
+            if let Some(url) = people_back_to {
+                running.send_people_back_to(&url);
+                running.account("lee.park@example.com", &[("Project Plan", "EDITOR")]);
+                print(&running.account_settings());
+                println!("# Whoever connects an account is lee.park@example.com, and sees the Project Plan.");
+            }
             running.wait().await;
         }
         Service::Azure { common, mode, reasoning, row_latency_ms } => {

@@ -9,7 +9,7 @@ use crate::error::{Result, Trouble};
 use crate::events::{Event, Events, Writer};
 use crate::smartsheet::{Client, Identity};
 use moka::future::Cache;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::{Mutex as AsyncMutex, Semaphore};
@@ -30,13 +30,16 @@ pub struct Sheets {
     events: Events,
     cache: Cache<Key, Entry>,
     loading: Arc<Mutex<HashMap<Key, Arc<AsyncMutex<()>>>>>,
-    written: Arc<Mutex<HashSet<i64>>>,
+    /// When a sheet was last known to have changed; each identity has its own snapshot of it.
+    changed_at: Arc<Mutex<HashMap<i64, Instant>>>,
     reading: Arc<Semaphore>,
 }
 
 #[derive(Clone)]
 struct Entry {
     snapshot: Arc<Snapshot>,
+    /// Before the sheet was asked for, and when its answer was there.
+    asked_at: Instant,
     checked_at: Instant,
 }
 
@@ -51,7 +54,7 @@ impl Sheets {
             events,
             cache,
             loading: Arc::default(),
-            written: Arc::default(),
+            changed_at: Arc::default(),
             reading: Arc::new(Semaphore::new(READ_AT_ONCE)),
         }
     }
@@ -103,7 +106,7 @@ impl Sheets {
 
     /// A sheet was changed, by us or by others: what is known of it is checked before it is used again.
     pub fn changed(&self, sheet: SheetId, by: Writer) {
-        self.written.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(sheet.0);
+        self.changed_at.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(sheet.0, Instant::now());
         self.events.tell(Event::Touched { sheet: sheet.0, by });
     }
 
@@ -112,10 +115,12 @@ impl Sheets {
         let lock = self.loading.lock().unwrap_or_else(std::sync::PoisonError::into_inner).entry(key.clone()).or_default().clone();
         let _one_at_a_time = lock.lock().await;
         let known = self.cache.get(&key).await;
-        let written = self.written.lock().unwrap_or_else(std::sync::PoisonError::into_inner).remove(&sheet.0);
-        if let Some(entry) = known.as_ref().filter(|e| !written && e.checked_at.elapsed() < fresh) {
+        let changed_at = self.changed_at.lock().unwrap_or_else(std::sync::PoisonError::into_inner).get(&sheet.0).copied();
+        let holds = |e: &&Entry| e.checked_at.elapsed() < fresh && changed_at.is_none_or(|at| e.asked_at > at);
+        if let Some(entry) = known.as_ref().filter(holds) {
             return Ok(entry.snapshot.clone());
         }
+        let asked_at = Instant::now();
         let version = known.as_ref().map(|e| e.snapshot.version);
         let _slot = self.reading.acquire().await.map_err(|e| Trouble::Logged(e.into()))?;
         let read = self.client.sheet(identity, sheet.0, version, Builder::default).await;
@@ -134,7 +139,7 @@ impl Sheets {
                 return Err(smartsheet_trouble(error));
             }
         };
-        self.cache.insert(key, Entry { snapshot: snapshot.clone(), checked_at: Instant::now() }).await;
+        self.cache.insert(key, Entry { snapshot: snapshot.clone(), asked_at, checked_at: Instant::now() }).await;
         Ok(snapshot)
     }
 }

@@ -79,6 +79,7 @@ async fn everybody_has_the_rights_that_smartsheet_gives_them(postgres: bool) {
     assert!(page.text().await.unwrap().contains("in slack, what you may see and change"));
     connect(&world).await;
     assert!(told(&world, MIA, "sheets").await.contains("Clinical Trials"), "who has none works under the installation's account");
+    assert!(told(&world, LEE, "help").await.contains("`disconnect`"));
     let own = told(&world, LEE, "sheets").await;
     assert!(own.contains("Project Plan") && !own.contains("Clinical Trials"), "{own}");
     assert!(told(&world, LEE, "use Clinical Trials").await.contains("I see no sheet called"));
@@ -94,6 +95,15 @@ async fn everybody_has_the_rights_that_smartsheet_gives_them(postgres: bool) {
     world.app.bot.until_idle().await;
     let thread = world.slack.thread("C1", Some(&root));
     assert!(thread[1].1.contains("NCT") && thread.last().unwrap().1.contains("not shared with"), "{thread:?}");
+
+    // What somebody else has just changed is seen at once, although Lee has just looked.
+    told(&world, MIA, "use Project Plan").await;
+    told(&world, MIA, "set Status to Blocked for \"Usability test\"").await;
+    told(&world, LEE, "status").await;
+    world.slack.press("DU2", MIA, "Confirm").await;
+    world.app.bot.until_idle().await;
+    let counted = told(&world, LEE, "how many tasks are blocked?").await;
+    assert!(counted.contains("There are 3 rows"), "{counted}");
 
     // What Lee changes, and takes back, is changed in Lee's name.
     let since = world.sheets.world().log.len();
