@@ -37,7 +37,7 @@ impl Bot {
     pub(super) async fn connect(&self, event: &Event) -> Result<()> {
         let incoming = &event.incoming;
         let accounts = self.parts.accounts.as_ref().ok_or_else(|| told(words::no_accounts()))?;
-        let (anchor, user, name) = (incoming.anchor.clone(), incoming.sender.id.clone(), incoming.sender.name.clone());
+        let (anchor, user, name) = (incoming.anchor.clone(), incoming.sender.id.clone(), self.name_of(incoming).await?);
         let link = accounts.invite(person(incoming), user.clone(), name, incoming.thread.platform, anchor.clone())?;
         let chat = self.chat(incoming.thread.platform)?;
         chat.whisper(&anchor, &user, &words::connect(&link)).await.map_err(anyhow::Error::from)?;

@@ -97,11 +97,7 @@ impl Bot {
     pub(super) async fn edit(&self, event: &Event) -> Result<()> {
         let Some(session) = self.session_or_ask(event).await? else { return Ok(()) };
         let (sender, chat) = (&event.incoming.sender, self.chat(event.incoming.thread.platform)?);
-        let name = match &sender.name {
-            Some(name) => Some(name.clone()),
-            None => chat.profile(&event.incoming.anchor, &sender.id).await.ok().map(|p| p.name),
-        };
-        let person = Person { id: sender.id.clone(), name };
+        let person = Person { id: sender.id.clone(), name: self.name_of(&event.incoming).await? };
         let identity = self.identity(&event.incoming).await?;
         let url = self.parts.links.make(session.sheet, &session.id, &identity, Some(person)).ok_or_else(|| told(words::no_viewer()))?;
         let words = words::own_link(&session.sheet_name, &url, self.parts.links.lifetime());
@@ -111,6 +107,15 @@ impl Bot {
             Some(_) => self.answer(event, words::link_whispered()).await,
             None => Ok(()),
         }
+    }
+
+    /// What somebody is called, as far as the platform tells.
+    pub(super) async fn name_of(&self, incoming: &Incoming) -> Result<Option<String>> {
+        if incoming.sender.name.is_some() {
+            return Ok(incoming.sender.name.clone());
+        }
+        let chat = self.chat(incoming.thread.platform)?;
+        Ok(chat.profile(&incoming.anchor, &incoming.sender.id).await.ok().map(|p| p.name))
     }
 
     /// Ends the links that were made in this thread.

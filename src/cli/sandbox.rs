@@ -157,7 +157,11 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             print(&running.settings());
             println!("# Or, for an app that workspaces install by a link (chatsheet workspaces invite), in place of the token:");
             println!("# SLACK_CLIENT_ID={} SLACK_CLIENT_SECRET={}", slack::CLIENT_ID, slack::CLIENT_SECRET);
-            println!("# Write as a person: curl -d 'channel=C1&user=U1&text=<@{}> help' {}/sandbox/say", slack::BOT_USER, running.origin());
+            println!(
+                "# Write as a person: curl -d 'channel=C1&user=U1&text=<@{}> help' {1}/sandbox/say; read: curl {1}/sandbox/messages",
+                slack::BOT_USER,
+                running.origin()
+            );
             running.wait().await;
         }
         Service::Discord { common } => {

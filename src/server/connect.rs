@@ -4,7 +4,7 @@
 use super::api::Problem;
 use super::viewer::{POLICY, notice, shown};
 use crate::accounts::{Accounts, Invitation};
-use crate::bot::account_connected;
+use crate::bot::{account_connected, capital};
 use askama::Template;
 use axum::Router;
 use axum::extract::{Path, Query, State};
@@ -61,7 +61,7 @@ fn ended() -> Response {
 /// Who is about to connect an account; whoever unfurls links may look as often as they like.
 async fn look(State(desk): State<Arc<Desk>>, Path(link): Path<String>) -> Response {
     let Some(Invitation { user, name, platform, .. }) = desk.accounts.invited(&link) else { return ended() };
-    shown(StatusCode::OK, &Page { who: name.as_deref().unwrap_or(&user), platform: platform.as_str() })
+    shown(StatusCode::OK, &Page { who: name.as_deref().unwrap_or(&user), platform: &capital(platform.as_str()) })
 }
 
 /// On to Smartsheet's question.

@@ -76,7 +76,7 @@ async fn everybody_has_the_rights_that_smartsheet_gives_them(postgres: bool) {
     let page = browser().get(link(&world, LEE).await).send().await.unwrap();
     let policy = page.headers()["content-security-policy"].to_str().unwrap().to_owned();
     assert!(policy.contains(&format!("form-action 'self' {}", world.sheets.base_url().trim_end_matches("/2.0"))), "{policy}");
-    assert!(page.text().await.unwrap().contains("in slack, what you may see and change"));
+    assert!(page.text().await.unwrap().contains("<strong>Lee Park</strong> in Slack, what you may see and change"));
     connect(&world).await;
     assert!(told(&world, MIA, "sheets").await.contains("Clinical Trials"), "who has none works under the installation's account");
     assert!(told(&world, LEE, "help").await.contains("`disconnect`"));

@@ -155,6 +155,7 @@ impl Slack {
             .route("/link", get(socket::link))
             .route("/oauth/v2/authorize", get(installs::authorize))
             .route("/sandbox/say", post(people::say_route))
+            .route("/sandbox/messages", get(people::messages_route))
             .with_state(service.clone());
         Ok(Self { running: Arc::new(serve::serve(listener, router)?), service, workspace: Workspace::alone(TEAM) })
     }

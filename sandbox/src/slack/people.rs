@@ -229,6 +229,17 @@ pub(super) async fn say_route(State(service): State<Arc<Service>>, Form(form): F
     format!("{delivered:?}\n")
 }
 
+/// `GET /sandbox/messages`: what people see, and where its links lead, by hand.
+pub(super) async fn messages_route(State(service): State<Arc<Service>>) -> String {
+    let line = |m: &Posted| {
+        let blocks = Value::from(m.blocks.clone()).to_string();
+        let links: String =
+            blocks.split("<http").skip(1).filter_map(|l| l.split(['|', '>']).next()).map(|l| format!("\n-> http{l}")).collect();
+        format!("{} {}, {}: {}{links}\n\n", m.install, m.channel, m.user, m.seen())
+    };
+    service.state().messages.iter().map(line).collect()
+}
+
 fn button(message: &Posted, label: &str) -> Option<Value> {
     button_in(&message.blocks, label)
 }
