@@ -211,6 +211,18 @@ impl Accounts {
         Ok(gone)
     }
 
+    /// Gives the accounts of everybody in an install up, which the bot was taken out of.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn disconnect_all(&self, install: &str) -> anyhow::Result<()> {
+        let there = format!("{install}|");
+        for person in self.store.grants(KIND).await?.into_iter().filter(|p| p.starts_with(&there)) {
+            self.disconnect(&person).await?;
+        }
+        Ok(())
+    }
+
     fn token_url(&self) -> String {
         format!("{}/token", self.settings.api_base_url.as_str().trim_end_matches('/'))
     }

@@ -68,7 +68,11 @@ impl Bot {
         }
         match event.incoming.what.clone() {
             What::Left => {
-                self.parts.store.forget_conversation(&event.incoming.thread).await?;
+                let thread = &event.incoming.thread;
+                self.parts.store.forget_conversation(thread).await?;
+                if let Some(accounts) = self.parts.accounts.as_ref().filter(|_| thread.conversation.is_empty()) {
+                    accounts.disconnect_all(&thread.install_key()).await?;
+                }
                 Ok(())
             }
             What::Filled { action, values, .. } => self.filled(event, &action, &values).await,

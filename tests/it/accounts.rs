@@ -123,6 +123,12 @@ async fn everybody_has_the_rights_that_smartsheet_gives_them(postgres: bool) {
     assert_eq!(world.cell("Page templates", "Status"), "In Progress", "{outcome}");
     assert!(outcome.contains("does not let me") || outcome.contains("not authorized"), "{outcome}");
 
+    // Who takes the app out of the workspace ends what was connected there.
+    world.slack.uninstall().await;
+    world.app.bot.until_idle().await;
+    assert_eq!((world.sheets.tokens().0, world.app.store.grants("smartsheet").await.unwrap().len()), (0, 0));
+    world.slack.reinstall();
+    connect(&world).await;
     assert!(told(&world, LEE, "disconnect").await.contains("no longer connected"));
     assert_eq!(world.sheets.tokens().0, 0, "Smartsheet was told");
     assert!(told(&world, LEE, "sheets").await.contains("Clinical Trials"));

@@ -72,7 +72,8 @@ async fn begin(State(slack): State<Arc<Slack>>, Query(query): Query<Begin>) -> R
         .append_pair("redirect_uri", &redirect_url(&app.public_base_url))
         .append_pair("state", &state);
     let secure = if app.public_base_url.scheme() == "https" { "; Secure" } else { "" };
-    let cookie = format!("{BROWSER}={browser}; Path=/slack; Max-Age={}; HttpOnly; SameSite=Lax{secure}", QUESTION.as_secs());
+    let path = app.public_base_url.path().trim_end_matches('/');
+    let cookie = format!("{BROWSER}={browser}; Path={path}/slack; Max-Age={}; HttpOnly; SameSite=Lax{secure}", QUESTION.as_secs());
     (StatusCode::FOUND, [(LOCATION, url.to_string()), (SET_COOKIE, cookie), (CACHE_CONTROL, "no-store".to_owned())]).into_response()
 }
 
