@@ -6,30 +6,32 @@ use crate::Slack;
 use crate::event::Place;
 use crate::web::Posted;
 use chat::{Block, ChatError, Markdown, Message, Node};
+use moka::future::Cache;
 use serde_json::{Value, json};
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// What one call may carry.
 const TEXT_CHARS: usize = 12_000;
 const STATUS_CHARS: usize = 50;
+/// Slack ends a stream after some minutes; one that nobody ends is forgotten then.
+const OPEN_FOR: Duration = Duration::from_secs(600);
+const OPEN: u64 = 1_000;
 /// How long the first words are waited for.
 const FIRST_WORDS: Duration = Duration::from_millis(200);
 
 /// Streams that this process has begun, and what this workspace does not have.
-#[derive(Default)]
 pub(crate) struct Streams {
     /// What each has shown, by channel and time stamp.
-    shown: Mutex<HashMap<String, String>>,
+    shown: Cache<String, String>,
     without_status: AtomicBool,
     without_streams: AtomicBool,
 }
 
-impl Streams {
-    fn shown(&self) -> MutexGuard<'_, HashMap<String, String>> {
-        self.shown.lock().unwrap_or_else(PoisonError::into_inner)
+impl Default for Streams {
+    fn default() -> Self {
+        let shown = Cache::builder().max_capacity(OPEN).time_to_idle(OPEN_FOR).build();
+        Self { shown, without_status: AtomicBool::new(false), without_streams: AtomicBool::new(false) }
     }
 }
 
@@ -74,7 +76,7 @@ impl Slack {
         self.pace_post(place).await?;
         match self.call::<Posted>(&place.team, "chat.startStream", &body).await {
             Ok(posted) => {
-                streams.shown().insert(key(&place.channel, &posted.ts), first);
+                streams.shown.insert(key(&place.channel, &posted.ts), first).await;
                 Ok(Some(posted.ts))
             }
             Err(error @ ChatError::MayHaveLanded(_)) => Err(error),
@@ -96,7 +98,7 @@ impl Slack {
     /// Appends what is new to a stream; `false` when the message is not one, or shows something else now.
     pub(crate) async fn append(&self, place: &Place, ts: &str, message: &Message) -> Result<bool, ChatError> {
         let (workspace, key) = (self.workspace(&place.team), key(&place.channel, ts));
-        let Some(shown) = workspace.streams.shown().get(&key).cloned() else { return Ok(false) };
+        let Some(shown) = workspace.streams.shown.get(&key).await else { return Ok(false) };
         let Some(words) = growing_words(message) else {
             self.stop_stream(place, ts).await?;
             return Ok(false);
@@ -113,7 +115,7 @@ impl Slack {
         let body = json!({ "channel": place.channel, "ts": ts, "markdown_text": new });
         match self.call::<Value>(&place.team, "chat.appendStream", &body).await {
             Ok(_) => {
-                workspace.streams.shown().insert(key, shown + new);
+                workspace.streams.shown.insert(key, shown + new).await;
                 Ok(true)
             }
             // It has ended by itself: what it shows stays, and the last word replaces it.
@@ -124,7 +126,7 @@ impl Slack {
 
     /// Ends a stream, if the message is one that this process has begun: from here on it can be edited like any other.
     pub(crate) async fn end_stream(&self, place: &Place, ts: &str) -> Result<(), ChatError> {
-        let begun = self.workspace(&place.team).streams.shown().contains_key(&key(&place.channel, ts));
+        let begun = self.workspace(&place.team).streams.shown.contains_key(&key(&place.channel, ts));
         if begun { self.stop_stream(place, ts).await } else { Ok(()) }
     }
 
@@ -137,7 +139,7 @@ impl Slack {
         match self.call::<Value>(&place.team, "chat.stopStream", &json!({ "channel": place.channel, "ts": ts })).await {
             // It has ended by itself, or somebody has deleted it, which the edit then tells.
             Ok(_) | Err(ChatError::Gone(_)) => {
-                workspace.streams.shown().remove(&key(&place.channel, ts));
+                workspace.streams.shown.invalidate(&key(&place.channel, ts)).await;
                 Ok(())
             }
             Err(error) => Err(error),
