@@ -6,6 +6,7 @@ use crate::smartsheet::{Error, Identity, PeoplesTokens};
 use crate::store::Store;
 use crate::vault::Vault;
 use async_trait::async_trait;
+use backon::{ConstantBuilder, Retryable};
 use chat::{Anchor, Platform};
 use moka::future::Cache;
 use secrecy::{ExposeSecret, SecretString};
@@ -76,6 +77,7 @@ struct Account {
     refresh_token: String,
     expires_at_ms: i64,
     email: String,
+    connected_at_ms: i64,
 }
 
 /// The answer of `/token`.
@@ -189,7 +191,9 @@ impl Accounts {
         let me = format!("{}/users/me", self.settings.api_base_url.as_str().trim_end_matches('/'));
         let me: Me = self.http.get(me).bearer_auth(&granted.access_token).send().await?.error_for_status()?.json().await?;
         let now_ms = self.clock.now_ms();
-        self.keep(person, &account(granted, me.email.clone(), now_ms), now_ms).await?;
+        let sealed = self.sealed(person, &account(granted, me.email.clone(), now_ms))?;
+        self.store.keep_grant(KIND, person, &sealed, now_ms).await?;
+        self.known.invalidate(person).await;
         tracing::info!("a person connected their smartsheet account");
         Ok(me.email)
     }
@@ -227,11 +231,8 @@ impl Accounts {
         format!("{}/token", self.settings.api_base_url.as_str().trim_end_matches('/'))
     }
 
-    async fn keep(&self, person: &str, account: &Account, now_ms: i64) -> anyhow::Result<()> {
-        let sealed = self.vault.seal(&purpose(person), &serde_json::to_string(account)?)?;
-        self.store.keep_grant(KIND, person, &sealed, now_ms).await?;
-        self.known.invalidate(person).await;
-        Ok(())
+    fn sealed(&self, person: &str, account: &Account) -> anyhow::Result<String> {
+        self.vault.seal(&purpose(person), &serde_json::to_string(account)?)
     }
 
     async fn read(&self, person: &str) -> Result<Account, Error> {
@@ -268,7 +269,8 @@ impl Accounts {
             return Ok(account);
         }
         let failed = |e: sqlx::Error| Error::Unreachable(format!("the database: {e}"));
-        if !self.store.take_renewal(KIND, person, now_ms, now_ms + RENEWAL.as_millis() as i64).await.map_err(failed)? {
+        let until_ms = now_ms + RENEWAL.as_millis() as i64;
+        if !self.store.take_renewal(KIND, person, now_ms, until_ms).await.map_err(failed)? {
             // Another process is about to renew it.
             let works = !refused && runs_out_ms > now_ms;
             return if works { Ok(account) } else { Err(Error::Busy("the token is being renewed".into())) };
@@ -277,16 +279,34 @@ impl Accounts {
         if now_kept != account {
             return Ok(now_kept);
         }
-        let granted = self.granted("refresh_token", "refresh_token", &account.refresh_token).await?;
-        let renewed = self::account(granted, account.email, now_ms);
-        self.keep(person, &renewed, now_ms).await.map_err(|e| Error::Unreachable(format!("{e:#}")))?;
-        Ok(renewed)
+        // The pair before ends when the new one is given: what has begun is brought to its end, whoever waits for it.
+        let (this, person) = (self.clone(), person.to_owned());
+        let renewed = tokio::spawn(async move { this.renew(&person, account, until_ms).await }).await;
+        renewed.map_err(|e| Error::Unreachable(e.to_string()))?
+    }
+
+    async fn renew(&self, person: &str, before: Account, until_ms: i64) -> Result<Account, Error> {
+        let granted = match self.granted("refresh_token", "refresh_token", &before.refresh_token).await {
+            Ok(granted) => granted,
+            Err(error) => {
+                if let Err(error) = self.store.take_renewal(KIND, person, until_ms, 0).await {
+                    tracing::warn!(%error, "the turn to renew a token could not be given back");
+                }
+                return Err(error);
+            }
+        };
+        let renewed = Account { connected_at_ms: before.connected_at_ms, ..account(granted, before.email, self.clock.now_ms()) };
+        let sealed = self.sealed(person, &renewed).map_err(|e| Error::Unreachable(format!("{e:#}")))?;
+        let keep = || self.store.keep_renewed(KIND, person, &sealed, renewed.connected_at_ms);
+        let kept = keep.retry(ConstantBuilder::default()).await.map_err(|e| Error::Unreachable(format!("the database: {e}")))?;
+        // It was connected anew, or given up.
+        if kept { Ok(renewed) } else { self.read(person).await }
     }
 }
 
 fn account(granted: Granted, email: String, now_ms: i64) -> Account {
     let Granted { access_token, refresh_token, expires_in } = granted;
-    Account { access_token, refresh_token, expires_at_ms: now_ms + expires_in * 1_000, email }
+    Account { access_token, refresh_token, expires_at_ms: now_ms + expires_in * 1_000, email, connected_at_ms: now_ms }
 }
 
 #[async_trait]
@@ -301,6 +321,9 @@ impl PeoplesTokens for Accounts {
             Error::Busy(why) => Error::Busy(why.clone()),
             other => Error::Unreachable(other.to_string()),
         })?;
-        Ok(account.access_token.into())
+        match refused {
+            Some(refused) if refused.expose_secret() == account.access_token => Err(Error::Busy("the token is being renewed".into())),
+            _ => Ok(account.access_token.into()),
+        }
     }
 }

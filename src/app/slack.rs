@@ -27,6 +27,11 @@ impl Installations {
         Self { store, vault }
     }
 
+    fn sealed(&self, id: &str, installation: &Installation) -> Result<String, StoreError> {
+        let text = serde_json::to_string(installation).map_err(failed)?;
+        self.vault.seal(&purpose(id), &text).map_err(failed)
+    }
+
     /// The ids of all, oldest first.
     ///
     /// # Errors
@@ -53,10 +58,9 @@ impl InstallationStore for Installations {
         serde_json::from_str(&opened).map(Some).map_err(failed)
     }
 
-    async fn save(&self, id: &str, installation: &Installation) -> Result<(), StoreError> {
-        let text = serde_json::to_string(installation).map_err(failed)?;
-        let sealed = self.vault.seal(&purpose(id), &text).map_err(failed)?;
-        self.store.keep_grant(KIND, id, &sealed, installation.installed_at_ms).await.map_err(failed)
+    async fn save(&self, id: &str, installation: &Installation, invitation: &str) -> Result<bool, StoreError> {
+        let sealed = self.sealed(id, installation)?;
+        self.store.keep_invited(KIND, id, &sealed, installation.installed_at_ms, invitation).await.map_err(failed)
     }
 
     async fn remove(&self, id: &str, before_ms: i64) -> Result<bool, StoreError> {
@@ -67,23 +71,24 @@ impl InstallationStore for Installations {
         self.store.take_renewal(KIND, id, now_ms, until_ms).await.map_err(failed)
     }
 
-    async fn spend_invitation(&self, id: &str, now_ms: i64) -> Result<bool, StoreError> {
-        self.store.use_invitation(id, now_ms).await.map_err(failed)
+    async fn save_renewed(&self, id: &str, installation: &Installation) -> Result<bool, StoreError> {
+        let sealed = self.sealed(id, installation)?;
+        self.store.keep_renewed(KIND, id, &sealed, installation.installed_at_ms).await.map_err(failed)
     }
 }
 
 /// The adapter of these settings.
 ///
 /// # Errors
-/// When the TLS set-up of this machine is broken.
-pub fn adapter(slack: &Slack, installations: Installations) -> anyhow::Result<Arc<slack_chat::Slack>> {
+/// When the TLS set-up of this machine is broken, or an app that others install has nowhere to keep that.
+pub fn adapter(slack: &Slack, installations: Option<Installations>) -> anyhow::Result<Arc<slack_chat::Slack>> {
     let access = match &slack.access {
         SlackAccess::Token(token) => Access::Token(token.expose_secret().to_owned()),
         SlackAccess::Distributed { client_id, client_secret, public_base_url } => Access::Distributed(Distribution {
             client_id: client_id.clone(),
             client_secret: client_secret.expose_secret().to_owned(),
             public_base_url: public_base_url.clone(),
-            store: Arc::new(installations),
+            store: Arc::new(installations.context("installations cannot be kept")?),
         }),
     };
     let settings = Settings {
@@ -105,7 +110,7 @@ pub(super) fn connect(
     connected: &mut Connected,
 ) -> anyhow::Result<()> {
     let Some(slack) = &config.slack else { return Ok(()) };
-    let adapter = adapter(slack, installations)?;
+    let adapter = adapter(slack, Some(installations))?;
     connected.webhooks.push(("slack", slack_chat::router(adapter.clone(), door.clone())));
     if matches!(slack.access, SlackAccess::Distributed { .. }) {
         connected.pages.push(("/slack", slack_chat::install_router(adapter.clone())));

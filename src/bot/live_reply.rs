@@ -22,12 +22,18 @@ pub(super) struct LiveReply {
     in_line: bool,
     /// Where it stands. Whoever shows something holds it, so that nothing overtakes the last word.
     at: Arc<Mutex<Option<MessageRef>>>,
-    /// Keeps the status up, as long as there is nothing else.
-    status: Arc<std::sync::Mutex<Option<AbortOnDropHandle<()>>>>,
+    /// Keeps up what is shown as long as there is no message.
+    keeper: Arc<std::sync::Mutex<Option<AbortOnDropHandle<()>>>>,
+}
+
+/// What is shown before there is a message.
+enum Preview {
+    Status(String),
+    Draft(Message),
 }
 
 /// Telegram drops a draft after 30 seconds, Slack a status after two minutes.
-const STATUS_AGAIN: Duration = Duration::from_secs(20);
+const PREVIEW_AGAIN: Duration = Duration::from_secs(20);
 
 impl LiveReply {
     /// The reply of an event; after a crash it is the message that was posted before.
@@ -35,7 +41,7 @@ impl LiveReply {
         let at = Arc::new(Mutex::new(event.reply.clone()));
         let (anchor, person) = (event.incoming.anchor.clone(), event.incoming.sender.id.clone());
         let in_line = matches!(lane(&event.incoming.what), Lane::Queue);
-        Self { store, chat, event: event.id, anchor, person, in_line, at, status: Arc::default() }
+        Self { store, chat, event: event.id, anchor, person, in_line, at, keeper: Arc::default() }
     }
 
     /// Says what is being done (“looking at Plan”): beside the messages where the platform can, else in a message that
@@ -44,30 +50,34 @@ impl LiveReply {
         let mut at = self.at.lock().await;
         self.find(&mut at).await;
         if at.is_none() && self.chat.status(&self.anchor, doing).await {
-            self.keep_up(doing);
+            self.keep_up(Preview::Status(doing.to_owned()));
             return Ok(());
         }
         self.put(&mut at, &words::under_way(doing), false).await
     }
 
-    /// Shows the status again and again, since platforms drop one after a while.
-    fn keep_up(&self, doing: &str) {
-        let (chat, anchor, doing, at) = (self.chat.clone(), self.anchor.clone(), doing.to_owned(), self.at.clone());
+    /// Shows what is no message yet again and again, since platforms drop it after a while.
+    fn keep_up(&self, preview: Preview) {
+        let (chat, anchor, at) = (self.chat.clone(), self.anchor.clone(), self.at.clone());
         let again = async move {
             loop {
-                tokio::time::sleep(STATUS_AGAIN).await;
+                tokio::time::sleep(PREVIEW_AGAIN).await;
                 // Whoever shows something holds the place, and ends this before giving it back.
                 let _at = at.lock().await;
-                if !chat.status(&anchor, &doing).await {
-                    return;
+                let shown = match &preview {
+                    Preview::Status(doing) => Ok(chat.status(&anchor, doing).await),
+                    Preview::Draft(message) => chat.draft(&anchor, message).await,
+                };
+                if !matches!(shown, Ok(true)) {
+                    tracing::debug!("a sign of life was not shown again; it is tried later");
                 }
             }
         };
-        *self.status() = Some(AbortOnDropHandle::new(tokio::spawn(again)));
+        *self.keeper() = Some(AbortOnDropHandle::new(tokio::spawn(again)));
     }
 
-    fn status(&self) -> MutexGuard<'_, Option<AbortOnDropHandle<()>>> {
-        self.status.lock().unwrap_or_else(PoisonError::into_inner)
+    fn keeper(&self) -> MutexGuard<'_, Option<AbortOnDropHandle<()>>> {
+        self.keeper.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Shows a partial message; a platform that asks to wait is not waited for.
@@ -79,8 +89,9 @@ impl LiveReply {
 
     /// Edits the message, or posts it; `grows` says that these are the first words of an answer.
     async fn put(&self, at: &mut Option<MessageRef>, message: &Message, grows: bool) -> Result<(), ChatError> {
-        self.status().take();
+        self.keeper().take();
         if grows && at.is_none() && self.chat.draft(&self.anchor, message).await? {
+            self.keep_up(Preview::Draft(message.clone()));
             return Ok(());
         }
         *at = Some(match at {
@@ -119,7 +130,7 @@ impl LiveReply {
     /// Shows the last state. It goes out even when the platform asks for patience.
     pub async fn finish(&self, message: &Message) -> Result<(), ChatError> {
         let mut at = self.at.lock().await;
-        self.status().take();
+        self.keeper().take();
         self.find(&mut at).await;
         let before = at.clone();
         if at.is_none() && self.in_line {

@@ -138,34 +138,34 @@ async fn of_slack(config: &Config) -> Line {
             "set SLACK_BOT_TOKEN, and SLACK_SIGNING_SECRET or SLACK_APP_TOKEN (`chatsheet manifest slack` prints the app to install)",
         );
     };
-    let tried = async {
-        let store = Store::connect(config.database_url.expose_secret()).await?;
-        store.migrate().await?;
-        let vault = config.secret_key.as_ref().map_or_else(Vault::for_this_process, Vault::new);
-        let installations = Installations::new(store, vault);
-        let installed = match slack.access {
-            SlackAccess::Token(_) => vec![String::new()],
-            SlackAccess::Distributed { .. } => installations.list().await?,
-        };
-        let adapter = slack::adapter(slack, installations)?;
-        let mut standings = Vec::new();
-        for id in installed {
-            standings.push(adapter.standing(&id).await?);
-        }
-        anyhow::Ok(standings)
-    };
-    let standings = match tried.await {
-        Ok(standings) => standings,
+    let (installations, installed) = match installed(config, &slack.access).await {
+        Ok(found) => found,
         Err(error) => {
-            return line(
-                "Slack",
-                State::Fails,
-                format!(
-                    "{error:#}. Check SLACK_BOT_TOKEN (OAuth & Permissions > Bot User OAuth Token), SLACK_APP_TOKEN (Basic Information > App-Level Tokens, scope connections:write), and that the app is installed."
-                ),
-            );
+            return line("Slack", State::Fails, format!("who has installed the app cannot be read: {error:#}. Check DATABASE_URL."));
         }
     };
+    let adapter = match slack::adapter(slack, installations) {
+        Ok(adapter) => adapter,
+        Err(error) => return line("Slack", State::Fails, format!("{error:#}")),
+    };
+    let (mut standings, mut faults) = (Vec::new(), Vec::new());
+    for id in installed {
+        match adapter.standing(&id).await {
+            Ok(standing) => standings.push(standing),
+            Err(error) if id.is_empty() => faults.push(error.to_string()),
+            Err(error) => faults.push(format!("{id}: {error}")),
+        }
+    }
+    if !faults.is_empty() {
+        return line(
+            "Slack",
+            State::Fails,
+            format!(
+                "{}. Check SLACK_BOT_TOKEN (OAuth & Permissions > Bot User OAuth Token), SLACK_APP_TOKEN (Basic Information > App-Level Tokens, scope connections:write), and that the app is installed.",
+                faults.join("; ")
+            ),
+        );
+    }
     if standings.is_empty() {
         return line("Slack", State::Missing, "no workspace has installed the app; `chatsheet workspaces invite` makes a link for one");
     }
@@ -185,6 +185,19 @@ async fn of_slack(config: &Config) -> Line {
     }
     let proof = if slack.app_token.is_some() { ", by Socket Mode" } else { ". The signing secret proves itself with the first event." };
     line("Slack", State::Works, format!("{}{proof}", who.join(", ")))
+}
+
+/// Where installations are kept, and whose token is to be tried: the one there is, or that of everybody who has installed the app.
+async fn installed(config: &Config, access: &SlackAccess) -> anyhow::Result<(Option<Installations>, Vec<String>)> {
+    if let SlackAccess::Token(_) = access {
+        return Ok((None, vec![String::new()]));
+    }
+    let store = Store::connect(config.database_url.expose_secret()).await?;
+    store.migrate().await?;
+    let vault = config.secret_key.as_ref().map_or_else(Vault::for_this_process, Vault::new);
+    let installations = Installations::new(store, vault);
+    let ids = installations.list().await?;
+    Ok((Some(installations), ids))
 }
 
 async fn of_discord(config: &Config) -> Line {

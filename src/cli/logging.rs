@@ -20,9 +20,10 @@ pub(super) struct Logging {
 /// # Errors
 /// When the file of `LOG_FILE` cannot be written, or traces cannot be sent.
 pub(super) fn start(log: &Log, default: &str) -> anyhow::Result<Logging> {
-    // async-openai logs bodies that it cannot read; those may be anybody's data.
-    let directives = format!("{},async_openai=off", log.filter.as_deref().unwrap_or(default));
-    let filter = EnvFilter::try_new(&directives).unwrap_or_else(|_| EnvFilter::new("info,async_openai=off"));
+    // These log bodies; those may be anybody's data.
+    const QUIET: &str = "async_openai=off,slack_morphism=info";
+    let directives = format!("{},{QUIET}", log.filter.as_deref().unwrap_or(default));
+    let filter = EnvFilter::try_new(&directives).unwrap_or_else(|_| EnvFilter::new(format!("info,{QUIET}")));
     let (writer, colours) = match &log.file {
         None => (BoxMakeWriter::new(std::io::stderr), std::io::stderr().is_terminal()),
         Some(path) => {

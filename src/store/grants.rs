@@ -3,6 +3,9 @@
 
 use super::{Store, on, on_durable, on_write};
 
+const KEEP: &str = "INSERT INTO grants (kind, id, sealed, granted_at_ms) VALUES ($1, $2, $3, $4)
+    ON CONFLICT (kind, id) DO UPDATE SET sealed = excluded.sealed, granted_at_ms = excluded.granted_at_ms, renewed_until_ms = 0";
+
 impl Store {
     /// What is kept, sealed, of a grant.
     ///
@@ -29,9 +32,24 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn keep_grant(&self, kind: &str, id: &str, sealed: &str, granted_at_ms: i64) -> Result<(), sqlx::Error> {
-        const KEEP: &str = "INSERT INTO grants (kind, id, sealed, granted_at_ms) VALUES ($1, $2, $3, $4)
-            ON CONFLICT (kind, id) DO UPDATE SET sealed = excluded.sealed, granted_at_ms = excluded.granted_at_ms, renewed_until_ms = 0";
         on_durable!(self, pool => sqlx::query(KEEP).bind(kind).bind(id).bind(sealed).bind(granted_at_ms).execute(pool).await.map(|_| ()))
+    }
+
+    /// The same by an invitation, which is used up with it; `false`, and nothing is kept, when it was used before.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn keep_invited(&self, kind: &str, id: &str, sealed: &str, now_ms: i64, invitation: &str) -> Result<bool, sqlx::Error> {
+        const USE: &str = "INSERT INTO invitations (id, used_at_ms) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING";
+        Ok(on_durable!(self, pool => {
+            let mut tx = pool.begin().await?;
+            let used = sqlx::query(USE).bind(invitation).bind(now_ms).execute(&mut *tx).await?.rows_affected() > 0;
+            if used {
+                sqlx::query(KEEP).bind(kind).bind(id).bind(sealed).bind(now_ms).execute(&mut *tx).await?;
+                tx.commit().await?;
+            }
+            used
+        }))
     }
 
     /// Forgets a grant that is older than this time; `false` when there is none.
@@ -44,7 +62,7 @@ impl Store {
         Ok(gone > 0)
     }
 
-    /// Takes it upon this process to renew the tokens of a grant; `false` while another one does.
+    /// Takes it upon this process to renew the tokens of a grant until a time (0 gives the turn back); `false` while another one does.
     ///
     /// # Errors
     /// When the database fails.
@@ -56,13 +74,16 @@ impl Store {
         Ok(taken > 0)
     }
 
-    /// Notes that an invitation was used; `false` when it had been before.
+    /// Keeps the renewed tokens of the grant that was given at this time; `false` when it was replaced or forgotten meanwhile.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn use_invitation(&self, id: &str, now_ms: i64) -> Result<bool, sqlx::Error> {
-        const USE: &str = "INSERT INTO invitations (id, used_at_ms) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING";
-        Ok(on_durable!(self, pool => sqlx::query(USE).bind(id).bind(now_ms).execute(pool).await?.rows_affected()) > 0)
+    pub async fn keep_renewed(&self, kind: &str, id: &str, sealed: &str, granted_at_ms: i64) -> Result<bool, sqlx::Error> {
+        const RENEW: &str = "UPDATE grants SET sealed = $3, renewed_until_ms = 0 WHERE kind = $1 AND id = $2 AND granted_at_ms = $4";
+        let kept = on_durable!(self, pool => {
+            sqlx::query(RENEW).bind(kind).bind(id).bind(sealed).bind(granted_at_ms).execute(pool).await?.rows_affected()
+        });
+        Ok(kept > 0)
     }
 
     /// Forgets invitations that were used before this time.

@@ -202,7 +202,7 @@ async fn tokens_are_renewed_once(postgres: bool) {
     let said = there.say("C1", LEE, "<@UBOT> help", None).await;
     world.app.bot.until_idle().await;
     there.expire_tokens();
-    let chats: Vec<Arc<slack_chat::Slack>> = (0..3).map(|_| adapter(&another(&world), installations(&world)).unwrap()).collect();
+    let chats: Vec<Arc<slack_chat::Slack>> = (0..3).map(|_| adapter(&another(&world), Some(installations(&world))).unwrap()).collect();
     let anchor = chat::Anchor(format!(r#"{{"team":"T2","channel":"C1","thread_ts":"{}"}}"#, said.ts));
     let posts = (0..12).map(|n| {
         let (chat, anchor) = (chats[n % chats.len()].clone(), anchor.clone());
@@ -224,6 +224,39 @@ async fn tokens_are_renewed_once_sqlite() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn tokens_are_renewed_once_postgres() {
     tokens_are_renewed_once(true).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_message_of_before_the_app_was_distributed_is_posted_anew() {
+    let world = distributed(false, false, None).await.unwrap();
+    let there = install(&world, Workspace::alone("T2")).await;
+    let chat = adapter(&another(&world), Some(installations(&world))).unwrap();
+    let mut at = Some(chat::MessageRef { place: "C1:1795305600.000001".into(), opens: None });
+    let anchor = chat::Anchor(r#"{"team":"T2","channel":"C1","thread_ts":null}"#.into());
+    chat::insist(chat.as_ref() as &dyn Chat, &anchor, &mut at, &Message::text("done")).await.unwrap();
+    assert_eq!(there.messages().last().map(slack::Posted::seen).as_deref(), Some("done"));
+    assert!(at.unwrap().place.starts_with("T2:C1:"));
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_renewed_too_late_replaces_nothing() {
+    let world = distributed(false, false, Some(Duration::from_secs(12 * 3_600))).await.unwrap();
+    install(&world, Workspace::alone("T2")).await;
+    let kept = installations(&world);
+    let old = kept.load("T2").await.unwrap().unwrap();
+    assert!(kept.take_turn("T2", 1_000, 31_000).await.unwrap());
+    assert!(!kept.take_turn("T2", 2_000, 32_000).await.unwrap(), "one at a time");
+    assert!(kept.take_turn("T2", 31_000, 0).await.unwrap() && kept.take_turn("T2", 3_000, 33_000).await.unwrap(), "a turn is given back");
+    assert!(kept.take_turn("T2", 33_000, 63_000).await.unwrap(), "or ends");
+    install(&world, Workspace::alone("T2")).await;
+    let new = kept.load("T2").await.unwrap().unwrap();
+    assert!(!kept.save_renewed("T2", &old).await.unwrap(), "the app was installed anew meanwhile");
+    assert_eq!(kept.load("T2").await.unwrap(), Some(new.clone()));
+    assert!(kept.save_renewed("T2", &new).await.unwrap());
+    assert!(kept.remove("T2", i64::MAX).await.unwrap());
+    assert!(!kept.save_renewed("T2", &new).await.unwrap() && kept.load("T2").await.unwrap().is_none(), "what was forgotten stays so");
+    world.end().await;
 }
 
 #[test]

@@ -85,7 +85,12 @@ async fn end(State(slack): State<Arc<Slack>>, headers: HeaderMap, Query(query): 
         return page(StatusCode::FORBIDDEN, "This took too long, or began in another browser. Open the invitation again.");
     };
     match (query.code, query.error) {
-        (Some(code), None) => install(installed, &code, invitation).await,
+        (Some(code), None) => {
+            // A code works once: what has begun is brought to its end, even if the browser goes away.
+            let (installed, invitation) = (installed.clone(), invitation.to_owned());
+            let done = tokio::spawn(async move { install(&installed, &code, &invitation).await }).await;
+            done.unwrap_or_else(|_| page(StatusCode::INTERNAL_SERVER_ERROR, "Something went wrong. Open the invitation again."))
+        }
         (_, Some(error)) if error == "access_denied" => {
             page(StatusCode::OK, "Nothing was installed. Open the invitation again when you want to.")
         }

@@ -31,7 +31,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use tokens::{Installed, Tokens};
 use url::Url;
 
-type Connector = SlackClientHyperConnector<HttpsConnector<HttpConnector>>;
+type Https = HttpsConnector<HttpConnector>;
+type Connector = SlackClientHyperConnector<Https>;
 
 /// How to reach Slack.
 #[derive(Clone)]
@@ -60,7 +61,7 @@ pub enum Access {
 /// The Slack app, in one workspace or in all that have installed it.
 pub struct Slack {
     client: SlackClient<Connector>,
-    https: HttpsConnector<HttpConnector>,
+    https: Https,
     api_base_url: Url,
     tokens: Tokens,
     verifier: Option<SlackEventSignatureVerifier>,
@@ -127,7 +128,7 @@ impl Slack {
         Ok(Self {
             tokens: match settings.access {
                 Access::Token(token) => Tokens::One(SlackApiToken::new(token.into())),
-                Access::Distributed(app) => Tokens::Many(Installed::new(app, client.clone())),
+                Access::Distributed(app) => Tokens::Many(Box::new(Installed::new(app, https.clone(), settings.api_base_url.clone()))),
             },
             client,
             https,

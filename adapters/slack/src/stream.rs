@@ -8,7 +8,6 @@ use crate::web::Posted;
 use chat::{Block, ChatError, Markdown, Message, Node};
 use moka::future::Cache;
 use serde_json::{Value, json};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// What one call may carry.
@@ -17,6 +16,9 @@ const STATUS_CHARS: usize = 50;
 /// Slack ends a stream after some minutes; one that nobody ends is forgotten then.
 const OPEN_FOR: Duration = Duration::from_secs(600);
 const OPEN: u64 = 1_000;
+const STATUS: &str = "status";
+const STREAM: &str = "stream";
+const LACKING_FOR: Duration = Duration::from_secs(3_600);
 /// How long the first words are waited for.
 const FIRST_WORDS: Duration = Duration::from_millis(200);
 
@@ -24,14 +26,14 @@ const FIRST_WORDS: Duration = Duration::from_millis(200);
 pub(crate) struct Streams {
     /// What each has shown, by channel and time stamp.
     shown: Cache<String, String>,
-    without_status: AtomicBool,
-    without_streams: AtomicBool,
+    /// What the workspace does not have, for a while: an admin may install the app anew with more scopes.
+    lacks: Cache<&'static str, ()>,
 }
 
 impl Default for Streams {
     fn default() -> Self {
         let shown = Cache::builder().max_capacity(OPEN).time_to_idle(OPEN_FOR).build();
-        Self { shown, without_status: AtomicBool::new(false), without_streams: AtomicBool::new(false) }
+        Self { shown, lacks: Cache::builder().time_to_live(LACKING_FOR).build() }
     }
 }
 
@@ -40,7 +42,7 @@ impl Slack {
     pub(crate) async fn set_status(&self, place: &Place, doing: &str) -> bool {
         let workspace = self.workspace(&place.team);
         let streams = &workspace.streams;
-        let Some(thread) = place.thread_ts.as_ref().filter(|_| !streams.without_status.load(Ordering::Relaxed)) else { return false };
+        let Some(thread) = place.thread_ts.as_ref().filter(|_| !streams.lacks.contains_key(STATUS)) else { return false };
         let status = chat::text::shorten(&format!("is {doing} …"), STATUS_CHARS);
         let body = json!({ "channel_id": place.channel, "thread_ts": thread, "status": status });
         let shown = self.call::<Value>(&place.team, "assistant.threads.setStatus", &body).await;
@@ -48,7 +50,7 @@ impl Slack {
             && lacking(why)
         {
             tracing::info!(why, "slack shows no status here; a message says what is being done");
-            streams.without_status.store(true, Ordering::Relaxed);
+            streams.lacks.insert(STATUS, ()).await;
         }
         shown.is_ok()
     }
@@ -61,7 +63,7 @@ impl Slack {
         let (Some(thread), Some(words)) = (&place.thread_ts, growing_words(message)) else { return Ok(None) };
         let workspace = self.workspace(&place.team);
         let streams = &workspace.streams;
-        if streams.without_streams.load(Ordering::Relaxed) {
+        if streams.lacks.contains_key(STREAM) {
             return Ok(None);
         }
         if words.is_empty() {
@@ -70,9 +72,10 @@ impl Slack {
         if workspace.paces.as_ref().is_some_and(|p| p.starts.check().is_err()) {
             return Ok(None);
         }
+        let Some(team) = self.team_of(place, person).await else { return Ok(None) };
         let first = head(&words).to_owned();
         let body = json!({ "channel": place.channel, "thread_ts": thread, "recipient_user_id": person,
-            "recipient_team_id": self.team_of(place, person).await?, "markdown_text": first });
+            "recipient_team_id": team, "markdown_text": first });
         self.pace_post(place).await?;
         match self.call::<Posted>(&place.team, "chat.startStream", &body).await {
             Ok(posted) => {
@@ -83,7 +86,7 @@ impl Slack {
             Err(error) => {
                 tracing::info!(%error, "slack takes no stream here; the answer grows by edits");
                 if matches!(&error, ChatError::Forbidden(why) if lacking(why)) {
-                    streams.without_streams.store(true, Ordering::Relaxed);
+                    streams.lacks.insert(STREAM, ()).await;
                 }
                 Ok(None)
             }
@@ -91,8 +94,12 @@ impl Slack {
     }
 
     /// The workspace of a person: that of the place, unless the app is installed for many.
-    async fn team_of(&self, place: &Place, person: &str) -> Result<Option<String>, ChatError> {
-        if place.is_of_organisation() { Ok(self.person(place, person).await?.team_id) } else { Ok(Some(place.team.clone())) }
+    async fn team_of(&self, place: &Place, person: &str) -> Option<String> {
+        if !place.is_of_organisation() {
+            return Some(place.team.clone());
+        }
+        let known = self.person(place, person).await;
+        known.inspect_err(|error| tracing::info!(%error, "the workspace of a person is not known")).ok()?.team_id
     }
 
     /// Appends what is new to a stream; `false` when the message is not one, or shows something else now.

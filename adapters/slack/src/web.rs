@@ -19,6 +19,12 @@ const STREAMING: &str = "streaming_state_conflict";
 const PROMPTS: usize = 4;
 pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(15);
 
+/// What a method is asked with; some read no JSON.
+enum With<'a> {
+    Json(&'a Value),
+    Params(Vec<(&'a str, Option<&'a str>)>),
+}
+
 /// A person, as far as it is read.
 #[derive(Deserialize)]
 pub(crate) struct Person {
@@ -34,6 +40,13 @@ struct PersonProfile {
     display_name: Option<String>,
     real_name: Option<String>,
     email: Option<String>,
+}
+
+/// Where a file may be sent to.
+#[derive(Deserialize)]
+struct UploadGranted {
+    upload_url: SlackFileUploadUrl,
+    file_id: String,
 }
 
 /// The answer to what was posted.
@@ -113,6 +126,9 @@ impl Chat for Slack {
 
     async fn edit(&self, at: &MessageRef, message: &Message) -> Result<(), ChatError> {
         let (place, ts) = place_of(at).ok_or_else(|| ChatError::Gone("the address is not one of Slack".into()))?;
+        if place.team.is_empty() && self.tokens.are_many() {
+            return Err(ChatError::Gone("the message is of before the app was installed by a link".into()));
+        }
         if message.partial && self.append(&place, ts, message).await? {
             return Ok(());
         }
@@ -163,12 +179,12 @@ impl Chat for Slack {
 
     async fn upload(&self, anchor: &Anchor, file: &File) -> Result<(), ChatError> {
         let place = Place::read(anchor).ok_or_else(|| ChatError::Gone("the address is not one of Slack".into()))?;
+        let length = file.bytes.len().to_string();
+        let wanted = With::Params(vec![("filename", Some(file.name.as_str())), ("length", Some(length.as_str()))]);
+        let granted: UploadGranted = self.ask(&place.team, "files.getUploadURLExternal", &wanted).await?;
+        let request = SlackApiFilesUploadViaUrlRequest::new(granted.upload_url, file.bytes.clone(), file.media_type.clone());
         let token = self.tokens.of(&place.team).await?;
-        let session = self.client.open_session(&token);
-        let wanted = SlackApiFilesGetUploadUrlExternalRequest::new(file.name.clone(), file.bytes.len());
-        let granted = session.get_upload_url_external(&wanted).await.map_err(chat_error)?;
-        let request = SlackApiFilesUploadViaUrlRequest::new(granted.upload_url.clone(), file.bytes.clone(), file.media_type.clone());
-        session.files_upload_via_url(&request).await.map_err(chat_error)?;
+        self.client.open_session(&token).files_upload_via_url(&request).await.map_err(chat_error)?;
         let mut body = json!({ "files": [{ "id": granted.file_id, "title": file.name }], "channel_id": place.channel });
         if let Some(thread) = &place.thread_ts {
             body["thread_ts"] = json!(thread);
@@ -206,12 +222,7 @@ impl Slack {
         struct Known {
             user: Person,
         }
-        let token = self.tokens.of(&place.team).await?;
-        let session = self.client.open_session(&token);
-        // This method takes no JSON.
-        let params = [("user", Some(user))];
-        let asked = session.http_session_api.http_get("users.info", &params, None);
-        asked.await.map(|k: Known| k.user).map_err(chat_error)
+        self.ask::<Known>(&place.team, "users.info", &With::Params(vec![("user", Some(user))])).await.map(|k| k.user)
     }
 
     /// Further parts of a message go into its thread.
@@ -298,28 +309,42 @@ impl Slack {
         }
     }
 
-    /// Calls a method with the bot's token of an installation; once more when that token was replaced meanwhile.
+    /// Calls a method with the bot's token of an installation.
     pub(crate) async fn call<T>(&self, install: &str, method: &str, body: &Value) -> Result<T, ChatError>
     where
         T: for<'de> Deserialize<'de> + Send,
     {
+        self.ask(install, method, &With::Json(body)).await
+    }
+
+    /// Asks with the bot's token of an installation; once more when that token was replaced meanwhile.
+    async fn ask<T>(&self, install: &str, method: &str, with: &With<'_>) -> Result<T, ChatError>
+    where
+        T: for<'de> Deserialize<'de> + Send,
+    {
         let token = self.tokens.of(install).await?;
-        match self.call_with(&token, method, body).await {
+        match self.ask_once(&token, method, with).await {
             Err(ChatError::Forbidden(why)) => match self.tokens.instead(install, &token, &why).await? {
-                Some(token) => self.call_with(&token, method, body).await,
+                Some(token) => self.ask_once(&token, method, with).await,
                 None => Err(ChatError::Forbidden(why)),
             },
             other => other,
         }
     }
 
-    pub(crate) async fn call_with<T>(&self, token: &SlackApiToken, method: &str, body: &Value) -> Result<T, ChatError>
+    async fn ask_once<T>(&self, token: &SlackApiToken, method: &str, with: &With<'_>) -> Result<T, ChatError>
     where
         T: for<'de> Deserialize<'de> + Send,
     {
         let session = self.client.open_session(token);
-        let call = session.http_session_api.http_post(method, body, None);
-        match tokio::time::timeout(CALL_TIMEOUT, call).await {
+        let api = &session.http_session_api;
+        let asked = async {
+            match with {
+                With::Json(body) => api.http_post(method, body, None).await,
+                With::Params(params) => api.http_get(method, params, None).await,
+            }
+        };
+        match tokio::time::timeout(CALL_TIMEOUT, asked).await {
             Ok(answer) => answer.map_err(chat_error),
             Err(_) => Err(ChatError::MayHaveLanded(format!("{method} was not answered in {} s", CALL_TIMEOUT.as_secs()))),
         }

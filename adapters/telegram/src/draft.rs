@@ -4,7 +4,6 @@ use crate::Telegram;
 use crate::event::Place;
 use crate::payloads::SendMessageDraft;
 use crate::render::render;
-use crate::web::chat_error;
 use chat::{ChatError, Message};
 use std::sync::atomic::Ordering;
 use teloxide::requests::JsonRequest;
@@ -13,11 +12,13 @@ use teloxide::{ApiError, RequestError};
 
 /// A conversation has one draft at a time; what changes in it is animated.
 const DRAFT: u32 = 1;
+/// So many refusals in a row are not about one message or chat: there are no drafts.
+const REFUSALS: u32 = 5;
 
 impl Telegram {
     /// Shows a draft; `false` where there are none: in groups, and where the service does not have them.
     pub(crate) async fn show_draft(&self, place: &Place, message: &Message) -> Result<bool, ChatError> {
-        if !place.is_private() || self.no_drafts.load(Ordering::Relaxed) {
+        if !place.is_private() || self.drafts_refused.load(Ordering::Relaxed) >= REFUSALS {
             return Ok(false);
         }
         self.pace(place.chat, true).await?;
@@ -25,14 +26,21 @@ impl Telegram {
         let draft =
             SendMessageDraft { chat_id: place.chat, message_thread_id: place.topic, draft_id: DRAFT, text, parse_mode: ParseMode::Html };
         match JsonRequest::new(self.bot.clone(), draft).await {
-            Ok(_) => Ok(true),
+            Ok(_) => {
+                self.drafts_refused.store(0, Ordering::Relaxed);
+                Ok(true)
+            }
             Err(RequestError::RetryAfter(seconds)) => Err(ChatError::RateLimited(seconds.duration())),
             Err(error) => {
                 tracing::info!(%error, "telegram shows no draft here; a message grows by edits");
-                // A method that is not known looks like a wrong token; a refusal of drafts stays one.
-                let lacking =
-                    matches!(&error, RequestError::Api(ApiError::InvalidToken)) || matches!(chat_error(&error), ChatError::Rejected(_));
-                self.no_drafts.fetch_or(lacking, Ordering::Relaxed);
+                match &error {
+                    // So looks a method that is not known.
+                    RequestError::Api(ApiError::InvalidToken) => self.drafts_refused.store(REFUSALS, Ordering::Relaxed),
+                    RequestError::Api(_) => {
+                        self.drafts_refused.fetch_add(1, Ordering::Relaxed);
+                    }
+                    _ => {}
+                }
                 Ok(false)
             }
         }

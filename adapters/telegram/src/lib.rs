@@ -14,7 +14,7 @@ use chat::{ChatError, Inbox, Overall, Pace, Rate};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::Mutex;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU32};
 use teloxide::Bot;
 use teloxide::requests::Requester;
 use teloxide::types::{BotCommand, ChatId, Me, UserId};
@@ -54,8 +54,8 @@ pub struct Telegram {
     pressed: Mutex<HashMap<(ChatId, UserId), teloxide::types::CallbackQueryId>>,
     /// The service does not know rich messages.
     no_rich: AtomicBool,
-    /// The service shows no drafts.
-    no_drafts: AtomicBool,
+    /// How many drafts were refused in a row.
+    drafts_refused: AtomicU32,
 }
 
 struct Paces {
@@ -108,7 +108,7 @@ impl Telegram {
             }),
             pressed: Mutex::default(),
             no_rich: AtomicBool::new(false),
-            no_drafts: AtomicBool::new(false),
+            drafts_refused: AtomicU32::new(0),
         })
     }
 

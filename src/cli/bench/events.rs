@@ -2,13 +2,12 @@
 
 use super::figures::{Figure, percentile};
 use super::process::{Folder, Measured};
-use crate::app::slack::{Installations, adapter};
+use crate::app::slack::adapter;
 use crate::bot::Door;
 use crate::clock::Clock;
 use crate::config::{Slack, SlackAccess};
 use crate::server;
 use crate::store::Store;
-use crate::vault::Vault;
 use sandbox::slack;
 use serde_json::json;
 use std::sync::Arc;
@@ -32,7 +31,7 @@ pub(super) async fn receive() -> anyhow::Result<()> {
         paced: true,
     };
     let door = Arc::new(Door::new(store.clone(), Arc::default(), true));
-    let adapter = adapter(&settings, Installations::new(store.clone(), Vault::for_this_process()))?;
+    let adapter = adapter(&settings, None)?;
     let router = server::router(store, axum::Router::new(), vec![("slack", slack_chat::router(adapter, door))]);
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     println!("{}", listener.local_addr()?);
