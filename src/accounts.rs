@@ -16,7 +16,8 @@ use std::time::Duration;
 use url::Url;
 use url::form_urlencoded::Serializer;
 
-const KIND: &str = "smartsheet";
+/// The kind of grant that an account is.
+pub const KIND: &str = "smartsheet";
 /// What is asked for: reading, writing cells, rows and comments, and columns.
 const SCOPES: &str = "READ_SHEETS WRITE_SHEETS ADMIN_SHEETS";
 /// How long a link to connect can be used, and Smartsheet's question be looked at.

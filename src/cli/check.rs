@@ -30,6 +30,7 @@ pub(super) async fn run(config: &Config) -> anyhow::Result<ExitCode> {
     let lines = [
         database(config).await,
         smartsheet(config).await,
+        accounts(config).await,
         model(config).await,
         of_slack(config).await,
         of_discord(config).await,
@@ -101,6 +102,31 @@ async fn smartsheet(config: &Config) -> Line {
         Err(error) => {
             line("Smartsheet", State::Fails, format!("{error}. Check SMARTSHEET_REGION or SMARTSHEET_API_BASE_URL, and the network."))
         }
+    }
+}
+
+/// People's own accounts prove themselves when the first is connected.
+async fn accounts(config: &Config) -> Line {
+    let Some(settings) = &config.accounts else {
+        return line(
+            "accounts",
+            State::Missing,
+            "everybody works with the rights of that account; set SMARTSHEET_CLIENT_ID and SMARTSHEET_CLIENT_SECRET so that people can connect their own",
+        );
+    };
+    let counted = async {
+        let store = Store::connect(config.database_url.expose_secret()).await?;
+        store.migrate().await?;
+        anyhow::Ok(store.grants(crate::accounts::KIND).await?.len())
+    };
+    let base = settings.public_base_url.as_str().trim_end_matches('/');
+    match counted.await {
+        Ok(count) => line(
+            "accounts",
+            State::Works,
+            format!("{count} connected; the app in Smartsheet has {base}/smartsheet/oauth_redirect as its redirect URL"),
+        ),
+        Err(error) => line("accounts", State::Fails, format!("{error:#}. Check DATABASE_URL.")),
     }
 }
 

@@ -59,14 +59,23 @@ pub struct Watch {
 
 /// A sheet that somebody watches.
 struct Watched {
-    watchers: usize,
+    /// On whose behalf, once for each who watches.
+    watchers: Vec<Identity>,
     /// As it was told last.
     told: Option<Arc<Snapshot>>,
+}
+
+impl Watched {
+    /// On whose behalf the sheet is read: of the installation, if anybody watches so.
+    fn reader(&self) -> Option<Identity> {
+        self.watchers.iter().find(|w| **w == Identity::Service).or(self.watchers.first()).cloned()
+    }
 }
 
 /// As long as this lives, the sheet is watched.
 pub struct Held {
     watch: Arc<Watch>,
+    identity: Identity,
     sheet: SheetId,
 }
 
@@ -74,8 +83,10 @@ impl Drop for Held {
     fn drop(&mut self) {
         let mut watched = self.watch.watched();
         if let Some(entry) = watched.get_mut(&self.sheet.0) {
-            entry.watchers -= 1;
-            if entry.watchers == 0 {
+            if let Some(own) = entry.watchers.iter().position(|w| *w == self.identity) {
+                entry.watchers.swap_remove(own);
+            }
+            if entry.watchers.is_empty() {
                 watched.remove(&self.sheet.0);
             }
         }
@@ -114,20 +125,20 @@ impl Watch {
         }
     }
 
-    /// Watches a sheet, from the version that is returned on.
+    /// Watches a sheet on somebody's behalf, from the version that is returned on.
     ///
     /// # Errors
     /// What people are told when the sheet cannot be read.
-    pub async fn hold(self: &Arc<Self>, sheet: SheetId) -> Result<(Held, Arc<Snapshot>)> {
+    pub async fn hold(self: &Arc<Self>, identity: Identity, sheet: SheetId) -> Result<(Held, Arc<Snapshot>)> {
         // Who watches asks again and again; changes are told or found by polling all the same.
-        let snapshot = self.parts.sheets.within(&Identity::Service, sheet, POLL).await?;
+        let snapshot = self.parts.sheets.within(&identity, sheet, POLL).await?;
         {
             let mut watched = self.watched();
-            let entry = watched.entry(sheet.0).or_insert(Watched { watchers: 0, told: None });
-            entry.watchers += 1;
+            let entry = watched.entry(sheet.0).or_insert(Watched { watchers: Vec::new(), told: None });
+            entry.watchers.push(identity.clone());
             entry.told.get_or_insert_with(|| snapshot.clone());
         }
-        Ok((Held { watch: self.clone(), sheet }, snapshot))
+        Ok((Held { watch: self.clone(), identity, sheet }, snapshot))
     }
 
     /// Whether changes of a sheet are told by a webhook, and not only found by asking.
@@ -166,7 +177,8 @@ impl Watch {
 
     /// Reads a watched sheet, and tells what has changed since it was told last.
     async fn told(&self, sheet: SheetId, by: Writer) {
-        let now = match self.parts.sheets.snapshot(&Identity::Service, sheet).await {
+        let Some(reader) = self.watched().get(&sheet.0).and_then(Watched::reader) else { return };
+        let now = match self.parts.sheets.snapshot(&reader, sheet).await {
             Ok(now) => now,
             Err(error) => {
                 tracing::warn!(%sheet, %error, "a watched sheet could not be read");

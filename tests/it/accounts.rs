@@ -2,6 +2,7 @@
 
 use crate::in_slack::{LEE, MIA};
 use crate::links::{Page, browser, link_in};
+use crate::watching::Wire;
 use crate::world::{Setting, World};
 use reqwest::{StatusCode, header};
 use sandbox::slack::Posted;
@@ -231,6 +232,28 @@ async fn a_link_to_connect_is_for_one_person_in_one_browser_and_for_a_while() {
     assert!(!kept.contains("canary"), "{kept}");
     world.clock.advance(Duration::from_secs(31 * 60));
     assert_eq!(browser().get(&link).send().await.unwrap().status(), StatusCode::GONE);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_page_of_a_sheet_that_only_a_person_sees_is_live() {
+    let world = world(false, false).await.unwrap();
+    world.sheets.restrict(&[("Clinical Trials", "OWNER")]);
+    connect(&world).await;
+    assert!(told(&world, LEE, "use Project Plan").await.contains("42 rows"));
+    told(&world, LEE, "view").await;
+    let given = world.slack.messages().pop().unwrap();
+    let page = Page::open(&link_in(&serde_json::to_string(&given.blocks).unwrap())).await.unwrap();
+    assert!(page.get("").await.1.contains("Page templates"));
+    let ticket = page.post("/ticket", serde_json::json!({})).await.1["ticket"].as_str().unwrap().to_owned();
+    let mut wire = Wire::with(&world, &ticket, None, Some(&page.origin)).await.unwrap();
+    let sheet = world.sheets.world().sheet_id("Project Plan").unwrap();
+    assert_eq!(wire.subscribe(&format!("sheet:{sheet}")).await["type"], "subscribed");
+    told(&world, LEE, "set Status to Blocked for \"Page templates\"").await;
+    world.slack.press("DU1", LEE, "Confirm").await;
+    let update = wire.next().await;
+    assert!(update["type"] == "sheet_update" && update.to_string().contains("Blocked"), "{update}");
+    world.app.bot.until_idle().await;
     world.end().await;
 }
 

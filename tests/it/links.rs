@@ -13,7 +13,7 @@ pub struct Page {
     http: reqwest::Client,
     url: String,
     cookie: String,
-    origin: String,
+    pub origin: String,
 }
 
 /// A browser that shows where it is sent.
