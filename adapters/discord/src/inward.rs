@@ -13,6 +13,7 @@ use serenity::model::gateway::{GatewayIntents, Ready};
 use serenity::model::guild::{Guild, UnavailableGuild};
 use serenity::model::id::{ChannelId, GuildId, InteractionId};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio_util::sync::CancellationToken;
 
@@ -180,7 +181,7 @@ impl Discord {
         };
         let Some(done) = event::interacted(interaction, parent, now_ms()) else { return true };
         let target = event::Place::read(&done.incoming.anchor).map(|p| p.target().get()).unwrap_or(done.id);
-        let aside = Aside { token: done.token, deferred: !done.press };
+        let aside = Aside { token: done.token, deferred: Arc::new(AtomicBool::new(!done.press)) };
         self.asides.insert((target, done.incoming.sender.id.clone()), aside).await;
         store(inbox, done.incoming).await
     }

@@ -17,6 +17,7 @@ use serenity::http::{Http, HttpBuilder};
 use serenity::interactions_endpoint::Verifier;
 use serenity::model::id::{ApplicationId, ChannelId, UserId};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 use tokio::sync::OnceCell;
 use url::Url;
@@ -54,7 +55,7 @@ pub struct Discord {
 struct Aside {
     token: String,
     /// The first answer takes the place of "thinking".
-    deferred: bool,
+    deferred: Arc<AtomicBool>,
 }
 
 /// Only the person sees the message.

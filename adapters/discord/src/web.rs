@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use serenity::builder::CreateAttachment;
 use serenity::http::{HttpError, StatusCode};
 use serenity::model::id::{ChannelId, MessageId, UserId};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use url::Url;
 
@@ -88,10 +89,10 @@ impl Chat for Discord {
     async fn whisper(&self, anchor: &Anchor, user: &str, message: &Message) -> Result<(), ChatError> {
         let place = place_of(anchor)?;
         let key = (place.target().get(), user.to_owned());
+        // What the token of the interaction is too old for, the bot's own says in a direct message.
         if let Some(aside) = self.asides.get(&key).await
             && self.aside(&aside, message).await.is_ok()
         {
-            self.asides.insert(key, Aside { deferred: false, ..aside }).await;
             return Ok(());
         }
         let direct = if place.is_direct() { place } else { self.direct(user).await? };
@@ -192,11 +193,11 @@ impl Discord {
 
     /// Answers an interaction to the person alone.
     async fn aside(&self, aside: &Aside, message: &Message) -> Result<(), ChatError> {
-        let mut deferred = aside.deferred;
         for part in render(message) {
             let mut body = body(&part);
-            if std::mem::take(&mut deferred) {
+            if aside.deferred.load(Ordering::Relaxed) {
                 timely(self.http.edit_original_interaction_response(&aside.token, &body, Vec::new())).await?;
+                aside.deferred.store(false, Ordering::Relaxed);
             } else {
                 body["flags"] = json!(SUPPRESS_EMBEDS | EPHEMERAL);
                 timely(self.http.create_followup_message(&aside.token, &body, Vec::new())).await?;

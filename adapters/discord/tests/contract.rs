@@ -184,6 +184,19 @@ async fn commands_are_answered_to_the_person_alone_over_the_gateway_and_by_signe
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn when_the_token_of_an_interaction_has_ended_the_bot_answers_with_its_own() {
+    let rig = DiscordRig::start().await;
+    rig.far_side.slash(CHANNEL, 1, "status").await;
+    let event = rig.heard().await.remove(0);
+    rig.chat.whisper(&event.anchor, "1", &Message::text("in time")).await.unwrap();
+    assert_eq!(rig.far_side.messages().pop().unwrap().only_for, Some(1));
+    rig.far_side.end_interactions();
+    rig.chat.whisper(&event.anchor, "1", &Message::text("much later")).await.unwrap();
+    let shown = rig.far_side.messages().pop().unwrap();
+    assert_eq!((shown.channel, shown.only_for, shown.seen()), (901, None, "much later".to_owned()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_lost_answer_is_no_second_message_and_what_is_gone_is_gone() {
     let rig = DiscordRig::start().await;
     let anchor = rig.anchor(901).await;

@@ -62,6 +62,11 @@ impl Discord {
             .0
     }
 
+    /// The tokens of all interactions so far end, as they do after fifteen minutes.
+    pub fn end_interactions(&self) {
+        self.service.state().interactions.clear();
+    }
+
     /// Discord is slow: what happens from now on is told later.
     pub fn hold(&self) {
         self.service.state().gateway.hold();
