@@ -96,11 +96,24 @@ story('it is a treegrid, and the keyboard goes everywhere', async () => {
   await page.setViewportSize({ width: 700, height: 500 });
   await until(grid, (l) => l.evaluate((e) => e.clientWidth <= 700 && e.getBoundingClientRect().bottom <= innerHeight));
   await page.keyboard.press('Control+End');
+  // Places are scrolled to in whole pixels, and heights of text are not whole.
   const inSight = () => page.evaluate(() => {
     const { left, right, bottom } = document.activeElement.getBoundingClientRect();
-    return document.activeElement.getAttribute('aria-colindex') === '11' && left >= 280 && right <= innerWidth && bottom <= innerHeight;
+    return document.activeElement.getAttribute('aria-colindex') === '11' && left > 279 && right < innerWidth + 1 && bottom < innerHeight + 1;
   });
   // Columns that were out of sight come into it, beside those that stay.
+  await until(grid, inSight);
+  // Who scrolls away by hand stays at the cell, and comes back to it with the next key or another size of the window.
+  const scrolledAway = () => grid.evaluate((e) => {
+    e.scrollTo(0, 0);
+    return new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
+  });
+  await scrolledAway();
+  await page.keyboard.press('ArrowLeft');
+  assert.equal(await at(), '43:10');
+  await page.keyboard.press('ArrowRight');
+  await scrolledAway();
+  await page.setViewportSize({ width: 720, height: 400 });
   await until(grid, inSight);
   await page.keyboard.press('Control+Home');
   await page.keyboard.press('ArrowRight');

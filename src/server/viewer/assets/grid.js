@@ -19,7 +19,7 @@ export class Grid {
     this.layout();
     root.addEventListener('scroll', () => this.refresh(false), { passive: true });
     // Who is at a cell keeps it in sight.
-    new ResizeObserver(() => (document.activeElement === this.active() ? this.go(this.at) : this.refresh())).observe(root);
+    new ResizeObserver(() => (document.activeElement.matches('.grid, .grid .cell') ? this.go(this.at) : this.refresh())).observe(root);
     root.addEventListener('keydown', (event) => this.key(event));
     root.addEventListener('click', (event) => this.click(event));
     root.addEventListener('dblclick', (event) => this.pointed(event, (cell, column, row) => this.edit(cell, column, row)));
@@ -82,8 +82,9 @@ export class Grid {
     });
     if (from === this.from && to === this.to) return;
     Object.assign(this, { from, to, stale: true });
-    const hidden = `.row > :nth-child(n + 3):nth-child(-n + ${from + 1}), .row > :nth-child(n + ${to + 3})`;
-    this.style.replaceSync(`.grid { ${hidden} { display: none; } }`);
+    // What has the focus would lose it, were it hidden.
+    const away = `:is(:nth-child(n + 3):nth-child(-n + ${from + 1}), :nth-child(n + ${to + 3})):not(:focus-within)`;
+    this.style.replaceSync(`.grid .row > ${away} { display: none; }`);
   }
 
   /** Paints with the next frame; `stale` when what rows show may have changed. */
