@@ -58,7 +58,7 @@ pub struct Config {
     pub telegram: Option<Telegram>,
     /// Rules for writing: `CONFIRM_*`, `UNDO_HOURS`.
     pub writes: Writes,
-    /// Long work: `JOB_CONCURRENCY`, `ALIGNMENT_CRITERIA`.
+    /// Long work: `JOB_CONCURRENCY`, `JOB_WRITE_SECONDS`, `ALIGNMENT_CRITERIA`.
     pub jobs: JobSettings,
     /// `RETENTION_DAYS`: how long finished jobs and the journal of changes are kept. Unset: 90.
     pub retention: Duration,
@@ -90,6 +90,8 @@ pub struct Writes {
 pub struct JobSettings {
     /// `JOB_CONCURRENCY`: model calls of jobs at the same time. Unset: 8.
     pub concurrency: usize,
+    /// `JOB_WRITE_SECONDS`: how often what the model has answered is written, before all of it has been. Unset: 5 minutes.
+    pub write_every: Duration,
     /// `ALIGNMENT_CRITERIA`: what SCORE_ALIGNMENT scores by when the person names no criteria. Unset: nothing in particular.
     pub criteria: Option<String>,
 }
@@ -389,7 +391,11 @@ fn secret_key(r: &mut Reader<'_>) -> Option<SecretString> {
 }
 
 fn jobs(r: &mut Reader<'_>) -> JobSettings {
-    JobSettings { concurrency: r.number("JOB_CONCURRENCY", 1.0, 256.0) as usize, criteria: r.text("ALIGNMENT_CRITERIA") }
+    JobSettings {
+        concurrency: r.number("JOB_CONCURRENCY", 1.0, 256.0) as usize,
+        write_every: Duration::from_secs_f64(r.number("JOB_WRITE_SECONDS", 1.0, 86_400.0)),
+        criteria: r.text("ALIGNMENT_CRITERIA"),
+    }
 }
 
 fn log(r: &mut Reader<'_>) -> Log {

@@ -2,6 +2,7 @@
 //! doubt is read back first.
 
 use super::Changes;
+use super::apply_rows::Seen;
 use super::plan::Plan;
 use crate::error::{Result, Trouble};
 use crate::sheet::{Snapshot, smartsheet_trouble};
@@ -79,17 +80,32 @@ impl Changes {
     /// # Errors
     /// When the store fails, or the plan cannot be read. Faults of Smartsheet are part of the outcome.
     pub async fn apply(&self, change: &Change, progress: &watch::Sender<Progress>, stop: &Stop) -> Result<Outcome> {
+        self.apply_next(change, progress, stop, &mut None).await
+    }
+
+    /// Like [`apply`](Self::apply), for one of several changes that follow one another: what the one before has `seen` of the
+    /// sheet is not looked for again.
+    ///
+    /// # Errors
+    /// See [`apply`](Self::apply).
+    pub async fn apply_next(
+        &self,
+        change: &Change,
+        progress: &watch::Sender<Progress>,
+        stop: &Stop,
+        seen: &mut Option<Seen>,
+    ) -> Result<Outcome> {
         let plan = Plan::read(&change.plan)?;
         // Taken up before anything is read: what is noted after this is noted by us.
         let run = if change.applying { Some(Run::take_up(self, change, progress, stop).await?) } else { None };
         let mut rows = self.store.change_rows(&change.id).await?;
         if let Some(run) = run {
             let ran = match &plan {
-                Plan::Update { rows: edits } => run.update(edits, &mut rows).await,
+                Plan::Update { rows: edits } => run.update(edits, &mut rows, seen).await,
                 Plan::Add { location, rows: new } => run.add(location, new, &mut rows).await,
                 Plan::Delete { rows: gone } => run.delete(gone, &mut rows).await,
                 Plan::Restore { rows: back } => run.restore(back, &mut rows).await,
-                other => run.single(other, &mut rows).await,
+                other => run.single(other, &mut rows, seen).await,
             };
             match ran {
                 Ok(()) => {}

@@ -1,7 +1,7 @@
 //! Carries out changes of columns and comments: one entry each.
 
 use super::apply::{Run, mark, open};
-use super::apply_rows::{CHUNK, new_cell};
+use super::apply_rows::{CHUNK, Seen, new_cell, refused};
 use super::plan::Plan;
 use super::turn::Turn;
 use crate::error::Result;
@@ -12,24 +12,34 @@ use serde_json::{Value, json};
 use std::collections::HashSet;
 
 impl Run<'_> {
-    pub async fn single(&self, plan: &Plan, all: &mut [ChangeRow]) -> Result<()> {
+    pub async fn single(&self, plan: &Plan, all: &mut [ChangeRow], seen: &mut Option<Seen>) -> Result<()> {
         let turn = self.changes.turn(self.change.sheet).await?;
+        let ran = self.single_in(&turn, plan, all, seen).await;
+        turn.end().await;
+        ran
+    }
+
+    async fn single_in(&self, turn: &Turn, plan: &Plan, all: &mut [ChangeRow], seen: &mut Option<Seen>) -> Result<()> {
+        let mut before = seen.take().filter(|_| matches!(plan, Plan::AddColumn { .. }));
         let mut waits = self.waits();
         while open(&all[0]) {
+            let trusted = before.is_some();
             let landed = if all[0].state == RowState::Sent { self.look_for(plan, &all[0]).await? } else { None };
             let sent = match landed {
                 Some(made) => Ok(made),
-                None => match self.send_once(&turn, plan, all).await? {
+                None => match self.send_once(turn, plan, all, before.take(), seen).await? {
                     Some(sent) => sent,
                     None => return Ok(()),
                 },
             };
             match sent {
-                Ok(made) => return self.made(&turn, plan, made, all).await,
+                Ok(made) => return self.made(turn, plan, made, all).await,
                 // A comment that may be there is not made again. The rest is the same twice as once: titles of columns are unique.
                 Err(error @ Error::MayHaveLanded(_)) if matches!(plan, Plan::Comment { .. }) => {
                     return self.give_up(all, &[0], error).await;
                 }
+                // Now the sheet is looked at.
+                Err(error) if trusted && refused(&error) => {}
                 Err(error) => {
                     if let Err(error) = waits.after(error).await {
                         return self.give_up(all, &[0], error).await;
@@ -42,8 +52,18 @@ impl Run<'_> {
 
     /// Sends the request if the sheet is still as planned; `None` when it is not. What may have been
     /// carried out is looked for.
-    async fn send_once(&self, turn: &Turn, plan: &Plan, all: &mut [ChangeRow]) -> Result<Option<Result<Value, Error>>> {
-        let snapshot = self.current().await?;
+    async fn send_once(
+        &self,
+        turn: &Turn,
+        plan: &Plan,
+        all: &mut [ChangeRow],
+        before: Option<Seen>,
+        seen: &mut Option<Seen>,
+    ) -> Result<Option<Result<Value, Error>>> {
+        let snapshot = match before {
+            Some(before) => before.snapshot,
+            None => self.current().await?,
+        };
         if let Some(reason) = not_as_planned(plan, &snapshot) {
             mark(&mut all[0], RowState::Skipped, reason);
             let touched = all.to_vec();
@@ -54,7 +74,7 @@ impl Run<'_> {
         mark(&mut all[0], RowState::Sent, None);
         let touched = all.to_vec();
         self.note(all, &touched).await?;
-        Ok(Some(match self.send(turn, plan).await {
+        Ok(Some(match self.send(turn, plan, &snapshot, seen).await {
             Err(Error::MayHaveLanded(why)) => self.look_for(plan, &all[0]).await?.ok_or(Error::MayHaveLanded(why)),
             Err(error) => {
                 mark(&mut all[0], RowState::Pending, None);
@@ -77,12 +97,18 @@ impl Run<'_> {
         self.note(all, &touched).await
     }
 
-    async fn send(&self, turn: &Turn, plan: &Plan) -> Result<Value, Error> {
+    async fn send(&self, turn: &Turn, plan: &Plan, before: &Snapshot, seen: &mut Option<Seen>) -> Result<Value, Error> {
         let (client, identity, writer) = (self.changes.sheets.client(), &self.identity, &turn.writer);
         match plan {
-            Plan::AddColumn { spec } | Plan::RestoreColumn { spec, .. } => {
-                client.add_column(writer, identity, spec).await.map(|c| json!(c.id))
+            Plan::AddColumn { spec } => {
+                let added = client.add_column(writer, identity, spec).await?;
+                let (id, version) = (added.column.id, added.version);
+                let after = self.changes.sheets.widened(identity, before, added).await;
+                *seen = after.and_then(|after| Seen::after(turn, (after, before.version), version));
+                Ok(json!(id))
             }
+            // Its cells come back next, so nothing is known of the sheet then.
+            Plan::RestoreColumn { spec, .. } => client.add_column(writer, identity, spec).await.map(|added| json!(added.column.id)),
             Plan::UpdateColumn { column_id, after, .. } => {
                 client.update_column(writer, identity, *column_id, after).await.map(|c| json!(c.id))
             }

@@ -20,9 +20,9 @@ const CHANGED: &str = "it was changed by somebody else meanwhile";
 const GONE: &str = "the row is gone";
 
 /// The sheet as it stood at the end of our last request, by the version in the answer: still good for rows that
-/// the request did not touch, as long as nobody came in between.
-pub(super) struct Seen {
-    snapshot: Arc<Snapshot>,
+/// the request did not touch, as long as nobody came in between. Changes that follow one another hand it on.
+pub struct Seen {
+    pub(super) snapshot: Arc<Snapshot>,
     version: i64,
     turn: i64,
     at: Instant,
@@ -32,8 +32,13 @@ pub(super) struct Seen {
 const SEEN: Duration = Duration::from_secs(1);
 
 impl Seen {
+    /// As it was read some time ago: enough to make a column, which needs nothing but a title that is free.
+    pub fn read(snapshot: Arc<Snapshot>) -> Self {
+        Self { version: snapshot.version, snapshot, turn: i64::MIN, at: Instant::now() }
+    }
+
     /// After one request of ours that made the sheet `version`; nothing when somebody came in between.
-    pub fn after(turn: &Turn, (snapshot, before): (Arc<Snapshot>, i64), version: i64) -> Option<Self> {
+    pub(super) fn after(turn: &Turn, (snapshot, before): (Arc<Snapshot>, i64), version: i64) -> Option<Self> {
         (version == before + 1).then(|| Self { snapshot, version, turn: turn.number, at: Instant::now() })
     }
 
@@ -52,15 +57,14 @@ impl Run<'_> {
         }
     }
 
-    pub async fn update(&self, edits: &[RowEdit], all: &mut [ChangeRow]) -> Result<()> {
-        let mut seen = None;
+    pub async fn update(&self, edits: &[RowEdit], all: &mut [ChangeRow], seen: &mut Option<Seen>) -> Result<()> {
         for start in (0..edits.len()).step_by(CHUNK) {
             let range = start..(start + CHUNK).min(edits.len());
             let mut waits = self.waits();
             self.between(all).await?;
             while all[range.clone()].iter().any(open) {
                 let turn = self.changes.turn(self.change.sheet).await?;
-                let sent = self.update_chunk(&turn, &mut seen, edits, all, range.clone()).await?;
+                let sent = self.update_chunk(&turn, seen, edits, all, range.clone()).await?;
                 turn.end().await;
                 let Err((error, batch)) = sent else { continue };
                 if let Err(error) = waits.after(error).await {
@@ -315,7 +319,7 @@ pub(super) fn new_cell(snapshot: &Snapshot, column_id: i64, value: &Value) -> Ne
 }
 
 /// Whether Smartsheet looked at a request and said no: asking for something else may work.
-fn refused(error: &Error) -> bool {
+pub(super) fn refused(error: &Error) -> bool {
     matches!(error, Error::Refused { .. } | Error::Forbidden { .. } | Error::NotFound(_) | Error::Unauthorized { .. })
 }
 

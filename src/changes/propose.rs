@@ -66,6 +66,8 @@ pub struct ColumnRequest {
     pub options: Option<Vec<String>>,
 }
 
+/// Columns that a sheet takes.
+const MOST_COLUMNS: usize = 400;
 const KINDS: [&str; 7] = ["TEXT_NUMBER", "DATE", "CONTACT_LIST", "MULTI_CONTACT_LIST", "PICKLIST", "MULTI_PICKLIST", "CHECKBOX"];
 
 /// Sets columns of all rows that match an SQL condition.
@@ -232,31 +234,22 @@ pub async fn delete(snapshot: &Arc<Snapshot>, condition: &str) -> Result<Draft> 
 /// # Errors
 /// A sentence that says what to change.
 pub fn column(snapshot: &Snapshot, request: &ColumnRequest) -> Result<Draft> {
-    writable(snapshot)?;
+    shapeable(snapshot)?;
     if let Some(kind) = &request.kind
         && !KINDS.contains(&kind.as_str())
     {
         return Err(told(format!("'{kind}' is not a type of column that can be set; use one of {}", KINDS.join(", "))));
     }
-    let taken = |title: &str, except: Option<i64>| {
-        snapshot.columns.iter().any(|c| c.title.to_lowercase() == title.to_lowercase() && Some(c.id) != except)
-    };
     let plan = match request.action {
         ColumnAction::Add => {
-            let title = title_of(&request.column)?;
-            if taken(title, None) {
-                return Err(told(format!("there is a column called {title} already")));
-            }
             let kind = request.kind.clone().unwrap_or_else(|| if request.options.is_some() { "PICKLIST" } else { "TEXT_NUMBER" }.into());
-            let index = u32::try_from(snapshot.columns.len()).ok();
-            Plan::AddColumn { spec: ColumnSpec { title: Some(title.into()), kind: Some(kind), index, options: request.options.clone() } }
+            Plan::AddColumn {
+                spec: ColumnSpec { kind: Some(kind), options: request.options.clone(), ..new_column(snapshot, &request.column)? },
+            }
         }
         ColumnAction::Update => {
             let (_, column) = column_of(snapshot, &request.column)?;
-            let new_title = request.new_title.as_deref().map(title_of).transpose()?.map(str::to_owned);
-            if let Some(title) = new_title.as_ref().filter(|t| taken(t, Some(column.id))) {
-                return Err(told(format!("there is a column called {title} already")));
-            }
+            let new_title = request.new_title.as_deref().map(|t| title_of(snapshot, t, Some(column.id))).transpose()?;
             let with_kind = request.kind.is_some() || request.options.is_some();
             let kind = if with_kind { request.kind.clone().or(Some(column.kind.clone())) } else { None };
             let after = ColumnSpec { title: new_title, kind: kind.clone(), index: None, options: request.options.clone() };
@@ -351,16 +344,48 @@ impl Changes {
     }
 }
 
-/// A title as Smartsheet takes it.
-fn title_of(text: &str) -> Result<&str> {
+/// A new text column of this title, behind the others.
+///
+/// # Errors
+/// A sentence that says what to change.
+pub(crate) fn new_column(snapshot: &Snapshot, title: &str) -> Result<ColumnSpec> {
+    shapeable(snapshot)?;
+    if snapshot.columns.len() >= MOST_COLUMNS {
+        return Err(told(format!("{} has {MOST_COLUMNS} columns, and Smartsheet takes no more in a sheet", snapshot.name)));
+    }
+    let index = u32::try_from(snapshot.columns.len()).ok();
+    Ok(ColumnSpec { title: Some(title_of(snapshot, title, None)?), kind: Some("TEXT_NUMBER".into()), index, options: None })
+}
+
+/// A title as Smartsheet takes it, for this column or a new one.
+fn title_of(snapshot: &Snapshot, text: &str, of: Option<i64>) -> Result<String> {
     let title = text.trim();
     if title.is_empty() || title.chars().count() > 50 {
         return Err(told("the title of a column has 1 to 50 characters"));
     }
-    Ok(title)
+    if snapshot.columns.iter().any(|c| c.title.to_lowercase() == title.to_lowercase() && Some(c.id) != of) {
+        return Err(told(format!("there is a column called {title} already")));
+    }
+    Ok(title.to_owned())
 }
 
-fn writable(snapshot: &Snapshot) -> Result<()> {
+fn shapeable(snapshot: &Snapshot) -> Result<()> {
+    writable(snapshot)?;
+    if snapshot.shapeable() {
+        Ok(())
+    } else {
+        Err(told(format!(
+            "I may change cells and rows of {}, not its columns; ask its owner for admin rights for the account I run under",
+            snapshot.name
+        )))
+    }
+}
+
+/// Whether cells can be written.
+///
+/// # Errors
+/// A sentence that says what to ask for.
+pub(crate) fn writable(snapshot: &Snapshot) -> Result<()> {
     if snapshot.writable() {
         Ok(())
     } else {

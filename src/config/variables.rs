@@ -112,6 +112,11 @@ pub const VARIABLES: &[(&str, &str, &str)] = &[
     ("CONFIRM_LIMIT_ROWS", "200", "From this many rows on the number of rows is asked for in a second step."),
     ("UNDO_HOURS", "24", "How long a change can be taken back."),
     ("JOB_CONCURRENCY", "8", "Model calls of background jobs at the same time."),
+    (
+        "JOB_WRITE_SECONDS",
+        "300",
+        "Answers of the model are written to the sheet when all are there, and this often before; each time costs one request more.",
+    ),
     ("MODEL_PRICE_PER_1K_INPUT", "", "Price of 1,000 tokens that the model reads, for estimates of jobs. Unset: no cost is shown."),
     ("MODEL_PRICE_PER_1K_OUTPUT", "", "Price of 1,000 tokens that the model writes; set both or none."),
     ("ALIGNMENT_CRITERIA", "", "What rows are scored by when the person names no criteria."),

@@ -71,11 +71,14 @@ impl Board {
         self.asking = if whole { Asking::Ended } else { Asking::BrokeOff };
     }
 
-    /// The next group whose answers can be written: all of its rows have one, or will not get one any more.
-    pub fn next_group(&mut self) -> Next {
+    /// The next group whose answers can be written: all of its rows have one, or will not get one any more. Groups wait
+    /// for one another, so that the sheet is looked at once for all of them, until writing is `due`.
+    pub fn next_group(&mut self, due: bool) -> Next {
         let ready = |rows: &[JobRow]| {
             let has = |state| rows.iter().any(|r| r.state == state);
-            has(JobRowState::Answered) && (self.asking == Asking::Ended || !has(JobRowState::Pending))
+            (due || self.asking != Asking::GoesOn)
+                && has(JobRowState::Answered)
+                && (self.asking == Asking::Ended || !has(JobRowState::Pending))
         };
         let group = self.rows.chunks(GROUP).zip(&self.taken).position(|(rows, taken)| !taken && ready(rows));
         match group {

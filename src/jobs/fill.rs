@@ -5,10 +5,11 @@ use super::ask::{Asked, Kept, source_of};
 use super::board::{Board, Next};
 use super::runner::{Ended, Running};
 use super::{Jobs, Kind, Parameters};
-use crate::changes::{CellEdit, Plan, RowEdit, SAME_VALUE, Stop};
+use crate::changes::propose::new_column;
+use crate::changes::{CellEdit, Plan, RowEdit, SAME_VALUE, Seen, Stop};
 use crate::error::{Result, Trouble, told};
 use crate::sheet::Snapshot;
-use crate::smartsheet::{ColumnSpec, Identity};
+use crate::smartsheet::Identity;
 use crate::store::{Change, ChangeRow, JobRow, JobRowState, RowState};
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::ops::Range;
@@ -16,6 +17,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// Answers that are kept in one commit.
@@ -61,17 +63,13 @@ impl Running<'_> {
             unwritable: CancellationToken::new(),
         };
         for change in store.job_changes(&self.job.id).await? {
-            self.settle_group(&change, &desk).await?;
+            self.settle_group(&change, &desk, &mut None).await?;
         }
         self.tell(desk.board().view());
         let sheet = self.jobs.parts.changes.sheets.snapshot(&Identity::read(&self.job.identity), self.job.sheet).await?;
         let calls = self.start_calls(kind, &parameters, &sheet, &desk.board());
-        // The first answers come in while the column is made.
         let write = async {
-            let wrote = match self.make_column(&parameters).await {
-                Ok(()) => self.write_answers(&parameters, &desk).await,
-                Err(error) => Err(error),
-            };
+            let wrote = self.write_answers(&parameters, &desk, sheet).await;
             if wrote.is_err() {
                 desk.unwritable.cancel();
             }
@@ -85,19 +83,21 @@ impl Running<'_> {
         Ok(desk.board().ended())
     }
 
-    /// Makes the target column when it is not there yet.
-    async fn make_column(&self, parameters: &Parameters) -> Result<()> {
-        let begun = self.jobs.parts.store.change(&self.name("column")).await?;
-        if begun.is_none_or(|c| !c.applying) && self.target(parameters).await?.is_some() {
-            return Ok(());
-        }
-        let snapshot = self.current().await?;
-        let index = u32::try_from(snapshot.columns.len()).ok();
-        let spec = ColumnSpec { title: Some(parameters.target_column.clone()), kind: Some("TEXT_NUMBER".into()), index, options: None };
-        let change = self.begin("column", &Plan::AddColumn { spec }, snapshot.version).await?;
+    /// Makes the target column when it was not in the sheet that the job has read, nor is by now.
+    async fn make_column(&self, parameters: &Parameters, read: &Arc<Snapshot>, seen: &mut Option<Seen>) -> Result<()> {
+        let change = match self.jobs.parts.store.change(&self.name("column")).await? {
+            Some(begun) if begun.applying => begun,
+            Some(_) => return Ok(()),
+            None if read.column(&parameters.target_column).is_some() => return Ok(()),
+            None => {
+                let spec = new_column(read, &parameters.target_column)?;
+                self.begin("column", &Plan::AddColumn { spec }, read.version).await?
+            }
+        };
         let (progress, _) = tokio::sync::watch::channel((0, 1));
         let stop = Stop { cancel: CancellationToken::new(), ..self.stop.clone() };
-        let outcome = self.jobs.parts.changes.apply(&change, &progress, &stop).await?;
+        *seen = Some(Seen::read(read.clone()));
+        let outcome = self.jobs.parts.changes.apply_next(&change, &progress, &stop, seen).await?;
         match outcome.failed.first() {
             Some(failed) => Err(told(format!("The column {} could not be made: {}", parameters.target_column, failed.reason))),
             None => Ok(()),
@@ -190,20 +190,38 @@ impl Running<'_> {
         ended
     }
 
-    /// Writes group by group what has been answered.
-    async fn write_answers(&self, parameters: &Parameters, desk: &Desk) -> Result<()> {
+    /// Writes what has been answered to the sheet that the job has `read`: when all is, or from time to time.
+    async fn write_answers(&self, parameters: &Parameters, desk: &Desk, read: Arc<Snapshot>) -> Result<()> {
+        let every = self.jobs.parts.settings.write_every;
+        let (mut due_at, mut seen, mut wrote) = (Instant::now() + every, None, false);
+        let mut read = Some(read);
         loop {
-            let next = desk.board().next_group();
+            let due = Instant::now() >= due_at;
+            let next = desk.board().next_group(due);
             match next {
-                Next::Group(group) => self.write_group(parameters, desk, group).await?,
-                Next::Wait => desk.got_on.notified().await,
+                Next::Group(group) => {
+                    if let Some(read) = read.take() {
+                        self.make_column(parameters, &read, &mut seen).await?;
+                    }
+                    self.write_group(parameters, desk, group, &mut seen).await?;
+                    wrote = true;
+                }
+                Next::Wait => {
+                    if std::mem::take(&mut wrote) {
+                        due_at = Instant::now() + every;
+                    }
+                    tokio::select! {
+                        () = desk.got_on.notified() => {}
+                        () = tokio::time::sleep_until(due_at), if Instant::now() < due_at => {}
+                    }
+                }
                 Next::End => return Ok(()),
             }
         }
     }
 
     /// Writes the answers of a group as one change.
-    async fn write_group(&self, parameters: &Parameters, desk: &Desk, group: Range<usize>) -> Result<()> {
+    async fn write_group(&self, parameters: &Parameters, desk: &Desk, group: Range<usize>, seen: &mut Option<Seen>) -> Result<()> {
         let Some((snapshot, _)) = self.target(parameters).await? else {
             return Err(told(format!("The column {} is gone.", parameters.target_column)));
         };
@@ -242,11 +260,11 @@ impl Running<'_> {
         }
         let name = format!("rows {} to {}, attempt {}", group.start, group.end, self.job.fence);
         let change = self.begin(&name, &Plan::Update { rows: edits }, snapshot.version).await?;
-        self.settle_group(&change, desk).await
+        self.settle_group(&change, desk, seen).await
     }
 
     /// Carries out what is left of a group's change, and notes what became of its rows.
-    async fn settle_group(&self, change: &Change, desk: &Desk) -> Result<()> {
+    async fn settle_group(&self, change: &Change, desk: &Desk, seen: &mut Option<Seen>) -> Result<()> {
         let plan = Plan::read(&change.plan)?;
         let Plan::Update { rows: edits } = &plan else { return Ok(()) };
         let ours: HashSet<i64> = edits.iter().map(|e| e.row_id).collect();
@@ -260,7 +278,7 @@ impl Running<'_> {
         let (progress, _) = tokio::sync::watch::channel((0, edits.len()));
         // What was answered was paid for: it is written even when the job was cancelled meanwhile.
         let stop = Stop { cancel: CancellationToken::new(), ..self.stop.clone() };
-        self.jobs.parts.changes.apply(change, &progress, &stop).await?;
+        self.jobs.parts.changes.apply_next(change, &progress, &stop, seen).await?;
         let written = self.jobs.parts.store.change_rows(&change.id).await?;
         let became: HashMap<i64, &ChangeRow> = edits.iter().map(|e| e.row_id).zip(&written).collect();
         let settled = open.into_iter().filter_map(|mut row| {

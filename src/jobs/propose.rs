@@ -3,7 +3,7 @@
 
 use super::ask::{Asked, source_of};
 use super::{Jobs, Kind, Parameters};
-use crate::changes::propose::matching;
+use crate::changes::propose::{matching, new_column, writable};
 use crate::changes::{Draft, Plan, Sample};
 use crate::error::{Result, told};
 use crate::llm::Usage;
@@ -42,6 +42,7 @@ pub struct Proposed {
 impl Jobs {
     /// Finds the rows of a job and checks what it was asked to do.
     pub(super) async fn prepare(&self, snapshot: &Arc<Snapshot>, kind: &Kind, mut parameters: Parameters) -> Result<Prepared> {
+        writable(snapshot)?;
         if parameters.source_columns.is_empty() {
             return Err(told("name at least one column to read"));
         }
@@ -61,12 +62,15 @@ impl Jobs {
                 Some(why) => return Err(told(format!("{} cannot be written: {why}", column.title))),
                 None => Some(column.title.clone()),
             },
-            None => None,
+            None => {
+                new_column(snapshot, &parameters.target_column)?;
+                None
+            }
         };
         if parameters.source_columns.contains(&parameters.target_column) {
             return Err(told("the column that is written cannot be one that is read"));
         }
-        let new_column = target.is_none();
+        let is_new = target.is_none();
         parameters.target_column = target.unwrap_or_else(|| parameters.target_column.trim().to_owned());
         if kind.name == "SCORE_ALIGNMENT" && parameters.instructions.is_none() {
             parameters.instructions.clone_from(&self.parts.settings.criteria);
@@ -98,7 +102,7 @@ impl Jobs {
             return Err(told("no row matches that has something to read in these columns"));
         }
         let mut warnings = Vec::new();
-        if new_column {
+        if is_new {
             warnings.push(format!("The column {} will be made.", parameters.target_column));
         }
         if overwritten > 0 {

@@ -3,7 +3,7 @@
 use super::names::sql_names;
 use super::snapshot::{Snapshot, SnapshotColumn, SnapshotRow};
 use super::value::{Cell, Style};
-use crate::smartsheet::{Column, ColumnSpec, Row, Scalar, SheetHeader};
+use crate::smartsheet::{AddedColumn, Column, ColumnSpec, Row, Scalar, SheetHeader};
 use jiff::Timestamp;
 use rusqlite::Connection;
 use rusqlite::limits::Limit;
@@ -12,6 +12,9 @@ use std::sync::{Arc, Mutex};
 
 /// Texts up to this length are stored once per snapshot.
 const SHARED_TEXT_BYTES: usize = 48;
+
+/// What a cell takes beside its text, here and in SQL.
+const CELL_BYTES: usize = size_of::<Cell>() + 24;
 
 /// Collects rows in arrival order.
 #[derive(Default)]
@@ -143,10 +146,41 @@ impl Builder {
             rows,
             links: self.links,
             hyperlinks: self.hyperlinks.into_iter().map(|(row, links)| (row, links.into_iter().filter_map(placed).collect())).collect(),
-            size_bytes: cells * (size_of::<Cell>() + 24) + 3 * self.text_bytes,
+            size_bytes: cells * CELL_BYTES + 3 * self.text_bytes,
             by_id,
             database: Mutex::default(),
         }
+    }
+}
+
+impl Snapshot {
+    /// This sheet after nothing but a new column was made, which is empty; `None` when something else came between, or it
+    /// is not the last column.
+    pub(super) fn widened(&self, AddedColumn { column: added, version }: AddedColumn) -> Option<Self> {
+        if version != self.version + 1 || added.index as usize != self.columns.len() {
+            return None;
+        }
+        let titles = self.columns.iter().map(|c| c.title.as_str()).chain([added.title.as_str()]);
+        let sql = sql_names(titles).pop()?;
+        let mut rows = self.rows.clone();
+        for row in &mut rows {
+            row.cells = std::mem::take(&mut row.cells).into_iter().chain([Cell::Empty]).collect();
+        }
+        Some(Self {
+            id: self.id,
+            name: self.name.clone(),
+            version,
+            access_level: self.access_level.clone(),
+            permalink: self.permalink.clone(),
+            read_at: self.read_at,
+            columns: self.columns.iter().cloned().chain([column(added, sql, &HashMap::new())]).collect(),
+            rows,
+            links: self.links.clone(),
+            hyperlinks: self.hyperlinks.clone(),
+            size_bytes: self.size_bytes + self.rows.len() * CELL_BYTES,
+            by_id: self.by_id.clone(),
+            database: Mutex::default(),
+        })
     }
 }
 

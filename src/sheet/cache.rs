@@ -7,7 +7,7 @@ use super::trouble::smartsheet_trouble;
 use crate::clock::Clock;
 use crate::error::{Result, Trouble};
 use crate::events::{Event, Events, Writer};
-use crate::smartsheet::{Client, Identity};
+use crate::smartsheet::{AddedColumn, Client, Identity};
 use moka::future::Cache;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -102,6 +102,15 @@ impl Sheets {
     /// What people are told when the sheet cannot be read.
     pub async fn current(&self, identity: &Identity, sheet: SheetId) -> Result<Arc<Snapshot>> {
         self.load(identity, sheet, Duration::ZERO).await
+    }
+
+    /// The sheet after nothing but a new column was made, as the version in the answer shows; `None` when it has to be read anew.
+    pub async fn widened(&self, identity: &Identity, before: &Snapshot, added: AddedColumn) -> Option<Arc<Snapshot>> {
+        let snapshot = Arc::new(before.widened(added)?);
+        let now = Instant::now();
+        let entry = Entry { snapshot: snapshot.clone(), asked_at: now, checked_at: now };
+        self.cache.insert((identity.clone(), before.id), entry).await;
+        Some(snapshot)
     }
 
     /// A sheet was changed, by us or by others: what is known of it is checked before it is used again.

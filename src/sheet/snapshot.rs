@@ -156,6 +156,11 @@ impl Snapshot {
         !matches!(self.access_level.as_str(), "VIEWER" | "COMMENTER")
     }
 
+    /// Whether the identity may make, change and delete columns.
+    pub fn shapeable(&self) -> bool {
+        matches!(self.access_level.as_str(), "OWNER" | "ADMIN")
+    }
+
     /// Everybody who stands in a contact column: address and name, without doubles.
     pub fn people(&self) -> Vec<(String, String)> {
         let mut seen = HashSet::new();

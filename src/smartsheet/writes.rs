@@ -27,6 +27,15 @@ pub struct Bulk {
     pub version: i64,
 }
 
+/// A column that was made.
+#[derive(Debug)]
+pub struct AddedColumn {
+    /// The column.
+    pub column: Column,
+    /// The version of the sheet after it.
+    pub version: i64,
+}
+
 /// A row of a bulk request that was not written.
 #[derive(Clone, Debug)]
 pub struct FailedItem {
@@ -119,10 +128,11 @@ impl Client {
     ///
     /// # Errors
     /// See [`Error`]; [`Error::MayHaveLanded`] when the answer was lost.
-    pub async fn add_column(&self, writer: &SheetWriter, identity: &Identity, column: &ColumnSpec) -> Result<Column, Error> {
+    pub async fn add_column(&self, writer: &SheetWriter, identity: &Identity, column: &ColumnSpec) -> Result<AddedColumn, Error> {
         let call = Call::write(writer, Method::POST, format!("sheets/{}/columns", writer.sheet), Some(&[column]))?;
-        let answer: Answer<Vec<Column>> = self.call(identity, &call).await?;
-        answer.result.into_iter().next().ok_or_else(|| Error::MayHaveLanded("no column in the answer".into()))
+        let Answer { result, version, .. }: Answer<Vec<Column>> = self.call(identity, &call).await?;
+        let column = result.into_iter().next().ok_or_else(|| Error::MayHaveLanded("no column in the answer".into()))?;
+        Ok(AddedColumn { column, version })
     }
 
     /// Changes a column.

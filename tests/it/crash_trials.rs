@@ -56,6 +56,8 @@ impl Kind {
         let azure = azure::Options { latency: Duration::from_millis(15), ..azure::Options::default() };
         let mut place = Place::over(sheets, azure).await;
         place.settings.push(("JOB_CONCURRENCY", AT_ONCE.to_string()));
+        // Some are killed while they ask and write.
+        place.settings.push(("JOB_WRITE_SECONDS", "1".into()));
         place.settings.push(("CONFIRM_LIMIT_ROWS", "20000".into()));
         place
     }

@@ -82,6 +82,51 @@ async fn jobs_are_made_read_listed_and_cancelled_without_a_conversation() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_job_with_a_model_takes_two_requests_beside_those_that_write() {
+    let setting = Setting { smartsheet: Some(large(1_200)), azure: Some(slow_model(5)), unbound: true, ..Setting::default() };
+    let world = World::with(setting).await.unwrap();
+    let writes = 1_200_usize.div_ceil(500);
+    let summary = async |id: &str, rewritten: Option<&str>| {
+        let place = world.place_of("mia", "Large").await;
+        let parameters = json!({ "sourceColumns": ["Text 5"], "targetColumn": "Summary" });
+        let (asked, before) = (about_rows(&world), world.sheets.world().log.len());
+        world.app.jobs.create(NewJob { id: id.into(), kind: "SUMMARIZE".into(), parameters, place }).await.unwrap();
+        if let Some(row) = rewritten {
+            world.azure.until(|requests| rows_in(requests) > asked + 600).await.unwrap();
+            world.sheets.edit("Large", row, "Summary", json!("my own words"));
+        }
+        world.app.jobs.until_idle().await.unwrap();
+        let job = world.app.jobs.read(id, &world.asker("mia")).await.unwrap();
+        let sheet = world.sheets.world();
+        let log = &sheet.log[before..];
+        assert_eq!(log.iter().filter(|l| l.method == "PUT").count(), writes, "{log:?}");
+        (log.len(), job.result.unwrap()["processedRows"].clone())
+    };
+    assert_eq!(summary("new column", None).await, (writes + 2, json!(1_200)), "read, column, rows");
+    assert_eq!(summary("same column", None).await, (writes + 2, json!(1_200)), "read, look, rows");
+    // A person writes something of their own into a row that has its answer already, but not in the sheet.
+    let row = world.sheets.world().rows("Large")[7]["Name"].clone();
+    assert_eq!(summary("edited", Some(&row)).await, (writes + 2, json!(1_199)), "what people write stays");
+    assert_eq!(world.sheets.world().rows("Large")[7]["Summary"], "my own words");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn results_of_a_long_job_come_into_the_sheet_while_it_runs() {
+    let settings = vec![("JOB_WRITE_SECONDS", "1".into())];
+    let setting = Setting { smartsheet: Some(large(1_000)), azure: Some(slow_model(40)), settings, unbound: true, ..Setting::default() };
+    let world = World::with(setting).await.unwrap();
+    let place = world.place_of("mia", "Large").await;
+    let parameters = json!({ "sourceColumns": ["Text 5"], "targetColumn": "Summary" });
+    world.app.jobs.create(NewJob { id: "long".into(), kind: "SUMMARIZE".into(), parameters, place }).await.unwrap();
+    world.sheets.until(|w| w.log.iter().any(|l| l.method == "PUT")).await.unwrap();
+    assert!(about_rows(&world) < 1_000, "the other half is still asked for");
+    world.app.jobs.until_idle().await.unwrap();
+    assert!(world.sheets.world().rows("Large").iter().all(|r| !r["Summary"].is_empty()));
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cancelled_job_says_exactly_what_it_has_done() {
     let setting = Setting { azure: Some(slow_model(40)), settings: vec![("JOB_CONCURRENCY", "2".into())], ..Setting::default() };
     let world = World::with(setting).await.unwrap();

@@ -199,6 +199,19 @@ async fn who_may_only_look_is_offered_no_way_to_write() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_editor_is_told_before_anything_is_done_that_columns_need_an_admin() {
+    let world = World::start().await;
+    world.sheets.world().set_access("Project Plan", "EDITOR");
+    for line in ["add a picklist column Risk with Low, Medium, High", "summarize Notes into AI Summary"] {
+        let said = world.type_line(line).await;
+        assert!(said.contains("ask its owner for admin rights"), "{said}");
+    }
+    let asked = world.azure.requests();
+    assert!(asked.iter().all(|r| !r["response_format"].is_object()), "no row was asked for that could not be written");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_secret_reaches_the_model_the_thread_or_the_database() {
     let world = World::start().await;
     for line in

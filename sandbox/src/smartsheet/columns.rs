@@ -1,8 +1,9 @@
 //! Columns: add, change, delete, with the rules about types, titles and the primary column.
 
 use super::Service;
+use super::accounts::level;
 use super::error::Failure;
-use super::world::{Column, Sheet};
+use super::world::{Column, Sheet, World};
 use axum::Json;
 use axum::extract::{Path, State};
 use serde_json::{Map, Value, json};
@@ -43,6 +44,7 @@ pub(super) async fn add(State(service): State<Arc<Service>>, Path(sheet_id): Pat
     let items = if single { vec![body] } else { body.as_array().cloned().unwrap_or_default() };
     service
         .write(sheet_id, |world| {
+            shapeable(world, sheet_id)?;
             let mut made = Vec::new();
             for (n, item) in items.iter().enumerate() {
                 let id = world.new_id();
@@ -72,6 +74,7 @@ pub(super) async fn add(State(service): State<Arc<Service>>, Path(sheet_id): Pat
 pub(super) async fn update(State(service): State<Arc<Service>>, Path((sheet_id, id)): Path<(i64, i64)>, Json(body): Json<Value>) -> Reply {
     service
         .write(sheet_id, |world| {
+            shapeable(world, sheet_id)?;
             let fields = body.as_object().ok_or_else(|| Failure::new(1008, "Unable to parse request."))?;
             let sheet = world.sheet_mut(sheet_id)?;
             let position = sheet.columns.iter().position(|c| c.id == id).ok_or_else(Failure::not_found)?;
@@ -113,6 +116,7 @@ pub(super) async fn update(State(service): State<Arc<Service>>, Path((sheet_id, 
 pub(super) async fn delete(State(service): State<Arc<Service>>, Path((sheet_id, id)): Path<(i64, i64)>) -> Reply {
     service
         .write(sheet_id, |world| {
+            shapeable(world, sheet_id)?;
             let sheet = world.sheet_mut(sheet_id)?;
             let column = sheet.column(id).ok_or_else(Failure::not_found)?;
             if column.primary {
@@ -126,6 +130,15 @@ pub(super) async fn delete(State(service): State<Arc<Service>>, Path((sheet_id, 
             Ok(Json(json!({ "message": "SUCCESS", "resultCode": 0 })))
         })
         .await
+}
+
+/// The structure of a sheet is changed by its owner and admins only.
+fn shapeable(world: &World, sheet_id: i64) -> Result<(), Failure> {
+    let sheet = world.sheet(sheet_id)?;
+    match level(&sheet.name, sheet.access_level) {
+        Some("OWNER" | "ADMIN") => Ok(()),
+        _ => Err(Failure::new(1004, "You are not authorized to perform this action.")),
+    }
 }
 
 pub(super) fn new_column(sheet: &Sheet, id: i64, fields: &Map<String, Value>) -> Result<Column, Failure> {

@@ -53,6 +53,10 @@ async fn summarize(concurrency: usize, time: &'static str, memory: Option<&'stat
     anyhow::ensure!(written == SUMMARIZED, "only {written} of {SUMMARIZED} rows were written");
     let least = MODEL.as_secs_f64() * SUMMARIZED as f64 / concurrency as f64;
     let mut figures = vec![Figure::new(time, took.time.as_secs_f64() / least, "x of the model's time", 1.05)];
-    figures.extend(memory.map(|name| Figure::new(name, took.memory_mb, "MB", 60.0)));
+    if let Some(name) = memory {
+        figures.push(Figure::new(name, took.memory_mb, "MB", 60.0));
+        let most = SUMMARIZED.div_ceil(CHUNK) + 2;
+        figures.push(Figure::new("the same: requests to Smartsheet", took.requests as f64, "", most as f64));
+    }
     Ok(figures)
 }
