@@ -4,7 +4,7 @@ use super::live_reply::LiveReply;
 use super::turn::Gathered;
 use super::{Bot, words};
 use crate::error::{Result, told};
-use crate::jobs::{Kind, Parameters};
+use crate::jobs::{Instructions, Kind, Parameters};
 use crate::store::{Event, Job, Proposal, ProposalState};
 use chat::{Form, LinkPolicy};
 use std::collections::BTreeMap;
@@ -58,7 +58,7 @@ impl Bot {
     async fn adjust(&self, event: &Event, id: &str, instructions: Option<String>, limit: Option<u32>) -> Result<()> {
         let (old, job) = self.adjustable(event, id).await?;
         let kind = Kind::named(&job.kind).ok_or_else(|| told(words::proposal_gone()))?;
-        if kind.name == "CUSTOM" && instructions.is_none() {
+        if kind.instructions == Instructions::Needed && instructions.is_none() {
             return Err(told(words::needs_instructions()));
         }
         let parameters = Parameters { instructions, limit, ..parameters_of(&job)? };

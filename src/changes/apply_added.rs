@@ -1,12 +1,12 @@
 //! Carries out changes that make rows: new ones, and deleted ones that come back. What is in doubt is looked for by its values.
 
 use super::apply::{Run, mark, open};
-use super::apply_rows::{CHUNK, Seen, cell_of, holds, settle};
+use super::apply_rows::{Seen, cell_of, holds, settle};
 use super::plan::{CellEdit, DeletedRow, Location, NewRowPlan};
 use super::turn::Turn;
 use crate::error::Result;
 use crate::sheet::Snapshot;
-use crate::smartsheet::{Error, NewRow};
+use crate::smartsheet::{Error, NewRow, ROWS_PER_CALL};
 use crate::store::{ChangeRow, RowState};
 use serde_json::{Value, json};
 use std::collections::{HashMap, HashSet};
@@ -25,7 +25,7 @@ impl Run<'_> {
     pub async fn add(&self, location: &Location, new: &[NewRowPlan], all: &mut [ChangeRow]) -> Result<()> {
         let rows: Vec<Wanted<'_>> = new.iter().enumerate().map(|(at, r)| Wanted { at, cells: &r.cells, value: |c| &c.after }).collect();
         let (mut location, mut seen) = (location.clone(), None);
-        for chunk in rows.chunks(CHUNK) {
+        for chunk in rows.chunks(ROWS_PER_CALL) {
             self.between(all).await?;
             if chunk.iter().any(|w| open(&all[w.at])) {
                 let turn = self.changes.turn(self.change.sheet).await?;
@@ -68,7 +68,7 @@ impl Run<'_> {
             let requests: Vec<NewRow> = batch.iter().map(|w| new_row(snapshot, location, w)).collect();
             match self.changes.sheets.client().add_rows(&turn.writer, &self.identity, &requests).await {
                 Ok(bulk) => {
-                    versions.push(bulk.version);
+                    versions.extend((!bulk.rows.is_empty()).then_some(bulk.version));
                     settle(all, &entries, &bulk);
                     let mut ids = bulk.rows.iter().map(|r| r.id);
                     for i in entries.iter().filter(|i| all[**i].state == RowState::Done).copied().collect::<Vec<_>>() {
@@ -128,7 +128,7 @@ impl Run<'_> {
             for (i, row) in back.iter().enumerate().skip(start + 1) {
                 let neighbour =
                     row.parent == first.parent && row.above == Some(back[run[run.len() - 1]].row_id) && i == run[run.len() - 1] + 1;
-                if !neighbour || run.len() == CHUNK {
+                if !neighbour || run.len() == ROWS_PER_CALL {
                     break;
                 }
                 run.push(i);

@@ -1,12 +1,12 @@
 //! Carries out changes of columns and comments: one entry each.
 
 use super::apply::{Run, mark, open};
-use super::apply_rows::{CHUNK, Seen, new_cell, refused};
+use super::apply_rows::{Seen, new_cell, refused};
 use super::plan::Plan;
 use super::turn::Turn;
 use crate::error::Result;
 use crate::sheet::{Cell, Snapshot};
-use crate::smartsheet::{ColumnSpec, Error, RowChange};
+use crate::smartsheet::{ColumnSpec, Error, ROWS_PER_CALL, RowChange};
 use crate::store::{ChangeRow, RowState};
 use serde_json::{Value, json};
 use std::collections::HashSet;
@@ -60,6 +60,7 @@ impl Run<'_> {
         before: Option<Seen>,
         seen: &mut Option<Seen>,
     ) -> Result<Option<Result<Value, Error>>> {
+        self.changes.sheets.client().reserve(&turn.writer, &self.identity).await;
         let snapshot = match before {
             Some(before) => before.snapshot,
             None => self.current().await?,
@@ -183,7 +184,7 @@ impl Run<'_> {
             let missing: Vec<RowChange> = cells
                 .iter()
                 .filter(|(row, value)| !sent.contains(row) && !Cell::same(value, &Value::Null) && empty(row))
-                .take(CHUNK)
+                .take(ROWS_PER_CALL)
                 .map(|(row, value)| RowChange { id: *row, cells: vec![new_cell(&snapshot, column, value)] })
                 .collect();
             if missing.is_empty() {

@@ -5,7 +5,7 @@ use super::plan::{CellEdit, DeletedRow, RowEdit};
 use super::turn::Turn;
 use crate::error::Result;
 use crate::sheet::{Cell, Snapshot, SnapshotRow};
-use crate::smartsheet::{Bulk, Error, IDS_PER_URL, NewCell, RowChange};
+use crate::smartsheet::{Bulk, Error, IDS_PER_URL, NewCell, ROWS_PER_CALL, RowChange};
 use crate::store::{ChangeRow, RowState};
 use serde_json::{Value, json};
 use std::collections::HashSet;
@@ -14,10 +14,10 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// Rows of one request.
-pub(super) const CHUNK: usize = 500;
 const CHANGED: &str = "it was changed by somebody else meanwhile";
 const GONE: &str = "the row is gone";
+/// Why an entry was left alone: there is nowhere to write it.
+pub const COLUMN_GONE: &str = "the column is gone";
 
 /// The sheet as it stood at the end of our last request, by the version in the answer: still good for rows that
 /// the request did not touch, as long as nobody came in between. Changes that follow one another hand it on.
@@ -37,7 +37,7 @@ impl Seen {
         Self { version: snapshot.version, snapshot, turn: i64::MIN, at: Instant::now() }
     }
 
-    /// After one request of ours that made the sheet `version`; nothing when somebody came in between.
+    /// After one request of ours that changed something and made the sheet `version`; nothing when somebody came in between.
     pub(super) fn after(turn: &Turn, (snapshot, before): (Arc<Snapshot>, i64), version: i64) -> Option<Self> {
         (version == before + 1).then(|| Self { snapshot, version, turn: turn.number, at: Instant::now() })
     }
@@ -51,6 +51,8 @@ impl Seen {
 impl Run<'_> {
     /// The sheet as it is now, and its version, as far as rows are concerned that our last request did not touch.
     pub async fn seen_or_current(&self, turn: &Turn, seen: &mut Option<Seen>) -> Result<(Arc<Snapshot>, i64)> {
+        // Whoever has compared does not wait for the rate before writing.
+        self.changes.sheets.client().reserve(&turn.writer, &self.identity).await;
         match seen.take().filter(|s| s.holds(turn)) {
             Some(Seen { snapshot, version, .. }) => Ok((snapshot, version)),
             None => self.current().await.map(|s| (s.clone(), s.version)),
@@ -58,8 +60,8 @@ impl Run<'_> {
     }
 
     pub async fn update(&self, edits: &[RowEdit], all: &mut [ChangeRow], seen: &mut Option<Seen>) -> Result<()> {
-        for start in (0..edits.len()).step_by(CHUNK) {
-            let range = start..(start + CHUNK).min(edits.len());
+        for start in (0..edits.len()).step_by(ROWS_PER_CALL) {
+            let range = start..(start + ROWS_PER_CALL).min(edits.len());
             let mut waits = self.waits();
             self.between(all).await?;
             while all[range.clone()].iter().any(open) {
@@ -96,6 +98,7 @@ impl Run<'_> {
                 Standing::Gone => mark(&mut all[i], RowState::Skipped, GONE),
                 Standing::After if in_doubt => mark(&mut all[i], RowState::Done, None),
                 Standing::After => mark(&mut all[i], RowState::Skipped, SAME_VALUE),
+                Standing::NoColumn => mark(&mut all[i], RowState::Skipped, COLUMN_GONE),
                 Standing::Other => mark(&mut all[i], RowState::Skipped, CHANGED),
                 Standing::Before => {
                     mark(&mut all[i], RowState::Sent, None);
@@ -117,7 +120,8 @@ impl Run<'_> {
         let result = match sent {
             Ok(bulk) => {
                 settle(all, &batch, &bulk);
-                *seen = Seen::after(turn, (snapshot, version), bulk.version);
+                // Where nothing was written the version of somebody else's change would look like that of ours.
+                *seen = Seen::after(turn, (snapshot, version), bulk.version).filter(|_| !bulk.rows.is_empty());
                 Ok(())
             }
             Err(error @ Error::MayHaveLanded(_)) => {
@@ -181,7 +185,7 @@ impl Run<'_> {
         let result = match self.changes.sheets.client().delete_rows(&turn.writer, &self.identity, &ids).await {
             Ok(after) => {
                 batch.iter().for_each(|i| mark(&mut all[*i], RowState::Done, None));
-                *seen = Seen::after(turn, (snapshot, version), after);
+                *seen = after.and_then(|after| Seen::after(turn, (snapshot, version), after));
                 Ok(())
             }
             Err(error @ Error::MayHaveLanded(_)) => {
@@ -264,10 +268,14 @@ enum Standing {
     After,
     Other,
     Gone,
+    NoColumn,
 }
 
 fn compare(snapshot: &Snapshot, edit: &RowEdit) -> Standing {
     let Some(row) = snapshot.row(edit.row_id) else { return Standing::Gone };
+    if edit.cells.iter().any(|c| snapshot.column_by_id(c.column_id).is_none()) {
+        return Standing::NoColumn;
+    }
     if holds(snapshot, row, &edit.cells, |c| &c.before) {
         Standing::Before
     } else if holds(snapshot, row, &edit.cells, |c| &c.after) {

@@ -11,7 +11,7 @@ mod turn;
 mod undo;
 
 pub use apply::{CANCELLED, Outcome, OutcomeRow, SAME_VALUE, Stop};
-pub use apply_rows::Seen;
+pub use apply_rows::{COLUMN_GONE, Seen};
 pub use plan::{CellEdit, DeletedRow, Location, NewRowPlan, Plan, RowEdit, Sample};
 pub use propose::{ColumnAction, ColumnRequest, Draft, NewRowRequest, SetRequest};
 pub use undo::{NOTHING_WRITTEN, TAKEN_BACK};

@@ -39,7 +39,7 @@ impl Changes {
         let owner = format!("{}/{}", self.store.owner(), uuid::Uuid::new_v4().simple());
         let lease = Lease { store: self.store.clone(), clock: self.clock.clone(), sheet, owner, hold: writer.until() };
         let number = loop {
-            match lease.take().await? {
+            match lease.take(None).await? {
                 Some(number) => break number,
                 None => tokio::time::sleep(ASK_AGAIN).await,
             }
@@ -48,7 +48,7 @@ impl Changes {
         let heartbeat = tokio::spawn(async move {
             loop {
                 tokio::time::sleep(HEARTBEAT).await;
-                match kept.take().await {
+                match kept.take(Some(number)).await {
                     Ok(Some(_)) => {}
                     Ok(None) => tracing::warn!(sheet = %kept.sheet, "the lease of a sheet was lost; nothing more is sent under it"),
                     Err(error) => tracing::warn!(sheet = %kept.sheet, %error, "the lease of a sheet could not be prolonged"),
@@ -60,9 +60,11 @@ impl Changes {
 }
 
 impl Lease {
-    async fn take(&self) -> Result<Option<i64>, sqlx::Error> {
+    /// Takes the sheet, or prolongs this turn at it: `None` when somebody else has it, or had it since.
+    async fn take(&self, turn: Option<i64>) -> Result<Option<i64>, sqlx::Error> {
         let (asked, now_ms) = (Instant::now(), self.clock.now_ms());
         let taken = self.store.take_sheet(self.sheet, &self.owner, now_ms, now_ms + LEASE.as_millis() as i64).await?;
+        let taken = taken.filter(|number| turn.is_none_or(|turn| turn == *number));
         self.hold.set(if taken.is_some() { asked + LEASE } else { asked });
         Ok(taken)
     }

@@ -5,18 +5,13 @@ use super::runner::Ended;
 use crate::events::View;
 use crate::store::{JobRow, JobRowState};
 use serde_json::{Value, json};
-use std::ops::Range;
 
-/// Rows that are written together; Smartsheet takes no more in a request.
-pub(super) const GROUP: usize = 500;
 const SAMPLE_RESULTS: usize = 5;
 
 /// All rows of a job.
 pub(super) struct Board {
     rows: Vec<JobRow>,
     view: View,
-    /// Groups that are written, or are being written.
-    taken: Vec<bool>,
     asking: Asking,
 }
 
@@ -26,14 +21,14 @@ enum Asking {
     GoesOn,
     /// What there is will be written.
     Ended,
-    /// Groups that are incomplete are left to whoever comes next.
+    /// What there is will be written by whoever goes on with the job.
     BrokeOff,
 }
 
 /// What can be written next.
 pub(super) enum Next {
-    /// The answers of these rows.
-    Group(Range<usize>),
+    /// The answers of the rows at these positions.
+    Rows(Vec<usize>),
     /// Nothing before more answers have come in.
     Wait,
     /// Nothing any more.
@@ -44,8 +39,7 @@ impl Board {
     pub fn new(rows: Vec<JobRow>) -> Self {
         let mut view = View { total: rows.len(), ..View::default() };
         rows.iter().for_each(|r| count(&mut view, r.state, 1));
-        let taken = vec![false; rows.len().div_ceil(GROUP)];
-        Self { rows, view, taken, asking: Asking::GoesOn }
+        Self { rows, view, asking: Asking::GoesOn }
     }
 
     pub fn rows(&self) -> &[JobRow] {
@@ -66,28 +60,21 @@ impl Board {
         }
     }
 
-    /// No more answers come in; `whole` when those that there are shall all be written.
-    pub fn close(&mut self, whole: bool) {
-        self.asking = if whole { Asking::Ended } else { Asking::BrokeOff };
+    /// No more answers come in; those that there are shall be written now, or are left to whoever goes on with the job.
+    pub fn close(&mut self, write: bool) {
+        self.asking = if write { Asking::Ended } else { Asking::BrokeOff };
     }
 
-    /// The next group whose answers can be written: all of its rows have one, or will not get one any more. Groups wait
-    /// for one another, so that the sheet is looked at once for all of them, until writing is `due`.
-    pub fn next_group(&mut self, due: bool) -> Next {
-        let ready = |rows: &[JobRow]| {
-            let has = |state| rows.iter().any(|r| r.state == state);
-            (due || self.asking != Asking::GoesOn)
-                && has(JobRowState::Answered)
-                && (self.asking == Asking::Ended || !has(JobRowState::Pending))
-        };
-        let group = self.rows.chunks(GROUP).zip(&self.taken).position(|(rows, taken)| !taken && ready(rows));
-        match group {
-            Some(group) => {
-                self.taken[group] = true;
-                Next::Group(group * GROUP..((group + 1) * GROUP).min(self.rows.len()))
-            }
-            None if self.asking == Asking::GoesOn => Next::Wait,
-            None => Next::End,
+    /// What can be written next. Answers wait for one another, so that one look at the sheet serves all of them, until
+    /// writing is `due`.
+    pub fn next(&self, due: bool) -> Next {
+        let now = self.asking == Asking::Ended || (due && self.asking == Asking::GoesOn);
+        let answered = |(i, row): (usize, &JobRow)| (row.state == JobRowState::Answered).then_some(i);
+        let rows: Vec<usize> = if now { self.rows.iter().enumerate().filter_map(answered).collect() } else { Vec::new() };
+        match self.asking {
+            _ if !rows.is_empty() => Next::Rows(rows),
+            Asking::GoesOn => Next::Wait,
+            Asking::Ended | Asking::BrokeOff => Next::End,
         }
     }
 
@@ -122,6 +109,7 @@ pub(super) fn ended(rows: &[JobRow]) -> Ended {
     Ended {
         done: written,
         open: count(JobRowState::Pending) + count(JobRowState::Answered),
+        kept: count(JobRowState::Answered),
         problems: with_reason.map(|r| (r.label.clone(), r.reason.clone().unwrap_or_default())).collect(),
         failed,
         result: json!({ "processedRows": written, "failedRows": failed, "sampleResults": samples }),

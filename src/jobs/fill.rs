@@ -6,13 +6,12 @@ use super::board::{Board, Next};
 use super::runner::{Ended, Running};
 use super::{Jobs, Kind, Parameters};
 use crate::changes::propose::new_column;
-use crate::changes::{CellEdit, Plan, RowEdit, SAME_VALUE, Seen, Stop};
+use crate::changes::{COLUMN_GONE, CellEdit, Plan, RowEdit, SAME_VALUE, Seen, Stop};
 use crate::error::{Result, Trouble, told};
 use crate::sheet::Snapshot;
-use crate::smartsheet::Identity;
+use crate::smartsheet::{Identity, ROWS_PER_CALL};
 use crate::store::{Change, ChangeRow, JobRow, JobRowState, RowState};
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use tokio::sync::{Notify, mpsc, oneshot};
@@ -29,14 +28,22 @@ const LAST_CALLS: Duration = Duration::from_secs(5);
 struct Desk {
     board: Mutex<Board>,
     got_on: Notify,
-    /// Answers cannot be written, so nothing more is asked.
-    unwritable: CancellationToken,
+    /// Nothing more is asked: answers cannot be written, or the model gives none.
+    enough: CancellationToken,
 }
 
 impl Desk {
     fn board(&self) -> MutexGuard<'_, Board> {
         self.board.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
+}
+
+/// The column that a job writes.
+#[derive(Clone, Copy)]
+struct Target {
+    id: i64,
+    /// The job has made it.
+    made: bool,
 }
 
 /// What came of asking for the row at this position; whoever asked goes on when it is kept.
@@ -60,18 +67,18 @@ impl Running<'_> {
         let desk = Desk {
             board: Mutex::new(Board::new(store.job_rows(&self.job.id).await?)),
             got_on: Notify::new(),
-            unwritable: CancellationToken::new(),
+            enough: CancellationToken::new(),
         };
         for change in store.job_changes(&self.job.id).await? {
             self.settle_group(&change, &desk, &mut None).await?;
         }
         self.tell(desk.board().view());
-        let sheet = self.jobs.parts.changes.sheets.snapshot(&Identity::read(&self.job.identity), self.job.sheet).await?;
-        let calls = self.start_calls(kind, &parameters, &sheet, &desk.board());
+        let sheet = self.jobs.parts.changes.sheets.snapshot(&self.identity(), self.job.sheet).await?;
+        let calls = self.start_calls(kind, &parameters, &sheet, &desk);
         let write = async {
             let wrote = self.write_answers(&parameters, &desk, sheet).await;
             if wrote.is_err() {
-                desk.unwritable.cancel();
+                desk.enough.cancel();
             }
             wrote
         };
@@ -83,41 +90,49 @@ impl Running<'_> {
         Ok(desk.board().ended())
     }
 
-    /// Makes the target column when it was not in the sheet that the job has read, nor is by now.
-    async fn make_column(&self, parameters: &Parameters, read: &Arc<Snapshot>, seen: &mut Option<Seen>) -> Result<()> {
-        let change = match self.jobs.parts.store.change(&self.name("column")).await? {
-            Some(begun) if begun.applying => begun,
-            Some(_) => return Ok(()),
-            None if read.column(&parameters.target_column).is_some() => return Ok(()),
-            None => {
-                let spec = new_column(read, &parameters.target_column)?;
-                self.begin("column", &Plan::AddColumn { spec }, read.version).await?
-            }
+    /// The target column, which is made when it was not in the sheet that the job has read.
+    async fn column(&self, parameters: &Parameters, read: &Arc<Snapshot>, seen: &mut Option<Seen>) -> Result<Target> {
+        let (store, title) = (&self.jobs.parts.store, &parameters.target_column);
+        let change = match (store.change(&self.name("column")).await?, read.column(title)) {
+            (Some(begun), _) => begun,
+            (None, Some((_, column))) => return Ok(Target { id: column.id, made: false }),
+            (None, None) => self.begin("column", &Plan::AddColumn { spec: new_column(read, title)? }, read.version).await?,
         };
-        let (progress, _) = tokio::sync::watch::channel((0, 1));
-        let stop = Stop { cancel: CancellationToken::new(), ..self.stop.clone() };
-        *seen = Some(Seen::read(read.clone()));
-        let outcome = self.jobs.parts.changes.apply_next(&change, &progress, &stop, seen).await?;
-        match outcome.failed.first() {
-            Some(failed) => Err(told(format!("The column {} could not be made: {}", parameters.target_column, failed.reason))),
-            None => Ok(()),
+        if change.applying {
+            let (progress, _) = tokio::sync::watch::channel((0, 1));
+            let stop = Stop { cancel: CancellationToken::new(), ..self.stop.clone() };
+            *seen = Some(Seen::read(read.clone()));
+            let outcome = self.jobs.parts.changes.apply_next(&change, &progress, &stop, seen).await?;
+            if let Some(failed) = outcome.failed.first() {
+                return Err(told(format!("The column {title} could not be made: {}", failed.reason)));
+            }
+        }
+        match store.change_rows(&change.id).await?.first().and_then(|row| row.made.as_ref()?.as_i64()) {
+            Some(id) => Ok(Target { id, made: true }),
+            None => {
+                // Somebody else was faster.
+                let current = self.current().await?;
+                let (_, column) = current.column(title).ok_or_else(|| column_gone(parameters))?;
+                Ok(Target { id: column.id, made: false })
+            }
         }
     }
 
     /// Starts asking for the rows that have no answer yet, several at a time.
-    fn start_calls(&self, kind: &'static Kind, parameters: &Arc<Parameters>, sheet: &Arc<Snapshot>, board: &Board) -> Calls {
-        let pending = board.rows().iter().enumerate().filter(|(_, r)| r.state == JobRowState::Pending);
-        let queue: VecDeque<(usize, i64)> = pending.map(|(i, r)| (i, r.row_id)).collect();
+    fn start_calls(&self, kind: &'static Kind, parameters: &Arc<Parameters>, sheet: &Arc<Snapshot>, desk: &Desk) -> Calls {
+        let pending = |(i, row): (usize, &JobRow)| (row.state == JobRowState::Pending).then_some((i, row.row_id));
+        let queue: VecDeque<(usize, i64)> = desk.board().rows().iter().enumerate().filter_map(pending).collect();
         let at_once = self.jobs.parts.settings.concurrency.min(queue.len());
         let (sender, answers) = mpsc::channel(at_once.max(1));
         let queue = Arc::new(Mutex::new(queue));
         let mut tasks = JoinSet::new();
         for _ in 0..at_once {
             let (jobs, stop, queue, sender) = (self.jobs.clone(), self.stop.clone(), queue.clone(), sender.clone());
-            let (parameters, sheet) = (parameters.clone(), sheet.clone());
+            let (parameters, sheet, enough) = (parameters.clone(), sheet.clone(), desk.enough.clone());
             tasks.spawn(async move {
                 let next = || queue.lock().unwrap_or_else(std::sync::PoisonError::into_inner).pop_front();
-                while let (false, Some((i, row_id))) = (stop.cancel.is_cancelled() || stop.pause.is_cancelled(), next()) {
+                let over = || [&stop.cancel, &stop.pause, &enough].iter().any(|token| token.is_cancelled());
+                while let (false, Some((i, row_id))) = (over(), next()) {
                     let source = sheet.row(row_id).map(|r| source_of(&sheet, r, &parameters.source_columns)).unwrap_or_default();
                     let asked = Jobs::ask(&jobs, kind, &parameters, &source).await;
                     let (kept, is_kept) = oneshot::channel();
@@ -135,16 +150,18 @@ impl Running<'_> {
     async fn keep_answers(&self, mut calls: Calls, desk: &Desk) -> Result<()> {
         let mut came_in = Vec::new();
         let mut ended = Ok(());
-        let cancelled = async {
-            self.stop.cancel.cancelled().await;
+        let last_calls = async {
+            tokio::select! {
+                () = self.stop.cancel.cancelled() => {}
+                () = desk.enough.cancelled() => {}
+            }
             tokio::time::sleep(LAST_CALLS).await;
         };
-        tokio::pin!(cancelled);
-        while ended.is_ok() {
+        tokio::pin!(last_calls);
+        loop {
             let n = tokio::select! {
                 n = calls.answers.recv_many(&mut came_in, KEPT_TOGETHER) => n,
-                () = &mut cancelled => 0,
-                () = desk.unwritable.cancelled() => 0,
+                () = &mut last_calls => 0,
             };
             if n == 0 {
                 break;
@@ -157,6 +174,7 @@ impl Running<'_> {
                     Asked::Unusable(why) => (row.state, row.reason) = (JobRowState::Failed, Some(why)),
                     Asked::Later(error) => {
                         ended = Err(Trouble::Logged(anyhow::Error::from(error).context("the model does not answer")));
+                        desk.enough.cancel();
                         continue;
                     }
                     Asked::Never(error) => {
@@ -164,6 +182,7 @@ impl Running<'_> {
                         ended = Err(told(
                             "The model cannot be used: its address or key is wrong. Please ask the person who runs me to run chatsheet check.",
                         ));
+                        desk.enough.cancel();
                         continue;
                     }
                 }
@@ -178,14 +197,17 @@ impl Running<'_> {
                         let _ = kept.send(());
                     }
                 }
-                Err(error) => ended = Err(error),
+                Err(error) => {
+                    ended = Err(error);
+                    break;
+                }
             }
             self.tell(desk.board().view());
             desk.got_on.notify_one();
         }
         calls.tasks.shutdown().await;
-        // When the job was cancelled, what was paid for is written; when it will be taken up again, whole groups are.
-        desk.board().close(ended.is_ok() && !self.stop.pause.is_cancelled());
+        // What was paid for is written, unless somebody else goes on with the job.
+        desk.board().close(!self.stop.pause.is_cancelled());
         desk.got_on.notify_one();
         ended
     }
@@ -193,45 +215,51 @@ impl Running<'_> {
     /// Writes what has been answered to the sheet that the job has `read`: when all is, or from time to time.
     async fn write_answers(&self, parameters: &Parameters, desk: &Desk, read: Arc<Snapshot>) -> Result<()> {
         let every = self.jobs.parts.settings.write_every;
-        let (mut due_at, mut seen, mut wrote) = (Instant::now() + every, None, false);
+        let (mut due_at, mut target, mut seen) = (Instant::now() + every, None, None);
         let mut read = Some(read);
         loop {
-            let due = Instant::now() >= due_at;
-            let next = desk.board().next_group(due);
-            match next {
-                Next::Group(group) => {
-                    if let Some(read) = read.take() {
-                        self.make_column(parameters, &read, &mut seen).await?;
-                    }
-                    self.write_group(parameters, desk, group, &mut seen).await?;
-                    wrote = true;
-                }
+            let next = desk.board().next(Instant::now() >= due_at);
+            let rows = match next {
+                Next::Rows(rows) => rows,
                 Next::Wait => {
-                    if std::mem::take(&mut wrote) {
-                        due_at = Instant::now() + every;
-                    }
                     tokio::select! {
                         () = desk.got_on.notified() => {}
                         () = tokio::time::sleep_until(due_at), if Instant::now() < due_at => {}
                     }
+                    continue;
                 }
                 Next::End => return Ok(()),
+            };
+            if let Some(read) = read.take() {
+                target = Some(self.column(parameters, &read, &mut seen).await?);
             }
+            for group in rows.chunks(ROWS_PER_CALL) {
+                let target = target.ok_or_else(|| column_gone(parameters))?;
+                self.write_group(parameters, target, desk, group, &mut seen).await?;
+                if self.stop.cancel.is_cancelled() {
+                    // The other answers are kept, for whoever wants the rest after all.
+                    return Ok(());
+                }
+            }
+            due_at = Instant::now() + every;
         }
     }
 
-    /// Writes the answers of a group as one change.
-    async fn write_group(&self, parameters: &Parameters, desk: &Desk, group: Range<usize>, seen: &mut Option<Seen>) -> Result<()> {
-        let Some((snapshot, _)) = self.target(parameters).await? else {
-            return Err(told(format!("The column {} is gone.", parameters.target_column)));
-        };
-        let answered: Vec<JobRow> =
-            desk.board().rows()[group.clone()].iter().filter(|r| r.state == JobRowState::Answered).cloned().collect();
-        let missing = answered.iter().any(|r| snapshot.row(r.row_id).is_none());
-        let snapshot = if missing { self.current().await? } else { snapshot };
-        let Some((position, column)) = snapshot.column(&parameters.target_column) else {
-            return Err(told(format!("The column {} is gone.", parameters.target_column)));
-        };
+    /// Writes the answers of these rows as one change.
+    async fn write_group(
+        &self,
+        parameters: &Parameters,
+        target: Target,
+        desk: &Desk,
+        group: &[usize],
+        seen: &mut Option<Seen>,
+    ) -> Result<()> {
+        let answered: Vec<JobRow> = group.iter().map(|i| desk.board().rows()[*i].clone()).collect();
+        let mut snapshot = self.jobs.parts.changes.sheets.known(&self.identity(), self.job.sheet).await?;
+        if snapshot.column_by_id(target.id).is_none() || answered.iter().any(|r| snapshot.row(r.row_id).is_none()) {
+            snapshot = self.current().await?;
+        }
+        let Some((position, column)) = snapshot.column_by_id(target.id) else { return Err(column_gone(parameters)) };
         let (mut edits, mut gone) = (Vec::new(), Vec::new());
         for mut row in answered {
             let kept: Option<Kept> = row.answer.clone().and_then(|a| serde_json::from_value(a).ok());
@@ -244,7 +272,8 @@ impl Running<'_> {
             let cell = CellEdit {
                 column_id: column.id,
                 title: column.title.clone(),
-                before: row.before,
+                // Nothing stood in a column that the job has made, whatever stood in one of this name before.
+                before: if target.made { serde_json::Value::Null } else { row.before },
                 after: kept.value,
                 before_shown,
                 after_shown,
@@ -258,22 +287,22 @@ impl Running<'_> {
         if edits.is_empty() {
             return Ok(());
         }
-        let name = format!("rows {} to {}, attempt {}", group.start, group.end, self.job.fence);
+        let name = format!("rows from {}, attempt {}", group.first().copied().unwrap_or_default(), self.job.fence);
         let change = self.begin(&name, &Plan::Update { rows: edits }, snapshot.version).await?;
-        self.settle_group(&change, desk, seen).await
+        if self.settle_group(&change, desk, seen).await? { Ok(()) } else { Err(column_gone(parameters)) }
     }
 
-    /// Carries out what is left of a group's change, and notes what became of its rows.
-    async fn settle_group(&self, change: &Change, desk: &Desk, seen: &mut Option<Seen>) -> Result<()> {
+    /// Carries out what is left of a group's change, and notes what became of its rows. `false` when their column is gone.
+    async fn settle_group(&self, change: &Change, desk: &Desk, seen: &mut Option<Seen>) -> Result<bool> {
         let plan = Plan::read(&change.plan)?;
-        let Plan::Update { rows: edits } = &plan else { return Ok(()) };
+        let Plan::Update { rows: edits } = &plan else { return Ok(true) };
         let ours: HashSet<i64> = edits.iter().map(|e| e.row_id).collect();
         let open: Vec<JobRow> = {
             let board = desk.board();
             board.rows().iter().filter(|r| r.state == JobRowState::Answered && ours.contains(&r.row_id)).cloned().collect()
         };
         if open.is_empty() {
-            return Ok(());
+            return Ok(true);
         }
         let (progress, _) = tokio::sync::watch::channel((0, edits.len()));
         // What was answered was paid for: it is written even when the job was cancelled meanwhile.
@@ -281,30 +310,31 @@ impl Running<'_> {
         self.jobs.parts.changes.apply_next(change, &progress, &stop, seen).await?;
         let written = self.jobs.parts.store.change_rows(&change.id).await?;
         let became: HashMap<i64, &ChangeRow> = edits.iter().map(|e| e.row_id).zip(&written).collect();
-        let settled = open.into_iter().filter_map(|mut row| {
-            (row.state, row.reason) = became_of(became.get(&row.row_id)?);
-            Some(row)
-        });
-        let settled: Vec<JobRow> = settled.collect();
+        let (mut settled, all) = (Vec::new(), open.len());
+        for mut row in open {
+            let Some(written) = became.get(&row.row_id).filter(|w| w.reason.as_deref() != Some(COLUMN_GONE)) else { continue };
+            (row.state, row.reason) = became_of(written);
+            settled.push(row);
+        }
+        let has_column = settled.len() == all;
         self.note(&settled).await?;
         desk.board().put(settled);
         self.tell(desk.board().view());
-        Ok(())
-    }
-
-    /// The sheet with the target column in it, and where that stands; read anew only when it is not known.
-    async fn target(&self, parameters: &Parameters) -> Result<Option<(Arc<Snapshot>, usize)>> {
-        let position = |s: Arc<Snapshot>| s.column(&parameters.target_column).map(|(i, _)| i).map(|i| (s, i));
-        let known = self.jobs.parts.changes.sheets.known(&Identity::read(&self.job.identity), self.job.sheet).await?;
-        match position(known) {
-            Some(found) => Ok(Some(found)),
-            None => Ok(position(self.jobs.parts.changes.sheets.snapshot(&Identity::read(&self.job.identity), self.job.sheet).await?)),
-        }
+        Ok(has_column)
     }
 
     async fn current(&self) -> Result<Arc<Snapshot>> {
-        self.jobs.parts.changes.sheets.current(&Identity::read(&self.job.identity), self.job.sheet).await
+        self.jobs.parts.changes.sheets.current(&self.identity(), self.job.sheet).await
     }
+
+    fn identity(&self) -> Identity {
+        Identity::read(&self.job.identity)
+    }
+}
+
+/// The answers are kept: who tries again gets a new column.
+fn column_gone(parameters: &Parameters) -> Trouble {
+    told(format!("The column {} is gone. Retry failed makes it anew.", parameters.target_column))
 }
 
 fn became_of(row: &ChangeRow) -> (JobRowState, Option<String>) {

@@ -10,7 +10,7 @@ mod report;
 mod runner;
 mod service;
 
-pub use kinds::{KINDS, Kind, Parameters};
+pub use kinds::{Instructions, KINDS, Kind, Parameters};
 pub use propose::Proposed;
 pub use report::{in_a_line, in_detail};
 pub use service::{NewJob, WaitsFor};
@@ -20,6 +20,7 @@ use crate::clock::Clock;
 use crate::config::JobSettings;
 use crate::events::Events;
 use crate::llm::Model;
+use crate::smartsheet::{IDS_PER_URL, ROWS_PER_CALL};
 use crate::store::{Change, Job, Place, Store};
 use chat::Chats;
 use serde_json::json;
@@ -29,7 +30,7 @@ use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 /// A confirmed change of more rows than this is carried out by a job.
-pub const LARGE: usize = 500;
+pub const LARGE: usize = ROWS_PER_CALL;
 /// The kind of a job that carries out one large change of rows that exist.
 pub const BULK_UPDATE: &str = "BULK_UPDATE";
 /// The same for new rows.
@@ -41,7 +42,8 @@ pub const UNDO: &str = "UNDO";
 
 /// The requests to Smartsheet of a change that is carried out by a job; none for a smaller one.
 pub fn requests_of(plan: &Plan) -> Option<usize> {
-    (!matches!(plan, Plan::Job { .. }) && plan.units() > LARGE).then(|| plan.units().div_ceil(LARGE) + 1)
+    let at_once = if matches!(plan, Plan::Delete { .. }) { IDS_PER_URL } else { ROWS_PER_CALL };
+    (!matches!(plan, Plan::Job { .. }) && plan.units() > LARGE).then(|| plan.units().div_ceil(at_once) + 1)
 }
 
 /// What jobs need.

@@ -2,7 +2,7 @@
 //! kept and not asked for again.
 
 use super::ask::{Asked, source_of};
-use super::{Jobs, Kind, Parameters};
+use super::{Instructions, Jobs, Kind, Parameters};
 use crate::changes::propose::{matching, new_column, writable};
 use crate::changes::{Draft, Plan, Sample};
 use crate::error::{Result, told};
@@ -67,26 +67,38 @@ impl Jobs {
                 None
             }
         };
+        let is_new = target.is_none();
+        parameters.target_column = target.unwrap_or_else(|| parameters.target_column.trim().to_owned());
         if parameters.source_columns.contains(&parameters.target_column) {
             return Err(told("the column that is written cannot be one that is read"));
         }
-        let is_new = target.is_none();
-        parameters.target_column = target.unwrap_or_else(|| parameters.target_column.trim().to_owned());
-        if kind.name == "SCORE_ALIGNMENT" && parameters.instructions.is_none() {
-            parameters.instructions.clone_from(&self.parts.settings.criteria);
+        parameters.instructions = parameters.instructions.filter(|i| !i.trim().is_empty());
+        match (kind.instructions, &parameters.instructions) {
+            (Instructions::Needed, None) => return Err(told("say in instructions what to do with each row")),
+            (Instructions::Criteria, None) => parameters.instructions.clone_from(&self.parts.settings.criteria),
+            _ => {}
         }
         let condition = parameters.filter.clone().unwrap_or_default();
         let (filter, found) = matching(snapshot, &condition, &[]).await?;
         let mut rows = Vec::new();
-        let (mut empty, mut overwritten, mut chars) = (0, 0, 0);
+        let written = snapshot.column(&parameters.target_column).map(|(i, _)| i);
+        let (mut empty, mut overwritten, mut chars, mut formulas, mut locked) = (0, 0, 0, 0, 0);
         for row in found.iter().filter_map(|(id, _)| snapshot.row(*id)) {
+            if row.locked {
+                locked += 1;
+                continue;
+            }
+            if written.is_some_and(|i| row.formulas.contains(&(i as u16))) {
+                formulas += 1;
+                continue;
+            }
             let source = source_of(snapshot, row, &parameters.source_columns);
             if source.is_empty() {
                 empty += 1;
                 continue;
             }
             chars += source.len();
-            let before = snapshot.column(&parameters.target_column).map_or(serde_json::Value::Null, |(i, _)| row.cells[i].to_json());
+            let before = written.map_or(serde_json::Value::Null, |i| row.cells[i].to_json());
             overwritten += usize::from(!Cell::same(&before, &serde_json::Value::Null));
             rows.push(JobRow {
                 seq: rows.len() as i64,
@@ -99,7 +111,7 @@ impl Jobs {
             });
         }
         if rows.is_empty() {
-            return Err(told("no row matches that has something to read in these columns"));
+            return Err(told("no row matches that has something to read in these columns and can be written"));
         }
         let mut warnings = Vec::new();
         if is_new {
@@ -110,6 +122,12 @@ impl Jobs {
         }
         if empty > 0 {
             warnings.push(format!("{empty} matching rows have nothing to read and are left out."));
+        }
+        if formulas > 0 {
+            warnings.push(format!("{formulas} cells are left alone because a formula makes them."));
+        }
+        if locked > 0 {
+            warnings.push(format!("{locked} rows are left alone because they are locked."));
         }
         Ok(Prepared { parameters, rows, filter, warnings, chars })
     }

@@ -89,10 +89,17 @@ impl Shown {
         }
     }
 
+    /// Since the job began, by whoever carried it out.
+    fn since_it_began(&self) -> Duration {
+        let began_ms = self.job.started_at_ms.unwrap_or(i64::MAX);
+        let ms = self.jobs.parts.clock.now_ms().saturating_sub(began_ms).max(0);
+        self.started.elapsed().max(Duration::from_millis(ms.unsigned_abs()))
+    }
+
     fn running(&self, view: View, began: View) -> Message {
         let elapsed = self.started.elapsed();
         let (done, before) = (view.settled + view.answered, began.settled + began.answered);
-        let mut words = vec![format!("{} so far", chat::text::duration(elapsed))];
+        let mut words = vec![format!("{} so far", chat::text::duration(self.since_it_began()))];
         if done > before && elapsed > Duration::from_secs(2) {
             let left = elapsed.mul_f64((view.total - done.min(view.total)) as f64 / (done - before) as f64);
             words.push(format!("about {} left", chat::text::duration(left)));
@@ -127,21 +134,24 @@ impl Shown {
 
     fn ended(&self, status: JobStatus, error: Option<&str>, ended: &Ended) -> Message {
         let Ended { done, open, failed, problems, .. } = ended;
+        let written = format!("{done} of {} rows were written.", ended.total());
+        let again = if status == JobStatus::Cancelled { "Do the rest" } else { "Retry failed" };
+        let rest = match ended.kept {
+            0 => String::new(),
+            n => format!(" The results of {n} more are kept: {again} writes them without asking the model again."),
+        };
         let head = match status {
-            JobStatus::Cancelled => format!(
-                "⏹️ Cancelled: {} in {}. {done} of {} rows were written before that.",
-                escape(&what(&self.job)),
-                self.sheet,
-                done + open
-            ),
+            JobStatus::Cancelled => format!("⏹️ Cancelled: {} in {}. {written}{rest}", escape(&what(&self.job)), self.sheet),
             JobStatus::Failed => {
-                format!("⚠️ Not finished: {} in {}. {}", escape(&what(&self.job)), self.sheet, escape(error.unwrap_or_default()))
+                let why = escape(error.unwrap_or_default());
+                format!("⚠️ Not finished: {} in {}. {why} {written}{rest}", escape(&what(&self.job)), self.sheet)
             }
             _ if self.job.kind == UNDO => {
                 let words = what(&self.job);
                 let of = words.strip_prefix("taking back: ").unwrap_or(&words);
                 format!("↩️ Taken back in {}: {} ({done} changes).", self.sheet, escape(of))
             }
+            _ if *done == 0 => format!("⚠️ Nothing was written: {} in {}.", escape(&what(&self.job)), self.sheet),
             _ => format!("✅ Done: {} in {}, {done} rows written.", escape(&what(&self.job)), self.sheet),
         };
         let mut blocks = vec![Block::Markdown(Markdown::ours(&head))];
@@ -159,16 +169,12 @@ impl Shown {
             buttons.push(button("Undo", "jobundo"));
         }
         if failed + open > 0 && Kind::named(&self.job.kind).is_some() {
-            buttons.push(button("Retry failed", "jobretry"));
+            buttons.push(button(again, "jobretry"));
         }
         if !buttons.is_empty() {
             blocks.push(Block::Buttons(buttons));
         }
-        blocks.push(Block::Note(Markdown::ours(&format!(
-            "Job {} · {}",
-            short(&self.job.id),
-            chat::text::duration(self.started.elapsed())
-        ))));
+        blocks.push(Block::Note(Markdown::ours(&format!("Job {} · {}", short(&self.job.id), chat::text::duration(self.since_it_began())))));
         Message::new(blocks)
     }
 }

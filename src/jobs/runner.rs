@@ -3,7 +3,7 @@
 use super::board;
 use super::report;
 use super::{BULK_ADD, BULK_DELETE, BULK_UPDATE, Jobs, Kind, UNDO, Under};
-use crate::changes::{CANCELLED, NOTHING_WRITTEN, Outcome, Plan, Stop, TAKEN_BACK};
+use crate::changes::{CANCELLED, NOTHING_WRITTEN, Outcome, Plan, Seen, Stop, TAKEN_BACK};
 use crate::error::{Result, Trouble, told};
 use crate::events::{Event, JobEvent, View};
 use crate::smartsheet::Hold;
@@ -40,12 +40,21 @@ pub(super) struct Ended {
     pub done: usize,
     /// Rows that were not looked at, because it was cancelled.
     pub open: usize,
+    /// Those of them that the model has answered.
+    pub kept: usize,
     /// Rows that failed.
     pub failed: usize,
     /// Rows that failed or were left alone, with the reason.
     pub problems: Vec<(String, String)>,
     /// The seed's `result`.
     pub result: Value,
+}
+
+impl Ended {
+    /// All rows of the job.
+    pub fn total(&self) -> usize {
+        self.done + self.open + self.problems.len()
+    }
 }
 
 /// A job under our lease.
@@ -140,14 +149,22 @@ impl Jobs {
             ran = both => ran,
             () = lost.cancelled() => {
                 tracing::warn!(job = %job.id, "the lease of a job was lost; somebody else goes on with it");
-                self.running().remove(&job.id);
+                self.leave(&job);
                 return;
             }
         };
         if let Err(error) = self.end(&job, &stop, ran, &mut shown).await {
             tracing::error!(job = %job.id, %error, "a job could not be ended; it is taken up again");
         }
-        self.running().remove(&job.id);
+        self.leave(&job);
+    }
+
+    /// Forgets a job that ran under this fence; it may have been taken up anew meanwhile.
+    fn leave(&self, job: &Job) {
+        let mut running = self.running();
+        if running.get(&job.id).is_some_and(|under| under.fence == job.fence) {
+            running.remove(&job.id);
+        }
     }
 
     /// Prolongs the lease until aborted; learns of a cancellation by another process.
@@ -198,7 +215,7 @@ impl Jobs {
             None => self.stand(job, stop).await.unwrap_or_default(),
         };
         shown.end(status, error.as_deref(), &ended).await;
-        let total = ended.done + ended.open + ended.problems.len();
+        let total = ended.total();
         let view = View { settled: total - ended.open, answered: 0, failed: ended.failed, total };
         store.set_job_progress(&job.id, job.fence, view.settled).await?;
         if store.finish_job(&job.id, job.fence, status, error.as_deref(), &ended.result, self.parts.clock.now_ms()).await? {
@@ -218,8 +235,14 @@ impl Jobs {
 
     /// Where a job stands that is given up; its open changes are closed, so that they can be taken back.
     async fn stand(&self, job: &Job, stop: &Stop) -> Result<Ended> {
-        let mut outcomes = Vec::new();
-        for change in self.parts.store.job_changes(&job.id).await? {
+        let (store, mut outcomes) = (&self.parts.store, Vec::new());
+        let mut changes = store.job_changes(&job.id).await?;
+        if job.kind == UNDO {
+            for change in store.job_changes(undone(job)).await? {
+                changes.extend(store.undo_of(&change.id).await?);
+            }
+        }
+        for change in changes {
             if change.applying {
                 self.parts.changes.abandon(&change, "the job was given up; please look whether it was written", stop).await?;
             }
@@ -248,43 +271,39 @@ impl Running<'_> {
     async fn large_change(&self) -> Result<Ended> {
         let id = self.job.parameters["change"].as_str().unwrap_or_default();
         let change = self.jobs.parts.store.change(id).await?.ok_or_else(|| anyhow::anyhow!("the change of the job is gone"))?;
-        let outcome = self.apply(&change, 0).await?;
+        let outcome = self.apply(&change, 0, &mut None).await?;
         Ok(ended(&[outcome]))
     }
 
     /// Takes the changes of another job back, the last one first.
     async fn undo(&self) -> Result<Ended> {
-        let of = self.job.parameters["job"].as_str().unwrap_or_default();
-        let mut outcomes = Vec::new();
-        for change in self.jobs.parts.store.job_changes(of).await?.iter().rev() {
+        let (store, changes) = (&self.jobs.parts.store, &self.jobs.parts.changes);
+        let (mut outcomes, mut seen) = (Vec::new(), None);
+        for change in store.job_changes(undone(self.job)).await?.iter().rev() {
             let id = self.name(&format!("undo {}", change.id));
-            match self.jobs.parts.changes.begin_undo(id, change, &self.job.asker).await {
-                Ok(undo) => {
-                    let before = outcomes.iter().map(|o: &Outcome| o.done).sum();
-                    outcomes.push(self.apply(&undo, before).await?);
-                }
-                Err(Trouble::Told(words)) if words.0 == NOTHING_WRITTEN => {}
-                Err(Trouble::Told(words)) if words.0 == TAKEN_BACK => {
-                    // One that was given up half-way goes on here.
-                    if let Some(undo) = self.jobs.parts.store.undo_of(&change.id).await?.filter(|u| u.applying) {
-                        let before = outcomes.iter().map(|o: &Outcome| o.done).sum();
-                        outcomes.push(self.apply(&undo, before).await?);
-                    }
-                }
+            let undo = match changes.begin_undo(id, change, &self.job.asker).await {
+                Ok(undo) => Some(undo),
+                Err(Trouble::Told(words)) if words.0 == NOTHING_WRITTEN => None,
+                // One that was given up half-way goes on here.
+                Err(Trouble::Told(words)) if words.0 == TAKEN_BACK => store.undo_of(&change.id).await?.filter(|u| u.applying),
                 Err(error) => return Err(error),
+            };
+            if let Some(undo) = undo {
+                let before = outcomes.iter().map(|o: &Outcome| o.done).sum();
+                outcomes.push(self.apply(&undo, before, &mut seen).await?);
             }
         }
         Ok(ended(&outcomes))
     }
 
     /// Carries a change out and tells how far it is.
-    async fn apply(&self, change: &Change, before: usize) -> Result<Outcome> {
-        let (progress, mut seen) = watch::channel((0, 0));
+    async fn apply(&self, change: &Change, before: usize, seen: &mut Option<Seen>) -> Result<Outcome> {
+        let (progress, mut moved) = watch::channel((0, 0));
         // Beside the change, never in its way: both may wait for the database.
         let tell = async {
             let mut noted: Option<Instant> = None;
-            while seen.changed().await.is_ok() {
-                let settled = before + seen.borrow_and_update().0;
+            while moved.changed().await.is_ok() {
+                let settled = before + moved.borrow_and_update().0;
                 self.tell(View { settled, ..view_of(self.job) });
                 if noted.is_some_and(|at| at.elapsed() < NOTED_EVERY) {
                     continue;
@@ -297,7 +316,7 @@ impl Running<'_> {
             std::future::pending::<Infallible>().await
         };
         tokio::select! {
-            outcome = self.jobs.parts.changes.apply(change, &progress, &self.stop) => outcome,
+            outcome = self.jobs.parts.changes.apply_next(change, &progress, &self.stop, seen) => outcome,
             never = tell => match never {},
         }
     }
@@ -348,6 +367,11 @@ impl Running<'_> {
     }
 }
 
+/// The job that a job takes back.
+fn undone(job: &Job) -> &str {
+    job.parameters["job"].as_str().unwrap_or_default()
+}
+
 /// How far a job was when it was taken up.
 fn view_of(job: &Job) -> View {
     View { settled: job.progress.max(0) as usize, total: job.total.max(0) as usize, ..View::default() }
@@ -360,6 +384,7 @@ fn ended(outcomes: &[Outcome]) -> Ended {
     Ended {
         done,
         open: all().filter(|r| r.reason == CANCELLED).count(),
+        kept: 0,
         failed: outcomes.iter().map(|o| o.failed.len()).sum(),
         problems: all().filter(|r| r.reason != CANCELLED).map(|r| (r.label.clone(), r.reason.clone())).collect(),
         result: json!({ "rowsAffected": done, "rowIds": ids }),

@@ -20,7 +20,7 @@ pub use pace::{Hold, SheetWriter};
 pub use reader::{Read, read_sheet};
 pub(crate) use request::{CHANGE_AGENT, LONGEST_WAIT};
 pub use webhooks::Webhook;
-pub use writes::{AddedColumn, Bulk, FailedItem, IDS_PER_URL};
+pub use writes::{AddedColumn, Bulk, FailedItem, IDS_PER_URL, ROWS_PER_CALL};
 
 use async_trait::async_trait;
 use secrecy::SecretString;

@@ -4,6 +4,7 @@ use super::Identity;
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use std::collections::{HashMap, VecDeque};
 use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
@@ -22,6 +23,8 @@ const BURST: u32 = PER_MINUTE / 5;
 pub struct SheetWriter {
     pub(super) sheet: i64,
     until: Hold,
+    /// The rate has been waited for.
+    reserved: AtomicBool,
     _turn: OwnedMutexGuard<()>,
 }
 
@@ -53,6 +56,11 @@ impl SheetWriter {
     /// Until when it holds; whoever has it moves this on.
     pub fn until(&self) -> Hold {
         self.until.clone()
+    }
+
+    /// Whether the rate has been waited for; once.
+    pub(super) fn take_reserved(&self) -> bool {
+        self.reserved.swap(false, Ordering::Relaxed)
     }
 }
 
@@ -106,6 +114,14 @@ impl Pace {
         metrics::gauge!("chatsheet_smartsheet_budget_left").set(f64::from(self.left(cost.get(), Instant::now())));
     }
 
+    /// Waits until the identity's budget allows a write, unless that was done already.
+    pub async fn reserve(&self, lane: Lane, identity: &Identity, writer: &SheetWriter) {
+        if !writer.take_reserved() {
+            self.wait(lane, identity, NonZeroU32::MIN).await;
+        }
+        writer.reserved.store(true, Ordering::Relaxed);
+    }
+
     /// Requests that the rate allows in this minute, after one of this cost.
     fn left(&self, cost: u32, now: Instant) -> u32 {
         let mut sent = self.sent.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -118,7 +134,7 @@ impl Pace {
 
     pub async fn writer(&self, sheet: i64) -> SheetWriter {
         let lock = self.writers.lock().unwrap_or_else(std::sync::PoisonError::into_inner).entry(sheet).or_default().clone();
-        SheetWriter { sheet, until: Hold::until(Instant::now()), _turn: lock.lock_owned().await }
+        SheetWriter { sheet, until: Hold::until(Instant::now()), reserved: AtomicBool::new(false), _turn: lock.lock_owned().await }
     }
 }
 

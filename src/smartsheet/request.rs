@@ -27,26 +27,28 @@ pub(super) struct Call {
     pub body: Option<Bytes>,
     /// For a write: how long it may be sent.
     pub hold: Option<Hold>,
-    pub cost: NonZeroU32,
+    /// What it takes from the budget; nothing when that was reserved.
+    pub cost: Option<NonZeroU32>,
 }
 
 impl Call {
     pub fn get(path: &str) -> Self {
-        Self { method: Method::GET, cost: cost(path), path: path.to_owned(), body: None, hold: None }
+        Self { method: Method::GET, cost: Some(cost(path)), path: path.to_owned(), body: None, hold: None }
     }
 
     /// A write. It is sent once: whoever wants to repeat it compares again first, as others may have
     /// written meanwhile.
     pub fn write(writer: &SheetWriter, method: Method, path: String, body: Option<&impl Serialize>) -> Result<Self, Error> {
         let body = body.map(serde_json::to_vec).transpose().map_err(|e| Error::Malformed(e.to_string()))?;
-        Ok(Self { method, cost: cost(&path), path, body: body.map(Bytes::from), hold: Some(writer.until()) })
+        let cost = (!writer.take_reserved()).then(|| cost(&path));
+        Ok(Self { method, cost, path, body: body.map(Bytes::from), hold: Some(writer.until()) })
     }
 
     /// A write to something that is no sheet, such as a webhook; sent once, too.
     pub fn outside_of_sheets(method: Method, path: String, body: Option<&impl Serialize>) -> Result<Self, Error> {
         let body = body.map(serde_json::to_vec).transpose().map_err(|e| Error::Malformed(e.to_string()))?;
         let hold = Hold::until(Instant::now() + LONGEST_WAIT);
-        Ok(Self { method, cost: cost(&path), path, body: body.map(Bytes::from), hold: Some(hold) })
+        Ok(Self { method, cost: Some(cost(&path)), path, body: body.map(Bytes::from), hold: Some(hold) })
     }
 }
 
@@ -113,7 +115,9 @@ impl Client {
     }
 
     async fn attempt(&self, identity: &Identity, call: &Call) -> Result<reqwest::Response, Attempt> {
-        self.pace.wait(self.lane, identity, call.cost).await;
+        if let Some(cost) = call.cost {
+            self.pace.wait(self.lane, identity, cost).await;
+        }
         if call.hold.as_ref().is_some_and(|h| !h.holds()) {
             return Err(Attempt::Transient { error: Error::Busy("the right to write to it has run out".into()), wait: None });
         }

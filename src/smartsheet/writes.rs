@@ -74,6 +74,11 @@ impl Client {
         self.pace.writer(sheet).await
     }
 
+    /// Waits until the rate allows a write, which then goes out without waiting: what is compared in between is not old by then.
+    pub async fn reserve(&self, writer: &SheetWriter, identity: &Identity) {
+        self.pace.reserve(self.lane, identity, writer).await;
+    }
+
     /// Adds up to `ROWS_PER_CALL` rows in one request.
     ///
     /// # Errors
@@ -103,25 +108,28 @@ impl Client {
         Ok(Bulk { rows: answer.result, failed: failed.collect(), version: answer.version })
     }
 
-    /// Deletes rows and all their children; rows that are gone already are no error. Returns the version of the sheet after it.
+    /// Deletes rows and all their children; rows that are gone already are no error. Returns the version of the sheet after it,
+    /// if a row was there to be deleted.
     ///
     /// # Errors
     /// See [`Error`]. Requests that went through before the failing one stay done, so an error is [`Error::MayHaveLanded`]
     /// unless it was the first one.
-    pub async fn delete_rows(&self, writer: &SheetWriter, identity: &Identity, ids: &[i64]) -> Result<i64, Error> {
-        let mut version = None;
+    pub async fn delete_rows(&self, writer: &SheetWriter, identity: &Identity, ids: &[i64]) -> Result<Option<i64>, Error> {
+        let (mut version, mut sent) = (None, false);
         for chunk in ids.chunks(IDS_PER_URL) {
             let list: Vec<String> = chunk.iter().map(i64::to_string).collect();
             let path = format!("sheets/{}/rows?ignoreRowsNotFound=true&ids={}", writer.sheet, list.join(","));
             let call = Call::write(writer, Method::DELETE, path, None::<&()>)?;
-            let answer: Result<Answer<IgnoredAny>, Error> = self.call(identity, &call).await;
+            let answer: Result<Answer<Vec<IgnoredAny>>, Error> = self.call(identity, &call).await;
             match answer {
+                Ok(answer) if answer.result.is_empty() => {}
                 Ok(answer) => version = Some(answer.version),
-                Err(error) if version.is_none() => return Err(error),
+                Err(error) if !sent => return Err(error),
                 Err(error) => return Err(Error::MayHaveLanded(error.to_string())),
             }
+            sent = true;
         }
-        Ok(version.unwrap_or_default())
+        Ok(version)
     }
 
     /// Adds a column.

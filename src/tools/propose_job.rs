@@ -41,14 +41,11 @@ async fn run(context: &Context, value: Value) -> Result<Output> {
     let snapshot = context.snapshot(a.sheet.as_deref()).await?;
     let kind = Kind::named(&a.kind).ok_or_else(|| told(format!("'{}' is not a kind of job", a.kind)))?;
     let some = |text: Option<String>| text.filter(|t| !t.trim().is_empty());
-    if kind.name == "CUSTOM" && some(a.instructions.clone()).is_none() {
-        return Err(told("say in instructions what to do with each row"));
-    }
     let parameters = Parameters {
         source_columns: a.source_columns,
         target_column: a.target_column,
         filter: some(a.where_sql),
-        instructions: some(a.instructions),
+        instructions: a.instructions,
         limit: a.limit,
     };
     let proposed = context.jobs.propose(&snapshot, kind, parameters).await?;

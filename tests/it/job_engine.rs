@@ -122,7 +122,80 @@ async fn results_of_a_long_job_come_into_the_sheet_while_it_runs() {
     world.sheets.until(|w| w.log.iter().any(|l| l.method == "PUT")).await.unwrap();
     assert!(about_rows(&world) < 1_000, "the other half is still asked for");
     world.app.jobs.until_idle().await.unwrap();
-    assert!(world.sheets.world().rows("Large").iter().all(|r| !r["Summary"].is_empty()));
+    assert!(world.sheets.world().rows("Large").iter().all(|r| r.contains_key("Summary")));
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_column_that_goes_away_meanwhile_costs_no_answer() {
+    let smartsheet = smartsheet::Options { seed: smartsheet::Seed::Large { rows: 700, columns: 11 }, ..smartsheet::Options::default() };
+    let setting = Setting { smartsheet: Some(smartsheet), azure: Some(slow_model(5)), unbound: true, ..Setting::default() };
+    let world = World::with(setting).await.unwrap();
+    let place = world.place_of("mia", "Large").await;
+    let parameters = json!({ "sourceColumns": ["Text 5"], "targetColumn": "Text 10" });
+    world.app.jobs.create(NewJob { id: "gone".into(), kind: "SUMMARIZE".into(), parameters, place }).await.unwrap();
+    world.azure.until(|requests| rows_in(requests) > 300).await.unwrap();
+    world.sheets.world().drop_column("Large", "Text 10");
+    world.app.jobs.until_idle().await.unwrap();
+    let asker = world.asker("mia");
+    let failed = world.app.jobs.read("gone", &asker).await.unwrap();
+    assert_eq!((failed.status, failed.progress), (JobStatus::Failed, 0));
+    assert!(failed.error.unwrap().contains("The column Text 10 is gone."));
+    let asked = about_rows(&world);
+    assert_eq!(asked, 700);
+    let again = world.app.jobs.retry("gone", &asker).await.unwrap();
+    world.app.jobs.until_idle().await.unwrap();
+    assert_eq!(world.app.jobs.read(&again.id, &asker).await.unwrap().result.unwrap()["processedRows"], json!(700));
+    assert_eq!(about_rows(&world), asked, "nothing is asked for twice");
+    assert!(world.sheets.world().rows("Large").iter().all(|r| r.contains_key("Text 10")));
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_cancels_a_long_job_gets_one_batch_more_and_the_rest_for_nothing() {
+    let setting = Setting { smartsheet: Some(large(1_500)), azure: Some(slow_model(5)), unbound: true, ..Setting::default() };
+    let world = World::with(setting).await.unwrap();
+    let (place, asker) = (world.place_of("mia", "Large").await, world.asker("mia"));
+    let parameters = json!({ "sourceColumns": ["Text 5"], "targetColumn": "Summary" });
+    world.app.jobs.create(NewJob { id: "long".into(), kind: "SUMMARIZE".into(), parameters, place }).await.unwrap();
+    world.azure.until(|requests| rows_in(requests) >= 1_200).await.unwrap();
+    let under_way = world.app.jobs.read("long", &asker).await.unwrap();
+    assert!(under_way.progress > 1_000, "what the model has answered counts: {}", under_way.progress);
+    world.app.jobs.cancel("long", &asker).await.unwrap();
+    world.app.jobs.until_idle().await.unwrap();
+    let written = || world.sheets.world().rows("Large").iter().filter(|r| r.contains_key("Summary")).count();
+    let job = world.app.jobs.read("long", &asker).await.unwrap();
+    assert_eq!((job.status, job.progress, written()), (JobStatus::Cancelled, 500, 500));
+    let asked = about_rows(&world);
+    assert!((1_200..1_500).contains(&asked), "{asked}");
+    world.app.jobs.retry("long", &asker).await.unwrap();
+    world.app.jobs.until_idle().await.unwrap();
+    assert_eq!((written(), about_rows(&world)), (1_500, 1_500), "the rest is written, and nothing is asked for twice");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn formulas_locked_rows_and_what_is_read_are_not_written_over() {
+    let world = World::start().await;
+    world.sheets.world().lock_row("Project Plan", "Usability test");
+    let place = world.place_of("mia", "Project Plan").await;
+    let new = |id: &str, parameters: Value| NewJob { id: id.into(), kind: "CUSTOM".into(), parameters, place: place.clone() };
+    let same = json!({ "sourceColumns": ["Notes"], "targetColumn": "notes", "instructions": "shorter" });
+    let refused = world.app.jobs.create(new("same", same)).await.unwrap_err().to_string();
+    assert!(refused.contains("cannot be one that is read"), "{refused}");
+    let without = json!({ "sourceColumns": ["Task Name"], "targetColumn": "Notes", "instructions": " " });
+    let refused = world.app.jobs.create(new("without", without)).await.unwrap_err().to_string();
+    assert!(refused.contains("say in instructions what to do"), "{refused}");
+    let before = world.sheets.world().rows("Project Plan");
+    let over = json!({ "sourceColumns": ["Task Name"], "targetColumn": "Budget", "instructions": "say it in other words" });
+    world.app.jobs.create(new("over", over)).await.unwrap();
+    world.app.jobs.until_idle().await.unwrap();
+    let after = world.sheets.world().rows("Project Plan");
+    let kept = |name: &str| {
+        let of = |rows: &[BTreeMap<String, String>]| rows.iter().find(|r| r["Task Name"] == name).unwrap().get("Budget").cloned();
+        of(&before) == of(&after)
+    };
+    assert!(kept("Phase 1: Discovery") && kept("Usability test") && !kept("Style guide"), "{after:?}");
     world.end().await;
 }
 
@@ -142,7 +215,7 @@ async fn a_cancelled_job_says_exactly_what_it_has_done() {
     assert!(about_rows(&world) <= asked + 2, "no call begins after it: {asked} before, {} after", about_rows(&world));
     let written = cells(&world, "AI Summary").iter().filter(|c| !c.is_empty()).count();
     let said = world.seen();
-    assert!(said.contains(&format!("{written} of 60 rows were written before that.")), "{said}");
+    assert!(said.contains(&format!("{written} of 60 rows were written.")), "{said}");
     assert_eq!(written, about_rows(&world), "what was paid for is written");
     world.end().await;
 }
@@ -166,7 +239,7 @@ async fn a_deletion_is_cancelled_between_two_requests_and_taken_back() {
     assert_eq!(deletions(&world.sheets.world()), 1, "it stops between two requests");
     let said = world.seen();
     let gone = before.len() - left.len();
-    assert!((1..600).contains(&gone) && said.contains(&format!("{gone} of 600 rows were written before that.")), "{said}");
+    assert!((1..600).contains(&gone) && said.contains(&format!("{gone} of 600 rows were written.")), "{said}");
     world.type_line("undo").await;
     world.app.jobs.until_idle().await.unwrap();
     let names = |rows: &[BTreeMap<String, String>]| rows.iter().map(|r| r["Name"].clone()).collect::<Vec<_>>();
@@ -230,7 +303,7 @@ async fn who_has_three_jobs_running_is_told_that_the_fourth_waits() {
     world.app.jobs.until_idle().await.unwrap();
     let said = world.seen();
     let four = said.split("\n\n").find(|m| m.contains("Cancelled: summarize Protocol into Four")).unwrap_or_else(|| panic!("{said}"));
-    assert!(four.contains("0 of 60 rows were written before that."), "who waits is told, too: {four}");
+    assert!(four.contains("0 of 60 rows were written."), "who waits is told, too: {four}");
     world.end().await;
 }
 
@@ -294,7 +367,8 @@ async fn a_job_that_never_gets_on_is_given_up_with_the_reason() {
     assert!(said.contains("⚠️ Not finished") && said.contains("tried 8 times without getting on (reference"), "{said}");
     world.azure.faults().clear();
     let again = type_and_wait(&world, "Retry failed").await;
-    assert!(again.contains("60 rows written"), "{again}");
+    assert!(said.contains("3 of 60 rows were written"), "what the preview had shown was paid for: {said}");
+    assert!(again.contains("57 rows written"), "{again}");
     world.end().await;
 }
 

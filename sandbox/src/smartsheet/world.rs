@@ -143,6 +143,15 @@ impl World {
         }
     }
 
+    /// Switches the webhooks of a sheet off, and tells nobody.
+    pub fn silence_webhooks(&mut self, sheet: &str) {
+        let id = self.sheet_id(sheet);
+        for webhook in self.webhooks.values_mut().filter(|w| id.is_some() && w["scopeObjectId"].as_i64() == id) {
+            webhook["enabled"] = json!(false);
+            webhook["status"] = json!("DISABLED_CALLBACK_FAILED");
+        }
+    }
+
     /// The states of the webhooks of a sheet.
     pub fn webhooks_of(&self, sheet: &str) -> Vec<String> {
         let id = self.sheet_id(sheet);
@@ -216,6 +225,14 @@ impl World {
     pub fn set_access(&mut self, sheet: &str, level: &'static str) {
         if let Some(sheet) = self.sheets.values_mut().find(|s| s.name == sheet) {
             sheet.access_level = level;
+            sheet.version += 1;
+        }
+    }
+
+    /// Deletes a column as another person would.
+    pub fn drop_column(&mut self, sheet: &str, column: &str) {
+        if let Some(sheet) = self.sheets.values_mut().find(|s| s.name == sheet) {
+            sheet.columns.retain(|c| c.title != column);
             sheet.version += 1;
         }
     }

@@ -1,11 +1,12 @@
 //! `CUSTOM`: whatever a person wants to know of each row, in their own words.
 
-use super::{Kind, Parameters, object, text_of, tokens_for};
+use super::{Instructions, Kind, Parameters, object, text_of, tokens_for};
 use serde_json::{Value, json};
 
 pub(super) const KIND: Kind = Kind {
     name: "CUSTOM",
     verb: "work out",
+    instructions: Instructions::Needed,
     task: |p| format!("Do with a row of a sheet what the person wants. Plain text of at most {} characters, without markup.", limit(p)),
     tokens: |p| tokens_for(limit(p)),
     schema: || object("answer", &json!({ "type": "string" })),

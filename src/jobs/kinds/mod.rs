@@ -20,6 +20,8 @@ pub struct Kind {
     pub name: &'static str,
     /// What it does to columns, for people.
     pub verb: &'static str,
+    /// What `instructions` are to it.
+    pub instructions: Instructions,
     /// What the model is told to do with a row.
     pub task: fn(&Parameters) -> String,
     /// Tokens that an answer may take, about: what is not granted cannot be used up.
@@ -28,6 +30,17 @@ pub struct Kind {
     pub schema: fn() -> Value,
     /// The value for the target column, or why the answer cannot be used. The second argument is the row's text.
     pub check: fn(&Parameters, &str, &Value) -> Result<Value, String>,
+}
+
+/// What a kind makes of the instructions of a person.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Instructions {
+    /// It does without.
+    Welcome,
+    /// Without them those of the setting `ALIGNMENT_CRITERIA` hold.
+    Criteria,
+    /// There is nothing to do without them.
+    Needed,
 }
 
 /// What a job on rows was asked to do.
@@ -123,6 +136,7 @@ mod tests {
         insta::assert_snapshot!(checked("SCORE_ALIGNMENT", None, json!({ "score": 8.5, "reason": "" })), @"refused: the score 8.5 is not a whole number");
         insta::assert_snapshot!(checked("EXTRACT_TERMS", None, json!({ "terms": ["velmatinib", "Asthma", "velmatinib", "gold"] })), @r#""velmatinib, Asthma""#);
         insta::assert_snapshot!(checked("EXTRACT_TERMS", None, json!({ "terms": ["gold"] })), @"refused: none of the terms stands in the row");
+        insta::assert_snapshot!(checked("EXTRACT_TERMS", None, json!({ "terms": ["asthma, adults"] })), @r#""asthma adults""#);
         insta::assert_snapshot!(checked("CUSTOM", None, json!({ "answer": "=HYPERLINK(1)" })), @r#""=HYPERLINK(1)""#);
     }
 

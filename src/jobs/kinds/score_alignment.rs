@@ -1,11 +1,12 @@
 //! `SCORE_ALIGNMENT`: how well a row fits criteria, as a whole number; the reason is kept with the answer.
 
-use super::{Kind, Parameters, tokens_for};
+use super::{Instructions, Kind, Parameters, tokens_for};
 use serde_json::{Value, json};
 
 pub(super) const KIND: Kind = Kind {
     name: "SCORE_ALIGNMENT",
     verb: "score",
+    instructions: Instructions::Criteria,
     task: |p| {
         format!(
             "Score how well a row of a sheet fits the criteria, as a whole number from 0 (not at all) to {} (completely), with the reason in one sentence.",

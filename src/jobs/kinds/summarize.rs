@@ -1,11 +1,12 @@
 //! `SUMMARIZE`: the source columns of a row in a sentence or two.
 
-use super::{Kind, Parameters, object, text_of, tokens_for};
+use super::{Instructions, Kind, Parameters, object, text_of, tokens_for};
 use serde_json::{Value, json};
 
 pub(super) const KIND: Kind = Kind {
     name: "SUMMARIZE",
     verb: "summarize",
+    instructions: Instructions::Welcome,
     task: |p| format!("Summarize a row of a sheet in at most {} characters of plain text, without markup.", limit(p)),
     tokens: |p| tokens_for(limit(p)),
     schema: || object("summary", &json!({ "type": "string" })),
