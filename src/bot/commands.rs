@@ -5,7 +5,7 @@ use super::{Bot, words};
 use crate::error::{Result, told};
 use crate::smartsheet::Identity;
 use crate::store::{Asker, Event, ProposalState};
-use chat::{Addressed, Message, What};
+use chat::{Addressed, ChatError, Message, What};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
@@ -196,8 +196,22 @@ impl Bot {
             self.parts.store.keep_whisper(event.id, &Asker::from(incoming), &incoming.anchor, &shown, now_ms).await?;
             shown.blocks.push(words::share(event.id));
         }
-        chat.whisper(&event.incoming.anchor, &event.incoming.sender.id, &shown).await.map_err(anyhow::Error::from)?;
+        self.tell_alone(event, &shown).await.map_err(anyhow::Error::from)?;
         Ok(())
+    }
+
+    /// Tells the person who caused the event alone. Where that cannot be they are told so before everybody, so that nobody
+    /// waits for an answer.
+    pub(super) async fn tell_alone(&self, event: &Event, message: &Message) -> Result<(), ChatError> {
+        let (incoming, platform) = (&event.incoming, event.incoming.thread.platform);
+        let chat = self.chat(platform).map_err(|_| ChatError::Gone("the platform is not connected any more".into()))?;
+        match chat.whisper(&incoming.anchor, &incoming.sender.id, message).await {
+            Err(error @ (ChatError::Forbidden(_) | ChatError::Gone(_))) if incoming.addressed != Addressed::Dm => {
+                tracing::info!(%error, event = event.id, "somebody cannot be told something alone");
+                chat::insist(chat.as_ref(), &incoming.anchor, &mut None, &Message::text(words::cannot_whisper(platform))).await
+            }
+            other => other,
+        }
     }
 
     /// Whether the answer is for the person alone: after a slash command to which nothing was said in the thread.

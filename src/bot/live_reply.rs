@@ -178,6 +178,8 @@ impl LiveReply {
                     return;
                 }
                 pause = match reply.put(&mut at, &render(&text).partial(), true).await {
+                    // The first words may be there: they are not begun a second time.
+                    Err(ChatError::MayHaveLanded(_)) if at.is_none() => return,
                     Err(ChatError::RateLimited(wait)) if at.is_some() => wait.max(interval),
                     Err(ChatError::RateLimited(wait)) => wait,
                     _ => interval,

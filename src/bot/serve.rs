@@ -110,7 +110,7 @@ impl Bot {
         let Ok(chat) = self.chat(event.incoming.thread.platform) else { return };
         let message = Message::text(&told);
         if matches!(event.incoming.what, What::Press { .. }) || self.is_private(event).await.unwrap_or(false) {
-            if let Err(error) = chat.whisper(&event.incoming.anchor, &event.incoming.sender.id, &message).await {
+            if let Err(error) = self.tell_alone(event, &message).await {
                 tracing::warn!(%error, event = event.id, "an error could not be told");
             }
             return;

@@ -8,7 +8,7 @@ use crate::sheet::{SheetId, Snapshot};
 use crate::smartsheet::Identity;
 use crate::store::{Event, NewMessage, Role, Session};
 use crate::tools::{self, Context, Made, Shown};
-use chat::{LinkPolicy, Markdown, Message, What};
+use chat::{ChatError, LinkPolicy, Markdown, Message, What};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -49,8 +49,14 @@ impl Bot {
             }
         };
         let reply = LiveReply::new(self.parts.store.clone(), chat, event);
-        if let Err(error) = reply.begin(&words::looking_at(&session.sheet_name)).await {
-            tracing::warn!(%error, event = event.id, "the placeholder did not go out");
+        match reply.begin(&words::looking_at(&session.sheet_name)).await {
+            Ok(()) => {}
+            // Nothing is asked of the model whose answer could not be shown.
+            Err(ChatError::Forbidden(why) | ChatError::Gone(why)) if reply.message().await.is_none() => {
+                tracing::warn!(why, event = event.id, "the bot may not write where it was asked");
+                return Err(told(words::cannot_post_here()));
+            }
+            Err(error) => tracing::warn!(%error, event = event.id, "the placeholder did not go out"),
         }
         let session = self.move_to_opened(event, &reply, session).await?;
         let identity = self.identity(&event.incoming).await?;

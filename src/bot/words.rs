@@ -2,10 +2,12 @@
 
 mod accounts;
 mod forms;
+mod places;
 
 pub use accounts::connected as account_connected;
 pub(super) use accounts::{connect, connect_first, disconnected, no_accounts};
 pub(super) use forms::*;
+pub(super) use places::*;
 
 use crate::changes::Plan;
 use crate::jobs::{WaitsFor, in_a_line, in_detail, short};
@@ -358,10 +360,6 @@ pub(super) fn shared_by(name: Option<&str>) -> Block {
 
 pub(super) fn nothing_to_share() -> &'static str {
     "This was shared already, or is more than a day old. Please ask again."
-}
-
-pub(super) fn cannot_share_here() -> &'static str {
-    "I cannot post here. Invite me to this channel, then press the button once more."
 }
 
 pub(super) fn proposal_gone() -> String {

@@ -269,13 +269,25 @@ async fn it_keeps_quiet_where_it_is_not_addressed() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_direct_message_is_one_conversation() {
+async fn direct_messages_are_one_conversation_and_each_thread_of_them_another() {
     let world = world().await;
     world.slack.say("D1", LEE, "use Budget 2026", None).await;
     world.slack.say("D1", LEE, "how many rows are there?", None).await;
     world.app.bot.until_idle().await;
-    let seen = world.slack.thread("D1", None);
-    assert!(seen.last().unwrap().1.contains("There are 30 rows"), "{seen:?}");
+    let last = |thread: Option<&str>| world.slack.thread("D1", thread).last().unwrap().1.clone();
+    assert!(last(None).contains("There are 30 rows"), "{}", last(None));
+    // A thread, as each conversation in the assistant pane is one, begins with the same sheet and may go on with another.
+    let root = world.slack.say("D1", LEE, "status", None).await.ts;
+    world.slack.say("D1", LEE, "how many rows are there?", Some(&root)).await;
+    world.app.bot.until_idle().await;
+    assert!(last(Some(&root)).contains("There are 30 rows"), "{}", last(Some(&root)));
+    world.slack.say("D1", LEE, "use Project Plan", Some(&root)).await;
+    world.slack.say("D1", LEE, "how many rows are there?", Some(&root)).await;
+    world.app.bot.until_idle().await;
+    assert!(last(Some(&root)).contains("There are 34 rows"), "{}", last(Some(&root)));
+    world.slack.say("D1", LEE, "how many rows are there?", None).await;
+    world.app.bot.until_idle().await;
+    assert!(last(None).contains("There are 30 rows"), "{}", last(None));
     world.end().await;
 }
 

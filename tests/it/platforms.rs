@@ -168,6 +168,46 @@ async fn the_story_in_a_channel_of_discord() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn commands_in_discord_are_answered_alone_and_leave_nobody_looking_at_a_bot_that_thinks() {
+    let world = world().await;
+    let far = world.discord.clone().unwrap();
+    for (user, over_http) in [(1, false), (2, true)] {
+        if over_http {
+            far.send_interactions_to(&format!("http://{}/api/webhooks/discord", world.app.address));
+        }
+        // Two at once: each gets its own answer.
+        let both = tokio::join!(far.slash(far_discord::CHANNEL, user, "use Project Plan"), far.slash(far_discord::CHANNEL, user, "help"));
+        assert_eq!((both.0.status, both.1.status), (200, 200));
+        far.until(|far| far.thinking() == 0).await.unwrap();
+        let alone: Vec<String> = far.messages().iter().filter(|m| m.only_for == Some(user)).map(far_discord::Posted::seen).collect();
+        let said = |words: &str| alone.iter().filter(|m| m.contains(words)).count();
+        assert!(said("now about Project Plan") == 1 && said("I answer questions about") == 1 && alone.len() == 2, "{alone:?}");
+        assert_eq!(far.slash(far_discord::CHANNEL, user, "which tasks are blocked?").await.status, 200);
+        // The answer stands in the channel, and nobody waits for another.
+        far.until(|far| far.thinking() == 0).await.unwrap();
+        settle(&world).await;
+    }
+    assert!(!far.messages().iter().any(|m| (900..1_000).contains(&m.channel)), "nothing went into direct messages");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_cannot_be_written_to_in_telegram_is_told_so_in_the_group() {
+    let world = world().await;
+    let far = world.telegram.clone().unwrap();
+    far.stranger(2);
+    far.say(far_telegram::GROUP, 2, "/sheet use Project Plan", None).await;
+    settle(&world).await;
+    let seen: Vec<String> = far.messages().iter().filter(|m| m.chat == far_telegram::GROUP).map(far_telegram::Posted::seen).collect();
+    assert!(seen.last().unwrap().contains("open a chat with me, press Start"), "{seen:?}");
+    far.say(far_telegram::GROUP, 2, &format!("@{} how many tasks are blocked?", far_telegram::BOT_NAME), None).await;
+    settle(&world).await;
+    let seen: Vec<String> = far.messages().iter().filter(|m| m.chat == far_telegram::GROUP).map(far_telegram::Posted::seen).collect();
+    assert!(seen.last().unwrap().contains("There are 2"), "what was asked for is done: {seen:?}");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_story_in_slack_by_socket_mode() {
     let world = World::with(Setting { socket: true, patient: true, ..Setting::default() }).await.unwrap();
     world.slack.connected(2, 2).await.unwrap();

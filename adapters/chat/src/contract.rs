@@ -158,11 +158,23 @@ async fn answers_grow_into_one_message(rig: &dyn Rig, anchor: &Anchor) {
 
 async fn long_text_is_split_and_complete(rig: &dyn Rig, anchor: &Anchor) {
     let before = rig.visible().await.len();
-    let words: Vec<String> = (0..9000).map(|i| format!("word{i}")).collect();
-    rig.chat().post(anchor, &Message::text(&words.join(" "))).await.expect("long text goes out");
-    let seen = rig.visible().await[before..].join(" ");
-    let whole = seen.split_whitespace().zip(&words).take_while(|(seen, sent)| seen == sent).count();
-    assert_eq!(whole, words.len(), "every word of long text is there, and none stick together");
+    rig.chat().post(anchor, &Message::text(&long_text())).await.expect("long text goes out");
+    assert_eq!(rig.visible().await[before..].join(" ").split_whitespace().collect::<Vec<_>>().join(" "), long_text());
+    an_edit_may_end_long(rig, anchor).await;
+}
+
+fn long_text() -> String {
+    (0..9000).map(|i| format!("word{i}")).collect::<Vec<_>>().join(" ")
+}
+
+/// Answers grow by edits, and may end longer than one message: every word is there, in the same thread, and none stick together.
+async fn an_edit_may_end_long(rig: &dyn Rig, anchor: &Anchor) {
+    let before = rig.visible().await.len();
+    let at = rig.chat().post(anchor, &Message::text("It grows")).await.expect("it begins");
+    rig.chat().edit(&at, &Message::text(&long_text())).await.expect("it ends long");
+    // A terminal shows what was there before, too.
+    let seen = rig.visible().await[before..].join(" ").split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(seen.ends_with(&long_text()), "{} of {} characters: {}", seen.len(), long_text().len(), &seen[..40]);
 }
 
 async fn tables_are_shown(rig: &dyn Rig, anchor: &Anchor) {
@@ -193,4 +205,5 @@ async fn rejected_markup_falls_back_to_text(rig: &dyn Rig, anchor: &Anchor) {
     rig.chat().post(anchor, &Message::text("still **here**")).await.expect("plain text goes out instead");
     let seen = rig.visible().await.pop().unwrap_or_default();
     assert!(seen.contains("still here"), "the words arrive without markup: {seen}");
+    an_edit_may_end_long(rig, anchor).await;
 }

@@ -27,7 +27,10 @@ pub async fn insist(chat: &dyn Chat, anchor: &Anchor, at: &mut Option<MessageRef
             ChatError::Unreachable(_) => Duration::from_millis(500 << tries.min(6)),
             // Edits are safe to repeat; a post that may be there is not.
             ChatError::MayHaveLanded(_) if at.is_some() => Duration::from_millis(500),
-            ChatError::MayHaveLanded(_) => return Ok(()),
+            ChatError::MayHaveLanded(why) => {
+                tracing::warn!(why, "it is not known whether a message was posted; it is not sent twice");
+                return Ok(());
+            }
             ChatError::Gone(_) | ChatError::Forbidden(_) | ChatError::Rejected(_) => return Err(error),
         };
         waited += wait;

@@ -3,7 +3,7 @@
 use chat::{Addressed, Anchor, Incoming, MessageRef, Platform, Sender, ThreadKey, What};
 use serde::{Deserialize, Serialize};
 use serenity::model::application::{CommandDataOptionValue, Interaction};
-use serenity::model::channel::{Message, MessageType};
+use serenity::model::channel::{ChannelType, Message, MessageType, PartialChannel};
 use serenity::model::id::{ChannelId, GuildId, MessageId, UserId};
 use serenity::model::user::User;
 
@@ -21,9 +21,24 @@ pub(crate) struct Place {
     pub thread: Option<ChannelId>,
     /// What the thread is called when it has to be opened.
     pub opens: Option<String>,
+    /// The interaction that asked: as long as its token lives its person can be answered alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interaction: Option<u64>,
 }
 
 impl Place {
+    pub fn channel(guild: Option<GuildId>, channel: ChannelId) -> Self {
+        Self { guild, channel, thread: None, opens: None, interaction: None }
+    }
+
+    /// A channel, or a thread below its `parent`.
+    fn below(guild: Option<GuildId>, channel: ChannelId, parent: Option<ChannelId>) -> Self {
+        match parent {
+            Some(parent) => Self { thread: Some(channel), ..Self::channel(guild, parent) },
+            None => Self::channel(guild, channel),
+        }
+    }
+
     pub fn anchor(&self) -> Anchor {
         Anchor(serde_json::to_string(self).unwrap_or_default())
     }
@@ -42,6 +57,11 @@ impl Place {
         }
     }
 
+    /// The thread below a message of this channel, which may still have to be opened.
+    fn opening(&self, message: MessageId, name: String) -> Self {
+        Self { thread: Some(ChannelId::new(message.get())), opens: Some(name), ..Self::channel(self.guild, self.channel) }
+    }
+
     /// The channel that messages go to.
     pub fn target(&self) -> ChannelId {
         self.thread.unwrap_or(self.channel)
@@ -55,7 +75,7 @@ impl Place {
 /// The address of a message; in a channel of a server it may become a thread.
 pub(crate) fn message_ref(place: &Place, id: MessageId) -> MessageRef {
     let opens = (place.thread.is_none() && !place.is_direct()).then(|| {
-        let inside = Place { thread: Some(ChannelId::new(id.get())), opens: Some("ChatSheet".into()), ..place.clone() };
+        let inside = place.opening(id, "ChatSheet".into());
         (inside.thread(), inside.anchor())
     });
     MessageRef { place: format!("{}:{id}", place.target()), opens }
@@ -86,16 +106,8 @@ pub(crate) fn said(message: &Message, parent: Option<ChannelId>, me: UserId, now
     if text.is_empty() && addressed == Addressed::FollowUp {
         return None;
     }
-    let place = match (direct, parent) {
-        (true, _) => Place { guild: None, channel: message.channel_id, thread: None, opens: None },
-        (false, Some(parent)) => Place { guild: message.guild_id, channel: parent, thread: Some(message.channel_id), opens: None },
-        (false, None) => Place {
-            guild: message.guild_id,
-            channel: message.channel_id,
-            thread: Some(ChannelId::new(message.id.get())),
-            opens: Some(name_of_thread(&text)),
-        },
-    };
+    let here = Place::below(message.guild_id, message.channel_id, parent);
+    let place = if direct || here.thread.is_some() { here } else { here.opening(message.id, name_of_thread(&text)) };
     Some(Incoming {
         delivery_id: message.id.to_string(),
         dedupe_id: message.id.to_string(),
@@ -137,12 +149,14 @@ pub(crate) struct Interacted {
     pub press: bool,
 }
 
-/// A command or a press; `parent` of the thread that it happened in.
-pub(crate) fn interacted(interaction: Interaction, parent: Option<ChannelId>, now_ms: i64) -> Option<Interacted> {
-    let place = |guild: Option<GuildId>, channel: ChannelId| match parent {
-        Some(parent) => Place { guild, channel: parent, thread: Some(channel), opens: None },
-        None => Place { guild, channel, thread: None, opens: None },
-    };
+/// The channel above a thread; none above a channel, whose parent is a category.
+fn parent_of(channel: Option<&PartialChannel>) -> Option<ChannelId> {
+    let thread = |kind| matches!(kind, ChannelType::PublicThread | ChannelType::PrivateThread | ChannelType::NewsThread);
+    channel.filter(|c| thread(c.kind)).and_then(|c| c.parent_id)
+}
+
+/// A command or a press.
+pub(crate) fn interacted(interaction: Interaction, now_ms: i64) -> Option<Interacted> {
     let (place, user, what, token, id) = match interaction {
         Interaction::Command(command) => {
             let text = command.data.options.iter().find_map(|o| match &o.value {
@@ -150,21 +164,22 @@ pub(crate) fn interacted(interaction: Interaction, parent: Option<ChannelId>, no
                 _ => None,
             });
             let what = What::Command { text: text.unwrap_or_default() };
-            (place(command.guild_id, command.channel_id), command.user, what, command.token, command.id.get())
+            let here = Place::below(command.guild_id, command.channel_id, parent_of(command.channel.as_ref()));
+            (here, command.user, what, command.token, command.id.get())
         }
         Interaction::Component(press) => {
-            let here = place(press.guild_id, press.channel_id);
+            let here = Place::below(press.guild_id, press.channel_id, parent_of(press.channel.as_ref()));
             let message = MessageRef { opens: None, ..message_ref(&here, press.message.id) };
             let what = What::Press { action: press.data.custom_id, message: Some(message) };
             // A press on a message of the channel belongs to the thread below it.
-            let root = ChannelId::new(press.message.id.get());
             let in_channel = here.thread.is_none() && !here.is_direct();
-            let at = if in_channel { Place { thread: Some(root), opens: Some("ChatSheet".into()), ..here } } else { here };
+            let at = if in_channel { here.opening(press.message.id, "ChatSheet".into()) } else { here };
             (at, press.user, what, press.token, press.id.get())
         }
         _ => return None,
     };
     let press = matches!(what, What::Press { .. });
+    let place = Place { interaction: Some(id), ..place };
     let incoming = Incoming {
         delivery_id: id.to_string(),
         dedupe_id: format!("interaction:{id}"),
@@ -180,7 +195,7 @@ pub(crate) fn interacted(interaction: Interaction, parent: Option<ChannelId>, no
 
 /// The bot was removed from a server, and with it from all that was said there.
 pub(crate) fn left(guild: GuildId, now_ms: i64) -> Incoming {
-    let place = Place { guild: Some(guild), channel: ChannelId::new(guild.get()), thread: None, opens: None };
+    let place = Place::channel(Some(guild), ChannelId::new(guild.get()));
     Incoming {
         delivery_id: format!("left-{guild}"),
         dedupe_id: format!("left:{now_ms}"),

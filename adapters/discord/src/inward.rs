@@ -11,10 +11,11 @@ use serenity::model::application::Interaction;
 use serenity::model::channel::{Channel, ChannelType, Message};
 use serenity::model::gateway::{GatewayIntents, Ready};
 use serenity::model::guild::{Guild, UnavailableGuild};
-use serenity::model::id::{ChannelId, GuildId, InteractionId};
+use serenity::model::id::{ChannelId, InteractionId};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// What is not stored by now is lost to the gateway; it still runs when it is stored later.
@@ -170,19 +171,9 @@ impl Discord {
 
     /// Stores what an interaction asks for; whether it is stored.
     pub(crate) async fn take(&self, interaction: Interaction, inbox: &dyn Inbox) -> bool {
-        let (guild, channel): (Option<GuildId>, Option<ChannelId>) = match &interaction {
-            Interaction::Command(c) => (c.guild_id, Some(c.channel_id)),
-            Interaction::Component(c) => (c.guild_id, Some(c.channel_id)),
-            _ => (None, None),
-        };
-        let parent = match (guild, channel) {
-            (Some(_), Some(channel)) => self.parent_of(channel).await,
-            _ => None,
-        };
-        let Some(done) = event::interacted(interaction, parent, now_ms()) else { return true };
-        let target = event::Place::read(&done.incoming.anchor).map(|p| p.target().get()).unwrap_or(done.id);
-        let aside = Aside { token: done.token, deferred: Arc::new(AtomicBool::new(!done.press)) };
-        self.asides.insert((target, done.incoming.sender.id.clone()), aside).await;
+        let Some(done) = event::interacted(interaction, now_ms()) else { return true };
+        let aside = Aside { token: done.token, deferred: Arc::new(AtomicBool::new(!done.press)), since: Instant::now() };
+        self.asides.insert(done.id, aside).await;
         store(inbox, done.incoming).await
     }
 }

@@ -20,6 +20,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 use tokio::sync::OnceCell;
+use tokio::time::Instant;
 use url::Url;
 
 /// How to reach Discord as one bot.
@@ -46,8 +47,8 @@ pub struct Discord {
     paces: Option<(Pace, Overall)>,
     /// What is known of channels: the parent of a thread.
     channels: Cache<ChannelId, Option<ChannelId>>,
-    /// Interactions of a person in a channel that can still be answered to them alone.
-    asides: Cache<(u64, String), Aside>,
+    /// Interactions whose person can still be answered alone.
+    asides: Cache<u64, Aside>,
 }
 
 /// An interaction whose token is good for a quarter of an hour.
@@ -56,6 +57,7 @@ struct Aside {
     token: String,
     /// The first answer takes the place of "thinking".
     deferred: Arc<AtomicBool>,
+    since: Instant,
 }
 
 /// Only the person sees the message.

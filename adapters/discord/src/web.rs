@@ -24,6 +24,7 @@ mod code {
     pub const UNKNOWN_CHANNEL: isize = 10_003;
     pub const UNKNOWN_GUILD: isize = 10_004;
     pub const UNKNOWN_MESSAGE: isize = 10_008;
+    pub const UNKNOWN_WEBHOOK: isize = 10_015;
     pub const INVALID_FORM: isize = 50_035;
     pub const EMPTY_MESSAGE: isize = 50_006;
     pub const ARCHIVED: isize = 50_083;
@@ -55,6 +56,7 @@ impl Chat for Discord {
 
     async fn post(&self, anchor: &Anchor, message: &Message) -> Result<MessageRef, ChatError> {
         let place = self.opened(place_of(anchor)?).await?;
+        let asked = self.asked(&place).await;
         let id = match self.send_all(place.target(), render(message)).await {
             Err(ChatError::Rejected(why)) => {
                 tracing::warn!(why, "discord refused the message; the words go out alone");
@@ -62,6 +64,9 @@ impl Chat for Discord {
             }
             other => other?,
         };
+        if let Some(aside) = asked {
+            self.stop_thinking(&aside).await;
+        }
         Ok(message_ref(&place, id))
     }
 
@@ -88,9 +93,8 @@ impl Chat for Discord {
 
     async fn whisper(&self, anchor: &Anchor, user: &str, message: &Message) -> Result<(), ChatError> {
         let place = place_of(anchor)?;
-        let key = (place.target().get(), user.to_owned());
         // What the token of the interaction is too old for, the bot's own says in a direct message.
-        if let Some(aside) = self.asides.get(&key).await
+        if let Some(aside) = self.asked(&place).await
             && self.aside(&aside, message).await.is_ok()
         {
             return Ok(());
@@ -191,25 +195,59 @@ impl Discord {
         }
     }
 
+    /// The interaction that asked, as long as it can be answered.
+    async fn asked(&self, place: &Place) -> Option<Aside> {
+        self.asides.get(&place.interaction?).await
+    }
+
     /// Answers an interaction to the person alone.
     async fn aside(&self, aside: &Aside, message: &Message) -> Result<(), ChatError> {
         for part in render(message) {
             let mut body = body(&part);
-            if aside.deferred.load(Ordering::Relaxed) {
-                timely(self.http.edit_original_interaction_response(&aside.token, &body, Vec::new())).await?;
-                aside.deferred.store(false, Ordering::Relaxed);
+            if aside.deferred.swap(false, Ordering::Relaxed) {
+                let edited = aside.timely(|| self.http.edit_original_interaction_response(&aside.token, &body, Vec::new()));
+                edited.await.inspect_err(|_| aside.deferred.store(true, Ordering::Relaxed))?;
             } else {
                 body["flags"] = json!(SUPPRESS_EMBEDS | EPHEMERAL);
-                timely(self.http.create_followup_message(&aside.token, &body, Vec::new())).await?;
+                aside.timely(|| self.http.create_followup_message(&aside.token, &body, Vec::new())).await?;
             }
         }
         Ok(())
     }
 
+    /// What a command asked for is answered where everybody sees it: its person is no longer shown that the bot thinks.
+    async fn stop_thinking(&self, aside: &Aside) {
+        if !aside.deferred.swap(false, Ordering::Relaxed) {
+            return;
+        }
+        if let Err(error) = aside.timely(async || self.http.delete_original_interaction_response(&aside.token).await).await {
+            tracing::info!(%error, "discord goes on showing that the bot thinks");
+        }
+    }
+
     /// The conversation of the bot with one person.
     async fn direct(&self, user: &str) -> Result<Place, ChatError> {
         let channel = timely(self.http.create_private_channel(&json!({ "recipient_id": user_id(user)? }))).await?;
-        Ok(Place { guild: None, channel: channel.id, thread: None, opens: None })
+        Ok(Place::channel(None, channel.id))
+    }
+}
+
+/// How long the first answer to an interaction may be on its way to Discord, and how often it is looked whether it is there.
+const FIRST_ANSWER: Duration = Duration::from_secs(3);
+const FIRST_ANSWER_AGAIN: Duration = Duration::from_millis(100);
+
+impl Aside {
+    /// Waits for an answer to a call with the token, which Discord does not know before the first answer is there.
+    async fn timely<T, C: Future<Output = serenity::Result<T>> + Send>(&self, call: impl Fn() -> C + Send) -> Result<T, ChatError> {
+        loop {
+            match tokio::time::timeout(CALL_TIMEOUT, call()).await {
+                Ok(Err(error)) if code_of(&error) == Some(code::UNKNOWN_WEBHOOK) && self.since.elapsed() < FIRST_ANSWER => {
+                    tokio::time::sleep(FIRST_ANSWER_AGAIN).await;
+                }
+                Ok(answer) => return answer.map_err(|e| chat_error(&e)),
+                Err(_) => return Err(ChatError::MayHaveLanded("discord did not answer".into())),
+            }
+        }
     }
 }
 

@@ -74,10 +74,14 @@ impl Place {
         self.channel.starts_with('D')
     }
 
-    /// The thread of the port. A direct message is one conversation, whatever it replies to.
+    /// The thread of the port. Direct messages outside threads are one conversation; in the assistant pane each is a thread.
     pub fn thread(&self) -> ThreadKey {
-        let root = if self.is_dm() { None } else { self.thread_ts.clone() };
-        ThreadKey { platform: Platform::Slack, install: self.team.clone(), conversation: self.channel.clone(), root }
+        ThreadKey {
+            platform: Platform::Slack,
+            install: self.team.clone(),
+            conversation: self.channel.clone(),
+            root: self.thread_ts.clone(),
+        }
     }
 }
 
@@ -87,14 +91,17 @@ pub(crate) fn message_ref(place: &Place, ts: &str) -> MessageRef {
         let inside = Place { thread_ts: Some(ts.to_owned()), ..place.clone() };
         (inside.thread(), inside.anchor())
     });
-    MessageRef { place: format!("{}:{}:{ts}", place.team, place.channel), opens }
+    let thread = place.thread_ts.as_deref().filter(|thread| *thread != ts).map(|thread| format!("/{thread}")).unwrap_or_default();
+    MessageRef { place: format!("{}:{}:{ts}{thread}", place.team, place.channel), opens }
 }
 
 /// Where a message stands, and its time stamp. Addresses that were made when one workspace was all there is name none.
 pub(crate) fn place_of(message: &MessageRef) -> Option<(Place, &str)> {
-    let mut parts = message.place.rsplitn(3, ':');
+    let (message, thread) = message.place.split_once('/').map_or((message.place.as_str(), None), |(m, thread)| (m, Some(thread)));
+    let mut parts = message.rsplitn(3, ':');
     let (ts, channel) = (parts.next()?, parts.next()?);
-    Some((Place::channel(parts.next().unwrap_or_default().to_owned(), channel.to_owned()), ts))
+    let place = Place::channel(parts.next().unwrap_or_default().to_owned(), channel.to_owned());
+    Some((Place { thread_ts: thread.map(str::to_owned), ..place }, ts))
 }
 
 /// Reads a verified body: JSON for events, a form for commands and presses.
@@ -181,7 +188,7 @@ fn of_callback(callback: Callback, now_ms: i64) -> Option<Parsed> {
     let event = match callback.event {
         Happened::AppMention(words) => said(words, true, install, bot.as_deref(), id, now_ms)?,
         Happened::Message(words) => said(words, false, install, bot.as_deref(), id, now_ms)?,
-        Happened::MemberLeftChannel { user, channel } if bot.as_ref() == Some(&user) => {
+        Happened::ChannelLeft { channel } | Happened::GroupLeft { channel } => {
             beside(What::Left, Place::channel(install, channel), String::new(), id)
         }
         Happened::AppHomeOpened { user, channel, tab } if tab.as_deref().is_none_or(|tab| tab == "home") => {

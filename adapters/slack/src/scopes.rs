@@ -10,11 +10,13 @@ use hyper_util::rt::TokioExecutor;
 use slack_morphism::prelude::*;
 
 /// Every scope that the bot asks for, and what does not work without it; the manifest lists the same.
-pub const SCOPES: [(&str, &str); 12] = [
+pub const SCOPES: [(&str, &str); 14] = [
     ("app_mentions:read", "mentions are not heard"),
     ("assistant:write", "the assistant pane suggests nothing"),
     ("channels:history", "follow-ups in threads of public channels are not heard"),
+    ("channels:read", "the bot goes on as if it were in a public channel that it was removed from"),
     ("groups:history", "follow-ups in threads of private channels are not heard"),
+    ("groups:read", "the bot goes on as if it were in a private channel that it was removed from"),
     ("im:history", "direct messages are not heard"),
     ("im:write", "private answers fail where an ephemeral message cannot be shown"),
     ("chat:write", "nothing is answered"),

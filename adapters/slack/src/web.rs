@@ -139,17 +139,17 @@ impl Chat for Slack {
         match self.update_part(&place, ts, &first).await {
             Err(ChatError::Rejected(why)) => {
                 tracing::warn!(why, "slack refused the blocks; the words go out as text");
-                let text = text_only(message).into_iter().next().unwrap_or_default();
-                self.update_part(&place, ts, &text).await?;
+                parts = text_only(message).into_iter();
+                self.update_part(&place, ts, &parts.next().unwrap_or_default()).await?;
             }
             other => other?,
         }
         if message.partial {
             return Ok(());
         }
-        let place = Place { thread_ts: Some(ts.into()), ..place };
+        let inside = self.inside(&place, ts);
         for part in parts {
-            self.send_part(&place, &part).await?;
+            self.send_part(&inside, &part).await?;
         }
         Ok(())
     }
@@ -161,7 +161,11 @@ impl Chat for Slack {
     async fn whisper(&self, anchor: &Anchor, user: &str, message: &Message) -> Result<(), ChatError> {
         let place = Place::read(anchor).ok_or_else(|| ChatError::Gone("the address is not one of Slack".into()))?;
         if place.is_dm() {
-            return self.post(anchor, message).await.map(|_| ());
+            return match self.post(anchor, message).await {
+                // A command among other people: only the conversation with the bot is one that it can write to.
+                Err(ChatError::Gone(_) | ChatError::Forbidden(_)) => self.direct_message(&place, user, message).await,
+                other => other.map(|_| ()),
+            };
         }
         for part in render(message) {
             let mut body = part_body(&place.channel, &part);
@@ -375,7 +379,8 @@ pub(crate) fn chat_error(error: SlackClientError) -> ChatError {
                 | "invalid_thread_ts"
                 | "message_not_in_streaming_state"
                 | "stopped_by_user" => ChatError::Gone(words),
-                "fatal_error" | "internal_error" | "service_unavailable" | "request_timeout" => ChatError::MayHaveLanded(words),
+                "service_unavailable" => ChatError::Unreachable(words),
+                "fatal_error" | "internal_error" | "request_timeout" => ChatError::MayHaveLanded(words),
                 _ => ChatError::Forbidden(words),
             }
         }
@@ -384,6 +389,7 @@ pub(crate) fn chat_error(error: SlackClientError) -> ChatError {
             let why = e.cause.map_or_else(|| "connection failed".to_owned(), |c| c.to_string());
             if connect { ChatError::Unreachable(why) } else { ChatError::MayHaveLanded(why) }
         }
+        SlackClientError::HttpError(e) if e.status_code.as_u16() == 503 => ChatError::Unreachable(format!("HTTP {}", e.status_code)),
         SlackClientError::HttpError(e) if e.status_code.is_server_error() => ChatError::MayHaveLanded(format!("HTTP {}", e.status_code)),
         SlackClientError::HttpError(e) => ChatError::Forbidden(format!("HTTP {}", e.status_code)),
         SlackClientError::ProtocolError(e) => ChatError::MayHaveLanded(format!("its answer cannot be read: {}", e.json_error)),

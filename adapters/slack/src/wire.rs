@@ -68,8 +68,12 @@ fn install(team: Option<&String>, enterprise: Option<&String>, for_all: bool) ->
 pub(crate) enum Happened {
     AppMention(Words),
     Message(Words),
-    MemberLeftChannel {
-        user: String,
+    /// The bot was removed from a public channel, or left it.
+    ChannelLeft {
+        channel: String,
+    },
+    /// The same of a private one.
+    GroupLeft {
         channel: String,
     },
     AppHomeOpened {

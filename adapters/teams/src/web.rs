@@ -272,7 +272,9 @@ async fn read<T: for<'de> Deserialize<'de>>(answer: Response) -> Result<T, ChatE
         429 => ChatError::RateLimited(wait),
         404 | 410 => ChatError::Gone(words),
         400 | 413 => ChatError::Rejected(words),
-        412 | 502..=504 | 500 => ChatError::MayHaveLanded(words),
+        // Microsoft says of these that they are to be sent again.
+        412 | 502..=504 => ChatError::Unreachable(words),
+        500 => ChatError::MayHaveLanded(words),
         _ => ChatError::Forbidden(words),
     })
 }

@@ -46,14 +46,17 @@ impl Place {
 }
 
 /// The address of a message. What replies to it arrives in the same chat or topic.
-pub(crate) fn message_ref(chat: ChatId, id: MessageId) -> MessageRef {
-    MessageRef { place: format!("{chat}:{id}"), opens: None }
+pub(crate) fn message_ref(place: &Place, id: MessageId) -> MessageRef {
+    let topic = place.topic.map(|topic| format!("/{}", topic.0)).unwrap_or_default();
+    MessageRef { place: format!("{}:{id}{topic}", place.chat), opens: None }
 }
 
-/// Where a message is.
-pub(crate) fn address(at: &MessageRef) -> Option<(ChatId, MessageId)> {
-    let (chat, id) = at.place.split_once(':')?;
-    Some((ChatId(chat.parse().ok()?), MessageId(id.parse().ok()?)))
+/// Where a message is: its chat, itself, its topic.
+pub(crate) fn address(at: &MessageRef) -> Option<(ChatId, MessageId, Option<ThreadId>)> {
+    let (message, topic) = at.place.split_once('/').map_or((at.place.as_str(), None), |(message, topic)| (message, Some(topic)));
+    let (chat, id) = message.split_once(':')?;
+    let topic = topic.and_then(|topic| topic.parse().ok()).map(|topic| ThreadId(MessageId(topic)));
+    Some((ChatId(chat.parse().ok()?), MessageId(id.parse().ok()?), topic))
 }
 
 /// An event for the bot, if the update is one.
@@ -189,7 +192,7 @@ fn press(query: CallbackQuery, me: &Me, delivery: String, now_ms: i64) -> Option
         anchor: place.anchor(),
         sender: sender(&query.from),
         addressed: if place.is_private() { Addressed::Dm } else { Addressed::Mention },
-        what: What::Press { action, message: Some(message_ref(place.chat, carrier.id())) },
+        what: What::Press { action, message: Some(message_ref(&place, carrier.id())) },
         received_at_ms: now_ms,
     })
 }

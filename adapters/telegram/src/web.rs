@@ -57,7 +57,7 @@ impl Chat for Telegram {
     }
 
     async fn edit(&self, at: &MessageRef, message: &Message) -> Result<(), ChatError> {
-        let (chat, id) = address(at).ok_or_else(|| ChatError::Gone("the address is not one of Telegram".into()))?;
+        let (chat, id, topic) = address(at).ok_or_else(|| ChatError::Gone("the address is not one of Telegram".into()))?;
         self.pace(chat, message.partial).await?;
         if let Some(html) = self.rich_html(message) {
             let rich_message = InputRichMessage { html, skip_entity_detection: true };
@@ -69,22 +69,23 @@ impl Chat for Telegram {
         }
         let mut parts = render(message).into_iter();
         let first = parts.next().unwrap_or_default();
-        match self.edit_part(chat, id, first, Some(ParseMode::Html)).await {
+        let mut mode = Some(ParseMode::Html);
+        match self.edit_part(chat, id, first, mode).await {
             Err(ChatError::Rejected(why)) => {
                 tracing::warn!(why, "telegram refused the markup; the words go out as text");
-                parts = plain(message).into_iter();
+                (parts, mode) = (plain(message).into_iter(), None);
                 let first = parts.next().unwrap_or_default();
-                self.edit_part(chat, id, first, None).await?;
+                self.edit_part(chat, id, first, mode).await?;
             }
             other => other?,
         }
         if message.partial {
             return Ok(());
         }
-        let place = Place { bot: self.id.clone(), chat, topic: None, answers: (!chat.is_user()).then_some(id) };
+        let place = Place { bot: self.id.clone(), chat, topic, answers: (!chat.is_user()).then_some(id) };
         for part in parts {
             self.pace(chat, false).await?;
-            self.send_part(&place, part, Some(ParseMode::Html)).await?;
+            self.send_part(&place, part, mode).await?;
         }
         Ok(())
     }
@@ -187,7 +188,7 @@ impl Telegram {
             };
             match JsonRequest::new(self.bot.clone(), request).await {
                 Err(error) if self.refuses_rich(&error) => {}
-                other => return other.map(|sent| message_ref(place.chat, MessageId(sent.message_id))),
+                other => return other.map(|sent| message_ref(place, MessageId(sent.message_id))),
             }
         }
         match self.send_all(place, render(message), Some(ParseMode::Html)).await {
@@ -206,7 +207,7 @@ impl Telegram {
             let _ = self.pace(place.chat, false).await;
             self.send_raw(place, part, mode).await?;
         }
-        Ok(message_ref(place.chat, first))
+        Ok(message_ref(place, first))
     }
 
     async fn send_part(&self, place: &Place, part: Part, mode: Option<ParseMode>) -> Result<(), ChatError> {

@@ -328,6 +328,7 @@ pub(super) async fn callback(
         if state.answered.insert(token.clone(), kind).is_some() {
             return refused(400, 40_060, "Interaction has already been acknowledged.");
         }
+        state.think(&token, kind);
         StatusCode::NO_CONTENT.into_response()
     })
     .await
@@ -339,7 +340,23 @@ pub(super) async fn original(
     headers: HeaderMap,
     Json(body): Json<Value>,
 ) -> Response {
+    service.state().thinking.remove(&token);
     aside(&service, &token, &headers, "interaction original", &body).await
+}
+
+pub(super) async fn forget_original(
+    State(service): State<Arc<Service>>,
+    Path((_, token)): Path<(u64, String)>,
+    headers: HeaderMap,
+) -> Response {
+    call(&service, &headers, "interaction forgotten", &Value::Null, |state| {
+        if !state.interactions.contains_key(&token) || !state.answered.contains_key(&token) {
+            return refused(404, 10_015, "Unknown Webhook");
+        }
+        state.thinking.remove(&token);
+        StatusCode::NO_CONTENT.into_response()
+    })
+    .await
 }
 
 pub(super) async fn followup(

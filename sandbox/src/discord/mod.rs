@@ -79,7 +79,18 @@ pub(crate) struct State {
     /// How interactions were answered: their token, and the kind of the first answer.
     answered: HashMap<String, u64>,
     interactions: HashMap<String, (u64, u64)>,
+    /// Interactions whose person is shown that the bot thinks.
+    thinking: HashSet<String>,
     commands: Vec<Value>,
+}
+
+impl State {
+    /// Whoever is answered later sees that the bot thinks until then.
+    fn think(&mut self, token: &str, kind: u64) {
+        if kind == 5 {
+            self.thinking.insert(token.to_owned());
+        }
+    }
 }
 
 /// A message.
@@ -146,7 +157,7 @@ impl Discord {
             .route("/channels/{channel}/messages/{message}/threads", post(api::thread))
             .route("/interactions/{interaction}/{token}/callback", post(api::callback))
             .route("/webhooks/{application}/{token}", post(api::followup))
-            .route("/webhooks/{application}/{token}/messages/@original", patch(api::original));
+            .route("/webhooks/{application}/{token}/messages/@original", patch(api::original).delete(api::forget_original));
         let router = Router::new()
             .nest("/api/v10", api)
             .route("/", get(gateway::connect))

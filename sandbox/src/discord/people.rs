@@ -62,6 +62,11 @@ impl Discord {
             .0
     }
 
+    /// How many people are shown that the bot thinks.
+    pub fn thinking(&self) -> usize {
+        self.service.state().thinking.len()
+    }
+
     /// The tokens of all interactions so far end, as they do after fifteen minutes.
     pub fn end_interactions(&self) {
         self.service.state().interactions.clear();
@@ -189,8 +194,13 @@ impl Service {
             let token = format!("interaction-{id}");
             state.interactions.insert(token.clone(), (channel, from));
             let direct = (900..1_000).contains(&channel);
+            let place = match state.threads.get(&channel) {
+                Some(parent) => json!({ "id": channel.to_string(), "type": 11, "parent_id": parent.to_string(), "name": "thread" }),
+                None if direct => json!({ "id": channel.to_string(), "type": 1 }),
+                None => json!({ "id": channel.to_string(), "type": 0, "parent_id": "77", "name": "plan" }),
+            };
             let mut interaction = json!({
-                "id": id.to_string(), "application_id": APPLICATION.to_string(), "channel_id": channel.to_string(), "token": token, "version": 1,
+                "id": id.to_string(), "application_id": APPLICATION.to_string(), "channel_id": channel.to_string(), "channel": place, "token": token, "version": 1,
                 "locale": "en-GB", "entitlements": [], "attachment_size_limit": 10_485_760, "authorizing_integration_owners": {}, "app_permissions": "0",
             });
             if direct {
@@ -216,7 +226,9 @@ impl Service {
             let (status, answer) = self.post(&url, &interaction, false).await;
             let kind = answer["type"].as_u64();
             if let Some(kind) = kind {
-                self.state().answered.insert(token, kind);
+                let mut state = self.state();
+                state.think(&token, kind);
+                state.answered.insert(token, kind);
             }
             return Delivered { id: 0, status, answer: kind };
         }

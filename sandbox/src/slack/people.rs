@@ -202,7 +202,7 @@ impl Slack {
 
     /// The bot is removed from a channel.
     pub async fn remove_bot(&self, channel: &str) -> Delivered {
-        let event = json!({ "type": "member_left_channel", "user": BOT_USER, "channel": channel, "channel_type": "C", "team": self.workspace.team, "event_ts": "1.1" });
+        let event = json!({ "type": "channel_left", "channel": channel, "actor_id": "U1", "event_ts": "1.1" });
         Delivered { ts: String::new(), statuses: self.service.event(&self.workspace, event).await }
     }
 

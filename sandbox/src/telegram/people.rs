@@ -184,7 +184,10 @@ impl Service {
         let message = {
             let mut state = self.state();
             let id = state.next_id(chat);
-            state.strangers.remove(&from);
+            // Who writes to the bot itself may be written to.
+            if chat == from {
+                state.strangers.remove(&from);
+            }
             let message = Posted {
                 chat,
                 id,
