@@ -164,16 +164,20 @@ impl Live {
         (fresh && first && self.holds(&ticket).await).then_some(ticket)
     }
 
-    /// Whether a ticket still opens what it says: links may have been revoked.
+    /// Whether a ticket still opens what it says: links and keys may have been revoked.
     async fn holds(&self, ticket: &Ticket) -> bool {
-        let Holder::Viewer(link) = &ticket.holder else { return true };
-        match self.parts.store.links_revoked_until(&link.session).await {
-            Ok(until_ms) => until_ms.is_some_and(|until_ms| link.made_ms > until_ms),
-            Err(error) => {
-                tracing::warn!(%error, "it is not known whether a link was revoked");
-                true
+        let store = &self.parts.store;
+        let held = match &ticket.holder {
+            Holder::Key { id, .. } => store.api_key(id).await.map(|key| key.is_some_and(|key| key.revoked_at_ms.is_none())),
+            Holder::Viewer(link) => {
+                let revoked = store.links_revoked_until(&link.session).await;
+                revoked.map(|until_ms| until_ms.is_some_and(|until_ms| link.made_ms > until_ms))
             }
-        }
+        };
+        held.unwrap_or_else(|error| {
+            tracing::warn!(%error, "it is not known whether a link or a key was revoked");
+            true
+        })
     }
 
     /// Room for a connection; pages of one session take only a part of it.
@@ -320,7 +324,7 @@ impl Connection {
                 _ = ping.tick() => {
                     anyhow::ensure!(std::mem::take(&mut alive), "it did not answer a ping");
                     if !self.live.holds(&self.ticket).await {
-                        self.close(close_code::POLICY, "the link has ended").await;
+                        self.close(close_code::POLICY, "the link or the key has ended").await;
                         return Ok(());
                     }
                     self.outlet.send(Message::Ping(Vec::new().into())).await?;

@@ -23,9 +23,9 @@ use api::{Api, Problem};
 use axum::Router;
 use axum::body::{Body, HttpBody};
 use axum::extract::DefaultBodyLimit;
-use axum::http::{HeaderName, Request, StatusCode};
+use axum::http::{HeaderName, HeaderValue, Request, StatusCode, header};
 use axum::middleware::{Next, from_fn};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use chat::Chats;
 use futures_util::{StreamExt, stream};
@@ -75,19 +75,38 @@ pub fn router(store: Store, more: Router, webhooks: Vec<(&'static str, Router)>)
         tracing::info_span!("http", id = id.get(..64).unwrap_or(id), method = %request.method(), path)
     };
     router
-        .layer(from_fn(metrics::measure))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(RequestBodyLimitLayer::new(MAX_BODY_BYTES))
         .layer(from_fn(body_deadline))
         .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, REQUEST_TIMEOUT))
         .layer(CatchPanicLayer::new())
+        .layer(from_fn(in_words))
+        .layer(from_fn(metrics::measure))
         .layer(tower_http::set_header::SetResponseHeaderLayer::if_not_present(
             HeaderName::from_static("x-content-type-options"),
-            axum::http::HeaderValue::from_static("nosniff"),
+            HeaderValue::from_static("nosniff"),
         ))
         .layer(PropagateRequestIdLayer::new(REQUEST_ID))
         .layer(TraceLayer::new_for_http().make_span_with(span))
         .layer(SetRequestIdLayer::new(REQUEST_ID, MakeRequestUuid))
+}
+
+/// What the layers answer by themselves, said as a problem like every other.
+async fn in_words(request: Request<Body>, next: Next) -> Response {
+    let response = next.run(request).await;
+    let kind = response.headers().get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
+    let is_ours = kind.is_some_and(|kind| kind.ends_with(b"json") || kind.starts_with(b"text/html"));
+    let problem = match response.status() {
+        _ if is_ours => return response,
+        StatusCode::PAYLOAD_TOO_LARGE => Problem::too_large(),
+        StatusCode::REQUEST_TIMEOUT => {
+            let detail = "This took too long and was given up; look whether it was carried out before you send it again.";
+            Problem::new(StatusCode::REQUEST_TIMEOUT, "too_slow", detail)
+        }
+        StatusCode::INTERNAL_SERVER_ERROR => Problem::from(anyhow::anyhow!("a request ended in a panic")),
+        _ => return response,
+    };
+    problem.into_response()
 }
 
 /// A body that is not here in time breaks off, however busily it trickles.

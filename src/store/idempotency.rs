@@ -42,6 +42,15 @@ impl Store {
         on_durable!(self, pool => sqlx::query(SET).bind(key).bind(name).bind(i32::from(status)).bind(body).execute(pool).await.map(|_| ()))
     }
 
+    /// Forgets a request that came to nothing.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn forget_request(&self, key: &str, name: &str) -> Result<(), sqlx::Error> {
+        const DELETE: &str = "DELETE FROM idempotent_requests WHERE key_id = $1 AND name = $2";
+        on_write!(self, pool => sqlx::query(DELETE).bind(key).bind(name).execute(pool).await.map(|_| ()))
+    }
+
     /// Forgets requests that began before this time.
     ///
     /// # Errors

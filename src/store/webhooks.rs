@@ -45,7 +45,7 @@ impl Store {
         Ok(on_write!(self, pool => sqlx::query(ADD).execute(pool).await?.rows_affected()))
     }
 
-    /// The webhooks that do not work, or that no thread needs any more, and that are to be looked after now.
+    /// The webhooks that are to be looked after now: whether they work, or since no thread needs them any more.
     ///
     /// # Errors
     /// When the database fails.
@@ -54,11 +54,15 @@ impl Store {
             "EXISTS (SELECT 1 FROM chat_sessions s JOIN threads t ON t.session_id = s.id WHERE s.sheet_id = webhooks.sheet_id)";
         let sql = |needed: bool| {
             let condition = if needed {
-                format!("{NEEDED} AND status IN ('WANTED', 'NEW_NOT_VERIFIED', 'DISABLED_VERIFICATION_FAILED', 'DISABLED_CALLBACK_FAILED')")
+                format!(
+                    "next_try_ms <= $1 AND {NEEDED} AND status IN
+                    ('WANTED', 'NEW_NOT_VERIFIED', 'ENABLED', 'DISABLED_VERIFICATION_FAILED', 'DISABLED_CALLBACK_FAILED')"
+                )
             } else {
-                format!("NOT {NEEDED}")
+                // One that works is not looked at before long, but is removed at once.
+                format!("(next_try_ms <= $1 OR (status = 'ENABLED' AND tries = 0)) AND NOT {NEEDED}")
             };
-            sqlx::AssertSqlSafe(format!("SELECT {COLUMNS} FROM webhooks WHERE next_try_ms <= $1 AND {condition}"))
+            sqlx::AssertSqlSafe(format!("SELECT {COLUMNS} FROM webhooks WHERE {condition}"))
         };
         let mut all = Vec::new();
         for needed in [true, false] {

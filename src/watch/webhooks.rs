@@ -17,6 +17,8 @@ const TURN: Duration = Duration::from_secs(60);
 /// First and longest wait before a webhook that does not come to work is tried again.
 const FIRST_WAIT: Duration = Duration::from_secs(60);
 const LONGEST_WAIT: Duration = Duration::from_secs(3600);
+/// How often it is looked whether a webhook still works: Smartsheet may have switched it off while nobody heard of it.
+const LOOKED_AT_EVERY: Duration = Duration::from_secs(3600);
 
 impl Watch {
     /// Looks after the webhooks that do not work or are not needed; nothing to do without an address that Smartsheet can call.
@@ -33,7 +35,11 @@ impl Watch {
                 continue;
             }
             let webhook = WebhookRecord { next_try_ms: turn, ..webhook };
-            let done = if needed { self.make_work(&webhook, &callback).await } else { self.remove(&webhook).await };
+            let done = match needed {
+                true if webhook.status == ENABLED => self.look_whether_it_works(&webhook, &callback).await,
+                true => self.make_work(&webhook, &callback).await,
+                false => self.remove(&webhook).await,
+            };
             if let Err(error) = done {
                 self.try_later(&webhook, &error.to_string()).await?;
             }
@@ -61,12 +67,24 @@ impl Watch {
         if enabled.status != ENABLED {
             anyhow::bail!("Smartsheet says {}: it could not call {callback}; check PUBLIC_BASE_URL", enabled.status);
         }
-        let next_try_ms = self.parts.clock.now_ms();
+        let next_try_ms = self.parts.clock.now_ms() + LOOKED_AT_EVERY.as_millis() as i64;
         self.parts.store.set_webhook(&WebhookRecord { status: enabled.status, tries: 0, next_try_ms, ..record }).await?;
         // What happened before it worked was not told.
         self.parts.sheets.changed(wanted.sheet, Writer::Others);
         tracing::info!(sheet = %wanted.sheet, webhook = id, "a webhook works");
         Ok(())
+    }
+
+    /// A webhook that Smartsheet has switched off, or that calls another address, is made to work again.
+    async fn look_whether_it_works(&self, known: &WebhookRecord, callback: &str) -> anyhow::Result<()> {
+        let all = self.parts.sheets.client().webhooks(&Identity::Service).await?;
+        let works = |w: &Webhook| Some(w.id) == known.webhook_id && w.status == ENABLED && w.callback_url == callback;
+        if !all.iter().any(works) {
+            tracing::warn!(sheet = %known.sheet, "a webhook has stopped working without a word; it is made to work again");
+            return self.make_work(known, callback).await;
+        }
+        let next_try_ms = self.parts.clock.now_ms() + LOOKED_AT_EVERY.as_millis() as i64;
+        Ok(self.parts.store.set_webhook(&WebhookRecord { next_try_ms, ..known.clone() }).await?)
     }
 
     async fn remove(&self, webhook: &WebhookRecord) -> anyhow::Result<()> {

@@ -70,7 +70,10 @@ async fn bodies_without_end_are_answered_before_they_are_read() {
         let chunks = futures_util::stream::repeat_with(|| Ok::<_, std::io::Error>(vec![b'['; 64 << 10]));
         let endless = http.post(format!("http://{}{path}", world.app.address)).body(reqwest::Body::wrap_stream(chunks)).send();
         match timeout(CUT, endless).await.expect("it ends") {
-            Ok(answer) => assert!(matches!(answer.status().as_u16(), 413 | 401), "{path}: {}", answer.status()),
+            Ok(answer) => {
+                assert!(matches!(answer.status().as_u16(), 413 | 401), "{path}: {}", answer.status());
+                assert_eq!(answer.headers()["content-type"], "application/problem+json", "{path}");
+            }
             // The socket was closed while we were still sending.
             Err(error) => assert!(error.is_request() || error.is_body(), "{error}"),
         }

@@ -227,6 +227,14 @@ async fn what_may_work_later_is_told_apart_from_what_is_not_there() {
         problem["detail"].as_str().unwrap().contains("SMARTSHEET_ACCESS_TOKEN") && !problem.to_string().contains("an-old-token"),
         "{problem}"
     );
+    // The same request may be sent again with the same key: what came to nothing is not kept.
+    let writer = Program::new(&world, "writer", &Scope::ALL).await;
+    for _ in 0..2 {
+        let request =
+            writer.request(Method::POST, "/api/sessions").header("Idempotency-Key", "one").json(&json!({ "sheet": "Project Plan" }));
+        let answer = request.send().await.unwrap();
+        assert_eq!((answer.status().as_u16(), answer.headers()["idempotent-replayed"].to_str().unwrap()), (503, "false"));
+    }
     world.end().await;
 }
 

@@ -126,6 +126,13 @@ async fn a_change_made_elsewhere_is_told_by_a_webhook() {
     assert_eq!(world.sheets.world().webhooks_of("Project Plan"), ["ENABLED"]);
     let missed = json.next_of("sheet_update").await;
     assert_eq!(missed["changed"][0]["id"], json!(row.to_string()));
+    // One that was switched off without a word is found when it is looked at, within the hour.
+    world.sheets.world().silence_webhooks("Project Plan");
+    world.app.watch.look_after_webhooks().await.unwrap();
+    assert_eq!(world.sheets.world().webhooks_of("Project Plan"), ["DISABLED_CALLBACK_FAILED"], "it is not asked for all the time");
+    world.clock.advance(Duration::from_secs(3_601));
+    world.app.watch.look_after_webhooks().await.unwrap();
+    world.sheets.until(|w| w.webhooks_of("Project Plan") == ["ENABLED"]).await.unwrap();
     // Nobody needs it any more.
     world.app.store.forget_conversation(&world.console.thread()).await.unwrap();
     world.app.watch.look_after_webhooks().await.unwrap();
@@ -271,6 +278,11 @@ async fn live_connections_are_only_for_those_who_may() {
         wire.0.send(Message::Text(nonsense.into())).await.unwrap();
         assert_eq!(wire.next().await["code"], "not_valid", "{nonsense}");
     }
+    let revoked = reader.post("/api/ws-ticket", json!({})).await.body["ticket"].as_str().unwrap().to_owned();
+    for key in world.app.store.api_keys().await.unwrap().iter().filter(|key| key.name == "reader") {
+        world.app.store.revoke_api_key(&key.id, world.clock.now_ms()).await.unwrap();
+    }
+    assert_eq!(refused(&revoked, None).await, Some(401), "a revoked key opens nothing");
     let late = other.post("/api/ws-ticket", json!({})).await.body["ticket"].as_str().unwrap().to_owned();
     world.clock.advance(Duration::from_secs(61));
     assert_eq!(refused(&late, None).await, Some(401), "and not for long");

@@ -10,6 +10,7 @@ use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
+use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
 
@@ -31,6 +32,20 @@ pub(super) async fn once(State(api): State<Arc<Api>>, caller: Caller, request: R
     // It goes on when the caller hangs up: the same request, sent again, gets its answer.
     let answered = tokio::spawn(async move { answer(&api, &caller, request, next).await }).await;
     answered.unwrap_or_else(|e| Err(anyhow::Error::from(e).into())).unwrap_or_else(IntoResponse::into_response)
+}
+
+/// Whether an answer says that nothing was carried out, and that the request is to be sent again.
+fn try_again(status: StatusCode, body: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct Code {
+        code: String,
+    }
+    let code = || serde_json::from_slice::<Code>(body).map(|c| c.code).unwrap_or_default();
+    match status {
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => true,
+        StatusCode::CONFLICT => code() == "not_approved",
+        _ => false,
+    }
 }
 
 async fn answer(api: &Api, caller: &Caller, request: Request, next: Next) -> Result<Response, Problem> {
@@ -63,7 +78,12 @@ async fn answer(api: &Api, caller: &Caller, request: Request, next: Next) -> Res
     let response = next.run(Request::from_parts(parts, Body::from(bytes))).await;
     let (mut parts, body) = response.into_parts();
     let bytes = axum::body::to_bytes(body, MAX_ANSWER_BYTES).await.map_err(anyhow::Error::from)?;
-    store.answer_request(caller.id(), &name, parts.status.as_u16(), &String::from_utf8_lossy(&bytes)).await?;
+    if try_again(parts.status, &bytes) {
+        // Nothing was carried out: the same request may be sent again, with the same key.
+        store.forget_request(caller.id(), &name).await?;
+    } else {
+        store.answer_request(caller.id(), &name, parts.status.as_u16(), &String::from_utf8_lossy(&bytes)).await?;
+    }
     parts.headers.insert(REPLAYED, HeaderValue::from_static("false"));
     Ok(Response::from_parts(parts, Body::from(bytes)))
 }

@@ -54,6 +54,11 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, "not_found", format!("There is no such {what}, or it is not yours."))
     }
 
+    /// There is more of the body than anybody needs.
+    pub fn too_large() -> Self {
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "The body is larger than 1 MB.")
+    }
+
     /// The same, to be tried again later.
     pub fn after(mut self, wait: Duration) -> Self {
         self.retry_after = Some(wait);

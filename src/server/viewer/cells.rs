@@ -55,7 +55,9 @@ pub(super) fn shown(snapshot: &Snapshot, row: &SnapshotRow, at: usize) -> Shown 
     let link = link.map(|(_, url)| url.to_string()).or_else(|| Some(text.clone()));
     let link = link.filter(|l| l.starts_with("https://") || l.starts_with("http://"));
     if matches!(kind(column), "pick" | "person") && link.is_none() && !text.is_empty() {
-        return Shown { text: String::new(), chips: text.split(", ").map(str::to_owned).collect(), link };
+        let several = column.kind.starts_with("MULTI_");
+        let chips = if several { text.split(", ").map(str::to_owned).collect() } else { vec![text] };
+        return Shown { text: String::new(), chips, link };
     }
     Shown { text, chips: Vec::new(), link }
 }

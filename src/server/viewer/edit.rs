@@ -4,7 +4,7 @@ use super::Viewer;
 use super::visit::Visit;
 use crate::changes::{Location, NewRowRequest, SetRequest, propose};
 use crate::server::api::{Body, Problem, Result};
-use crate::sheet::{Cell, Snapshot, SnapshotColumn, coerce};
+use crate::sheet::{Cell, Snapshot, SnapshotColumn, Style, coerce};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -59,7 +59,8 @@ pub(super) async fn cell(State(viewer): State<Arc<Viewer>>, visit: Visit, Body(e
     let ids = edited.row.parse().ok().zip(edited.column.parse().ok());
     let (row, column) = ids.ok_or_else(|| Problem::not_found("cell"))?;
     let Some((value, column)) = value_of(&snapshot, row, column) else { return Ok(conflict(None)) };
-    let wanted = coerce(column, &edited.value, &snapshot.people(), viewer.api.parts.clock.today());
+    let typed = typed(column, edited.value);
+    let wanted = coerce(column, &typed, &snapshot.people(), viewer.api.parts.clock.today());
     let wanted = wanted.map_err(|words| Problem::from(crate::error::told(words)))?;
     if Cell::same(&value, &wanted.value) {
         return Ok(Json(json!({ "value": value, "display": wanted.shown })).into_response());
@@ -67,12 +68,14 @@ pub(super) async fn cell(State(viewer): State<Arc<Viewer>>, visit: Visit, Body(e
     if !Cell::same(&value, &edited.was) {
         return Ok(conflict(shown(&snapshot, row, column.id)));
     }
-    let set = [SetRequest { column: column.title.clone(), value: edited.value, expression: None }];
+    let set = [SetRequest { column: column.title.clone(), value: typed, expression: None }];
     let draft = propose::update(&snapshot, &format!("row_id = {row}"), &set, viewer.api.parts.clock.today()).await?;
     match viewer.api.write(&caller, &snapshot, draft).await {
         Ok(written) => {
-            let answer =
-                json!({ "value": wanted.value, "display": wanted.shown, "change": written.change_id, "warnings": written.warnings });
+            let answer = json!({
+                "value": wanted.value, "display": wanted.shown, "status": written.status, "change": written.change_id,
+                "warnings": written.warnings,
+            });
             Ok(Json(answer).into_response())
         }
         Err(problem) if problem.code == "conflict" => {
@@ -80,6 +83,15 @@ pub(super) async fn cell(State(viewer): State<Arc<Viewer>>, visit: Visit, Body(e
             Ok(conflict(shown(&now, row, column.id)))
         }
         Err(problem) => Err(problem),
+    }
+}
+
+/// What somebody typed, as Smartsheet's own grid takes it: a number is a number, in a column of percents one of percents.
+fn typed(column: &SnapshotColumn, value: Value) -> Value {
+    let Some(text) = value.as_str().map(str::trim).filter(|_| column.kind == "TEXT_NUMBER") else { return value };
+    match text.parse::<f64>() {
+        Ok(n) if n.is_finite() && n.to_string() == text => json!(if column.style == Style::Percent { n / 100.0 } else { n }),
+        _ => value,
     }
 }
 

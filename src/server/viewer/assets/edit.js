@@ -14,7 +14,8 @@ function controlOf(column, entry, people) {
     select.append(...options.map((text) => control('option', { value: text, textContent: text || '(empty)', selected: text === current })));
     return select;
   }
-  const value = column.kind === 'number' ? String(valueOf(entry) ?? '') : textOf(entry);
+  const bare = column.kind === 'number' && !textOf(entry).endsWith('%');
+  const value = bare ? String(valueOf(entry) ?? '') : textOf(entry);
   if (value.includes('\n')) return control('textarea', { value, maxLength: 4000 });
   const day = column.type === 'DATE' && /^(\d{4}-\d{2}-\d{2})?$/.test(value);
   const input = control('input', { type: day ? 'date' : 'text', value, maxLength: 4000 });
@@ -107,8 +108,9 @@ export class Editor {
     if (answer.ok) {
       known.entry = entryOf(answer.body);
       this.put(column, id, known.entry, typed);
-      const undo = answer.body.change && ['Undo', () => this.undo(answer.body.change)];
-      const words = answer.body.status === 'under_way' ? 'On its way, but not written yet.' : 'Saved.';
+      const late = answer.body.status === 'under_way';
+      const undo = !late && answer.body.change && ['Undo', () => this.undo(answer.body.change)];
+      const words = late ? 'On its way, but not written yet.' : 'Saved.';
       this.say([words, ...(answer.body.warnings ?? [])].join(' '), undo ? [undo] : []);
     } else if (answer.status === 409 && answer.body.now) {
       known.entry = entryOf(answer.body.now);

@@ -186,7 +186,7 @@ export class Grid {
       Object.assign(anchor, { href: link, target: '_blank', rel: 'noopener noreferrer nofollow', tabIndex: -1, textContent: text });
       cell.replaceChildren(anchor);
     } else if ((column.kind === 'pick' || column.kind === 'person') && text) {
-      const parts = text.split(', ');
+      const parts = column.type.startsWith('MULTI_') ? text.split(', ') : [text];
       const one = parts.length === 1 && cell.childElementCount === 1 && cell.firstChild.className === 'chip';
       if (one) cell.firstChild.firstChild.data = text;
       else cell.replaceChildren(...parts.map((part) => Object.assign(element('span', 'chip'), { textContent: part })));
