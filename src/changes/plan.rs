@@ -185,6 +185,21 @@ impl Plan {
         to_raw_value(self)
     }
 
+    /// The entries at these positions alone, of a plan for rows.
+    pub fn part(mut self, keep: impl Fn(usize) -> bool) -> Self {
+        fn only<T>(rows: &mut Vec<T>, keep: impl Fn(usize) -> bool) {
+            let mut at = 0..;
+            rows.retain(|_| at.next().is_some_and(&keep));
+        }
+        match &mut self {
+            Self::Update { rows } => only(rows, keep),
+            Self::Add { rows, .. } => only(rows, keep),
+            Self::Delete { rows } | Self::Restore { rows } => only(rows, keep),
+            _ => {}
+        }
+        self
+    }
+
     /// How many entries the journal has for it.
     pub fn units(&self) -> usize {
         match self {

@@ -168,7 +168,7 @@ impl Shown {
         if *done > 0 && self.job.kind != UNDO {
             buttons.push(button("Undo", "jobundo"));
         }
-        if failed + open > 0 && Kind::named(&self.job.kind).is_some() {
+        if failed + open > 0 && self.job.kind != UNDO {
             buttons.push(button(again, "jobretry"));
         }
         if !buttons.is_empty() {

@@ -3,10 +3,10 @@
 use super::propose::Prepared;
 use super::runner::{AT_ONCE, PER_PERSON};
 use super::{BULK_UPDATE, Jobs, Kind, Parameters, UNDO, report, short};
-use crate::changes::{self, SetRequest};
-use crate::error::{Result, told};
+use crate::changes::{self, CANCELLED, Plan, SetRequest};
+use crate::error::{Result, Trouble, told};
 use crate::smartsheet::Identity;
-use crate::store::{Asker, Change, Job, JobRow, JobRowState, JobStatus, Place};
+use crate::store::{Asker, Change, Job, JobRow, JobRowState, JobStatus, Place, RowState};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -149,10 +149,13 @@ impl Jobs {
         if !old.status.ended() {
             return Err(told("That job is still running."));
         }
+        if Kind::named(&old.kind).is_none() {
+            return self.retry_change(&old).await;
+        }
         let open = |r: &JobRow| !matches!(r.state, JobRowState::Written | JobRowState::Skipped);
         let failed: Vec<JobRow> = self.parts.store.job_rows(&old.id).await?.into_iter().filter(open).collect();
         if failed.is_empty() {
-            return Err(told("No row of that job failed, so there is nothing to do again."));
+            return Err(nothing_failed());
         }
         let anew = |(seq, row): (usize, JobRow)| JobRow {
             seq: seq as i64,
@@ -162,6 +165,36 @@ impl Jobs {
         };
         let rows: Vec<JobRow> = failed.into_iter().enumerate().map(anew).collect();
         self.follow(&old, &format!("{}|retry", old.id), &old.kind, old.parameters.clone(), &rows).await
+    }
+
+    /// The entries of a large change that were refused, or not reached before it was cancelled, as a change of its own. What
+    /// others have changed meanwhile is left alone again.
+    async fn retry_change(&self, old: &Job) -> Result<Job> {
+        let (store, now_ms) = (&self.parts.store, self.parts.clock.now_ms());
+        let change = store.change(old.parameters["change"].as_str().unwrap_or_default()).await?.ok_or_else(nothing_failed)?;
+        let entries = store.change_rows(&change.id).await?;
+        let open = |at: usize| entries.get(at).is_some_and(|e| e.state == RowState::Failed || e.reason.as_deref() == Some(CANCELLED));
+        let plan = Plan::read(&change.plan)?.part(open);
+        if plan.units() == 0 {
+            return Err(nothing_failed());
+        }
+        let id = self.next_id(&format!("{}|retry", old.id)).await?;
+        let change = Change {
+            id: format!("{id}-change"),
+            job_id: Some(id.clone()),
+            plan: plan.kept()?,
+            applying: true,
+            created_at_ms: now_ms,
+            ..change
+        };
+        let mut parameters = old.parameters.clone();
+        parameters["change"] = json!(change.id);
+        let job = Job { total: plan.units() as i64, ..Job::queued(id, &old.kind, parameters, &old.place(), now_ms) };
+        if !store.begin_job_of_change(&job, &change, job.total).await? {
+            return Err(asked_for_already());
+        }
+        self.wake();
+        Ok(job)
     }
 
     /// Takes a job back: as a new job.
@@ -183,21 +216,34 @@ impl Jobs {
 
     /// Queues a job that follows from another one. The same name is queued once, and again when that came to nothing.
     async fn follow(&self, old: &Job, name: &str, kind: &str, parameters: Value, rows: &[JobRow]) -> Result<Job> {
+        let id = self.next_id(name).await?;
+        let total = if rows.is_empty() { old.total } else { rows.len() as i64 };
+        let job = Job { total, ..Job::queued(id, kind, parameters, &old.place(), self.parts.clock.now_ms()) };
+        if !self.parts.store.add_job(&job, rows).await? {
+            return Err(asked_for_already());
+        }
+        self.wake();
+        Ok(job)
+    }
+
+    /// The id of the next job of this name.
+    async fn next_id(&self, name: &str) -> Result<String> {
         for attempt in 1.. {
             let id = uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, format!("{name}|{attempt}").as_bytes()).to_string();
             match self.parts.store.job(&id).await?.map(|j| j.status) {
-                Some(JobStatus::Failed | JobStatus::Cancelled) => continue,
+                Some(JobStatus::Failed | JobStatus::Cancelled) => {}
                 Some(_) => break,
-                None => {}
+                None => return Ok(id),
             }
-            let total = if rows.is_empty() { old.total } else { rows.len() as i64 };
-            let job = Job { total, ..Job::queued(id, kind, parameters, &old.place(), self.parts.clock.now_ms()) };
-            if !self.parts.store.add_job(&job, rows).await? {
-                break;
-            }
-            self.wake();
-            return Ok(job);
         }
-        Err(told("That was asked for already; `jobs` tells how far it is."))
+        Err(asked_for_already())
     }
+}
+
+fn nothing_failed() -> Trouble {
+    told("No row of that job failed, so there is nothing to do again.")
+}
+
+fn asked_for_already() -> Trouble {
+    told("That was asked for already; `jobs` tells how far it is.")
 }

@@ -163,11 +163,18 @@ async fn a_large_change_is_a_job_that_can_be_cancelled_and_taken_back() {
     let written = north(&world) - before;
     assert!(written > 0 && written < 1_500 && written.is_multiple_of(500), "{written}");
     assert!(
-        said.contains("Cancelled: set Group 1 in 1,500 rows") && said.contains(&format!("{written} of 1500 rows were written")),
+        said.contains("Cancelled: set Group 1 in 1,500 rows")
+            && said.contains(&format!("{written} of 1500 rows were written"))
+            && said.contains("Do the rest"),
         "{said}"
     );
     type_and_wait(&world, "undo").await;
     assert_eq!(north(&world), before);
+    // What was not reached is done after all, and that alone.
+    let rest = world.app.jobs.retry(&jobs[0].id, &world.asker("lee")).await.unwrap();
+    world.app.jobs.until_idle().await.unwrap();
+    assert_eq!(rest.total as usize, 1_500 - written);
+    assert_eq!(north(&world), before + 1_500 - written);
     world.end().await;
 }
 
