@@ -109,7 +109,7 @@ impl Bot {
         };
         let Ok(chat) = self.chat(event.incoming.thread.platform) else { return };
         let message = Message::text(&told);
-        if matches!(event.incoming.what, What::Press { .. }) || self.is_private(event).await.unwrap_or(false) {
+        if matches!(event.incoming.what, What::Press { .. } | What::Filled { .. }) || self.is_private(event).await.unwrap_or(false) {
             if let Err(error) = self.tell_alone(event, &message).await {
                 tracing::warn!(%error, event = event.id, "an error could not be told");
             }

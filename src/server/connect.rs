@@ -55,7 +55,7 @@ pub(super) fn router(accounts: Accounts, chats: Chats) -> Router {
 }
 
 fn ended() -> Response {
-    notice(StatusCode::GONE, "This link does not work any more", "Say `connect` to the bot: it gives you a new one.")
+    notice(StatusCode::GONE, "This link does not work any more", "Say “connect” to the bot: it gives you a new one.")
 }
 
 /// Who is about to connect an account; whoever unfurls links may look as often as they like.
@@ -88,7 +88,7 @@ async fn end(State(desk): State<Arc<Desk>>, headers: HeaderMap, Query(answer): Q
         return notice(
             StatusCode::FORBIDDEN,
             "This took too long, or began in another browser",
-            "Open the link that the bot gave you again, or say `connect` for a new one.",
+            "Open the link that the bot gave you again, or say “connect” for a new one.",
         );
     };
     let Some(code) = answer.code else {
@@ -102,7 +102,7 @@ async fn end(State(desk): State<Arc<Desk>>, headers: HeaderMap, Query(answer): Q
         }
         Err(error) => {
             tracing::warn!(error = format!("{error:#}"), "an account could not be connected");
-            let detail = "If this page was opened twice, the account is connected already; otherwise say `connect` to the bot once more.";
+            let detail = "If this page was opened twice, the account is connected already; otherwise say “connect” to the bot once more.";
             notice(StatusCode::BAD_GATEWAY, "Smartsheet did not let the account be connected", detail)
         }
     }

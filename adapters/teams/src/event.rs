@@ -50,6 +50,8 @@ pub(crate) struct Account {
     pub id: String,
     pub name: Option<String>,
     pub role: Option<String>,
+    /// Of the one who receives: nobody else sees the message.
+    pub is_targeted: bool,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -235,11 +237,14 @@ fn said(activity: &Activity) -> Option<(What, Addressed)> {
     let words = unescaped(&text);
     let words = words.split(' ').filter(|w| !w.is_empty()).collect::<Vec<_>>().join(" ").trim().to_owned();
     let command = words.strip_prefix(COMMAND).filter(|rest| rest.is_empty() || rest.starts_with(' ')).map(str::trim);
+    // A slash command is seen by nobody else, and its answer neither.
+    let alone = activity.recipient.is_targeted;
     let what = match command {
         Some(rest) => What::Command { text: rest.to_owned() },
+        None if alone => What::Command { text: words.trim_start_matches('/').to_owned() },
         None => What::Text { text: words },
     };
-    Some((what, addressed(activity, mentioned)))
+    Some((what, addressed(activity, mentioned || alone)))
 }
 
 /// The bot is called `28:APPLICATION`, or by the application alone.
@@ -288,6 +293,12 @@ mod tests {
         let event = heard("and <at>Chat Sheet</at>?", &inside, "29:mia").expect("heard");
         assert_eq!((event.addressed, event.what), (Addressed::FollowUp, What::Text { text: "and @Chat Sheet?".into() }));
         assert_eq!((event.thread.conversation.as_str(), event.thread.root.as_deref()), ("19:plan@thread.tacv2", Some("3")));
+        let targeted = json!({
+            "type": "message", "id": "6", "text": "/help", "serviceUrl": "https://smba.trafficmanager.net/emea/", "channelId": "msteams",
+            "from": { "id": "29:lee", "name": "Lee" }, "recipient": { "id": "28:app", "isTargeted": true }, "conversation": inside,
+        });
+        let event = parse(&serde_json::from_value(targeted).expect("an activity"), 0).expect("for the bot");
+        assert_eq!((event.addressed, event.what), (Addressed::Mention, What::Command { text: "help".into() }), "by the menu of slash commands");
         let alone = json!({ "id": "a:1", "conversationType": "personal", "tenantId": "t" });
         let event = heard("/sheet use Budget", &alone, "").expect("for the bot");
         assert_eq!((event.addressed, event.what, event.thread.root), (Addressed::Dm, What::Command { text: "use Budget".into() }, None));
