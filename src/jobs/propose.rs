@@ -161,6 +161,7 @@ impl Jobs {
         let parameters = serde_json::to_value(&proposed.parameters)?;
         let job = Job {
             status: JobStatus::Created,
+            progress: proposed.rows.iter().filter(|r| r.is_asked()).count() as i64,
             total: proposed.rows.len() as i64,
             ..Job::queued(proposal.id.clone(), proposed.kind.name, parameters, &place, proposal.created_at_ms)
         };

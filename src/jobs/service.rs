@@ -218,7 +218,8 @@ impl Jobs {
     async fn follow(&self, old: &Job, name: &str, kind: &str, parameters: Value, rows: &[JobRow]) -> Result<Job> {
         let id = self.next_id(name).await?;
         let total = if rows.is_empty() { old.total } else { rows.len() as i64 };
-        let job = Job { total, ..Job::queued(id, kind, parameters, &old.place(), self.parts.clock.now_ms()) };
+        let progress = rows.iter().filter(|r| r.is_asked()).count() as i64;
+        let job = Job { progress, total, ..Job::queued(id, kind, parameters, &old.place(), self.parts.clock.now_ms()) };
         if !self.parts.store.add_job(&job, rows).await? {
             return Err(asked_for_already());
         }

@@ -24,6 +24,13 @@ pub struct JobRow {
     pub reason: Option<String>,
 }
 
+impl JobRow {
+    /// Whether the model has just been asked for it; what becomes of its answer later is no progress of its own.
+    pub fn is_asked(&self) -> bool {
+        self.state == JobRowState::Answered || (self.state == JobRowState::Failed && self.answer.is_none())
+    }
+}
+
 /// Where a row of a job stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum JobRowState {
@@ -125,14 +132,13 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn set_job_rows(&self, job: &str, fence: i64, rows: &[JobRow]) -> Result<bool, sqlx::Error> {
-        const HOLD: &str = "UPDATE jobs SET attempts = 0 WHERE id = $1 AND fence = $2 AND status = 'processing'";
+        const HOLD: &str = "UPDATE jobs SET progress = progress + $3, attempts = 0 WHERE id = $1 AND fence = $2 AND status = 'processing'";
         const KEEP: &str = "UPDATE job_rows SET answer = $3 WHERE job_id = $1 AND seq = $2";
         const SET: &str = "UPDATE job_rows SET state = $4, reason = $5 WHERE job_id = $1 AND seq BETWEEN $2 AND $3";
-        const COUNT: &str =
-            "UPDATE jobs SET progress = (SELECT count(*) FROM job_rows WHERE job_id = $1 AND state <> 'pending') WHERE id = $1";
+        let asked = rows.iter().filter(|r| r.is_asked()).count();
         on_write!(self, pool => {
             let mut tx = pool.begin().await?;
-            let held = sqlx::query(HOLD).bind(job).bind(fence).execute(&mut *tx).await?.rows_affected();
+            let held = sqlx::query(HOLD).bind(job).bind(fence).bind(i32::try_from(asked).unwrap_or(0)).execute(&mut *tx).await?.rows_affected();
             if held == 0 {
                 return Ok(false);
             }
@@ -144,7 +150,6 @@ impl Store {
                 }
                 sqlx::query(SET).bind(job).bind(row.seq).bind(last).bind(row.state.as_str()).bind(&row.reason).execute(&mut *tx).await?;
             }
-            sqlx::query(COUNT).bind(job).execute(&mut *tx).await?;
             tx.commit().await?;
             Ok(true)
         })

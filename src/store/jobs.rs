@@ -248,7 +248,7 @@ macro_rules! insert_job {
     ($tx:expr, $j:expr) => {
         sqlx::query(
             "INSERT INTO jobs (id, kind, parameters, status, progress, total, session_id, thread_key, anchor, asker, identity, sheet_id, message, created_at_ms)
-            VALUES ($1, $2, $3, $4, 0, $5, $6, $7, $8, $9, $10, $11, $12, $13) ON CONFLICT (id) DO NOTHING",
+            VALUES ($1, $2, $3, $4, $14, $5, $6, $7, $8, $9, $10, $11, $12, $13) ON CONFLICT (id) DO NOTHING",
         )
         .bind(&$j.id)
         .bind(&$j.kind)
@@ -263,6 +263,7 @@ macro_rules! insert_job {
         .bind($j.sheet.to_string())
         .bind($j.message.as_ref().map(Json))
         .bind($j.created_at_ms)
+        .bind(i32::try_from($j.progress).unwrap_or(i32::MAX))
         .execute(&mut *$tx)
         .await?
         .rows_affected()

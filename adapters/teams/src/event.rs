@@ -298,7 +298,11 @@ mod tests {
             "from": { "id": "29:lee", "name": "Lee" }, "recipient": { "id": "28:app", "isTargeted": true }, "conversation": inside,
         });
         let event = parse(&serde_json::from_value(targeted).expect("an activity"), 0).expect("for the bot");
-        assert_eq!((event.addressed, event.what), (Addressed::Mention, What::Command { text: "help".into() }), "by the menu of slash commands");
+        assert_eq!(
+            (event.addressed, event.what),
+            (Addressed::Mention, What::Command { text: "help".into() }),
+            "by the menu of slash commands"
+        );
         let alone = json!({ "id": "a:1", "conversationType": "personal", "tenantId": "t" });
         let event = heard("/sheet use Budget", &alone, "").expect("for the bot");
         assert_eq!((event.addressed, event.what, event.thread.root), (Addressed::Dm, What::Command { text: "use Budget".into() }, None));
