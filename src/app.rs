@@ -19,7 +19,7 @@ use crate::server::live::Live;
 use crate::server::{self, Mirror, Web};
 use crate::sheet::Sheets;
 use crate::smartsheet::{Client, PeoplesTokens};
-use crate::store::{HEARTBEAT, Store};
+use crate::store::Store;
 use crate::vault::Vault;
 use crate::watch::{self, Watch};
 use anyhow::Context;
@@ -212,7 +212,7 @@ fn callback(config: &Config) -> anyhow::Result<Option<Url>> {
 async fn free_dead(store: Store, clock: Clock, stop: CancellationToken) {
     loop {
         tokio::select! {
-            () = tokio::time::sleep(HEARTBEAT) => {}
+            () = tokio::time::sleep(store.next_look()) => {}
             () = stop.cancelled() => return,
         }
         if let Err(error) = store.free_dead(clock.now_ms()).await {

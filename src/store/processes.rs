@@ -12,11 +12,14 @@ use std::collections::HashSet;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 /// Names of processes begin like this; leases of others are left to run out.
 const PREFIX: &str = "process-";
 /// A request of a process that died may still be under way for this long; before that nobody writes to its sheet.
 const UNDER_WAY_MS: i64 = 2_000;
+/// How often the dead are looked for by a process that has just come: the server may not have noticed yet that one of them is gone.
+const LOOK_AT_FIRST: Duration = Duration::from_millis(250);
 
 /// How others see that this process is alive.
 #[derive(Debug)]
@@ -32,17 +35,23 @@ pub(super) struct Process {
     alive: Arc<Mutex<Option<Arc<Alive>>>>,
     /// Others that gave no sign of life when they were last looked for.
     silent: Arc<Mutex<HashSet<String>>>,
+    since: Instant,
 }
 
 impl Process {
     pub fn new() -> Self {
         let name = format!("{PREFIX}{}", uuid::Uuid::new_v4().simple());
-        Self { name: name.into(), alive: Arc::default(), silent: Arc::default() }
+        Self { name: name.into(), alive: Arc::default(), silent: Arc::default(), since: Instant::now() }
     }
 
     fn set(&self, alive: Option<Alive>) -> Option<Arc<Alive>> {
         let mut held = self.alive.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         std::mem::replace(&mut *held, alive.map(Arc::new))
+    }
+
+    /// Who has just come takes up at once what the dead have left.
+    fn is_new(&self) -> bool {
+        self.since.elapsed() < HEARTBEAT
     }
 
     fn was_silent(&self, other: &str) -> bool {
@@ -71,6 +80,11 @@ impl Store {
         &self.process.name
     }
 
+    /// When [`free_dead`](Self::free_dead) is to be called next: often at first, then once a heartbeat.
+    pub fn next_look(&self) -> Duration {
+        if self.process.is_new() { LOOK_AT_FIRST } else { HEARTBEAT }
+    }
+
     /// Shows that this process is alive (again, where the sign was lost), and frees what dead ones have taken.
     /// Returns how many of those there were.
     ///
@@ -86,7 +100,7 @@ impl Store {
                 dead_files(path, self.owner())?
             }
             (Db::Pg(pool), _) => {
-                let known = self.process.held().is_some();
+                let new = self.process.is_new();
                 tokio::time::timeout(HEARTBEAT, self.keep_session()).await??;
                 let (server_age,): (f64,) =
                     sqlx::query_as("SELECT extract(epoch FROM now() - pg_postmaster_start_time())::float8").fetch_one(pool).await?;
@@ -103,8 +117,8 @@ impl Store {
                     .bind(key(&name))
                     .fetch_one(pool)
                     .await?;
-                    // Who lost its connection comes back within a heartbeat; who starts takes up at once what was left.
-                    if !alive && (!known || self.process.was_silent(&name)) {
+                    // Who lost its connection comes back within a heartbeat.
+                    if !alive && (new || self.process.was_silent(&name)) {
                         dead.push((name, None));
                     } else if !alive {
                         silent.insert(name);
