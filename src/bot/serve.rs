@@ -85,7 +85,10 @@ impl Bot {
                 }
                 Ok(())
             }
-            What::Moved { from } => self.move_in(event, &from).await,
+            What::Moved { from } => {
+                let incoming = &event.incoming;
+                Ok(self.parts.store.move_thread(&from.storage_key(), &incoming.thread, &incoming.anchor).await?)
+            }
             What::Press { action, message } => self.press(event, &action, message).await,
             What::Text { text } | What::Command { text } => {
                 self.parts.store.remember_thread(&event.incoming.thread, &event.incoming.anchor).await?;

@@ -166,16 +166,6 @@ impl Bot {
         Ok(None)
     }
 
-    /// A conversation that got another key keeps its sheet.
-    pub(super) async fn move_in(&self, event: &Event, from: &ThreadKey) -> Result<()> {
-        let incoming = &event.incoming;
-        let store = &self.parts.store;
-        if let (Some(old), None) = (store.session_of(&from.storage_key()).await?, store.session_of(&incoming.thread.storage_key()).await?) {
-            store.bind_sheet(&incoming.thread, &incoming.anchor, old.sheet, &old.sheet_name, self.parts.clock.now()).await?;
-        }
-        Ok(())
-    }
-
     /// The session of a thread, if need be with the only sheet there is; otherwise the person is
     /// asked, and the question is kept.
     pub(super) async fn session_or_ask(&self, event: &Event) -> Result<Option<Session>> {

@@ -87,6 +87,35 @@ impl Store {
         on_write!(self, pool => sqlx::query(DELETE).bind(&conversation).bind(like).execute(pool).await.map(|_| ()))
     }
 
+    /// A conversation goes on as `to`: its session, what waits there, what was changed and what runs. What was posted stays
+    /// behind and cannot be edited any more, so jobs say the rest anew. Nothing happens when a sheet was chosen there already.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn move_thread(&self, from: &str, to: &ThreadKey, anchor: &Anchor) -> Result<(), sqlx::Error> {
+        const CLEAR: &str =
+            "DELETE FROM threads WHERE thread_key = $1 AND session_id IS NULL AND EXISTS (SELECT 1 FROM threads WHERE thread_key = $2)";
+        const MOVE: &str = "UPDATE threads SET thread_key = $1, thread = $3, anchor = $4
+            WHERE thread_key = $2 AND NOT EXISTS (SELECT 1 FROM threads WHERE thread_key = $1)";
+        const PROPOSALS: &str = "UPDATE proposals SET thread_key = $1, message = NULL WHERE thread_key = $2";
+        const CHANGES: &str = "UPDATE changes SET thread_key = $1 WHERE thread_key = $2";
+        const JOBS: &str = "UPDATE jobs SET thread_key = $1, anchor = $3, message = NULL WHERE thread_key = $2";
+        let key = to.storage_key();
+        on_write!(self, pool => {
+            let mut tx = pool.begin().await?;
+            sqlx::query(CLEAR).bind(&key).bind(from).execute(&mut *tx).await?;
+            let moved = sqlx::query(MOVE).bind(&key).bind(from).bind(Json(to)).bind(&anchor.0).execute(&mut *tx).await?.rows_affected();
+            if moved > 0 {
+                for also in [PROPOSALS, CHANGES] {
+                    sqlx::query(also).bind(&key).bind(from).execute(&mut *tx).await?;
+                }
+                sqlx::query(JOBS).bind(&key).bind(from).bind(&anchor.0).execute(&mut *tx).await?;
+            }
+            tx.commit().await?;
+        });
+        Ok(())
+    }
+
     /// The session of a thread.
     ///
     /// # Errors

@@ -107,12 +107,11 @@ impl Chat for Telegram {
     async fn upload(&self, anchor: &Anchor, file: &File) -> Result<(), ChatError> {
         let place = place_of(anchor)?;
         self.pace(place.chat, false).await?;
-        let document = InputFile::memory(file.bytes.clone()).file_name(file.name.clone());
-        let mut request = self.bot.send_document(place.chat, document).disable_content_type_detection(true);
-        if let Some(topic) = place.topic {
-            request = request.message_thread_id(topic);
+        match self.send_file(&place, file).await {
+            Err(RequestError::MigrateToChatId(chat)) => self.send_file(&Place { chat, ..place }, file).await,
+            other => other,
         }
-        request.await.map(drop).map_err(|e| chat_error(&e))
+        .map_err(|e| chat_error(&e))
     }
 
     async fn profile(&self, anchor: &Anchor, user: &str) -> Result<Profile, ChatError> {
@@ -174,6 +173,15 @@ impl Telegram {
             }
             other => other.map_err(|e| chat_error(&e)),
         }
+    }
+
+    async fn send_file(&self, place: &Place, file: &File) -> Result<(), RequestError> {
+        let document = InputFile::memory(file.bytes.clone()).file_name(file.name.clone());
+        let mut request = self.bot.send_document(place.chat, document).disable_content_type_detection(true);
+        if let Some(topic) = place.topic {
+            request = request.message_thread_id(topic);
+        }
+        request.await.map(drop)
     }
 
     async fn send(&self, place: &Place, message: &Message) -> Result<MessageRef, RequestError> {

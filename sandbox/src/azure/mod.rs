@@ -20,7 +20,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 /// The API key that the stand-in knows.
 pub const API_KEY: &str = "sandbox-azure-key";
@@ -81,6 +81,8 @@ struct Service {
     script: Mutex<VecDeque<Reply>>,
     requests: Mutex<Vec<Value>>,
     asked: Notify,
+    /// Whether answers are held back.
+    paused: watch::Sender<bool>,
     window: Mutex<limit::Window>,
 }
 
@@ -101,6 +103,7 @@ impl Azure {
             script: Mutex::new(script),
             requests: Mutex::default(),
             asked: Notify::new(),
+            paused: watch::Sender::default(),
             window: Mutex::default(),
         });
         let router = Router::new()
@@ -132,6 +135,11 @@ impl Azure {
     /// Faults on demand.
     pub fn faults(&self) -> &Faults {
         &self.service.faults
+    }
+
+    /// Whether requests are only answered once it goes on.
+    pub fn pause(&self, pause: bool) {
+        self.service.paused.send_replace(pause);
     }
 
     /// Adds replies to the script.
@@ -227,6 +235,8 @@ async fn answer(service: &Service, deployment: &str, headers: &HeaderMap, body: 
     if !(service.options.latency + of_row).is_zero() {
         tokio::time::sleep(service.options.latency + of_row).await;
     }
+    // The sender lives as long as the service.
+    let _ = service.paused.subscribe().wait_for(|paused| !paused).await;
     let reply = match service.options.mode {
         _ if fault == Some(Kind::Nonsense) => Reply::Say("As an admiral, I prefer the sea.".into()),
         Mode::Demo => demo::reply(&body),

@@ -1,6 +1,6 @@
 //! The REST API: messages, threads, interactions, people; limits and rates as documented.
 
-use super::{APPLICATION, BOT_TOKEN, CHANNEL, GUILD, Posted, Service, State as World, direct_channel};
+use super::{APPLICATION, BOT_TOKEN, CHANNEL, GUILD, OTHER_CHANNEL, OTHER_GUILD, Posted, Service, State as World, direct_channel};
 use crate::fault::{self, Kind};
 use axum::Json;
 use axum::body::Bytes;
@@ -100,8 +100,10 @@ fn wrong(state: &World, body: &Value) -> Option<Response> {
 }
 
 fn exists(state: &World, channel: u64) -> Option<Response> {
-    let known =
-        channel == CHANNEL || state.threads.contains_key(&channel) || (900..1_000).contains(&channel) || (700..800).contains(&channel);
+    let known = [CHANNEL, OTHER_CHANNEL].contains(&channel)
+        || state.threads.contains_key(&channel)
+        || (900..1_000).contains(&channel)
+        || (700..800).contains(&channel);
     if !known {
         return Some(refused(404, 10_003, "Unknown Channel"));
     }
@@ -129,6 +131,11 @@ fn rate(service: &Service, state: &mut World, channel: u64, kind: &'static str) 
     None
 }
 
+/// The server of a channel or thread.
+pub(super) fn guild_of(channel: u64, threads: &std::collections::HashMap<u64, u64>) -> u64 {
+    if threads.get(&channel).unwrap_or(&channel) == &OTHER_CHANNEL { OTHER_GUILD } else { GUILD }
+}
+
 /// A message as Discord describes it.
 pub(super) fn described(message: &Posted, threads: &std::collections::HashMap<u64, u64>) -> Value {
     let direct = (900..1_000).contains(&message.channel);
@@ -139,7 +146,7 @@ pub(super) fn described(message: &Posted, threads: &std::collections::HashMap<u6
         "components": [], "flags": 0,
     });
     if !direct {
-        described["guild_id"] = json!(GUILD.to_string());
+        described["guild_id"] = json!(guild_of(message.channel, threads).to_string());
     }
     if let Some(mentions) = message.body["mentions"].as_array() {
         described["mentions"] = json!(mentions);
@@ -193,7 +200,7 @@ pub(super) async fn channel(State(service): State<Arc<Service>>, Path(id): Path<
         }
         let parent = state.threads.get(&id);
         Json(json!({
-            "id": id.to_string(), "type": if parent.is_some() { 11 } else { 0 }, "guild_id": GUILD.to_string(), "name": "plan",
+            "id": id.to_string(), "type": if parent.is_some() { 11 } else { 0 }, "guild_id": guild_of(id, &state.threads).to_string(), "name": "plan",
             "parent_id": parent.map(u64::to_string), "permission_overwrites": [], "position": 0, "nsfw": false,
         }))
         .into_response()
@@ -292,7 +299,7 @@ pub(super) async fn thread(
 ) -> Response {
     call(&service, &headers, "thread", &wanted, |state| {
         let name = wanted["name"].as_str().unwrap_or_default().chars().count();
-        if channel != CHANNEL {
+        if ![CHANNEL, OTHER_CHANNEL].contains(&channel) {
             return refused(403, 50_013, "Missing Permissions");
         }
         if !state.messages.iter().any(|m| m.channel == channel && m.id == message) {
@@ -305,7 +312,7 @@ pub(super) async fn thread(
             return refused(400, 160_004, "A thread has already been created for this message");
         }
         Json(json!({
-            "id": message.to_string(), "type": 11, "guild_id": GUILD.to_string(), "parent_id": channel.to_string(), "name": wanted["name"],
+            "id": message.to_string(), "type": 11, "guild_id": guild_of(channel, &state.threads).to_string(), "parent_id": channel.to_string(), "name": wanted["name"],
             "owner_id": APPLICATION.to_string(), "message_count": 0, "member_count": 1,
             "thread_metadata": { "archived": false, "auto_archive_duration": 1_440, "archive_timestamp": "2026-11-22T10:30:00.000000+00:00", "locked": false },
         }))

@@ -27,6 +27,10 @@ pub const APPLICATION: u64 = 7_007;
 pub const GUILD: u64 = 500;
 /// A channel of it.
 pub const CHANNEL: u64 = 600;
+/// Another server that the bot is in, and its text channel.
+pub const OTHER_GUILD: u64 = 510;
+/// See [`OTHER_GUILD`].
+pub const OTHER_CHANNEL: u64 = 610;
 
 /// How to start the stand-in.
 #[derive(Clone, Debug)]

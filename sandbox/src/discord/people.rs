@@ -123,6 +123,11 @@ impl Discord {
         state.gone.extend(all);
         state.gateway.dispatch("GUILD_DELETE", &json!({ "id": GUILD.to_string() }));
     }
+
+    /// The bot is in the server again.
+    pub fn invite_bot(&self) {
+        self.service.state().gone.clear();
+    }
 }
 
 fn button(message: &Posted, label: &str) -> Option<String> {
@@ -206,7 +211,7 @@ impl Service {
             if direct {
                 interaction["user"] = user(from);
             } else {
-                interaction["guild_id"] = json!(GUILD.to_string());
+                interaction["guild_id"] = json!(api::guild_of(channel, &state.threads).to_string());
                 interaction["member"] = json!({
                     "user": user(from), "nick": null, "roles": [], "joined_at": "2026-01-01T00:00:00.000000+00:00", "deaf": false, "mute": false, "flags": 0,
                     "permissions": "0",

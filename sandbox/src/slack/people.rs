@@ -194,6 +194,14 @@ impl Slack {
         Delivered { ts: ts.to_owned(), statuses: self.service.event(&self.workspace, event).await }
     }
 
+    /// Somebody deletes a message.
+    pub async fn unsay(&self, channel: &str, user: &str, text: &str, ts: &str) -> Delivered {
+        let new = self.service.state().next_ts();
+        let event = json!({ "type": "message", "subtype": "message_deleted", "hidden": true, "channel": channel, "channel_type": "channel", "ts": new,
+            "deleted_ts": ts, "previous_message": { "type": "message", "user": user, "text": text, "ts": ts }, "event_ts": new });
+        Delivered { ts: ts.to_owned(), statuses: self.service.event(&self.workspace, event).await }
+    }
+
     /// Something of a kind that nobody knows yet happens.
     pub async fn novelty(&self) -> Delivered {
         let statuses = self.service.event(&self.workspace, json!({ "type": "novelty", "of": "tomorrow", "event_ts": "1.1" })).await;

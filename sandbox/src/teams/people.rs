@@ -112,12 +112,26 @@ impl Teams {
         self.service.deliver(activity, true).await
     }
 
+    /// The same as [`say`](Self::say), in a tenant of another customer where everything has the same ids.
+    pub async fn say_in_tenant(&self, tenant: &str, conversation: &str, from: &str, text: &str) -> Delivered {
+        let mut activity = self.service.said(conversation, from, text);
+        activity["conversation"]["tenantId"] = json!(tenant);
+        activity["channelData"]["tenant"]["id"] = json!(tenant);
+        self.service.deliver(activity, true).await
+    }
+
     /// The bot is removed from a conversation.
     pub async fn remove_bot(&self, conversation: &str) -> Delivered {
         self.service.state().gone.insert(conversation.split(';').next().unwrap_or_default().to_owned());
         let mut activity = self.service.activity("conversationUpdate", conversation, "29:lee");
         activity["membersRemoved"] = json!([{ "id": BOT }]);
         self.service.deliver(activity, true).await
+    }
+
+    /// The bot is added to a conversation that it was removed from.
+    pub async fn invite_bot(&self, conversation: &str) -> Delivered {
+        self.service.state().gone.remove(conversation.split(';').next().unwrap_or_default());
+        self.install(conversation, "29:lee").await
     }
 }
 
@@ -155,9 +169,9 @@ impl Service {
         })
     }
 
-    async fn say(&self, conversation: &str, from: &str, text: &str) -> Delivered {
+    /// What somebody says.
+    fn said(&self, conversation: &str, from: &str, text: &str) -> Value {
         let mut activity = self.activity("message", conversation, from);
-        let id = activity["id"].as_str().unwrap_or_default().to_owned();
         activity["text"] = json!(text);
         activity["textFormat"] = json!("plain");
         if text.contains(&format!("<at>{BOT_NAME}</at>"))
@@ -165,6 +179,12 @@ impl Service {
         {
             entities.push(mention());
         }
+        activity
+    }
+
+    async fn say(&self, conversation: &str, from: &str, text: &str) -> Delivered {
+        let activity = self.said(conversation, from, text);
+        let id = activity["id"].as_str().unwrap_or_default().to_owned();
         let kept = if conversation == CHANNEL { Teams::thread_of(&id) } else { conversation.to_owned() };
         self.state().messages.push(Posted { conversation: kept, id: id.clone(), from: from.into(), activity: activity.clone(), edits: 0 });
         Delivered { id, ..self.deliver(activity, true).await }

@@ -78,6 +78,16 @@ impl Telegram {
     /// The bot is removed from a group, or blocked by a person.
     pub async fn remove_bot(&self, id: i64) -> Delivered {
         self.service.state().gone.insert(id);
+        self.membership(id, "member", "kicked").await
+    }
+
+    /// The bot is added to a group again, or the person no longer blocks it.
+    pub async fn invite_bot(&self, id: i64) -> Delivered {
+        self.service.state().gone.remove(&id);
+        self.membership(id, "kicked", "member").await
+    }
+
+    async fn membership(&self, id: i64, before: &str, now: &str) -> Delivered {
         let member = |status: &str| {
             let mut member = json!({ "status": status, "user": bot() });
             if status == "kicked" {
@@ -85,7 +95,7 @@ impl Telegram {
             }
             member
         };
-        let change = json!({ "chat": chat(id), "from": user(1), "date": 1_795_305_600, "old_chat_member": member("member"), "new_chat_member": member("kicked") });
+        let change = json!({ "chat": chat(id), "from": user(1), "date": 1_795_305_600, "old_chat_member": member(before), "new_chat_member": member(now) });
         Delivered { id: 0, statuses: self.service.happen(json!({ "my_chat_member": change })).await }
     }
 

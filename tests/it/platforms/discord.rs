@@ -102,8 +102,29 @@ impl Side for InDiscord {
         self.messages().any(|m| !quiet(&m) || m.body["content"].as_str().is_some_and(|c| c.contains("](<https://evil")))
     }
 
+    async fn say_elsewhere(&self, text: &str) {
+        let before = self.seen_elsewhere().len();
+        self.far.say(discord::OTHER_CHANNEL, Self::user(Lee), &format!("<@{}> {text}", discord::APPLICATION)).await;
+        self.far.until(|_| self.seen_elsewhere().len() > before).await.unwrap();
+    }
+
+    fn seen_elsewhere(&self) -> Vec<String> {
+        // Ids are unique among servers; only the person is the same. Each mention in the channel opens a thread.
+        let threads = self.far.threads();
+        let there = |m: &discord::Posted| m.from == discord::APPLICATION && threads.get(&m.channel) == Some(&discord::OTHER_CHANNEL);
+        self.far.messages().iter().filter(|m| there(m)).map(discord::Posted::seen).collect()
+    }
+
     async fn remove_bot(&self) {
         self.far.remove_bot().await;
         self.taken().await;
+    }
+
+    async fn invite_bot(&self) {
+        self.far.invite_bot();
+    }
+
+    async fn until_last_says(&self, words: &str) {
+        self.far.until(|_| self.seen().last().is_some_and(|m| m.contains(words))).await.unwrap();
     }
 }

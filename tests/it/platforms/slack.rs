@@ -69,6 +69,7 @@ impl Side for InSlack {
             self.far.echo().await.statuses,
             self.far.other_bot("C1", "<@UBOT> status", &self.root).await.statuses,
             self.far.rewrite("C1", "U1", "<@UBOT> status", &self.root).await.statuses,
+            self.far.unsay("C1", "U1", "<@UBOT> status", &self.root).await.statuses,
             self.far.novelty().await.statuses,
         ] {
             assert!(statuses.iter().all(|s| *s == 200), "{statuses:?}");
@@ -80,7 +81,24 @@ impl Side for InSlack {
         sent.map(|(_, body)| body.to_string()).any(|body| body.contains("<!") || body.contains("<@") || body.contains("<https://evil"))
     }
 
+    async fn say_elsewhere(&self, text: &str) {
+        let elsewhere = self.far.from_workspace(slack::Workspace::alone("T2"));
+        elsewhere.say("C1", Self::user(Lee), &format!("<@{}> {text}", slack::BOT_USER), Some(&self.root)).await;
+    }
+
+    fn seen_elsewhere(&self) -> Vec<String> {
+        self.seen()
+    }
+
     async fn remove_bot(&self) {
         self.far.remove_bot("C1").await;
+    }
+
+    async fn invite_bot(&self) {
+        // The bot is told of its own invitation by an event that it has not asked for.
+    }
+
+    async fn until_last_says(&self, words: &str) {
+        self.far.until(|all| all.iter().rfind(|m| m.user == slack::BOT_USER).is_some_and(|m| m.seen().contains(words))).await.unwrap();
     }
 }

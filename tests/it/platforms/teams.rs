@@ -78,6 +78,7 @@ impl Side for InTeams {
             self.far.echo().await.statuses,
             self.far.other_bot(&self.conversation, "status").await.statuses,
             self.far.happen("messageUpdate", &self.conversation).await.statuses,
+            self.far.happen("messageDelete", &self.conversation).await.statuses,
             self.far.happen("novelty", &self.conversation).await.statuses,
         ] {
             assert_eq!(statuses, [200]);
@@ -90,7 +91,25 @@ impl Side for InTeams {
         self.messages().any(|m| mentions(&m) || m.activity.to_string().contains("\"url\":\"https://evil"))
     }
 
+    async fn say_elsewhere(&self, text: &str) {
+        let text = format!("<at>{}</at> {text}", teams::BOT_NAME);
+        let said = self.far.say_in_tenant("another-tenant", &self.conversation, Self::user(Lee), &text).await;
+        assert_eq!(said.statuses, [200]);
+    }
+
+    fn seen_elsewhere(&self) -> Vec<String> {
+        self.seen()
+    }
+
     async fn remove_bot(&self) {
         self.far.remove_bot(&self.conversation).await;
+    }
+
+    async fn invite_bot(&self) {
+        self.far.invite_bot(&self.conversation).await;
+    }
+
+    async fn until_last_says(&self, words: &str) {
+        self.far.until(|_| self.seen().last().is_some_and(|m| m.contains(words))).await.unwrap();
     }
 }

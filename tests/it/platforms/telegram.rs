@@ -81,7 +81,24 @@ impl Side for InTelegram {
         self.messages().any(|m| !m.calls.is_empty() || m.body.to_string().contains("href=\\\"https://evil"))
     }
 
+    async fn say_elsewhere(&self, text: &str) {
+        // Another group; ids of chats are unique, only the person is the same.
+        self.far.say(telegram::SMALL_GROUP, Self::user(Lee), &format!("@{} {text}", telegram::BOT_NAME), None).await;
+    }
+
+    fn seen_elsewhere(&self) -> Vec<String> {
+        self.messages().filter(|m| m.chat == telegram::SMALL_GROUP).map(|m| m.seen()).collect()
+    }
+
     async fn remove_bot(&self) {
         self.far.remove_bot(self.chat).await;
+    }
+
+    async fn invite_bot(&self) {
+        self.far.invite_bot(self.chat).await;
+    }
+
+    async fn until_last_says(&self, words: &str) {
+        self.far.until(|_| self.seen().last().is_some_and(|m| m.contains(words))).await.unwrap();
     }
 }
