@@ -1,6 +1,7 @@
 //! Which sheet a thread is about: chosen by name, by button, or taken over from the channel.
 
 use super::{Bot, words};
+use crate::accounts::Accounts;
 use crate::error::{Result, told};
 use crate::links::Person;
 use crate::sheet::{SheetId, smartsheet_trouble};
@@ -62,12 +63,16 @@ impl Bot {
         }
     }
 
-    /// Shows which sheet a link leads to; nothing where it is not one that people can ask about here.
+    /// Shows which sheet a link leads to; nothing where it is not one that everybody can ask about here. All of the channel
+    /// sees it, so it is looked at with the account that all share, never with that of whoever shared the link.
     pub(super) async fn show_link(&self, event: &Event, url: &Url) -> Result<()> {
         let mut bare = url.clone();
         bare.set_query(None);
         bare.set_fragment(None);
-        let Ok(identity) = self.identity(&event.incoming).await else { return Ok(()) };
+        if self.parts.accounts.as_ref().is_some_and(Accounts::required) {
+            return Ok(());
+        }
+        let identity = Identity::Service;
         let Some(sheet) = self.all_sheets(&identity).await?.into_iter().find(|s| s.permalink == bare.as_str()) else { return Ok(()) };
         let snapshot = self.parts.sheets.snapshot(&identity, SheetId(sheet.id)).await?;
         let chat = self.chat(event.incoming.thread.platform)?;

@@ -226,6 +226,7 @@ fn choices<'a>(sheets: impl Iterator<Item = (SheetId, &'a str)>) -> Block {
 /// The page that a platform gives the bot, as one person sees it.
 pub(super) fn home(sheets: &[(SheetId, String)], running: &[Job], connected: Option<bool>, model: &str) -> Message {
     let mut blocks = match sheets {
+        [] if connected == Some(false) => vec![md(accounts::sheets_need_one())],
         [] => no_sheets().blocks,
         _ => vec![
             md("**Sheets**\nThe one you press is the one that our direct messages are about."),

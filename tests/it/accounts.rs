@@ -194,13 +194,16 @@ async fn where_accounts_are_required_nothing_is_shown_to_who_has_none() {
     world.app.bot.until_idle().await;
     assert!(world.slack.unfurled().is_empty(), "a link tells nothing, either");
     let home = world.slack.home(LEE).unwrap();
-    assert!(home.contains("[Connect]") && !home.contains("Project Plan"), "{home}");
+    assert!(home.contains("[Connect]") && !home.contains("Project Plan") && !home.contains("Share one"), "{home}");
     world.slack.press_home(LEE, "Connect").await;
     world.app.bot.until_idle().await;
     assert!(world.slack.messages().pop().unwrap().seen().contains("Connect your Smartsheet account"));
     connect(&world).await;
     assert!(told(&world, LEE, "use Project Plan").await.contains("42 rows"));
     assert!(told(&world, LEE, "which tasks are overdue?").await.contains("Page templates"));
+    world.slack.share("C1", LEE, &sheet, true).await;
+    world.app.bot.until_idle().await;
+    assert!(world.slack.unfurled().is_empty(), "all of the channel would see it with the rights of one");
     world.slack.open_home(LEE, "home").await;
     world.app.bot.until_idle().await;
     assert!(world.slack.home(LEE).unwrap().contains("[Disconnect]"));

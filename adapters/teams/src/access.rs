@@ -39,7 +39,7 @@ impl Teams {
             return Ok(token.clone());
         }
         let unreachable = |e: reqwest::Error| ChatError::Unreachable(format!("no token: {}", e.without_url()));
-        let issuer = self.trust.issuer().await.map_err(unreachable)?;
+        let issuer = self.trust.issuer().await.map_err(|e| ChatError::Unreachable(format!("no token: {e}")))?;
         let form = [
             ("grant_type", "client_credentials"),
             ("client_id", &self.settings.app_id),

@@ -86,7 +86,7 @@ async fn trusted(teams: &Teams, headers: &HeaderMap) -> Result<Trusted, StatusCo
             StatusCode::UNAUTHORIZED
         }
         Distrust::Unreadable(error) => {
-            tracing::error!(error = %error.without_url(), "the keys of the Bot Framework cannot be read");
+            tracing::error!(error, "the keys of the Bot Framework cannot be read");
             StatusCode::SERVICE_UNAVAILABLE
         }
     })

@@ -61,16 +61,22 @@ impl Teams {
 
     async fn begin_stream(&self, place: &Place, doing: &str) -> Result<bool, ChatError> {
         self.streams.open().retain(|_, stream| stream.begun.elapsed() < LIFETIME);
-        if self.streams.open().contains_key(&place.conversation) {
+        let open = self.streams.open().get(&place.conversation).cloned();
+        // One that has words is the answer to something else.
+        if open.as_ref().is_some_and(|stream| !stream.shown.is_empty()) {
             return Ok(false);
         }
         self.pace(&place.conversation, false).await?;
         let mut words = doing.chars();
         let doing: String = words.next().into_iter().flat_map(char::to_uppercase).chain(words).collect();
         let text = chat::text::shorten(&format!("{doing} …"), STATUS_CHARS);
-        let body = json!({ "type": "typing", "text": text, "entities": [info("informative", Some(1), None)] });
-        let id = self.send_activity(place, &body).await?.id;
-        let stream = Stream { id, sequence: 1, shown: String::new(), begun: Instant::now() };
+        let (sequence, id) = (open.as_ref().map_or(1, |s| s.sequence + 1), open.as_ref().map(|s| s.id.as_str()));
+        let body = json!({ "type": "typing", "text": text, "entities": [info("informative", Some(sequence), id)] });
+        let sent = self.send_activity(place, &body).await?.id;
+        let stream = match open {
+            Some(stream) => Stream { sequence, ..stream },
+            None => Stream { id: sent, sequence, shown: String::new(), begun: Instant::now() },
+        };
         self.streams.open().insert(place.conversation.clone(), stream);
         Ok(true)
     }

@@ -17,9 +17,10 @@ use url::Url;
 
 /// Clocks may differ by this much.
 const SKEW_SECONDS: u64 = 300;
-/// Keys are read anew after this time, and when one is unknown, but not more often than that.
+/// Keys are read anew after this time, and when one is unknown, but not more often than that; sooner when they could not be read.
 const KEYS_LAST: Duration = Duration::from_secs(24 * 3600);
 const NOT_MORE_OFTEN: Duration = Duration::from_secs(30);
+const TRY_AGAIN: Duration = Duration::from_secs(5);
 
 /// The keys that are known, and when they were read.
 pub(crate) struct Trust {
@@ -27,7 +28,8 @@ pub(crate) struct Trust {
     metadata: Url,
     audiences: [String; 3],
     keys: RwLock<Option<Arc<Keys>>>,
-    reading: Mutex<Option<Instant>>,
+    /// When they were last asked for, and why they could not be read then.
+    reading: Mutex<Option<(Instant, Option<String>)>>,
 }
 
 struct Keys {
@@ -84,7 +86,7 @@ pub(crate) enum Distrust {
     Refused(String),
     /// The keys cannot be read now; the same request may come again.
     #[error("the keys cannot be read: {0}")]
-    Unreadable(#[from] reqwest::Error),
+    Unreadable(String),
 }
 
 impl Trust {
@@ -96,7 +98,7 @@ impl Trust {
     }
 
     /// Who signs: also the name of the API that the bot's own token is for.
-    pub async fn issuer(&self) -> Result<String, reqwest::Error> {
+    pub async fn issuer(&self) -> Result<String, Distrust> {
         match self.known().await {
             Some(keys) => Ok(keys.issuer.clone()),
             None => Ok(self.read().await?.issuer.clone()),
@@ -137,20 +139,36 @@ impl Trust {
         self.keys.read().await.clone().filter(|keys| keys.read_at.elapsed() < KEYS_LAST)
     }
 
-    /// Reads the keys, once at a time; those of a moment ago are good enough, so that forgers cannot make us ask for ever.
-    async fn read(&self) -> Result<Arc<Keys>, reqwest::Error> {
+    /// Reads the keys, once at a time; what came of it a moment ago is good enough, so that forgers cannot make us ask for
+    /// ever. While they cannot be read those that were last known are good, however old.
+    async fn read(&self) -> Result<Arc<Keys>, Distrust> {
         let mut last = self.reading.lock().await;
-        let recent = last.is_some_and(|at| at.elapsed() < NOT_MORE_OFTEN);
-        if let Some(keys) = self.keys.read().await.clone().filter(|_| recent) {
-            return Ok(keys);
+        let known = self.keys.read().await.clone();
+        if let Some((at, failed)) = last.as_ref()
+            && at.elapsed() < if failed.is_some() { TRY_AGAIN } else { NOT_MORE_OFTEN }
+        {
+            return known.ok_or_else(|| Distrust::Unreadable(failed.clone().unwrap_or_default()));
         }
+        let read = self.fetch().await.map_err(|e| e.without_url().to_string());
+        *last = Some((Instant::now(), read.as_ref().err().cloned()));
+        match (read, known) {
+            (Ok(keys), _) => {
+                *self.keys.write().await = Some(keys.clone());
+                Ok(keys)
+            }
+            (Err(why), Some(known)) => {
+                tracing::warn!(why, "the keys of the Bot Framework cannot be read; those that are known are used");
+                Ok(known)
+            }
+            (Err(why), None) => Err(Distrust::Unreadable(why)),
+        }
+    }
+
+    async fn fetch(&self) -> Result<Arc<Keys>, reqwest::Error> {
         let metadata: Metadata = self.http.get(self.metadata.clone()).send().await?.error_for_status()?.json().await?;
         let jwks: Jwks = self.http.get(metadata.jwks_uri).send().await?.error_for_status()?.json().await?;
         let by_id = jwks.keys.into_iter().filter(|k| k.kty == "RSA").map(|k| (k.kid.clone(), k)).collect();
-        let keys = Arc::new(Keys { issuer: metadata.issuer, by_id, read_at: Instant::now() });
-        *self.keys.write().await = Some(keys.clone());
-        *last = Some(Instant::now());
-        Ok(keys)
+        Ok(Arc::new(Keys { issuer: metadata.issuer, by_id, read_at: Instant::now() }))
     }
 }
 

@@ -143,6 +143,29 @@ async fn only_what_the_bot_framework_signs_for_this_bot_and_service_is_believed(
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn keys_that_cannot_be_read_are_not_asked_for_by_every_forger() {
+    let rig = TeamsRig::start().await;
+    let asked = || rig.far_side.calls().iter().filter(|(what, _)| what == "keys").count();
+    rig.far_side.say("a:lee", "29:lee", "before anything is known").await;
+    let before = asked();
+    rig.far_side.hide_keys(true);
+    for _ in 0..20 {
+        assert_eq!(rig.far_side.forge(Forgery::UnknownKey).await, 401, "unknown, as far as is known");
+    }
+    assert_eq!(rig.far_side.forge(Forgery::None).await, 200, "what was known holds");
+    assert!(asked() <= before + 1, "{}", asked());
+
+    let rig = TeamsRig::start().await;
+    rig.far_side.hide_keys(true);
+    let asked = || rig.far_side.calls().iter().filter(|(what, _)| what == "keys").count();
+    assert!(rig.far_side.say("a:lee", "29:lee", "hello").await.statuses.iter().all(|s| *s == 503), "it may come again");
+    for _ in 0..20 {
+        assert_eq!(rig.far_side.forge(Forgery::UnknownKey).await, 503);
+    }
+    assert!(asked() <= 2, "{}", asked());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_press_is_answered_with_the_outcome_or_with_words_for_the_person_alone() {
     let rig = TeamsRig::start().await;
     let anchor = rig.anchor(GROUP).await;
@@ -204,8 +227,10 @@ async fn an_answer_grows_in_a_personal_chat_and_becomes_a_message() {
     let growing = |words: &str| Message::text(words).partial();
     assert!(rig.chat.status(&anchor, "looking at Project Plan").await);
     assert_eq!(far_side.status("a:lee").as_deref(), Some("Looking at Project Plan …"));
-    assert!(!rig.chat.status(&anchor, "having a look").await, "a chat has one stream at a time");
+    assert!(rig.chat.status(&anchor, "having a look").await);
+    assert_eq!(far_side.status("a:lee").as_deref(), Some("Having a look …"), "until there are words");
     let at = rig.chat.post_growing(&anchor, "29:lee", &growing("The plan is")).await.unwrap();
+    assert!(!rig.chat.status(&anchor, "having a look").await, "a chat has one stream at a time");
     for words in ["The plan is on time", "The plan is on time but", "Now in other words"] {
         rig.chat.edit(&at, &growing(words)).await.unwrap();
     }

@@ -83,6 +83,7 @@ pub(crate) struct State {
     ticks: u64,
     gone: HashSet<String>,
     refuse_cards: bool,
+    hide_keys: bool,
     sent: HashMap<String, VecDeque<Instant>>,
     refused_for_rate: usize,
     calls: Vec<(String, Value)>,
@@ -179,6 +180,11 @@ impl Teams {
     /// From now on cards are refused, as the service does when it does not like one.
     pub fn refuse_cards(&self, refuse: bool) {
         self.service.state().refuse_cards = refuse;
+    }
+
+    /// Whether the keys cannot be read.
+    pub fn hide_keys(&self, hide: bool) {
+        self.service.state().hide_keys = hide;
     }
 
     /// Tokens that were granted end now.

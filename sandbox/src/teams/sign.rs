@@ -3,6 +3,7 @@
 use super::{APP_ID, Service};
 use axum::Json;
 use axum::extract::State;
+use axum::http::StatusCode;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::rand::SystemRandom;
@@ -111,8 +112,15 @@ pub(super) async fn metadata(State(service): State<Arc<Service>>) -> Json<Value>
 }
 
 /// `GET /v1/.well-known/keys`.
-pub(super) async fn keys(State(service): State<Arc<Service>>) -> Json<Value> {
-    service.state().calls.push(("keys".into(), Value::Null));
+pub(super) async fn keys(State(service): State<Arc<Service>>) -> Result<Json<Value>, StatusCode> {
+    let hidden = {
+        let mut state = service.state();
+        state.calls.push(("keys".into(), Value::Null));
+        state.hide_keys
+    };
+    if hidden {
+        return Err(StatusCode::SERVICE_UNAVAILABLE);
+    }
     let key = |kid: &str, key: &[u8], endorsements: &[&str]| {
         let pair = RsaKeyPair::from_pkcs8(key).ok()?;
         let part = |bytes: Vec<u8>| URL_SAFE_NO_PAD.encode(bytes);
@@ -120,7 +128,7 @@ pub(super) async fn keys(State(service): State<Arc<Service>>) -> Json<Value> {
         Some(json!({ "kty": "RSA", "use": "sig", "kid": kid, "n": part(n), "e": part(e), "endorsements": endorsements }))
     };
     let keys: Vec<Value> = [key("one", ONE, &["msteams", "webchat"]), key("two", TWO, &["webchat"])].into_iter().flatten().collect();
-    Json(json!({ "keys": keys }))
+    Ok(Json(json!({ "keys": keys })))
 }
 
 #[cfg(test)]

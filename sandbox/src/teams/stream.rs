@@ -82,6 +82,10 @@ pub(super) fn take(state: &mut World, conversation: &str, activity: &Value) -> O
             return Some(refused(202, "ContentStreamSequenceOrderPreConditionFailed", "A newer part was there already."));
         }
         let shown = state.messages.iter().find(|m| m.id == id).map(Posted::seen).unwrap_or_default();
+        if kind == "informative" && shown.is_empty() && !text.is_empty() {
+            (stream.sequence, stream.status) = (sequence.unwrap_or_default(), text.to_owned());
+            return Some((StatusCode::ACCEPTED, Json(json!({}))).into_response());
+        }
         if !text.starts_with(&shown) || text.is_empty() {
             return Some(refused(403, "ContentStreamNotAllowed", "What is streamed has to go on from what was."));
         }

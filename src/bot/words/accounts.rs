@@ -17,6 +17,10 @@ pub(in crate::bot) fn connect_first() -> &'static str {
     "I work with your own rights in Smartsheet here, so please connect your account first: say `connect`."
 }
 
+pub(super) fn sheets_need_one() -> &'static str {
+    "**Sheets**\nConnect your Smartsheet account below to see yours here."
+}
+
 pub(in crate::bot) fn no_accounts() -> &'static str {
     "Nobody can connect an account of their own here: I work with the rights of the account that I run under. Whoever runs me sets SMARTSHEET_CLIENT_ID to change that."
 }
