@@ -98,9 +98,14 @@ impl App {
         let door = Arc::new(Door::new(store.clone(), wake.clone(), config.follow_ups));
         let installations = slack::Installations::new(store.clone(), vault.clone());
         let connected = platforms::connect(config, installations, &door, &stop)?;
-        let mirrored = |chat: Arc<dyn Chat>| (chat.platform(), Arc::new(Mirror::new(chat, events.clone())) as Arc<dyn Chat>);
-        let mut chats: Chats = extra.into_iter().chain(connected.chats).map(mirrored).collect();
-        chats.insert(Platform::Web, Arc::new(Web::new(store.clone(), events.clone(), clock.clone())));
+        let web: Arc<dyn Chat> = Arc::new(Web::new(store.clone(), events.clone(), clock.clone()));
+        // What is said from the page is told by the bot, as what people say is everywhere.
+        let plain: Chats = extra.into_iter().chain(connected.chats).chain([web.clone()]).map(|c| (c.platform(), c)).collect();
+        let mirrored = |(platform, chat): (&Platform, &Arc<dyn Chat>)| {
+            (*platform, Arc::new(Mirror::new(chat.clone(), events.clone())) as Arc<dyn Chat>)
+        };
+        let mut chats: Chats = plain.iter().map(mirrored).collect();
+        chats.insert(Platform::Web, web);
         let jobs = Jobs::new(jobs::Parts {
             store: store.clone(),
             changes: Changes { sheets: sheets.for_jobs(), ..changes.clone() },
@@ -160,7 +165,7 @@ impl App {
                 listener,
                 server::router(
                     store.clone(),
-                    pages.merge(server::own_routes(api, watch.clone(), links, accounts, chats)),
+                    pages.merge(server::own_routes(api, watch.clone(), links, accounts, plain)),
                     connected.webhooks,
                 ),
                 stop.clone(),

@@ -14,8 +14,10 @@ pub enum Event {
     Job(JobEvent),
     /// An event of a conversation was served: its dedupe key.
     Served(Arc<str>),
-    /// A message of the bot in a thread is new, or has changed.
+    /// A message in a thread is new, or has changed.
     Post(PostEvent),
+    /// Somebody said something in a thread of a chat platform.
+    Said(SaidEvent),
     /// Something was written to a sheet.
     Touched {
         /// The sheet.
@@ -47,15 +49,28 @@ pub struct SheetEvent {
     pub update: Arc<serde_json::Value>,
 }
 
-/// A message of the bot in a thread.
+/// A message in a thread.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PostEvent {
-    /// Where it was posted: the anchor of its thread.
-    pub anchor: Arc<str>,
+    /// The storage key of its thread.
+    pub thread: Arc<str>,
     /// Grows with every message of a thread of the web; elsewhere only as long as the process lives.
     pub revision: i64,
     /// The message as it is now.
     pub post: Arc<serde_json::Value>,
+}
+
+/// What somebody said in a thread.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SaidEvent {
+    /// The storage key of the thread.
+    pub thread: Arc<str>,
+    /// Names the message.
+    pub id: String,
+    /// What the person is called, as far as the platform tells.
+    pub author: Option<String>,
+    /// The words.
+    pub text: String,
 }
 
 /// How a job stands.

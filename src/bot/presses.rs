@@ -195,7 +195,8 @@ impl Bot {
     }
 
     async fn remember(&self, session: &str, words: &str) -> Result<()> {
-        let message = NewMessage { id: uuid::Uuid::now_v7().to_string(), role: Role::Assistant, content: words.to_owned(), name: None };
+        let message =
+            NewMessage { id: uuid::Uuid::now_v7().to_string(), role: Role::Assistant, content: words.to_owned(), name: None, author: None };
         Ok(self.parts.store.add_messages(session, &[message], self.parts.clock.now()).await?)
     }
 

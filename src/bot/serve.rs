@@ -6,9 +6,9 @@ use super::{Bot, commands, words};
 use crate::changes::Stop;
 use crate::clock::Clock;
 use crate::error::{Result, Trouble, told};
-use crate::events::Event as Happened;
+use crate::events::{Event as Happened, SaidEvent};
 use crate::store::{Event, HEARTBEAT, LEASE, NewMessage, Role, Store};
-use chat::{Message, What};
+use chat::{Message, Platform, What};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
@@ -91,6 +91,7 @@ impl Bot {
             }
             What::Press { action, message } => self.press(event, &action, message).await,
             What::Text { text } | What::Command { text } => {
+                self.tell_said(event).await?;
                 self.parts.store.remember_thread(&event.incoming.thread, &event.incoming.anchor).await?;
                 match commands::parse(&text) {
                     Some(command) => self.command(event, command, token).await,
@@ -98,6 +99,23 @@ impl Bot {
                 }
             }
         }
+    }
+
+    /// Tells pages that show the thread what somebody has said in it. Programs of the web know what they have said.
+    async fn tell_said(&self, event: &Event) -> Result<()> {
+        let What::Text { text } = &event.incoming.what else { return Ok(()) };
+        let thread = &event.incoming.thread;
+        if thread.platform == Platform::Web {
+            return Ok(());
+        }
+        let said = SaidEvent {
+            thread: thread.storage_key().into(),
+            id: event.incoming.dedupe_key(),
+            author: self.name_of(&event.incoming).await?,
+            text: text.clone(),
+        };
+        self.parts.events.tell(Happened::Said(said));
+        Ok(())
     }
 
     /// Says what went wrong: in the reply if there is one, with a reference number if it is our fault.
@@ -123,7 +141,7 @@ impl Bot {
             tracing::warn!(%error, event = event.id, "an error could not be told");
         }
         if let Ok(Some(session)) = self.parts.store.session_of(&event.incoming.thread.storage_key()).await {
-            let message = NewMessage { id: uuid::Uuid::now_v7().to_string(), role: Role::Error, content: told, name: None };
+            let message = NewMessage { id: uuid::Uuid::now_v7().to_string(), role: Role::Error, content: told, name: None, author: None };
             if let Err(error) = self.parts.store.add_messages(&session.id, &[message], self.parts.clock.now()).await {
                 tracing::warn!(%error, "an error could not be remembered");
             }

@@ -9,6 +9,7 @@ mod topic;
 use crate::clock::Clock;
 use crate::events::{Event, Events};
 use crate::links::Link;
+use crate::server::web::body;
 use crate::store::Store;
 use crate::vault::Vault;
 use crate::watch::Watch;
@@ -16,7 +17,7 @@ use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use frame::{Frame, Packing};
+use frame::Packing;
 use listeners::{Listener, Listeners};
 use moka::future::Cache;
 use outlet::{Due, Outlet};
@@ -214,19 +215,23 @@ impl Live {
                 event = events.recv() => event,
                 () = self.stop.cancelled() => return,
             };
-            let frame = match event {
-                Ok(Event::Job(e)) => Frame::new(
+            let (topic, value) = match event {
+                Ok(Event::Job(e)) => (
                     Topic::Job(e.id.to_string()),
                     json!({
                         "type": "job_status", "jobId": &*e.id, "status": e.status, "progress": e.view.settled, "answered": e.view.answered,
                         "failed": e.view.failed, "total": e.view.total,
                     }),
                 ),
-                Ok(Event::Sheet(e)) => Frame::new(Topic::Sheet(e.sheet), typed("sheet_update", e.version, &e.update)),
-                Ok(Event::Post(e)) => Frame::new(
-                    Topic::Thread(e.anchor.to_string()),
-                    json!({ "type": "message", "eventId": e.revision, "message": &*e.post }),
-                ),
+                Ok(Event::Sheet(e)) => (Topic::Sheet(e.sheet), typed("sheet_update", e.version, &e.update)),
+                Ok(Event::Post(e)) => {
+                    (Topic::Thread(e.thread.to_string()), json!({ "type": "message", "eventId": e.revision, "message": &*e.post }))
+                }
+                Ok(Event::Said(e)) => {
+                    let mut message = body(&chat::Message::text(&chat::escape(&e.text)));
+                    (message["id"], message["author"], message["partial"]) = (json!(e.id), json!(e.author), json!(false));
+                    (Topic::Thread(e.thread.to_string()), json!({ "type": "message", "eventId": 0, "message": message }))
+                }
                 Ok(Event::Served(_) | Event::Touched { .. }) => continue,
                 Err(RecvError::Lagged(_)) => {
                     self.listeners.all_missed_some();
@@ -234,7 +239,7 @@ impl Live {
                 }
                 Err(RecvError::Closed) => return,
             };
-            self.listeners.tell(frame).await;
+            self.listeners.tell(&topic, value).await;
         }
     }
 }
@@ -393,9 +398,10 @@ impl Connection {
 
     /// Tells how all topics stand, because what happened meanwhile was missed.
     async fn resync(&mut self) -> anyhow::Result<()> {
-        let names: Vec<String> = self.topics.values().map(|w| w.name.clone()).collect();
-        for name in names {
-            if let Ok((_, _, state)) = self.live.want(&self.ticket, &name, None, &self.outlet).await {
+        let known: Vec<(String, Option<i64>)> = self.topics.values().map(|w| (w.name.clone(), w.known)).collect();
+        for (name, known) in known {
+            if let Ok((topic, wanted, state)) = self.live.want(&self.ticket, &name, known, &self.outlet).await {
+                self.topics.insert(topic, wanted);
                 for value in &state {
                     self.send(value).await?;
                 }

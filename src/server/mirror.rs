@@ -3,7 +3,7 @@
 use super::web::body;
 use crate::events::{Event, Events, PostEvent};
 use async_trait::async_trait;
-use chat::{Anchor, Chat, ChatError, File, Form, Incoming, Limits, Message, MessageRef, Platform, Profile};
+use chat::{Anchor, Chat, ChatError, File, Form, Incoming, Limits, Message, MessageRef, Platform, Profile, ThreadKey};
 use moka::future::Cache;
 use serde_json::json;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ const KNOWN: u64 = 10_000;
 pub struct Mirror {
     chat: Arc<dyn Chat>,
     events: Events,
-    threads: Cache<String, Anchor>,
+    threads: Cache<String, Arc<str>>,
     revision: AtomicI64,
 }
 
@@ -29,18 +29,21 @@ impl Mirror {
 
     async fn posted(&self, anchor: &Anchor, at: MessageRef, message: &Message) -> MessageRef {
         // A message that opens a thread belongs to it.
-        let anchor = at.opens.as_ref().map_or(anchor, |(_, anchor)| anchor);
-        self.threads.insert(at.place.clone(), anchor.clone()).await;
-        self.tell(anchor, &at, message);
+        let thread = at.opens.as_ref().map(|(thread, _)| thread.clone()).or_else(|| self.chat.thread_of(anchor));
+        if let Some(thread) = thread {
+            let thread: Arc<str> = thread.storage_key().into();
+            self.threads.insert(at.place.clone(), thread.clone()).await;
+            self.tell(thread, &at, message);
+        }
         at
     }
 
-    fn tell(&self, anchor: &Anchor, at: &MessageRef, message: &Message) {
+    fn tell(&self, thread: Arc<str>, at: &MessageRef, message: &Message) {
         let mut post = body(message);
         post["id"] = json!(at.place);
         post["partial"] = json!(message.partial);
         let revision = self.revision.fetch_add(1, Ordering::Relaxed) + 1;
-        self.events.tell(Event::Post(PostEvent { anchor: anchor.0.as_str().into(), revision, post: Arc::new(post) }));
+        self.events.tell(Event::Post(PostEvent { thread, revision, post: Arc::new(post) }));
     }
 }
 
@@ -52,6 +55,10 @@ impl Chat for Mirror {
 
     fn limits(&self) -> Limits {
         self.chat.limits()
+    }
+
+    fn thread_of(&self, anchor: &Anchor) -> Option<ThreadKey> {
+        self.chat.thread_of(anchor)
     }
 
     fn thread_url(&self, anchor: &Anchor) -> Option<Url> {
@@ -78,8 +85,8 @@ impl Chat for Mirror {
 
     async fn edit(&self, at: &MessageRef, message: &Message) -> Result<(), ChatError> {
         self.chat.edit(at, message).await?;
-        if let Some(anchor) = self.threads.get(&at.place).await {
-            self.tell(&anchor, at, message);
+        if let Some(thread) = self.threads.get(&at.place).await {
+            self.tell(thread, at, message);
         }
         Ok(())
     }

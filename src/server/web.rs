@@ -43,7 +43,7 @@ impl Web {
         let mut post = Post { id: id.to_owned(), revision: 0, partial, body, created_at_ms };
         let put = self.store.put_post(thread, &post, new).await.map_err(|e| ChatError::Unreachable(e.to_string()))?;
         post.revision = put.ok_or_else(|| ChatError::Gone("the conversation was cleared".into()))?;
-        self.events.tell(Event::Post(PostEvent { anchor: thread.into(), revision: post.revision, post: post.body.into() }));
+        self.events.tell(Event::Post(PostEvent { thread: thread.into(), revision: post.revision, post: post.body.into() }));
         Ok(())
     }
 }
@@ -68,6 +68,11 @@ impl Chat for Web {
             buttons: 10,
             forms: false,
         }
+    }
+
+    /// An anchor is the key of its thread; nobody asks for more than that here.
+    fn thread_of(&self, _anchor: &Anchor) -> Option<ThreadKey> {
+        None
     }
 
     fn thread_url(&self, _anchor: &Anchor) -> Option<url::Url> {

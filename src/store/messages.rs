@@ -55,6 +55,8 @@ pub struct NewMessage {
     pub content: String,
     /// The function, for role `function`.
     pub name: Option<&'static str>,
+    /// What the person is called, for role `user`, as far as the platform tells.
+    pub author: Option<String>,
 }
 
 impl NewMessage {
@@ -68,6 +70,9 @@ impl NewMessage {
         let mut metadata = json!({ "id": self.id, "type": kind, "timestamp": now.to_string(), "sessionId": session, "status": status });
         if let Some(name) = self.name {
             metadata["name"] = json!(name);
+        }
+        if let Some(author) = &self.author {
+            metadata["author"] = json!(author);
         }
         metadata
     }

@@ -133,7 +133,16 @@ async fn what_is_said_beside_the_sheet_is_said_in_the_thread_and_what_waits_ther
     assert_eq!(world.cell("Page templates", "Status"), "Blocked");
     let last = world.slack.thread("C1", Some(&root)).into_iter().filter(|(_, text)| text.contains("Done: set Status")).count();
     assert_eq!(last, 1, "the thread says so, too");
-    assert_eq!(page.press("undo:x").await, StatusCode::BAD_REQUEST, "only what the page offers");
+    assert_eq!(page.press("undo:x").await, StatusCode::BAD_REQUEST, "only what there is");
+    let shown = world.slack.messages().into_iter().rfind(|m| m.seen().contains("Done: set Status")).unwrap();
+    let blocks = Value::from(shown.blocks).to_string();
+    let undo = blocks.split("\"undo:").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    mia.press(&format!("undo:{undo}")).await;
+    assert_eq!(world.cell("Page templates", "Status"), "Blocked", "only who has changed it takes it back");
+    assert_eq!(page.press(&format!("undo:{undo}")).await, StatusCode::SEE_OTHER);
+    assert_eq!(world.cell("Page templates", "Status"), "In Progress");
+    let said = page.get("/said").await.1;
+    assert!(said.contains("<b>Lee Park</b><p>set Status to Blocked") && said.contains("<b>ChatSheet</b>"), "{said}");
     world.end().await;
 }
 
@@ -209,9 +218,16 @@ async fn a_page_is_told_what_happens_to_its_sheet_and_nothing_else() {
         if may_listen {
             say(&world, &root, "U1", "<@UBOT> how many tasks are blocked?").await;
             let mut said = wire.next().await;
+            assert_eq!(
+                (&said["message"]["author"], &said["message"]["text"], &said["topic"]),
+                (&json!("Lee Park"), &json!("how many tasks are blocked?"), &json!(format!("session:{session}"))),
+                "what people say in the thread is told as well"
+            );
+            said = wire.next().await;
             while said["message"]["partial"] != json!(false) {
                 said = wire.next().await;
             }
+            assert_eq!((&said["topic"], &said["message"]["author"]), (&json!(format!("session:{session}")), &Value::Null), "{said}");
             assert!(
                 said["message"]["text"].as_str().unwrap().contains("blocked") || said["message"]["text"].as_str().unwrap().contains("2"),
                 "{said}"

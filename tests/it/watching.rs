@@ -233,10 +233,10 @@ async fn who_does_not_read_is_told_how_things_stand_later_and_others_hear_everyt
     let (mut dozing, mut awake) = (Wire::open(&world, &program, None).await, Wire::open(&world, &program, None).await);
     dozing.subscribe(&topic).await;
     awake.subscribe(&topic).await;
-    let anchor = world.app.store.thread_of_session(&session).await.unwrap().unwrap().anchor.0;
+    let thread = world.app.store.thread_of_session(&session).await.unwrap().unwrap().key.storage_key();
     let post: Arc<Value> = json!({ "text": "x".repeat(64 << 10) }).into();
     for revision in 1..=300 {
-        world.app.events.tell(Event::Post(PostEvent { anchor: anchor.as_str().into(), revision, post: post.clone() }));
+        world.app.events.tell(Event::Post(PostEvent { thread: thread.as_str().into(), revision, post: post.clone() }));
         assert_eq!(awake.next().await["eventId"], revision, "nobody waits for who is slow");
     }
     let mut told = 0;
@@ -244,7 +244,7 @@ async fn who_does_not_read_is_told_how_things_stand_later_and_others_hear_everyt
         told += 1;
     }
     assert!((1..300).contains(&told), "{told} of 19 MB waited in sockets and in the backlog; then it was told how things stand");
-    world.app.events.tell(Event::Post(PostEvent { anchor: anchor.as_str().into(), revision: 301, post }));
+    world.app.events.tell(Event::Post(PostEvent { thread: thread.as_str().into(), revision: 301, post }));
     assert_eq!(dozing.next().await["eventId"], 301, "it is told at once again");
     world.end().await;
 }

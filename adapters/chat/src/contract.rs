@@ -114,6 +114,9 @@ async fn keys_are_stable_and_duplicates_accepted_once(rig: &dyn Rig) -> Anchor {
     let second = one(rig);
     assert_eq!(first.thread, second.thread, "a follow-up has the thread key of the mention");
     assert_ne!(first.dedupe_id, second.dedupe_id, "different messages are different events");
+    for event in [&first, &second] {
+        assert_eq!(rig.chat().thread_of(&event.anchor).as_ref(), Some(&event.thread), "an anchor tells its thread");
+    }
     second.anchor
 }
 

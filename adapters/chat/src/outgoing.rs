@@ -1,7 +1,7 @@
 //! What goes out: the trait that each platform implements, its limits as data, and its errors
 //! named after what the caller does next.
 
-use crate::{Anchor, Form, Incoming, Message, MessageRef, Platform};
+use crate::{Anchor, Form, Incoming, Message, MessageRef, Platform, ThreadKey};
 use async_trait::async_trait;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -79,6 +79,9 @@ pub trait Chat: Send + Sync {
 
     /// What it can carry.
     fn limits(&self) -> Limits;
+
+    /// The thread of the anchor; `None` when the anchor is not one of this platform.
+    fn thread_of(&self, anchor: &Anchor) -> Option<ThreadKey>;
 
     /// Where people open the thread of the anchor; `None` where threads have no address.
     fn thread_url(&self, anchor: &Anchor) -> Option<Url>;

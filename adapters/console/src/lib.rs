@@ -127,6 +127,10 @@ impl Chat for Console {
         }
     }
 
+    fn thread_of(&self, _anchor: &Anchor) -> Option<ThreadKey> {
+        Some(self.thread())
+    }
+
     fn thread_url(&self, _anchor: &Anchor) -> Option<Url> {
         None
     }

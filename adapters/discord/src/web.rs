@@ -4,7 +4,7 @@ use crate::event::{Place, address, message_ref};
 use crate::render::{Part, plain, render};
 use crate::{Aside, Discord, EPHEMERAL};
 use async_trait::async_trait;
-use chat::{Anchor, Chat, ChatError, File, Limits, Message, MessageRef, Platform, Profile};
+use chat::{Anchor, Chat, ChatError, File, Limits, Message, MessageRef, Platform, Profile, ThreadKey};
 use serde_json::{Value, json};
 use serenity::builder::CreateAttachment;
 use serenity::http::{HttpError, StatusCode};
@@ -46,6 +46,10 @@ impl Chat for Discord {
             buttons: 25,
             forms: false,
         }
+    }
+
+    fn thread_of(&self, anchor: &Anchor) -> Option<ThreadKey> {
+        Place::read(anchor).map(|place| place.thread())
     }
 
     fn thread_url(&self, anchor: &Anchor) -> Option<Url> {

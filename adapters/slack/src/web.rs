@@ -4,7 +4,7 @@ use crate::Slack;
 use crate::event::{Place, Shared, message_ref, place_of};
 use crate::render::{Part, render, text_only};
 use async_trait::async_trait;
-use chat::{Anchor, Block, Button, Chat, ChatError, File, Form, Incoming, Limits, Message, MessageRef, Platform, Profile};
+use chat::{Anchor, Block, Button, Chat, ChatError, File, Form, Incoming, Limits, Message, MessageRef, Platform, Profile, ThreadKey};
 use hyper_util::client::legacy;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -74,6 +74,10 @@ impl Chat for Slack {
     }
 
     /// The conversation of the thread; Slack documents no address of a thread that can be built without asking it.
+    fn thread_of(&self, anchor: &Anchor) -> Option<ThreadKey> {
+        Place::read(anchor).map(|place| place.thread())
+    }
+
     fn thread_url(&self, anchor: &Anchor) -> Option<Url> {
         let place = Place::read(anchor)?;
         if place.is_of_organisation() {

@@ -5,7 +5,7 @@ use crate::Teams;
 use crate::event::{At, Place};
 use crate::render::{Part, plain, render};
 use async_trait::async_trait;
-use chat::{Anchor, Chat, ChatError, File, Limits, Message, MessageRef, Platform, Profile};
+use chat::{Anchor, Chat, ChatError, File, Limits, Message, MessageRef, Platform, Profile, ThreadKey};
 use reqwest::{Method, Response, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -60,6 +60,10 @@ impl Chat for Teams {
             buttons: 24,
             forms: false,
         }
+    }
+
+    fn thread_of(&self, anchor: &Anchor) -> Option<ThreadKey> {
+        Place::read(anchor).map(|place| place.thread())
     }
 
     fn thread_url(&self, anchor: &Anchor) -> Option<Url> {

@@ -5,7 +5,7 @@ use crate::event::{Place, address, message_ref};
 use crate::payloads::{EditRichMessage, InputRichMessage, SendRichMessage};
 use crate::render::{Part, keyboard, plain, render, rich};
 use async_trait::async_trait;
-use chat::{Anchor, Block, Chat, ChatError, File, Limits, Markdown, Message, MessageRef, Platform, Profile};
+use chat::{Anchor, Block, Chat, ChatError, File, Limits, Markdown, Message, MessageRef, Platform, Profile, ThreadKey};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use teloxide::payloads::{EditMessageTextSetters, SendDocumentSetters, SendMessageSetters};
@@ -35,6 +35,10 @@ impl Chat for Telegram {
     }
 
     /// The chat, where it has an address: supergroups and their topics.
+    fn thread_of(&self, anchor: &Anchor) -> Option<ThreadKey> {
+        Place::read(anchor).map(|place| place.thread())
+    }
+
     fn thread_url(&self, anchor: &Anchor) -> Option<Url> {
         let place = Place::read(anchor)?;
         let inside = place.chat.to_string().strip_prefix("-100")?.to_owned();

@@ -1,6 +1,5 @@
 //! Frames: written once in each packing, sent to everybody who has subscribed.
 
-use super::topic::Topic;
 use axum::extract::ws::{Message, Utf8Bytes};
 use bytes::Bytes;
 use serde_json::Value;
@@ -35,19 +34,16 @@ impl Packing {
 
 /// Something that happened, for everybody who has subscribed to its topic.
 pub(super) struct Frame {
-    pub topic: Topic,
     value: Value,
     text: OnceLock<Utf8Bytes>,
     packed: OnceLock<Bytes>,
 }
 
 impl Frame {
-    pub fn new(topic: Topic, mut value: Value) -> Self {
-        // A thread's topic is called after its session, which its subscribers know.
-        if let Some(name) = topic.name() {
-            value["topic"] = name.into();
-        }
-        Self { topic, value, text: OnceLock::new(), packed: OnceLock::new() }
+    /// What happened, and what its subscribers call its topic.
+    pub fn new(topic: &str, mut value: Value) -> Self {
+        value["topic"] = topic.into();
+        Self { value, text: OnceLock::new(), packed: OnceLock::new() }
     }
 
     /// The frame as a message; written by the first who needs it.

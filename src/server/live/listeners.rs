@@ -5,6 +5,7 @@ use super::outlet::Outlet;
 use super::topic::Topic;
 use axum::extract::ws::Message;
 use futures_util::Sink;
+use serde_json::Value;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -14,8 +15,13 @@ const AT_ONCE: usize = 50;
 /// A connection that listens.
 pub(super) type Listener<S> = Arc<Outlet<S>>;
 
-/// The listeners of each topic.
-pub(super) struct Listeners<S>(Mutex<HashMap<Topic, Arc<Vec<Listener<S>>>>>);
+/// The listeners of each topic, and what they call it.
+pub(super) struct Listeners<S>(Mutex<HashMap<Topic, Group<S>>>);
+
+struct Group<S> {
+    name: Arc<str>,
+    all: Arc<Vec<Listener<S>>>,
+}
 
 impl<S> Default for Listeners<S> {
     fn default() -> Self {
@@ -24,10 +30,10 @@ impl<S> Default for Listeners<S> {
 }
 
 impl<S: Sink<Message> + Unpin> Listeners<S> {
-    /// Listens to a topic from now on; twice is once.
-    pub fn join(&self, topic: Topic, listener: &Listener<S>) {
+    /// Listens from now on to a topic, which clients call so; twice is once.
+    pub fn join(&self, topic: Topic, name: &str, listener: &Listener<S>) {
         let mut topics = self.topics();
-        let all = topics.entry(topic).or_default();
+        let Group { all, .. } = topics.entry(topic).or_insert_with(|| Group { name: name.into(), all: Arc::default() });
         if !all.iter().any(|l| Arc::ptr_eq(l, listener)) {
             Arc::make_mut(all).push(listener.clone());
         }
@@ -36,7 +42,7 @@ impl<S: Sink<Message> + Unpin> Listeners<S> {
     /// Listens no more.
     pub fn leave(&self, topic: &Topic, listener: &Listener<S>) {
         let mut topics = self.topics();
-        if let Some(all) = topics.get_mut(topic) {
+        if let Some(Group { all, .. }) = topics.get_mut(topic) {
             Arc::make_mut(all).retain(|l| !Arc::ptr_eq(l, listener));
             if all.is_empty() {
                 topics.remove(topic);
@@ -44,10 +50,11 @@ impl<S: Sink<Message> + Unpin> Listeners<S> {
         }
     }
 
-    /// Tells everybody who listens to the frame's topic.
-    pub async fn tell(&self, frame: Frame) {
-        let Some(all) = self.topics().get(&frame.topic).cloned() else { return };
-        let frame = Arc::new(frame);
+    /// Tells everybody who listens to the topic.
+    pub async fn tell(&self, topic: &Topic, value: Value) {
+        let group = self.topics().get(topic).map(|group| (group.name.clone(), group.all.clone()));
+        let Some((name, all)) = group else { return };
+        let frame = Arc::new(Frame::new(&name, value));
         for some in all.chunks(AT_ONCE) {
             some.iter().for_each(|l| l.take(&frame));
             tokio::task::yield_now().await;
@@ -56,10 +63,10 @@ impl<S: Sink<Message> + Unpin> Listeners<S> {
 
     /// More has happened than could be told: everybody is to look how things stand.
     pub fn all_missed_some(&self) {
-        self.topics().values().flat_map(|all| all.iter()).for_each(|l| l.miss());
+        self.topics().values().flat_map(|group| group.all.iter()).for_each(|l| l.miss());
     }
 
-    fn topics(&self) -> MutexGuard<'_, HashMap<Topic, Arc<Vec<Listener<S>>>>> {
+    fn topics(&self) -> MutexGuard<'_, HashMap<Topic, Group<S>>> {
         self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
@@ -80,8 +87,10 @@ mod tests {
         (Arc::new(Outlet::new(PollSender::new(sender), Packing::Json)), arriving)
     }
 
+    const NAME: &str = "sheet:1";
+
     fn frame(n: usize) -> Frame {
-        Frame::new(Topic::Sheet(1), json!({ "n": n }))
+        Frame::new(NAME, json!({ "n": n }))
     }
 
     #[tokio::test]
@@ -89,12 +98,12 @@ mod tests {
         let listeners = Listeners::default();
         let ((slow, mut arriving), (quick, mut taken)) = (connection(1), connection(1));
         for listener in [&slow, &slow, &quick] {
-            listeners.join(Topic::Sheet(1), listener);
+            listeners.join(Topic::Sheet(1), NAME, listener);
         }
         assert!(matches!((slow.due(), quick.due()), (Due::Nothing, Due::Nothing)));
         for n in 0..BACKLOG + 10 {
-            listeners.tell(frame(n)).await;
-            listeners.tell(Frame::new(Topic::Sheet(2), json!({}))).await;
+            listeners.tell(&Topic::Sheet(1), json!({ "n": n })).await;
+            listeners.tell(&Topic::Sheet(2), json!({})).await;
             let told = taken.try_recv().expect("written without its task");
             assert!(told.into_text().is_ok_and(|t| t.contains(&format!("\"n\":{n}"))) && taken.try_recv().is_err(), "once each");
         }

@@ -5,7 +5,7 @@ use super::{Holder, Live, Ticket};
 use crate::server::api::{Problem, Scope};
 use crate::sheet::SheetId;
 use crate::smartsheet::Identity;
-use crate::store::Job;
+use crate::store::{Job, Post};
 use crate::watch::Held;
 use axum::extract::ws::WebSocket;
 use serde_json::{Value, json};
@@ -20,25 +20,16 @@ pub(super) enum Topic {
     Sheet(i64),
     /// A job.
     Job(String),
-    /// What the bot shows where this anchor is: in the thread of a session.
+    /// What is said in the thread of a session.
     Thread(String),
-}
-
-impl Topic {
-    /// What clients call it; a thread is called after its session, which is not known here.
-    pub fn name(&self) -> Option<String> {
-        match self {
-            Self::Sheet(id) => Some(format!("sheet:{id}")),
-            Self::Job(id) => Some(format!("job:{id}")),
-            Self::Thread(_) => None,
-        }
-    }
 }
 
 /// A topic that a connection has subscribed to.
 pub(super) struct Wanted {
     /// What the client calls it.
     pub name: String,
+    /// The last event that was known when it was told how things stand, where they are counted.
+    pub known: Option<i64>,
     /// Keeps a sheet watched.
     _held: Option<Held>,
 }
@@ -83,13 +74,13 @@ impl Live {
             Holder::Viewer(_) => return Err(Problem::not_found("sheet")),
         };
         let (held, snapshot) = self.parts.watch.hold(identity, sheet).await?;
-        self.listeners.join(Topic::Sheet(sheet.0), listener);
         let (version, live) = (snapshot.version, self.parts.watch.has_webhook(sheet).await?);
+        self.listeners.join(Topic::Sheet(sheet.0), name, listener);
         let mut state = vec![json!({ "type": "subscribed", "topic": name, "eventId": version, "webhook": live })];
         if last.is_some_and(|l| l != version) {
             state.push(json!({ "type": "sheet_update", "topic": name, "eventId": version, "version": version, "reload": true }));
         }
-        Ok((Topic::Sheet(sheet.0), Wanted { name: name.to_owned(), _held: Some(held) }, state))
+        Ok((Topic::Sheet(sheet.0), Wanted { name: name.to_owned(), known: Some(version), _held: Some(held) }, state))
     }
 
     async fn want_job(&self, ticket: &Ticket, name: &str, id: &str, listener: &Listener<WebSocket>) -> Result<Subscribed, Problem> {
@@ -102,8 +93,15 @@ impl Live {
         };
         let read = async || Ok::<_, Problem>(self.parts.store.job(id).await?.filter(theirs));
         read().await?.ok_or_else(|| Problem::not_found("job"))?;
-        self.listeners.join(Topic::Job(id.to_owned()), listener);
-        let job = read().await?.ok_or_else(|| Problem::not_found("job"))?;
+        let topic = Topic::Job(id.to_owned());
+        self.listeners.join(topic.clone(), name, listener);
+        let job = match read().await {
+            Ok(Some(job)) => job,
+            gone_or_failed => {
+                self.listeners.leave(&topic, listener);
+                return Err(gone_or_failed.err().unwrap_or_else(|| Problem::not_found("job")));
+            }
+        };
         let state = vec![
             json!({ "type": "subscribed", "topic": name }),
             json!({
@@ -111,7 +109,7 @@ impl Live {
                 "total": job.total, "error": job.error, "result": job.result,
             }),
         ];
-        Ok((Topic::Job(job.id), Wanted { name: name.to_owned(), _held: None }, state))
+        Ok((topic, Wanted { name: name.to_owned(), known: None, _held: None }, state))
     }
 
     async fn want_session(
@@ -133,14 +131,20 @@ impl Live {
             Holder::Viewer(_) => None,
         };
         let thread = found.ok_or_else(|| Problem::not_found("session"))?;
-        let (anchor, thread) = (thread.anchor.0, thread.key.storage_key());
-        self.listeners.join(Topic::Thread(anchor.clone()), listener);
-        let now = store.last_revision(&thread).await?;
+        let topic = Topic::Thread(thread.key.storage_key());
+        self.listeners.join(topic.clone(), name, listener);
+        let stands = async {
+            let now = store.last_revision(&thread.key.storage_key()).await?;
+            let missed = match last {
+                Some(last) => store.posts_after(&thread.key.storage_key(), last, MOST_POSTS).await?,
+                None => Vec::new(),
+            };
+            Ok::<_, Problem>((now, missed))
+        };
+        let (now, missed) = stands.await.inspect_err(|_| self.listeners.leave(&topic, listener))?;
         let mut state = vec![json!({ "type": "subscribed", "topic": name, "eventId": now })];
-        if let Some(last) = last {
-            let missed = store.posts_after(&thread, last, MOST_POSTS).await?;
-            state.extend(missed.into_iter().map(|p| json!({ "type": "message", "eventId": p.revision, "message": p.body })));
-        }
-        Ok((Topic::Thread(anchor), Wanted { name: name.to_owned(), _held: None }, state))
+        let message = |p: Post| json!({ "type": "message", "topic": name, "eventId": p.revision, "message": p.body });
+        state.extend(missed.into_iter().map(message));
+        Ok((topic, Wanted { name: name.to_owned(), known: Some(now), _held: None }, state))
     }
 }

@@ -2,7 +2,7 @@
 
 use super::cells::{Shown, kind, ordered, shown, width};
 use super::visit::{Visit, refused, shown as answer};
-use super::work::{Message, Work};
+use super::work::{Said, Work};
 use super::{Viewer, visit};
 use crate::server::api::Result;
 use crate::sheet::{Snapshot, SnapshotRow};
@@ -10,7 +10,6 @@ use askama::Template;
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use chat::Node;
 use jiff::Timestamp;
 use serde::Deserialize;
 use std::collections::HashSet;
@@ -34,7 +33,7 @@ struct Page<'a> {
     columns: Vec<Head<'a>>,
     rows: Vec<Row>,
     work: Work,
-    messages: Vec<Message>,
+    said: Said,
     thread: Option<Url>,
     until: String,
     read_at: String,
@@ -109,7 +108,7 @@ async fn sheet_page(viewer: &Viewer, visit: &Visit) -> Result<Response> {
         columns: heads(&snapshot, &columns),
         rows: snapshot.rows.iter().take(FIRST_ROWS).map(|r| row(&snapshot, r, &columns)).collect(),
         work: viewer.work(visit, &snapshot).await?,
-        messages: viewer.messages(visit).await?,
+        said: viewer.said(visit, &snapshot).await?,
         thread,
         until: Timestamp::from_millisecond(link.until_ms).map(hour).unwrap_or_default(),
         read_at: hour(snapshot.read_at),

@@ -35,15 +35,19 @@ pub(super) struct Said {
 pub(super) async fn press(State(viewer): State<Arc<Viewer>>, visit: Visit, headers: HeaderMap, Form(pressed): Form<Pressed>) -> Response {
     let done = async {
         let caller = visit.caller()?;
-        let known = ["confirm:", "count:", "cancel:", "jobcancel:"].iter().any(|verb| pressed.action.starts_with(verb));
-        if !known || pressed.action.len() > 64 {
-            return Err(Problem::not_valid("There is no such button."));
+        let (verb, id) = pressed.action.split_once(':').filter(|_| pressed.action.len() <= 64).unwrap_or_default();
+        let store = &viewer.api.parts.store;
+        // Proposals say themselves whether they are of this thread.
+        let here = match verb {
+            "confirm" | "count" | "cancel" => true,
+            "jobcancel" | "jobundo" | "jobretry" => store.job(id).await?.is_some_and(|j| j.session_id == visit.link.session),
+            "undo" => store.change(id).await?.is_some_and(|c| c.session_id == visit.link.session),
+            _ => false,
+        };
+        if !here {
+            return Err(Problem::not_valid("There is no such button here."));
         }
         let thread = viewer.thread(&visit).await?;
-        if let Some(id) = pressed.action.strip_prefix("jobcancel:") {
-            let job = viewer.api.parts.store.job(id).await?.filter(|j| j.id == id && j.session_id == visit.link.session);
-            job.ok_or_else(|| Problem::not_found("job"))?;
-        }
         let name = format!("view-{}", uuid::Uuid::new_v4());
         let what = What::Press { action: pressed.action, message: None };
         viewer.api.happen_at(&caller, &thread.key, &thread.anchor, &name, what).await

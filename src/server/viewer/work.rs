@@ -14,10 +14,13 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use chat::{LinkPolicy, Markdown, Node};
 use std::sync::Arc;
+use url::Url;
 
 /// Lines of a difference that are shown; the rest is counted.
 const SHOWN_LINES: usize = 200;
 const SHOWN_MESSAGES: i64 = 50;
+/// Who answers.
+const BOT: &str = "ChatSheet";
 const SHOWN_JOBS: i64 = 20;
 
 /// Proposals and jobs, as they stand above the sheet.
@@ -60,10 +63,18 @@ struct Running {
     cancel: bool,
 }
 
+/// What was said, oldest first.
+#[derive(Template)]
+#[template(path = "said.html")]
+pub(super) struct Said {
+    messages: Vec<Message>,
+}
+
 /// Something that was said.
-pub(super) struct Message {
-    pub who: &'static str,
-    pub words: Vec<Node>,
+struct Message {
+    who: String,
+    kind: &'static str,
+    words: Vec<Node>,
 }
 
 /// The part of the page that tells what is going on.
@@ -74,6 +85,18 @@ pub(super) async fn read(State(viewer): State<Arc<Viewer>>, visit: Visit, header
     };
     match work.await {
         Ok(work) => shown(StatusCode::OK, &work),
+        Err(problem) => refused(visit::wants_html(&headers), problem),
+    }
+}
+
+/// The conversation, for a page that may have missed some of it.
+pub(super) async fn reread(State(viewer): State<Arc<Viewer>>, visit: Visit, headers: HeaderMap) -> Response {
+    let said = async {
+        let snapshot = viewer.sheet(&visit.link).await?;
+        viewer.said(&visit, &snapshot).await
+    };
+    match said.await {
+        Ok(said) => shown(StatusCode::OK, &said),
         Err(problem) => refused(visit::wants_html(&headers), problem),
     }
 }
@@ -104,25 +127,28 @@ impl Viewer {
     }
 
     /// What was said in the session; only the person whose link it is may read it.
-    pub(super) async fn messages(&self, visit: &Visit) -> Result<Vec<Message>> {
+    pub(super) async fn said(&self, visit: &Visit, snapshot: &Snapshot) -> Result<Said> {
         if visit.link.person.is_none() {
-            return Ok(Vec::new());
+            return Ok(Said { messages: Vec::new() });
         }
         let messages = self.api.parts.store.recent_messages(&visit.link.session, SHOWN_MESSAGES).await?;
-        Ok(messages.iter().filter_map(message).collect())
+        // Links to the sheet and those that stand in it, as in the thread.
+        let host = Url::parse(&snapshot.permalink).ok().and_then(|u| u.host_str().map(str::to_owned));
+        let policy = LinkPolicy { exact: snapshot.links.clone(), hosts: host.into_iter().collect() };
+        Ok(Said { messages: messages.iter().filter_map(|m| message(m, &policy)).collect() })
     }
 }
 
-fn message(message: &MessageRecord) -> Option<Message> {
-    let who = match message.role.as_str() {
-        "user" => "Question",
-        "assistant" | "error" => "Answer",
+fn message(message: &MessageRecord, policy: &LinkPolicy) -> Option<Message> {
+    let (who, kind) = match message.role.as_str() {
+        "user" => (message.metadata["author"].as_str().unwrap_or("Question"), "question"),
+        "assistant" | "error" => (BOT, "answer"),
         _ => return None,
     };
     // Lines in brackets are notes for the model.
     let words: Vec<&str> = message.content.lines().filter(|l| !(l.starts_with('[') && l.ends_with(']'))).collect();
-    let words = Markdown::untrusted(&words.join("\n"), &LinkPolicy::default()).nodes;
-    (!words.is_empty()).then_some(Message { who, words })
+    let words = Markdown::untrusted(&words.join("\n"), policy).nodes;
+    (!words.is_empty()).then(|| Message { who: who.to_owned(), kind, words })
 }
 
 impl Waiting {

@@ -57,6 +57,7 @@ function start(sheet) {
     subscribed: ({ topic, eventId }) => {
       if (topic.startsWith('sheet:') && eventId > grid.sheet.version) fresh.reload();
       if (!topic.startsWith('job:')) talk.refresh();
+      if (topic.startsWith('session:')) talk.recall();
     },
     sheet_update: (update) => fresh.changed(update),
     message: ({ message }) => talk.show(message) && talk.refresh(),

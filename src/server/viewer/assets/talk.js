@@ -15,6 +15,9 @@ const BLOCKS = {
   text: ({ nodes }) => nodes.map(paragraph),
   note: ({ nodes }) => [made('div', { className: 'note' }, ...nodes.map(paragraph))],
   progress: ({ label, done, total }) => [made('label', {}, `${label} `, made('progress', { value: done, max: total || 1 }))],
+  buttons: ({ buttons }) => [made('form', { method: 'post', action: `${document.body.dataset.base}/press` }, ...buttons
+    .filter(({ action }) => VERBS.test(action))
+    .map(({ label, action, style }) => made('button', { name: 'action', value: action, className: style, textContent: label })))],
   table: ({ columns, rows, total }) => [
     made('div', { className: 'scroll', tabIndex: 0 }, made('table', {},
       made('thead', {}, cells('th', columns.map((column) => column.title))),
@@ -22,6 +25,9 @@ const BLOCKS = {
     ...(total > rows.length ? [made('p', { textContent: `${rows.length} of ${total} rows.` })] : []),
   ],
 };
+
+/** What a button in a message may do from here. */
+const VERBS = /^(confirm|count|cancel|undo|jobcancel|jobundo|jobretry):/;
 
 export class Talk {
   /** `shown` is told when what is going on was read anew. */
@@ -31,6 +37,7 @@ export class Talk {
     this.panel = by('talk');
     if (!this.panel) return;
     [this.said, this.form] = this.panel.children;
+    this.said.addEventListener('submit', (event) => this.press(event));
     by('chat').onclick = () => this.turn();
     this.form.onsubmit = (event) => this.tell(event);
     this.form.text.onkeydown = (event) => {
@@ -100,16 +107,29 @@ export class Talk {
     say(`Not sent: ${answer.body.detail}`);
   }
 
-  /** A message of the bot, growing or done. */
-  show({ id, blocks, partial }) {
+  /** A message of the bot, growing or done, or of somebody in the thread. */
+  show({ id, author, blocks, partial }) {
     let message = [...this.said.children].find((known) => known.dataset.post === id);
     if (!message) {
-      message = made('div', { className: 'message' });
+      message = made('div', { className: `message ${author === undefined ? 'answer' : 'question'}` });
       message.dataset.post = id;
       this.said.append(message);
     }
-    message.replaceChildren(...blocks.flatMap((block) => BLOCKS[block.type]?.(block) ?? []));
+    const who = made('b', { textContent: author === undefined ? 'ChatSheet' : (author ?? 'Question') });
+    message.replaceChildren(who, ...blocks.flatMap((block) => BLOCKS[block.type]?.(block) ?? []));
     this.said.scrollTop = this.said.scrollHeight;
     return !partial;
+  }
+
+  /** Reads the conversation anew, because some of it may have been missed; what is said meanwhile stays. */
+  async recall() {
+    const before = new Set(this.said.children);
+    const answer = await fetch(`${this.base}/said`).catch(() => null);
+    if (!answer?.ok) return;
+    const text = await answer.text();
+    const since = [...this.said.children].filter((message) => !before.has(message));
+    this.said.innerHTML = text;
+    this.said.append(...since);
+    this.said.scrollTop = this.said.scrollHeight;
   }
 }
