@@ -144,6 +144,7 @@ impl App {
             clock: clock.clone(),
             events: events.clone(),
             live: Live::start(live, stop.clone()),
+            proxies: server::Proxies::new(config.proxies.iter().copied()),
         };
         let parts = Parts {
             store: store.clone(),

@@ -10,6 +10,7 @@ pub use variables::VARIABLES;
 use crate::accounts;
 use crate::llm::{Endpoint, ModelSettings};
 use crate::smartsheet;
+use ipnet::IpNet;
 use reader::Reader;
 use secrecy::{ExposeSecret, SecretString};
 use std::collections::BTreeSet;
@@ -28,6 +29,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// `PUBLIC_BASE_URL`: where the sidecar is reached from outside. Unset: it is not.
     pub public_base_url: Option<Url>,
+    /// `TRUSTED_PROXIES`: comma-separated addresses or networks of proxies in front. Unset: none.
+    pub proxies: Vec<IpNet>,
     /// `METRICS_LISTEN`: address of `/metrics`. Unset: nothing is measured out.
     pub metrics_listen: Option<SocketAddr>,
     /// The model; `None` when neither `AZURE_OPENAI_*` nor `OPENAI_BASE_URL` is set.
@@ -171,6 +174,7 @@ impl Config {
             database_url: database_url.into(),
             listen: r.parsed("LISTEN", "an address and a port, such as 127.0.0.1:3000").unwrap_or(SocketAddr::from(([127, 0, 0, 1], 3000))),
             public_base_url: r.url("PUBLIC_BASE_URL"),
+            proxies: r.networks("TRUSTED_PROXIES"),
             metrics_listen: r.text("METRICS_LISTEN").and_then(|_| r.parsed("METRICS_LISTEN", "an address such as 127.0.0.1:9090")),
             model: model(r),
             text_model: text_model(r),

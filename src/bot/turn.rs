@@ -132,7 +132,7 @@ impl Bot {
     }
 
     async fn work(&self, context: &Context, snapshot: &Arc<Snapshot>, question: &str, reply: &LiveReply) -> Result<Gathered> {
-        let history = self.parts.store.recent_messages(&context.session.id, prompt::HISTORY).await?;
+        let history = self.parts.store.recent_messages(&context.session.id, prompt::HISTORY, 0).await?;
         let mut messages = prompt::messages(snapshot, &history, question, context.today, false);
         let functions = tools::schemas(snapshot.writable());
         let mut gathered = Gathered::default();

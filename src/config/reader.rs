@@ -1,7 +1,9 @@
 //! Reads single settings: text, numbers, choices, URLs, secrets; notes what is wrong instead of stopping.
 
 use super::{Fault, VARIABLES};
+use ipnet::IpNet;
 use secrecy::SecretString;
+use std::net::IpAddr;
 use std::str::FromStr;
 use url::Url;
 
@@ -56,6 +58,20 @@ impl Reader<'_> {
             self.fault(name, &format!("'{text}' is not one of {}", allowed.join(", ")));
         }
         text
+    }
+
+    /// Networks, or single addresses, separated by commas.
+    pub fn networks(&mut self, name: &str) -> Vec<IpNet> {
+        let text = self.text(name).unwrap_or_default();
+        let network = |word: &str| word.parse().ok().or_else(|| word.parse::<IpAddr>().ok().map(IpNet::from));
+        let mut all = Vec::new();
+        for word in text.split(',').map(str::trim).filter(|w| !w.is_empty()) {
+            match network(word) {
+                Some(network) => all.push(network),
+                None => self.fault(name, &format!("'{word}' is not an address or a network, such as 10.0.0.0/8")),
+            }
+        }
+        all
     }
 
     pub fn url(&mut self, name: &str) -> Option<Url> {

@@ -12,6 +12,11 @@ pub const VARIABLES: &[(&str, &str, &str)] = &[
     ("METRICS_LISTEN", "", "Address of /metrics for Prometheus, such as 127.0.0.1:9090; it asks for no key. Unset: none."),
     ("PUBLIC_BASE_URL", "", "Where the sidecar is reached from outside, such as https://bot.example.com. Unset: it is not."),
     (
+        "TRUSTED_PROXIES",
+        "",
+        "Comma-separated addresses or networks of proxies in front, such as 127.0.0.1 or 10.0.0.0/8: their X-Forwarded-For tells where requests come from. Unset: none.",
+    ),
+    (
         "CHATSHEET_SECRET_KEY",
         "",
         "Encrypts secrets of webhooks and tokens of workspaces, signs links; at least 32 characters (openssl rand -hex 32). Unset: no webhooks, links end with the process. Secret.",

@@ -97,7 +97,9 @@ impl Jobs {
         let whole = self.parts.store.job(id).await?.filter(|j| asker.has(&j.asker, &j.thread_key));
         let found = match whole {
             Some(job) => Some(job),
-            None => self.parts.store.jobs_of("", Some(asker), 50).await?.into_iter().find(|j| short(&j.id) == id.trim().to_lowercase()),
+            None => {
+                self.parts.store.jobs_of("", Some(asker), 50, 0).await?.0.into_iter().find(|j| short(&j.id) == id.trim().to_lowercase())
+            }
         };
         found.ok_or_else(|| told("I know no such job of yours; `jobs` lists them."))
     }
@@ -107,7 +109,7 @@ impl Jobs {
     /// # Errors
     /// When the store fails.
     pub async fn list(&self, thread: &str, asker: Option<&Asker>, most: i64) -> Result<Vec<Job>> {
-        Ok(self.parts.store.jobs_of(thread, asker, most).await?)
+        Ok(self.parts.store.jobs_of(thread, asker, most, 0).await?.0)
     }
 
     /// What a job of this person that is queued now has to wait for.

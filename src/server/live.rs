@@ -10,6 +10,8 @@ use crate::clock::Clock;
 use crate::events::{Event, Events};
 use crate::links::Link;
 use crate::server::web::body;
+use crate::sheet::SheetId;
+use crate::smartsheet::Identity;
 use crate::store::Store;
 use crate::vault::Vault;
 use crate::watch::Watch;
@@ -107,6 +109,16 @@ pub(super) enum Holder {
     Key { id: String, scopes: String },
     /// A page of the viewer.
     Viewer(Link),
+}
+
+impl Holder {
+    /// On whose behalf sheets are read.
+    fn identity(&self) -> Identity {
+        match self {
+            Self::Key { .. } => Identity::Service,
+            Self::Viewer(link) => link.identity(),
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -332,6 +344,7 @@ impl Connection {
                         self.close(close_code::POLICY, "the link or the key has ended").await;
                         return Ok(());
                     }
+                    self.leave_what_is_withdrawn().await?;
                     self.outlet.send(Message::Ping(Vec::new().into())).await?;
                     continue;
                 }
@@ -365,9 +378,7 @@ impl Connection {
         match said {
             Some(Said::Connect) => self.send(&json!({ "type": "connected", "pingSeconds": PING.as_secs() })).await,
             Some(Said::Unsubscribe { topic }) => {
-                for (gone, _) in self.topics.extract_if(|_, w| w.name == topic) {
-                    self.live.listeners.leave(&gone, &self.outlet);
-                }
+                self.leave(&topic);
                 self.send(&json!({ "type": "unsubscribed", "topic": topic })).await
             }
             Some(Said::Subscribe { topic, .. }) if self.topics.len() >= MAX_TOPICS => {
@@ -382,13 +393,39 @@ impl Connection {
                         }
                         Ok(())
                     }
-                    Err(problem) => self.refuse(&topic, problem.code, &problem.detail).await,
+                    Err(problem) => {
+                        if problem.status < 500 {
+                            self.leave(&topic);
+                        }
+                        self.refuse(&topic, problem.code, &problem.detail).await
+                    }
                 }
             }
             None => {
                 self.refuse("", "not_valid", "Send {\"type\": \"subscribe\", \"topic\": \"sheet:ID\"}, or unsubscribe, or connect.").await
             }
         }
+    }
+
+    fn leave(&mut self, name: &str) {
+        for (gone, _) in self.topics.extract_if(|_, w| w.name == name) {
+            self.live.listeners.leave(&gone, &self.outlet);
+        }
+    }
+
+    /// Sheets that can no longer be seen in Smartsheet are not told of any more.
+    async fn leave_what_is_withdrawn(&mut self) -> anyhow::Result<()> {
+        let sheets = self.topics.iter().filter_map(|(topic, w)| match topic {
+            Topic::Sheet(id) => Some((SheetId(*id), w.name.clone())),
+            _ => None,
+        });
+        for (sheet, name) in sheets.collect::<Vec<_>>() {
+            if !self.live.parts.watch.sees(&self.ticket.holder.identity(), sheet).await {
+                self.leave(&name);
+                self.refuse(&name, "not_found", "This sheet cannot be seen in Smartsheet any more.").await?;
+            }
+        }
+        Ok(())
     }
 
     async fn refuse(&mut self, topic: &str, code: &str, detail: &str) -> anyhow::Result<()> {

@@ -1,6 +1,7 @@
 //! The sidecar: health, the REST API, and the webhooks of the chat platforms, on an accept loop of our own.
 
 mod accept;
+mod address;
 pub mod api;
 mod connect;
 mod health;
@@ -12,6 +13,7 @@ mod viewer;
 mod web;
 
 pub use accept::serve;
+pub use address::Proxies;
 pub use mirror::Mirror;
 pub use web::Web;
 

@@ -410,19 +410,21 @@ impl Store {
         Ok(row.and_then(job))
     }
 
-    /// The jobs of a thread and those of a person, newest first; those that nobody has confirmed are left out.
+    /// The jobs of a thread and those of a person, newest first, and how many there are in all; those that nobody has
+    /// confirmed are left out. `skip` are left out before.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn jobs_of(&self, thread: &str, asker: Option<&Asker>, most: i64) -> Result<Vec<Job>, sqlx::Error> {
-        let sql = || {
-            sqlx::AssertSqlSafe(format!(
-                "SELECT {COLUMNS} FROM jobs WHERE status <> 'created' AND (thread_key = $1 OR (asker = $2 AND thread_key LIKE $3 ESCAPE '!')) ORDER BY created_at_ms DESC, id DESC LIMIT $4"
-            ))
-        };
+    pub async fn jobs_of(&self, thread: &str, asker: Option<&Asker>, most: i64, skip: i64) -> Result<(Vec<Job>, i64), sqlx::Error> {
+        const OF: &str = "FROM jobs WHERE status <> 'created' AND (thread_key = $1 OR (asker = $2 AND thread_key LIKE $3 ESCAPE '!'))";
+        let list = || sqlx::AssertSqlSafe(format!("SELECT {COLUMNS} {OF} ORDER BY created_at_ms DESC, id DESC LIMIT $4 OFFSET $5"));
+        let count = || sqlx::AssertSqlSafe(format!("SELECT count(*) {OF}"));
         let (id, like) = asker.map(|a| (a.id.as_str(), super::inside(&a.install))).unwrap_or_default();
-        let rows: Vec<Row> = on!(self, pool => sqlx::query_as(sql()).bind(thread).bind(id).bind(&like).bind(most).fetch_all(pool).await?);
-        Ok(rows.into_iter().filter_map(job).collect())
+        let (rows, (total,)): (Vec<Row>, (i64,)) = on!(self, pool => {
+            let rows = sqlx::query_as(list()).bind(thread).bind(id).bind(&like).bind(most).bind(skip).fetch_all(pool).await?;
+            (rows, sqlx::query_as(count()).bind(thread).bind(id).bind(&like).fetch_one(pool).await?)
+        });
+        Ok((rows.into_iter().filter_map(job).collect(), total))
     }
 
     /// How many jobs of a person run at the moment.

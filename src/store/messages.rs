@@ -100,13 +100,14 @@ impl Store {
         })
     }
 
-    /// The last messages of a session, oldest first.
+    /// The last messages of a session but for the very last `skip`, oldest first.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn recent_messages(&self, session: &str, count: i64) -> Result<Vec<MessageRecord>, sqlx::Error> {
-        const GET: &str = "SELECT role, content, name, metadata FROM messages WHERE session_id = $1 ORDER BY position DESC LIMIT $2";
-        let rows: Vec<Row> = on!(self, pool => sqlx::query_as(GET).bind(session).bind(count).fetch_all(pool).await?);
+    pub async fn recent_messages(&self, session: &str, count: i64, skip: i64) -> Result<Vec<MessageRecord>, sqlx::Error> {
+        const GET: &str =
+            "SELECT role, content, name, metadata FROM messages WHERE session_id = $1 ORDER BY position DESC LIMIT $2 OFFSET $3";
+        let rows: Vec<Row> = on!(self, pool => sqlx::query_as(GET).bind(session).bind(count).bind(skip).fetch_all(pool).await?);
         let record = |(role, content, name, metadata): Row| MessageRecord {
             role,
             content,
@@ -115,6 +116,16 @@ impl Store {
         };
         Ok(rows.into_iter().rev().map(record).collect())
     }
+    /// How many messages a session has.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn count_messages(&self, session: &str) -> Result<i64, sqlx::Error> {
+        const COUNT: &str = "SELECT count(*) FROM messages WHERE session_id = $1";
+        let (n,): (i64,) = on!(self, pool => sqlx::query_as(COUNT).bind(session).fetch_one(pool).await?);
+        Ok(n)
+    }
+
     /// Forgets what was said in a session.
     ///
     /// # Errors

@@ -26,7 +26,7 @@ mod writers;
 
 pub use api_keys::ApiKey;
 pub use changes::{Change, ChangeRow, RowState};
-pub use idempotency::KnownRequest;
+pub use idempotency::{KeptAnswer, KnownRequest};
 pub use inbox::{Event, Lane};
 pub use job_rows::{JobRow, JobRowState};
 pub use jobs::{Asker, Job, JobStatus, Place};

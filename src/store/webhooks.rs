@@ -28,16 +28,17 @@ fn record((sheet, webhook_id, secret, status, tries, next_try_ms): Row) -> Optio
 }
 
 impl Store {
-    /// Wants webhooks for all sheets that a thread is about and that have none.
+    /// Wants webhooks for all sheets that a thread is about and that have none. What is edited in a page belongs to a thread of
+    /// its own, which is nobody's conversation.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn want_webhooks(&self) -> Result<u64, sqlx::Error> {
         const MISSING: &str =
             "SELECT count(*) FROM chat_sessions s WHERE NOT EXISTS (SELECT 1 FROM webhooks w WHERE w.sheet_id = s.sheet_id)
-            AND EXISTS (SELECT 1 FROM threads t WHERE t.session_id = s.id)";
+            AND EXISTS (SELECT 1 FROM threads t WHERE t.session_id = s.id AND t.thread_key NOT LIKE 'web|viewer-%')";
         const ADD: &str = "INSERT INTO webhooks (sheet_id, status) SELECT DISTINCT s.sheet_id, 'WANTED' FROM chat_sessions s
-            WHERE EXISTS (SELECT 1 FROM threads t WHERE t.session_id = s.id) ON CONFLICT (sheet_id) DO NOTHING";
+            WHERE EXISTS (SELECT 1 FROM threads t WHERE t.session_id = s.id AND t.thread_key NOT LIKE 'web|viewer-%') ON CONFLICT (sheet_id) DO NOTHING";
         let (missing,): (i64,) = on!(self, pool => sqlx::query_as(MISSING).fetch_one(pool).await?);
         if missing == 0 {
             return Ok(0);
@@ -51,7 +52,8 @@ impl Store {
     /// When the database fails.
     pub async fn webhooks_to_look_after(&self, now_ms: i64) -> Result<Vec<(WebhookRecord, bool)>, sqlx::Error> {
         const NEEDED: &str =
-            "EXISTS (SELECT 1 FROM chat_sessions s JOIN threads t ON t.session_id = s.id WHERE s.sheet_id = webhooks.sheet_id)";
+            "EXISTS (SELECT 1 FROM chat_sessions s JOIN threads t ON t.session_id = s.id WHERE s.sheet_id = webhooks.sheet_id
+            AND t.thread_key NOT LIKE 'web|viewer-%')";
         let sql = |needed: bool| {
             let condition = if needed {
                 format!(

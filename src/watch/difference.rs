@@ -1,22 +1,22 @@
 //! What is different between two versions of a sheet, as programs and the viewer read it.
 
 use crate::events::Writer;
-use crate::sheet::{Cell, Snapshot, SnapshotRow};
+use crate::sheet::{Cell, Snapshot, SnapshotColumn, SnapshotRow};
 use serde_json::{Map, Value, json};
 
 /// With more rows than this it is cheaper to read the sheet again.
 const MOST: usize = 2_000;
 
-/// Rows that are new, have changed or are gone; `reload` when the columns changed, the order did, or too much.
+/// Rows that are new, have changed or are gone; `reload` when columns, links or the order changed, or too much.
 pub(super) fn between(before: &Snapshot, now: &Snapshot, by: Writer) -> Value {
     let by = if by == Writer::Us { "bot" } else { "smartsheet" };
     let head = json!({ "sheetId": now.id.to_string(), "from": before.version, "version": now.version, "by": by });
-    let same_columns = before.columns.len() == now.columns.len()
-        && before.columns.iter().zip(&now.columns).all(|(a, b)| (a.id, &a.title, &a.kind) == (b.id, &b.title, &b.kind));
+    let same_columns =
+        before.columns.len() == now.columns.len() && before.columns.iter().zip(&now.columns).all(|(a, b)| shape(a) == shape(b));
     let kept = |snapshot: &Snapshot, other: &Snapshot| -> Vec<i64> {
         snapshot.rows.iter().map(|r| r.id).filter(|id| other.row(*id).is_some()).collect()
     };
-    if !same_columns || kept(before, now) != kept(now, before) {
+    if !same_columns || before.hyperlinks != now.hyperlinks || kept(before, now) != kept(now, before) {
         return with(head, [("reload", json!(true))]);
     }
     let gone: Vec<String> = before.rows.iter().filter(|r| now.row(r.id).is_none()).map(|r| r.id.to_string()).collect();
@@ -39,6 +39,12 @@ pub(super) fn between(before: &Snapshot, now: &Snapshot, by: Writer) -> Value {
         return with(head, [("reload", json!(true))]);
     }
     with(head, [("changed", json!(changed)), ("added", json!(added)), ("removed", json!(gone))])
+}
+
+/// What people see of a column.
+fn shape(column: &SnapshotColumn) -> impl PartialEq + '_ {
+    let SnapshotColumn { id, title, kind, options, read_only, hidden, .. } = column;
+    (id, title, kind, options, read_only, hidden)
 }
 
 /// Some cells of a row: value, and how it looks where that is something else.

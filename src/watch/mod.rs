@@ -8,7 +8,7 @@ mod webhooks;
 pub use callback::Answer;
 
 use crate::clock::Clock;
-use crate::error::Result;
+use crate::error::{Result, Trouble};
 use crate::events::{Event, Events, SheetEvent, Writer};
 use crate::sheet::{SheetId, Sheets, Snapshot};
 use crate::smartsheet::Identity;
@@ -139,6 +139,11 @@ impl Watch {
             entry.told.get_or_insert_with(|| snapshot.clone());
         }
         Ok((Held { watch: self.clone(), identity, sheet }, snapshot))
+    }
+
+    /// Whether a sheet can still be read on somebody's behalf; as long as that cannot be asked, it can.
+    pub async fn sees(&self, identity: &Identity, sheet: SheetId) -> bool {
+        !matches!(self.parts.sheets.within(identity, sheet, POLL).await, Err(Trouble::Told(_)))
     }
 
     /// Whether changes of a sheet are told by a webhook, and not only found by asking.

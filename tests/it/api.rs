@@ -136,7 +136,7 @@ async fn a_program_talks_to_the_bot_and_confirms_what_it_proposes() {
     let roles: Vec<&str> = said["messages"].as_array().unwrap().iter().map(|m| m["role"].as_str().unwrap()).collect();
     assert!(roles.starts_with(&["user", "function", "assistant", "user"]), "{roles:?}");
     assert_eq!(program.delete(&format!("/api/messages?sessionId={session}")).await.status, StatusCode::NO_CONTENT);
-    assert_eq!(program.get(&format!("/api/messages?sessionId={session}")).await.body, json!({ "messages": [] }));
+    assert_eq!(program.get(&format!("/api/messages?sessionId={session}")).await.body, json!({ "messages": [], "total": 0 }));
     let listed = program.get("/api/sessions").await.body;
     assert_eq!((&listed["total"], &listed["sessions"][0]["id"]), (&json!(1), &json!(session)));
     assert_eq!(program.delete(&format!("/api/sessions/{session}")).await.status, StatusCode::NO_CONTENT);

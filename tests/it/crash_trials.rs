@@ -138,7 +138,7 @@ async fn stored(place: &Place) -> BTreeSet<u32> {
         None => Store::connect(url).await.unwrap(),
     };
     let asker = Asker { id: "U1".into(), install: format!("slack|{}", slack::TEAM) };
-    let job = store.jobs_of("", Some(&asker), 1).await.unwrap().remove(0);
+    let job = store.jobs_of("", Some(&asker), 1, 0).await.unwrap().0.remove(0);
     let rows = store.job_rows(&job.id).await.unwrap();
     store.close().await;
     let answered = rows.into_iter().filter(|r| r.state != JobRowState::Pending);

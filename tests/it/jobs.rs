@@ -155,7 +155,7 @@ async fn a_large_change_is_a_job_that_can_be_cancelled_and_taken_back() {
     world.type_line("confirm").await;
     world.send_line("Yes, all 1,500 rows").await;
     world.sheets.until(|w| w.log.iter().filter(|l| l.method == "PUT").count() == 1).await.unwrap();
-    let jobs = world.app.store.jobs_of("", Some(&world.asker("lee")), 1).await.unwrap();
+    let jobs = world.app.store.jobs_of("", Some(&world.asker("lee")), 1, 0).await.unwrap().0;
     world.app.jobs.cancel(&jobs[0].id, &world.asker("lee")).await.unwrap();
     world.app.bot.until_idle().await;
     world.app.jobs.until_idle().await.unwrap();

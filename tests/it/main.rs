@@ -11,6 +11,7 @@ mod crash_trials;
 mod crashes;
 mod faults;
 mod functions;
+mod gate;
 mod in_slack;
 mod job_engine;
 mod jobs;

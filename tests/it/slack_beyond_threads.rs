@@ -196,7 +196,7 @@ async fn a_job_is_adjusted_in_a_form_before_it_begins() {
     world.app.bot.until_idle().await;
     world.app.jobs.until_idle().await.unwrap();
     let person = chatsheet::store::Asker { id: LEE.into(), install: "slack|T1".into() };
-    let jobs = world.app.store.jobs_of("", Some(&person), 10).await.unwrap();
+    let jobs = world.app.store.jobs_of("", Some(&person), 10, 0).await.unwrap().0;
     let done: Vec<_> = jobs.iter().filter(|j| j.status == chatsheet::store::JobStatus::Completed).collect();
     assert_eq!(done.len(), 1, "{jobs:?}");
     assert_eq!((&done[0].parameters["limit"], &done[0].parameters["instructions"]), (&60.into(), &"what is measured".into()));

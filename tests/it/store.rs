@@ -208,7 +208,7 @@ async fn sessions_and_messages_stay(store: &Store) {
     store.add_messages(&id, &[message(2, Role::Function), message(3, Role::Assistant)], now).await.unwrap();
     store.add_messages(&id, &[message(3, Role::Assistant)], now).await.unwrap();
     store.add_messages(&id, &[message(4, Role::Error)], now).await.unwrap();
-    let messages = store.recent_messages(&id, 3).await.unwrap();
+    let messages = store.recent_messages(&id, 3, 0).await.unwrap();
     assert_eq!(
         messages.iter().map(|m| format!("{} {}", m.role, m.content)).collect::<Vec<_>>(),
         ["function words 2", "assistant words 3", "error words 4"]
@@ -313,6 +313,6 @@ async fn migrations_run_again_on_filled_tables(store: &Store) {
     let (a, b) = tokio::join!(store.migrate(), store.migrate());
     a.unwrap();
     b.unwrap();
-    assert_eq!(store.recent_messages(&id, 5).await.unwrap().len(), 1);
+    assert_eq!(store.recent_messages(&id, 5, 0).await.unwrap().len(), 1);
     store.ping().await.unwrap();
 }

@@ -89,7 +89,7 @@ async fn jobs_are_leased_fenced_and_fair(store: &Store) {
     assert_eq!(store.forget_unconfirmed_jobs(50).await.unwrap(), 0);
     assert_eq!(store.forget_unconfirmed_jobs(51).await.unwrap(), 1, "and nothing that was confirmed");
     assert!(store.job_rows("p1").await.unwrap().is_empty(), "its rows go with it");
-    let listed: Vec<String> = store.jobs_of("t", None, 2).await.unwrap().into_iter().map(|j| j.id).collect();
+    let listed: Vec<String> = store.jobs_of("t", None, 2, 0).await.unwrap().0.into_iter().map(|j| j.id).collect();
     assert_eq!(listed, ["b1", "a2"]);
 }
 

@@ -70,8 +70,12 @@ impl Wire {
     }
 
     pub async fn next(&mut self) -> Value {
+        self.next_within(Duration::from_secs(10)).await
+    }
+
+    pub async fn next_within(&mut self, time: Duration) -> Value {
         loop {
-            let message = tokio::time::timeout(Duration::from_secs(10), self.0.next()).await.expect("something is told").unwrap().unwrap();
+            let message = tokio::time::timeout(time, self.0.next()).await.expect("something is told").unwrap().unwrap();
             match message {
                 Message::Text(text) => return serde_json::from_str(&text).unwrap(),
                 Message::Binary(bytes) => return rmp_serde::from_slice(&bytes).unwrap(),

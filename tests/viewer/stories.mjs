@@ -215,9 +215,13 @@ story('a cell is edited in place, written, and taken back', async () => {
     await page.keyboard.press('Enter');
     await reads(number, shown);
     assert.equal(await world.cell('Style guide', column), value);
-    await page.getByRole('button', { name: 'Undo' }).click();
+    // It can also be taken back when nothing of it is told any more.
+    await toast(page, 'Saved.');
+    await page.evaluate(() => document.getElementById('toast').replaceChildren());
+    await page.getByRole('button', { name: 'Take back' }).click();
     await reads(number, before);
   }
+  assert.equal(await page.getByRole('button', { name: 'Take back' }).count(), 0, 'there is nothing left');
   await done(page);
 });
 

@@ -229,6 +229,11 @@ impl World {
         }
     }
 
+    /// Nobody shares the sheet with the bot any more.
+    pub fn withdraw(&mut self, sheet: &str) {
+        self.sheets.retain(|_, s| s.name != sheet);
+    }
+
     /// Deletes a column as another person would.
     pub fn drop_column(&mut self, sheet: &str, column: &str) {
         if let Some(sheet) = self.sheets.values_mut().find(|s| s.name == sheet) {

@@ -2,6 +2,7 @@
 
 use super::Api;
 use super::problem::Problem;
+use crate::server::address::counted;
 use crate::smartsheet::Identity;
 use crate::store::ApiKey;
 use axum::extract::{ConnectInfo, FromRequestParts, Request, State};
@@ -27,6 +28,9 @@ const KNOWN: Duration = Duration::from_secs(5);
 /// Requests of a key in a second, and at once.
 const PER_SECOND: NonZeroU32 = NonZeroU32::MIN.saturating_add(49);
 const AT_ONCE: NonZeroU32 = NonZeroU32::MIN.saturating_add(199);
+/// Requests of an address, with whatever keys, in a second and at once.
+const ADDRESS_PER_SECOND: NonZeroU32 = NonZeroU32::MIN.saturating_add(199);
+const ADDRESS_AT_ONCE: NonZeroU32 = NonZeroU32::MIN.saturating_add(799);
 /// Requests without a valid key of an address in a minute.
 const STRANGERS_PER_MINUTE: NonZeroU32 = NonZeroU32::MIN.saturating_add(299);
 /// Addresses and keys whose pace is remembered before those that rest are forgotten.
@@ -41,7 +45,7 @@ pub enum Scope {
     Write,
     /// Talk to the bot in sessions of its own; the bot's proposals are confirmed here, too.
     Chat,
-    /// Run jobs.
+    /// Look after jobs of its own; who begins one needs to write, too.
     Jobs,
 }
 
@@ -98,6 +102,7 @@ type Limiter<K> = RateLimiter<K, HashMapStateStore<K>, DefaultClock>;
 pub(super) struct Gate {
     keys: Cache<String, Option<ApiKey>>,
     by_key: Limiter<String>,
+    by_address: Limiter<IpAddr>,
     strangers: Limiter<IpAddr>,
 }
 
@@ -106,6 +111,7 @@ impl Gate {
         Self {
             keys: Cache::builder().max_capacity(REMEMBERED as u64).time_to_live(KNOWN).build(),
             by_key: RateLimiter::hashmap(Quota::per_second(PER_SECOND).allow_burst(AT_ONCE)),
+            by_address: RateLimiter::hashmap(Quota::per_second(ADDRESS_PER_SECOND).allow_burst(ADDRESS_AT_ONCE)),
             strangers: RateLimiter::hashmap(Quota::per_minute(STRANGERS_PER_MINUTE)),
         }
     }
@@ -178,7 +184,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
 
 /// Lets requests with a valid key pass, at its pace.
 pub(super) async fn authenticate(State(api): State<Arc<Api>>, mut request: Request, next: Next) -> Response {
-    let address = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|c| c.0.ip());
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|c| c.0.ip());
+    let address = peer.map(|peer| counted(api.parts.proxies.client(peer, request.headers())));
     let bearer = request.headers().get(header::AUTHORIZATION).and_then(|v| v.to_str().ok()).and_then(|v| v.strip_prefix("Bearer "));
     let bearer = bearer.unwrap_or_default().trim().to_owned();
     match api.caller(&bearer, address).await {
@@ -197,6 +204,9 @@ impl Api {
     }
 
     async fn caller(&self, bearer: &str, address: Option<IpAddr>) -> Result<Caller, Problem> {
+        if let Some(address) = address {
+            paced(&self.gate.by_address, &address)?;
+        }
         let Some(key) = self.key(bearer).await? else {
             if let Some(address) = address {
                 paced(&self.gate.strangers, &address)?;

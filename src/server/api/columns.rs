@@ -98,7 +98,7 @@ pub(super) async fn list(
 ) -> Result<Response> {
     caller.needs(Scope::Read)?;
     let snapshot = api.sheet(&sheet).await?;
-    Ok(unless_known(&headers, &snapshot, |s| Columns { columns: s.columns.iter().map(Column::from).collect() }))
+    Ok(unless_known(&headers, &snapshot, None, |s| Columns { columns: s.columns.iter().map(Column::from).collect() }))
 }
 
 /// Adds a column at the right.

@@ -4,6 +4,7 @@ use super::Api;
 use super::auth::Caller;
 use super::extract::unread;
 use super::problem::Problem;
+use crate::store::KeptAnswer;
 use axum::body::Body;
 use axum::extract::{FromRequest, Request, State};
 use axum::http::{HeaderValue, Method, StatusCode, header};
@@ -66,13 +67,17 @@ async fn answer(api: &Api, caller: &Caller, request: Request, next: Next) -> Res
             let detail = "This Idempotency-Key was used for another request; take a new one for each.";
             return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "key_reused", detail));
         }
-        let Some((status, body)) = known.answer else {
+        let Some(KeptAnswer { status, body, location }) = known.answer else {
             let detail = "The first request with this Idempotency-Key is still under way, or was interrupted; look whether it was carried out before you send it with a new key.";
             return Err(Problem::new(StatusCode::CONFLICT, "under_way", detail));
         };
         let kind = if status < 400 { "application/json" } else { "application/problem+json" };
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
-        return Ok((status, [(header::CONTENT_TYPE.as_str(), kind), (REPLAYED, "true")], body).into_response());
+        let mut response = (status, [(header::CONTENT_TYPE.as_str(), kind), (REPLAYED, "true")], body).into_response();
+        if let Some(location) = location.and_then(|l| HeaderValue::try_from(l).ok()) {
+            response.headers_mut().insert(header::LOCATION, location);
+        }
+        return Ok(response);
     }
     parts.extensions.insert(RequestName(name.clone()));
     let response = next.run(Request::from_parts(parts, Body::from(bytes))).await;
@@ -82,7 +87,9 @@ async fn answer(api: &Api, caller: &Caller, request: Request, next: Next) -> Res
         // Nothing was carried out: the same request may be sent again, with the same key.
         store.forget_request(caller.id(), &name).await?;
     } else {
-        store.answer_request(caller.id(), &name, parts.status.as_u16(), &String::from_utf8_lossy(&bytes)).await?;
+        let location = parts.headers.get(header::LOCATION).and_then(|v| v.to_str().ok()).map(str::to_owned);
+        let answer = KeptAnswer { status: parts.status.as_u16(), body: String::from_utf8_lossy(&bytes).into_owned(), location };
+        store.answer_request(caller.id(), &name, &answer).await?;
     }
     parts.headers.insert(REPLAYED, HeaderValue::from_static("false"));
     Ok(Response::from_parts(parts, Body::from(bytes)))

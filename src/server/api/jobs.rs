@@ -5,6 +5,7 @@ use super::auth::{Caller, Scope};
 use super::extract::{Body, Parameters, UrlQuery};
 use super::idempotency::RequestName;
 use super::problem::{Problem, Result};
+use super::sessions::Page;
 use crate::jobs::NewJob;
 use crate::sheet::SheetId;
 use crate::store::{self, Asker};
@@ -15,7 +16,7 @@ use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::sync::Arc;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
 /// A job.
 #[derive(Debug, Serialize, ToSchema)]
@@ -48,8 +49,10 @@ pub struct Job {
 /// Jobs, newest first.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Jobs {
-    /// The jobs.
+    /// The jobs of this page.
     pub jobs: Vec<Job>,
+    /// How many there are in all.
+    pub total: i64,
 }
 
 /// A job to be queued. It begins without a preview: the request itself approves it.
@@ -71,21 +74,6 @@ pub struct JobRequest {
     pub parameters: Map<String, Value>,
 }
 
-/// How many.
-#[derive(Debug, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(deny_unknown_fields)]
-pub struct Limit {
-    /// At most this many.
-    #[serde(default = "usual")]
-    #[param(minimum = 1, maximum = 100, default = 50)]
-    pub limit: i64,
-}
-
-fn usual() -> i64 {
-    50
-}
-
 impl From<store::Job> for Job {
     fn from(job: store::Job) -> Self {
         Self {
@@ -103,17 +91,15 @@ impl From<store::Job> for Job {
 }
 
 /// Lists the jobs of this key.
-#[utoipa::path(get, path = "/api/jobs", tag = "jobs", params(Limit), responses((status = 200, body = Jobs), (status = "4XX", body = Problem, content_type = "application/problem+json")))]
-pub(super) async fn list(State(api): State<Arc<Api>>, caller: Caller, UrlQuery(limit): UrlQuery<Limit>) -> Result<Json<Jobs>> {
+#[utoipa::path(get, path = "/api/jobs", tag = "jobs", params(Page), responses((status = 200, body = Jobs), (status = "4XX", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn list(State(api): State<Arc<Api>>, caller: Caller, UrlQuery(page): UrlQuery<Page>) -> Result<Json<Jobs>> {
     caller.needs(Scope::Jobs)?;
-    if !(1..=100).contains(&limit.limit) {
-        return Err(Problem::not_valid("limit is 1 to 100."));
-    }
-    let jobs = api.parts.jobs.list("", Some(&Asker::with_key(caller.id())), limit.limit).await?;
-    Ok(Json(Jobs { jobs: jobs.into_iter().map(Job::from).collect() }))
+    let (most, skip) = page.window(100)?;
+    let (jobs, total) = api.parts.store.jobs_of("", Some(&Asker::with_key(caller.id())), most, skip).await?;
+    Ok(Json(Jobs { jobs: jobs.into_iter().map(Job::from).collect(), total }))
 }
 
-/// Queues a job.
+/// Queues a job. Jobs write into sheets: the key needs the scope `write`, too.
 #[utoipa::path(post, path = "/api/jobs", tag = "jobs", request_body = JobRequest, responses((status = 202, body = Job, description = "It is queued; Location tells where it can be watched."), (status = "4XX", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn create(
     State(api): State<Arc<Api>>,
@@ -122,6 +108,8 @@ pub(super) async fn create(
     Body(request): Body<JobRequest>,
 ) -> Result<impl IntoResponse> {
     caller.needs(Scope::Jobs)?;
+    // Whatever a job does, in the end it writes.
+    caller.needs(Scope::Write)?;
     let place = match (request.session_id, request.sheet_id) {
         (Some(session), None) => {
             let (session, thread) = api.session(&caller, &session).await?;

@@ -5,6 +5,7 @@ use super::auth::{Caller, Scope};
 use super::extract::{Body, UrlQuery};
 use super::idempotency::RequestName;
 use super::problem::{Problem, Result};
+use super::sessions::Page;
 use crate::store::Post;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -20,11 +21,13 @@ const LONGEST: usize = 20_000;
 /// Messages of a page.
 const MOST: i64 = 200;
 
-/// What was said in a session, oldest first.
+/// What was said in a session.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Messages {
-    /// The last messages.
+    /// The messages of this page, oldest first.
     pub messages: Vec<Message>,
+    /// How many there are in all.
+    pub total: i64,
 }
 
 /// A message as the session remembers it.
@@ -68,6 +71,32 @@ pub struct Reply {
     pub messages: Vec<Value>,
 }
 
+/// Which session, and which of its messages.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Which {
+    /// The session.
+    #[param(max_length = 100)]
+    pub session_id: String,
+    /// From 1, which has the last messages.
+    #[serde(default = "first")]
+    #[param(minimum = 1, maximum = 100000, default = 1)]
+    pub page: i64,
+    /// At most this many.
+    #[serde(default = "usual_size")]
+    #[param(minimum = 1, maximum = 200, default = 200)]
+    pub page_size: i64,
+}
+
+fn first() -> i64 {
+    1
+}
+
+fn usual_size() -> i64 {
+    MOST
+}
+
 /// Which session.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -78,14 +107,16 @@ pub struct Of {
     pub session_id: String,
 }
 
-/// The last 200 messages of a session.
-#[utoipa::path(get, path = "/api/messages", tag = "messages", params(Of), responses((status = 200, body = Messages), (status = "4XX", body = Problem, content_type = "application/problem+json")))]
-pub(super) async fn list(State(api): State<Arc<Api>>, caller: Caller, UrlQuery(of): UrlQuery<Of>) -> Result<Json<Messages>> {
+/// What was said in a session, in pages from the end: page 1 has the last messages.
+#[utoipa::path(get, path = "/api/messages", tag = "messages", params(Which), responses((status = 200, body = Messages), (status = "4XX", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn list(State(api): State<Arc<Api>>, caller: Caller, UrlQuery(which): UrlQuery<Which>) -> Result<Json<Messages>> {
     caller.needs(Scope::Chat)?;
-    let (session, _) = api.session(&caller, &of.session_id).await?;
-    let messages = api.parts.store.recent_messages(&session.id, MOST).await?.into_iter();
+    let (most, skip) = Page { page: which.page, page_size: which.page_size }.window(MOST)?;
+    let (session, _) = api.session(&caller, &which.session_id).await?;
+    let total = api.parts.store.count_messages(&session.id).await?;
+    let messages = api.parts.store.recent_messages(&session.id, most, skip).await?.into_iter();
     let messages = messages.map(|m| Message { role: m.role, content: m.content, name: m.name, metadata: m.metadata });
-    Ok(Json(Messages { messages: messages.collect() }))
+    Ok(Json(Messages { messages: messages.collect(), total }))
 }
 
 /// Says something in a session, or presses a button; the answer is what the bot shows.

@@ -27,6 +27,7 @@ use crate::changes::Changes;
 use crate::clock::Clock;
 use crate::events::Events;
 use crate::jobs::Jobs;
+use crate::server::Proxies;
 use crate::server::live::Live;
 use crate::sheet::Sheets;
 use crate::store::Store;
@@ -60,6 +61,8 @@ pub struct Parts {
     pub events: Events,
     /// Live connections.
     pub live: Arc<Live>,
+    /// Who tells where requests come from.
+    pub proxies: Proxies,
 }
 
 /// The API.

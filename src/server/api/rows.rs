@@ -134,7 +134,9 @@ pub(super) async fn list(
             (found.iter().skip(skip).take(most).filter_map(|(id, _)| snapshot.row(*id)).collect(), found.len())
         }
     };
-    Ok(unless_known(&headers, &snapshot, |s| Rows {
+    // Conditions may ask for today.
+    let day = which.filter.is_some().then(|| api.parts.clock.today());
+    Ok(unless_known(&headers, &snapshot, day, |s| Rows {
         version: s.version,
         rows: rows.into_iter().map(|r| row(s, r, &columns)).collect(),
         total,
@@ -153,7 +155,7 @@ pub(super) async fn read(
     let snapshot = api.sheet(&sheet).await?;
     let found = row_of(&snapshot, &id)?;
     let columns = columns_of(&snapshot, None)?;
-    Ok(unless_known(&headers, &snapshot, |s| row(s, found, &columns)))
+    Ok(unless_known(&headers, &snapshot, None, |s| row(s, found, &columns)))
 }
 
 /// Adds a row.

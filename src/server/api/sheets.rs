@@ -9,6 +9,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use jiff::civil::Date;
 use serde::Serialize;
 use std::sync::Arc;
 use utoipa::ToSchema;
@@ -43,7 +44,7 @@ pub(super) async fn read(
 ) -> Result<Response> {
     caller.needs(Scope::Read)?;
     let snapshot = api.sheet(&sheet).await?;
-    Ok(unless_known(&headers, &snapshot, |s| Sheet {
+    Ok(unless_known(&headers, &snapshot, None, |s| Sheet {
         id: s.id.to_string(),
         name: s.name.clone(),
         version: s.version,
@@ -54,9 +55,15 @@ pub(super) async fn read(
     }))
 }
 
-/// What a version of a sheet says, or 304 when the caller knows that version.
-pub(super) fn unless_known<T: Serialize>(headers: &HeaderMap, snapshot: &Snapshot, answer: impl FnOnce(&Snapshot) -> T) -> Response {
-    let tag = format!("W/\"{}\"", snapshot.version);
+/// What a version of a sheet says, or 304 when the caller knows that version; on that day, where the answer depends on it.
+pub(super) fn unless_known<T: Serialize>(
+    headers: &HeaderMap,
+    snapshot: &Snapshot,
+    day: Option<Date>,
+    answer: impl FnOnce(&Snapshot) -> T,
+) -> Response {
+    let day = day.map(|day| format!("-{day}")).unwrap_or_default();
+    let tag = format!("W/\"{}{day}\"", snapshot.version);
     let known = headers.get(header::IF_NONE_MATCH).and_then(|v| v.to_str().ok()).unwrap_or_default();
     let caching = [(header::ETAG, tag.clone()), (header::CACHE_CONTROL, "private, no-cache".to_owned())];
     if known.split(',').any(|k| k.trim() == tag) {

@@ -4,7 +4,6 @@ use super::listeners::Listener;
 use super::{Holder, Live, Ticket};
 use crate::server::api::{Problem, Scope};
 use crate::sheet::SheetId;
-use crate::smartsheet::Identity;
 use crate::store::{Job, Post};
 use crate::watch::Held;
 use axum::extract::ws::WebSocket;
@@ -65,15 +64,12 @@ impl Live {
         listener: &Listener<WebSocket>,
     ) -> Result<Subscribed, Problem> {
         let sheet = SheetId::try_from(id.to_owned()).map_err(|_| Problem::not_found("sheet"))?;
-        let identity = match &ticket.holder {
-            Holder::Key { scopes, .. } => {
-                Scope::Read.needed_in(scopes)?;
-                Identity::Service
-            }
-            Holder::Viewer(link) if link.sheet == sheet => link.identity(),
+        match &ticket.holder {
+            Holder::Key { scopes, .. } => Scope::Read.needed_in(scopes)?,
+            Holder::Viewer(link) if link.sheet == sheet => {}
             Holder::Viewer(_) => return Err(Problem::not_found("sheet")),
-        };
-        let (held, snapshot) = self.parts.watch.hold(identity, sheet).await?;
+        }
+        let (held, snapshot) = self.parts.watch.hold(ticket.holder.identity(), sheet).await?;
         let (version, live) = (snapshot.version, self.parts.watch.has_webhook(sheet).await?);
         self.listeners.join(Topic::Sheet(sheet.0), name, listener);
         let mut state = vec![json!({ "type": "subscribed", "topic": name, "eventId": version, "webhook": live })];

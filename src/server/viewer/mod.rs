@@ -80,6 +80,8 @@ pub(super) fn router(api: Arc<Api>, links: Links, chats: Chats) -> Router {
         .layer(from_fn(assets::packed))
         .layer(SetResponseHeaderLayer::if_not_present(HeaderName::from_static("cache-control"), HeaderValue::from_static("no-store")))
         .route("/viewer/{asset}", get(assets::read))
+        // What cannot be shown below the page of a sheet names its stylesheet as the page does.
+        .route("/sheet/viewer/{asset}", get(assets::read))
         .layer(header("content-security-policy", POLICY))
         // Without a referrer browsers would not say where a form comes from, either.
         .layer(header("referrer-policy", "same-origin"))

@@ -131,7 +131,7 @@ impl Viewer {
         if visit.link.person.is_none() {
             return Ok(Said { messages: Vec::new() });
         }
-        let messages = self.api.parts.store.recent_messages(&visit.link.session, SHOWN_MESSAGES).await?;
+        let messages = self.api.parts.store.recent_messages(&visit.link.session, SHOWN_MESSAGES, 0).await?;
         // Links to the sheet and those that stand in it, as in the thread.
         let host = Url::parse(&snapshot.permalink).ok().and_then(|u| u.host_str().map(str::to_owned));
         let policy = LinkPolicy { exact: snapshot.links.clone(), hosts: host.into_iter().collect() };

@@ -1,5 +1,6 @@
 // Editing a cell: a native control by kind, shown at once, rolled back when the sheet refuses it or somebody was faster.
 
+import { by } from './dom.js';
 import { entryOf, textOf, valueOf } from './sheet.js';
 
 const LAG = 3_000;
@@ -32,7 +33,9 @@ function controlOf(column, entry, people) {
 export class Editor {
   /** `send(path, body)` asks the server; `say(text, actions)` tells the person. */
   constructor(grid, send, say) {
-    Object.assign(this, { grid, send, say, line: Promise.resolve() });
+    Object.assign(this, { grid, send, say, line: Promise.resolve(), done: [] });
+    const back = by('undo');
+    if (back) back.onclick = () => this.undo(this.done.at(-1));
   }
 
   open(cell, column, row, typed) {
@@ -109,9 +112,8 @@ export class Editor {
       known.entry = entryOf(answer.body);
       this.put(column, id, known.entry, typed);
       const late = answer.body.status === 'under_way';
-      const undo = !late && answer.body.change && ['Undo', () => this.undo(answer.body.change)];
       const words = late ? 'On its way, but not written yet.' : 'Saved.';
-      this.say([words, ...(answer.body.warnings ?? [])].join(' '), undo ? [undo] : []);
+      this.say([words, ...(answer.body.warnings ?? [])].join(' '), late ? [] : this.did(answer.body.change));
     } else if (answer.status === 409 && answer.body.now) {
       known.entry = entryOf(answer.body.now);
       this.put(column, id, known.entry);
@@ -124,7 +126,17 @@ export class Editor {
     }
   }
 
+  /** Remembers a change; what can be done about it. */
+  did(change) {
+    if (!change) return [];
+    this.done.push(change);
+    by('undo').hidden = false;
+    return [['Undo', () => this.undo(change)]];
+  }
+
   async undo(change) {
+    this.done = this.done.filter((other) => other !== change);
+    by('undo').hidden = !this.done.length;
     const answer = await this.send('undo', { change });
     this.say(answer.body.said ?? answer.body.detail ?? 'It could not be taken back.');
   }

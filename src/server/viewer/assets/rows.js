@@ -46,7 +46,10 @@ export class Rows {
     const fields = columns.flatMap((column) => [made('dt', { textContent: column.title }), made('dd', { textContent: look(column) })]);
     const id = ids[row];
     const address = `#row=${id}`;
-    const copy = () => navigator.clipboard?.writeText(new URL(address, location.href).href).then(() => say('Copied.'));
+    // The address of this page opens for nobody else.
+    const there = new URL(by('smartsheet').href);
+    there.searchParams.set('rowId', id);
+    const copy = () => navigator.clipboard?.writeText(there.href).then(() => say('Copied: the row in Smartsheet, for who may see it there.'));
     const button = (textContent, onclick, className = '') => made('button', { textContent, className, onclick });
     const buttons = [button('Copy link', copy), button('Close', () => by('details').close(), 'primary')];
     if (this.canEdit) buttons.unshift(button('Delete row', () => this.remove(id), 'danger'));
@@ -71,9 +74,8 @@ export class Rows {
   }
 
   tell({ ok, body }, done, failed) {
-    const undo = body.change ? [['Undo', () => this.editor.undo(body.change)]] : [];
-    const well = body.status === 'under_way' ? 'On its way, but not written yet.' : done;
-    say(ok ? well : `${failed}: ${body.detail}`, undo);
+    const late = body.status === 'under_way';
+    say(ok ? (late ? 'On its way, but not written yet.' : done) : `${failed}: ${body.detail}`, late ? [] : this.editor.did(body.change));
   }
 
   ask(textContent, then) {
