@@ -49,7 +49,7 @@ export class Rows {
     // The address of this page opens for nobody else.
     const there = new URL(by('smartsheet').href);
     there.searchParams.set('rowId', id);
-    const copy = () => navigator.clipboard?.writeText(there.href).then(() => say('Copied: the row in Smartsheet, for who may see it there.'));
+    const copy = () => navigator.clipboard?.writeText(there.href).then(() => say('Copied: its address in Smartsheet.'));
     const button = (textContent, onclick, className = '') => made('button', { textContent, className, onclick });
     const buttons = [button('Copy link', copy), button('Close', () => by('details').close(), 'primary')];
     if (this.canEdit) buttons.unshift(button('Delete row', () => this.remove(id), 'danger'));
