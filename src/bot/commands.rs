@@ -143,7 +143,7 @@ impl Bot {
                 self.answer(event, words::jobs(&jobs)).await
             }
             Command::JobStatus(id) => {
-                let job = self.parts.jobs.read(&id, &Asker::from(&event.incoming)).await?;
+                let job = self.parts.jobs.look(&thread, &id, &Asker::from(&event.incoming)).await?;
                 self.answer(event, words::job_status(&job, self.parts.clock.now_ms())).await
             }
             Command::CancelJob(id) => {

@@ -21,6 +21,8 @@ use tokio_util::sync::CancellationToken;
 
 /// Answers that are kept in one commit.
 const KEPT_TOGETHER: usize = 64;
+/// Calls begin so far apart, so that they do not all come and go at the same moment from then on.
+const APART: Duration = Duration::from_millis(5);
 /// How long calls that are under way get when a person cancels the job: they are paid for.
 const LAST_CALLS: Duration = Duration::from_secs(5);
 
@@ -126,10 +128,11 @@ impl Running<'_> {
         let (sender, answers) = mpsc::channel(at_once.max(1));
         let queue = Arc::new(Mutex::new(queue));
         let mut tasks = JoinSet::new();
-        for _ in 0..at_once {
+        for n in 0..at_once as u32 {
             let (jobs, stop, queue, sender) = (self.jobs.clone(), self.stop.clone(), queue.clone(), sender.clone());
             let (parameters, sheet, enough) = (parameters.clone(), sheet.clone(), desk.enough.clone());
             tasks.spawn(async move {
+                tokio::time::sleep(APART * n).await;
                 let next = || queue.lock().unwrap_or_else(std::sync::PoisonError::into_inner).pop_front();
                 let over = || [&stop.cancel, &stop.pause, &enough].iter().any(|token| token.is_cancelled());
                 while let (false, Some((i, row_id))) = (over(), next()) {

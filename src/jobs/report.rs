@@ -83,7 +83,7 @@ impl Shown {
             Ok(()) => {}
         }
         if let Some(at) = self.job.message.as_ref().filter(|at| before.as_ref() != Some(at))
-            && let Err(error) = self.jobs.parts.store.set_job_message(&self.job.id, at).await
+            && let Err(error) = self.jobs.parts.store.set_job_message(&self.job.id, self.job.fence, at).await
         {
             tracing::warn!(%error, job = %self.job.id, "the place of a job's message could not be remembered");
         }

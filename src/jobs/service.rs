@@ -94,11 +94,20 @@ impl Jobs {
     /// # Errors
     /// A sentence when there is none.
     pub async fn read(&self, id: &str, asker: &Asker) -> Result<Job> {
-        let whole = self.parts.store.job(id).await?.filter(|j| asker.has(&j.asker, &j.thread_key));
-        let found = match whole {
+        self.look("", id, asker).await
+    }
+
+    /// The same for looking only: also jobs of others in this thread, where everybody sees them.
+    ///
+    /// # Errors
+    /// A sentence when there is none.
+    pub async fn look(&self, thread: &str, id: &str, asker: &Asker) -> Result<Job> {
+        let seen = |j: &Job| asker.has(&j.asker, &j.thread_key) || j.thread_key == thread;
+        let found = match self.parts.store.job(id).await?.filter(seen) {
             Some(job) => Some(job),
             None => {
-                self.parts.store.jobs_of("", Some(asker), 50, 0).await?.0.into_iter().find(|j| short(&j.id) == id.trim().to_lowercase())
+                let (jobs, _) = self.parts.store.jobs_of(thread, Some(asker), 50, 0).await?;
+                jobs.into_iter().find(|j| short(&j.id) == id.trim().to_lowercase())
             }
         };
         found.ok_or_else(|| told("I know no such job of yours; `jobs` lists them."))

@@ -395,9 +395,9 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn set_job_message(&self, id: &str, message: &MessageRef) -> Result<(), sqlx::Error> {
-        const SET: &str = "UPDATE jobs SET message = $2 WHERE id = $1";
-        on_write!(self, pool => sqlx::query(SET).bind(id).bind(Json(message)).execute(pool).await.map(|_| ()))
+    pub async fn set_job_message(&self, id: &str, fence: i64, message: &MessageRef) -> Result<(), sqlx::Error> {
+        const SET: &str = "UPDATE jobs SET message = $3 WHERE id = $1 AND fence = $2";
+        on_write!(self, pool => sqlx::query(SET).bind(id).bind(fence).bind(Json(message)).execute(pool).await.map(|_| ()))
     }
 
     /// A job.

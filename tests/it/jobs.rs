@@ -1,9 +1,13 @@
 //! Long work: proposed with its first results, started by a button, seen in one message, taken back.
 
+use crate::api::Program;
+use crate::in_slack::{LEE, MIA, ask, thread};
 use crate::world::{Setting, World};
+use chatsheet::server::api::Scope;
+use reqwest::{Method, StatusCode};
 use sandbox::azure::{Mode, Reply};
 use sandbox::fault::Kind;
-use sandbox::smartsheet;
+use sandbox::{azure, slack, smartsheet};
 use serde_json::json;
 use std::time::Duration;
 
@@ -190,5 +194,67 @@ async fn a_busy_model_and_a_failing_smartsheet_slow_a_job_and_do_not_end_it() {
     let said = world.ticking(type_and_wait(&world, "confirm")).await;
     assert!(said.contains("Done"), "{said}");
     assert_eq!(cells(&world, "AI Summary").iter().filter(|c| !c.is_empty()).count(), 60, "{said}");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_people_have_written_since_stays_when_a_job_is_taken_back() {
+    let world = trials().await;
+    let before = cells(&world, "AI Summary");
+    world.type_line("summarize Protocol into AI Summary for the phase 3 trials that are recruiting").await;
+    assert!(type_and_wait(&world, "confirm").await.contains("6 rows written"));
+    world.sheets.edit("Clinical Trials", "NCT-19", "AI Summary", json!("my own words"));
+    let undone = type_and_wait(&world, "undo").await;
+    assert!(undone.contains("(5 changes)") && undone.contains("NCT-19: it was changed by somebody else meanwhile"), "{undone}");
+    let now = cells(&world, "AI Summary");
+    let different: Vec<&str> = now.iter().zip(&before).filter(|(now, before)| now != before).map(|(now, _)| now.as_str()).collect();
+    assert_eq!(different, ["my own words"]);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_running_job_is_cancelled_over_the_api() {
+    let azure = Some(azure::Options { latency: Duration::from_millis(50), ..azure::Options::default() });
+    let large = smartsheet::Options { seed: smartsheet::Seed::Large { rows: 600, columns: 6 }, ..smartsheet::Options::default() };
+    let world = World::with(Setting { azure, smartsheet: Some(large), unbound: true, ..Setting::default() }).await.unwrap();
+    let program = Program::new(&world, "worker", &Scope::ALL).await;
+    let sheet = world.sheets.world().sheet_id("Large").unwrap().to_string();
+    let parameters = json!({ "sourceColumns": ["Text 5"], "targetColumn": "Summary" });
+    let made = program.post("/api/jobs", json!({ "type": "SUMMARIZE", "sheetId": sheet, "parameters": parameters })).await;
+    assert_eq!(made.status, StatusCode::ACCEPTED, "{}", made.body);
+    world.azure.until(|requests| requests.len() > 20).await.unwrap();
+    let path = made.headers["location"].to_str().unwrap();
+    let cancelled = program.send(program.request(Method::DELETE, path)).await;
+    assert_eq!(cancelled.status, StatusCode::ACCEPTED, "{}", cancelled.body);
+    world.app.jobs.until_idle().await.unwrap();
+    let job = program.get(path).await.body;
+    let written = world.sheets.world().rows("Large").iter().filter(|r| r.get("Summary").is_some_and(|s| !s.is_empty())).count();
+    assert_eq!((&job["status"], &job["result"]["processedRows"]), (&json!("cancelled"), &json!(written)), "{job}");
+    assert!((20..600).contains(&written), "{written} rows had an answer, which was paid for, and were written");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn everybody_in_a_thread_sees_its_jobs_and_only_their_person_changes_them() {
+    let world = World::with(Setting { patient: true, ..Setting::default() }).await.unwrap();
+    world.slack.slash("C1", LEE, "use Clinical Trials").await;
+    world.app.bot.until_idle().await;
+    let root = ask(&world, "summarize Protocol into AI Summary for the phase 3 trials that are recruiting").await;
+    world.slack.press("C1", LEE, "Confirm").await;
+    world.app.bot.until_idle().await;
+    world.app.jobs.until_idle().await.unwrap();
+    let says = async |words: &str, root: Option<&str>| {
+        world.slack.say("C1", MIA, &format!("<@{}> {words}", slack::BOT_USER), root).await;
+        world.app.bot.until_idle().await;
+        world.slack.messages().pop().unwrap().seen()
+    };
+    let listed = says("jobs", Some(&root)).await;
+    let id = listed.split(|c: char| !c.is_ascii_hexdigit()).find(|w| w.len() == 6);
+    let id = id.unwrap_or_else(|| panic!("no job in {listed}")).to_owned();
+    assert!(says(&format!("status {id}"), Some(&root)).await.contains("6 rows were written"), "{}", thread(&world, &root));
+    for words in ["retry", "cancel"] {
+        assert!(says(&format!("{words} {id}"), Some(&root)).await.contains("no such job of yours"), "{words}");
+    }
+    assert!(says(&format!("status {id}"), None).await.contains("no such job of yours"), "elsewhere they are nobody else's business");
     world.end().await;
 }

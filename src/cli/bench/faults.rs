@@ -38,7 +38,12 @@ pub(super) async fn measure() -> anyhow::Result<Vec<Figure>> {
     let ratio = (rough.as_secs_f64() - waits.as_secs_f64()) / calm.as_secs_f64();
     Ok(vec![
         Figure::new("5 jobs of 200 rows, nothing fails", calm.as_secs_f64(), "s", None),
-        Figure::new("the same, 5 % 429, 5 % 5xx, 2 % silence, 1 % broken off, 5 % collisions, 2 % nonsense", rough.as_secs_f64(), "s", None),
+        Figure::new(
+            "the same, 5 % 429, 5 % 5xx, 2 % silence, 1 % broken off, 5 % collisions, 2 % nonsense",
+            rough.as_secs_f64(),
+            "s",
+            None,
+        ),
         Figure::new("waits that the services asked for", waits.as_secs_f64(), "s", None),
         Figure::new("time with faults, less those waits", ratio, "x", 1.5),
     ])
