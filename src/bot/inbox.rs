@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use chat::{Accepted, Addressed, Inbox, InboxError, Incoming, What};
 use std::sync::Arc;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 /// Where adapters hand in events.
 pub struct Door {
@@ -39,7 +40,7 @@ impl Inbox for Door {
         if event.addressed == Addressed::FollowUp && !self.follow_ups {
             return Ok(Accepted::Ignored);
         }
-        let lane = lane(&event.what);
+        let (lane, platform, began) = (lane(&event.what), event.thread.platform.to_string(), Instant::now());
         // The insert goes on when the caller gives up waiting: the event then runs once, from the inbox.
         let (store, wake) = (self.store.clone(), self.wake.clone());
         let stored = tokio::spawn(async move {
@@ -50,6 +51,7 @@ impl Inbox for Door {
             accepted
         });
         let accepted = stored.await.map_err(|e| InboxError(Box::new(e)))?.map_err(|e| InboxError(Box::new(e)))?;
+        metrics::histogram!("chatsheet_accept_duration_seconds", "platform" => platform).record(began.elapsed().as_secs_f64());
         let result = if accepted == Accepted::New { "new" } else { "duplicate" };
         metrics::counter!("chatsheet_events_total", "result" => result).increment(1);
         Ok(accepted)

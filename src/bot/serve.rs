@@ -8,7 +8,7 @@ use crate::clock::Clock;
 use crate::error::{Result, Trouble, told};
 use crate::events::{Event as Happened, SaidEvent};
 use crate::store::{Event, HEARTBEAT, LEASE, NewMessage, Role, Store};
-use chat::{Message, Platform, What};
+use chat::{Message, What};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
@@ -91,7 +91,7 @@ impl Bot {
             }
             What::Press { action, message } => self.press(event, &action, message).await,
             What::Text { text } | What::Command { text } => {
-                self.tell_said(event).await?;
+                self.tell_said(event).await;
                 self.parts.store.remember_thread(&event.incoming.thread, &event.incoming.anchor).await?;
                 match commands::parse(&text) {
                     Some(command) => self.command(event, command, token).await,
@@ -101,21 +101,16 @@ impl Bot {
         }
     }
 
-    /// Tells pages that show the thread what somebody has said in it. Programs of the web know what they have said.
-    async fn tell_said(&self, event: &Event) -> Result<()> {
-        let What::Text { text } = &event.incoming.what else { return Ok(()) };
-        let thread = &event.incoming.thread;
-        if thread.platform == Platform::Web {
-            return Ok(());
-        }
+    /// Tells pages that show the thread what somebody has said in it.
+    async fn tell_said(&self, event: &Event) {
+        let What::Text { text } = &event.incoming.what else { return };
         let said = SaidEvent {
-            thread: thread.storage_key().into(),
+            thread: event.incoming.thread.storage_key().into(),
             id: event.incoming.dedupe_key(),
-            author: self.name_of(&event.incoming).await?,
+            author: self.author(&event.incoming).await,
             text: text.clone(),
         };
         self.parts.events.tell(Happened::Said(said));
-        Ok(())
     }
 
     /// Says what went wrong: in the reply if there is one, with a reference number if it is our fault.

@@ -9,7 +9,11 @@ use crate::smartsheet::{Identity, SheetEntry};
 use crate::store::{Asker, Event, Session};
 use crate::tools::{Match, resolve};
 use chat::{Addressed, Inbox, Incoming, Message, MessageRef, ThreadKey};
+use std::time::Duration;
 use url::Url;
+
+/// How long a name is waited for that something else goes on without.
+const AUTHOR: Duration = Duration::from_secs(1);
 
 impl Bot {
     pub(super) async fn all_sheets(&self, identity: &Identity) -> Result<Vec<SheetEntry>> {
@@ -121,6 +125,11 @@ impl Bot {
         }
         let chat = self.chat(incoming.thread.platform)?;
         Ok(chat.profile(&incoming.anchor, &incoming.sender.id).await.ok().map(|p| p.name))
+    }
+
+    /// The same for words beside which the name stands: nothing waits long for it.
+    pub(super) async fn author(&self, incoming: &Incoming) -> Option<String> {
+        tokio::time::timeout(AUTHOR, self.name_of(incoming)).await.ok()?.ok()?
     }
 
     /// Ends the links that were made in this thread.

@@ -212,7 +212,7 @@ impl Bot {
             let id = uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, format!("{}|{part}", event.incoming.dedupe_key()).as_bytes());
             NewMessage { id: id.to_string(), role, content: content.to_owned(), name, author: None }
         };
-        let author = self.name_of(&event.incoming).await?;
+        let author = self.author(&event.incoming).await;
         let mut messages = vec![NewMessage { author, ..message("user", Role::User, question, None) }];
         for (i, shown) in gathered.shown.iter().enumerate() {
             messages.push(message(&format!("function{i}"), Role::Function, &shown.checked.sql, Some("query_sheet")));

@@ -2,7 +2,7 @@
 
 use axum::http::{HeaderMap, HeaderName};
 use ipnet::{IpNet, Ipv6Net};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -28,11 +28,16 @@ impl Proxies {
             if !self.0.iter().any(|net| net.contains(&client)) {
                 break;
             }
-            let Ok(before) = hop.trim().parse::<IpAddr>() else { break };
+            let Some(before) = address_of(hop.trim()) else { break };
             client = before.to_canonical();
         }
         client
     }
+}
+
+/// An address, with a port or without.
+fn address_of(hop: &str) -> Option<IpAddr> {
+    hop.parse().ok().or_else(|| hop.parse::<SocketAddr>().ok().map(|socket| socket.ip()))
 }
 
 /// What requests of an address are counted under.
@@ -63,6 +68,7 @@ mod tests {
         assert_eq!(client("10.1.2.3", &["1.1.1.1, 198.51.100.1", "10.9.9.9"]), "198.51.100.1", "nor what was there before");
         assert_eq!(client("10.1.2.3", &["198.51.100.1, nonsense"]), "10.1.2.3");
         assert_eq!(client("10.1.2.3", &[]), "10.1.2.3");
+        assert_eq!(client("10.1.2.3", &["198.51.100.1:4711"]), "198.51.100.1", "some name the port");
         assert_eq!(client("::ffff:10.1.2.3", &["2001:db8::5"]), "2001:db8::5");
     }
 

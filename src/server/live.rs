@@ -242,7 +242,7 @@ impl Live {
                 Ok(Event::Said(e)) => {
                     let mut message = body(&chat::Message::text(&chat::escape(&e.text)));
                     (message["id"], message["author"], message["partial"]) = (json!(e.id), json!(e.author), json!(false));
-                    (Topic::Thread(e.thread.to_string()), json!({ "type": "message", "eventId": 0, "message": message }))
+                    (Topic::Thread(e.thread.to_string()), json!({ "type": "said", "message": message }))
                 }
                 Ok(Event::Served(_) | Event::Touched { .. }) => continue,
                 Err(RecvError::Lagged(_)) => {
@@ -437,10 +437,16 @@ impl Connection {
     async fn resync(&mut self) -> anyhow::Result<()> {
         let known: Vec<(String, Option<i64>)> = self.topics.values().map(|w| (w.name.clone(), w.known)).collect();
         for (name, known) in known {
-            if let Ok((topic, wanted, state)) = self.live.want(&self.ticket, &name, known, &self.outlet).await {
-                self.topics.insert(topic, wanted);
-                for value in &state {
-                    self.send(value).await?;
+            match self.live.want(&self.ticket, &name, known, &self.outlet).await {
+                Ok((topic, wanted, state)) => {
+                    self.topics.insert(topic, wanted);
+                    for value in &state {
+                        self.send(value).await?;
+                    }
+                }
+                Err(problem) => {
+                    self.leave(&name);
+                    self.refuse(&name, problem.code, &problem.detail).await?;
                 }
             }
         }

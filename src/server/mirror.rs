@@ -38,6 +38,14 @@ impl Mirror {
         at
     }
 
+    /// Counts what has to wait for a platform's rate, whether it or we said so.
+    fn counted<T>(&self, sent: Result<T, ChatError>) -> Result<T, ChatError> {
+        if let Err(ChatError::RateLimited(_)) = &sent {
+            metrics::counter!("chatsheet_chat_deferred_total", "platform" => self.chat.platform().to_string()).increment(1);
+        }
+        sent
+    }
+
     fn tell(&self, thread: Arc<str>, at: &MessageRef, message: &Message) {
         let mut post = body(message);
         post["id"] = json!(at.place);
@@ -74,17 +82,17 @@ impl Chat for Mirror {
     }
 
     async fn post(&self, anchor: &Anchor, message: &Message) -> Result<MessageRef, ChatError> {
-        let at = self.chat.post(anchor, message).await?;
+        let at = self.counted(self.chat.post(anchor, message).await)?;
         Ok(self.posted(anchor, at, message).await)
     }
 
     async fn post_growing(&self, anchor: &Anchor, person: &str, message: &Message) -> Result<MessageRef, ChatError> {
-        let at = self.chat.post_growing(anchor, person, message).await?;
+        let at = self.counted(self.chat.post_growing(anchor, person, message).await)?;
         Ok(self.posted(anchor, at, message).await)
     }
 
     async fn edit(&self, at: &MessageRef, message: &Message) -> Result<(), ChatError> {
-        self.chat.edit(at, message).await?;
+        self.counted(self.chat.edit(at, message).await)?;
         if let Some(thread) = self.threads.get(&at.place).await {
             self.tell(thread, at, message);
         }

@@ -192,7 +192,10 @@ fn column(column: Column, sql: String, styles: &HashMap<i64, Style>) -> Snapshot
         sql,
         primary: column.primary,
         numeric: false,
-        style: styles.get(&column.id).cloned().unwrap_or_default(),
+        style: match column.kind.as_str() {
+            "DATETIME" | "ABSTRACT_DATETIME" => Style::Moment,
+            _ => styles.get(&column.id).cloned().unwrap_or_default(),
+        },
         read_only,
         symbol: column.symbol,
         hidden: column.hidden,

@@ -33,6 +33,8 @@ pub enum Style {
     Percent,
     /// With this sign in front.
     Money(String),
+    /// Texts are moments (`2026-03-01T08:00:00Z`).
+    Moment,
 }
 
 impl Style {
@@ -49,7 +51,7 @@ impl Style {
     /// A number as people see it.
     pub fn show(&self, n: f64) -> String {
         match self {
-            Self::Plain => plain_number(n),
+            Self::Plain | Self::Moment => plain_number(n),
             Self::Percent => format!("{}%", plain_number((n * 1e6).round() / 1e4)),
             Self::Money(sign) => {
                 let sign = if sign.chars().all(char::is_alphabetic) { format!("{sign} ") } else { sign.clone() };
@@ -82,6 +84,7 @@ impl Cell {
             Self::Number(n) => style.show(*n),
             Self::Bool(true) => "yes".into(),
             Self::Bool(false) => "no".into(),
+            Self::Text(t) if *style == Style::Moment => moment(t),
             Self::Text(t) => t.to_string(),
             Self::Named(named) => named.1.clone(),
             Self::Several(several) => several.0.clone(),
@@ -107,6 +110,16 @@ impl Cell {
             (Some(x), Some(y)) => (x - y).abs() <= f64::EPSILON * x.abs().max(y.abs()).max(1.0),
             _ => a == b || (empty(a) && empty(b)) || (a["values"].is_array() && a["values"] == b["values"]),
         }
+    }
+}
+
+/// A moment as people read it: to the minute, and in which time where that is told.
+fn moment(text: &str) -> String {
+    let Some((day, time)) = text.split_once('T') else { return text.to_owned() };
+    let zone = if time.ends_with('Z') { " UTC" } else { "" };
+    match time.get(..5) {
+        Some(minutes) if minutes.as_bytes()[2] == b':' => format!("{day} {minutes}{zone}"),
+        _ => text.to_owned(),
     }
 }
 
@@ -285,6 +298,13 @@ mod tests {
 
     fn column(kind: &str) -> SnapshotColumn {
         SnapshotColumn { title: "C".into(), kind: kind.into(), options: vec!["Low".into(), "High".into()], ..SnapshotColumn::default() }
+    }
+
+    #[test]
+    fn moments_are_shown_to_the_minute() {
+        let shown = |text: &str| Cell::Text(text.into()).shown(&Style::Moment);
+        let all = ["2026-03-01T08:00:00Z", "2026-03-01T08:30:00", "2026-03-01", "soon", "To be told"].map(shown);
+        assert_eq!(all, ["2026-03-01 08:00 UTC", "2026-03-01 08:30", "2026-03-01", "soon", "To be told"]);
     }
 
     fn told(kind: &str, value: Value) -> String {

@@ -63,6 +63,8 @@ struct Watched {
     watchers: Vec<Identity>,
     /// As it was told last.
     told: Option<Arc<Snapshot>>,
+    /// It could not be read when it had changed.
+    behind: bool,
 }
 
 impl Watched {
@@ -132,11 +134,15 @@ impl Watch {
     pub async fn hold(self: &Arc<Self>, identity: Identity, sheet: SheetId) -> Result<(Held, Arc<Snapshot>)> {
         // Who watches asks again and again; changes are told or found by polling all the same.
         let snapshot = self.parts.sheets.within(&identity, sheet, POLL).await?;
-        {
+        let news = {
             let mut watched = self.watched();
-            let entry = watched.entry(sheet.0).or_insert(Watched { watchers: Vec::new(), told: None });
+            let entry = watched.entry(sheet.0).or_insert(Watched { watchers: Vec::new(), told: None, behind: false });
             entry.watchers.push(identity.clone());
-            entry.told.get_or_insert_with(|| snapshot.clone());
+            entry.told.get_or_insert_with(|| snapshot.clone()).version < snapshot.version
+        };
+        if news {
+            // Whoever watches already hears of it now, and not when Smartsheet calls or the sheet is asked for.
+            self.told(sheet, Writer::Others).await;
         }
         Ok((Held { watch: self.clone(), identity, sheet }, snapshot))
     }
@@ -158,9 +164,10 @@ impl Watch {
     async fn poll(&self) {
         let sheets: Vec<i64> = self.watched().keys().copied().collect();
         for sheet in sheets.into_iter().map(SheetId) {
+            let behind = self.watched().get(&sheet.0).is_some_and(|w| w.behind);
             match self.has_webhook(sheet).await {
-                Ok(true) => {}
-                Ok(false) => self.told(sheet, Writer::Others).await,
+                Ok(true) if !behind => {}
+                Ok(_) => self.told(sheet, Writer::Others).await,
                 Err(error) => tracing::warn!(%sheet, %error, "it is not known whether a sheet has a webhook"),
             }
         }
@@ -174,7 +181,10 @@ impl Watch {
                     self.told(SheetId(sheet), by).await;
                 }
                 Ok(_) => {}
-                Err(RecvError::Lagged(_)) => self.poll().await,
+                Err(RecvError::Lagged(_)) => {
+                    self.watched().values_mut().for_each(|w| w.behind = true);
+                    self.poll().await;
+                }
                 Err(RecvError::Closed) => return,
             }
         }
@@ -186,11 +196,17 @@ impl Watch {
         let now = match self.parts.sheets.snapshot(&reader, sheet).await {
             Ok(now) => now,
             Err(error) => {
-                tracing::warn!(%sheet, %error, "a watched sheet could not be read");
+                tracing::warn!(%sheet, %error, "a watched sheet could not be read; it is tried again");
+                if let Some(entry) = self.watched().get_mut(&sheet.0) {
+                    entry.behind = true;
+                }
                 return;
             }
         };
-        let before = self.watched().get_mut(&sheet.0).and_then(|w| w.told.replace(now.clone()));
+        let before = self.watched().get_mut(&sheet.0).and_then(|w| {
+            w.behind = false;
+            w.told.replace(now.clone())
+        });
         let Some(before) = before.filter(|b| b.version < now.version) else { return };
         let update = Arc::new(difference::between(&before, &now, by));
         self.parts.events.tell(Event::Sheet(SheetEvent { sheet: sheet.0, version: now.version, update }));

@@ -219,8 +219,8 @@ async fn a_page_is_told_what_happens_to_its_sheet_and_nothing_else() {
             say(&world, &root, "U1", "<@UBOT> how many tasks are blocked?").await;
             let mut said = wire.next().await;
             assert_eq!(
-                (&said["message"]["author"], &said["message"]["text"], &said["topic"]),
-                (&json!("Lee Park"), &json!("how many tasks are blocked?"), &json!(format!("session:{session}"))),
+                (&said["type"], &said["message"]["author"], &said["message"]["text"], &said["topic"]),
+                (&json!("said"), &json!("Lee Park"), &json!("how many tasks are blocked?"), &json!(format!("session:{session}"))),
                 "what people say in the thread is told as well"
             );
             said = wire.next().await;

@@ -25,6 +25,7 @@ async fn what_happens_is_counted_on_an_address_of_its_own() {
     let text = http.get(format!("http://{address}/metrics")).send().await.unwrap().text().await.unwrap();
     for line in [
         "chatsheet_events_total{result=\"new\"}",
+        "chatsheet_accept_duration_seconds_count{platform=\"console\"} 1",
         "chatsheet_smartsheet_requests_total{status=\"200\"}",
         "chatsheet_model_requests_total{status=\"200\"}",
         "chatsheet_model_tokens_total{kind=\"prompt\"}",

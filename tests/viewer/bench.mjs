@@ -120,6 +120,7 @@ try {
   const wire2 = await quiet.newCDPSession(told);
   await wire2.send('HeapProfiler.collectGarbage');
   figure('heap after that', (await wire2.send('Runtime.getHeapUsage')).usedSize / 1e6, 'MB', 25);
+  figure('breaches of the content security policy', told.troubles.filter((trouble) => trouble.startsWith('policy:')).length, '', 0);
   told.troubles = [];
   figure('faults that axe finds', (await faults(told)).length, '', 0);
 } finally {

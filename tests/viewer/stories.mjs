@@ -207,7 +207,7 @@ story('a cell is edited in place, written, and taken back', async () => {
   assert.equal(await world.cell('Style guide', 'Status'), 'Complete');
   await reads(status, 'Complete');
   // A number is a number, and in a column of percents one of percents.
-  for (const [column, typed, shown, value] of [['% Complete', '75', '75%', 0.75], ['Budget', '1234.5', '$1,234.50', 1234.5]]) {
+  for (const [column, typed, shown, value] of [['% Complete', '75', '75%', 0.75], ['% Complete', '62.50', '62.5%', 0.625], ['Budget', '1234.5', '$1,234.50', 1234.5]]) {
     const number = await cell(page, 'Style guide', column);
     const before = await number.textContent();
     await number.dblclick();
@@ -222,6 +222,42 @@ story('a cell is edited in place, written, and taken back', async () => {
     await reads(number, before);
   }
   assert.equal(await page.getByRole('button', { name: 'Take back' }).count(), 0, 'there is nothing left');
+  await done(page);
+});
+
+story('what somebody types is neither written nor lost while the sheet is read anew', async () => {
+  const [page, other] = [await mine(), await mine()];
+  const notes = await cell(page, 'Style guide', 'Notes');
+  const before = await world.cell('Style guide', 'Notes');
+  await notes.dblclick();
+  await page.fill('.editor', 'half a sent');
+  const columns = `/api/smartsheet/${world.session.sheetId}/columns`;
+  const { columnId } = await world.api('POST', columns, { title: 'Later', type: 'CHECKBOX' });
+  const [there, here] = [other, page].map((shown) => shown.getByRole('columnheader', { name: 'Later' }));
+  await there.waitFor();
+  assert.equal(await page.inputValue('.editor'), 'half a sent');
+  assert.equal(await here.count(), 0, 'it waits');
+  assert.equal(await world.cell('Style guide', 'Notes'), before);
+  await page.keyboard.press('Escape');
+  await here.waitFor();
+  assert.equal(await world.cell('Style guide', 'Notes'), before);
+  await world.api('DELETE', `${columns}/${columnId}`);
+  await until(there, async (l) => (await l.count()) === 0);
+  await done(page);
+  await done(other);
+});
+
+story('fingers edit the cell that they press once more', async () => {
+  const page = await mine({ hasTouch: true });
+  const status = await cell(page, 'Style guide', 'Status');
+  await status.tap();
+  assert.equal(await page.locator('.editor').count(), 0);
+  await status.tap();
+  await page.selectOption('.editor', 'Blocked');
+  await page.keyboard.press('Enter');
+  await toast(page, 'Saved.');
+  await page.getByRole('button', { name: 'Undo' }).tap();
+  await toast(page, 'Taken back');
   await done(page);
 });
 
@@ -423,6 +459,7 @@ story('the conversation beside the sheet is that of the thread', async () => {
 
 story('CSV is what is shown, and no text in it becomes a formula', async () => {
   await world.set('Legacy audit', 'Notes', '=HYPERLINK("http://evil.example","x")');
+  await world.set('Legacy audit', 'Budget', -1234.5);
   const page = await mine();
   await page.fill('#search', 'legacy audit');
   await page.locator('#count', { hasText: '1 of 42 rows' }).waitFor();
@@ -432,6 +469,7 @@ story('CSV is what is shown, and no text in it becomes a formula', async () => {
   assert.equal(download.suggestedFilename(), 'Project Plan.csv');
   assert.ok(text.startsWith('\uFEFF"Task Name",'), text.slice(0, 40));
   assert.match(text, /"'=HYPERLINK\(""http:\/\/evil\.example"",""x""\)"/);
+  assert.match(text, /"-\$1,234\.50"/, 'a number is one');
   assert.equal(text.trimEnd().split('\r\n').length, 3, 'head, the phase above, the match');
   await done(page);
 });
@@ -444,6 +482,8 @@ story('the dot tells the truth when the bot dies and comes back', async () => {
   await world.set('Market survey', 'Notes', 'while it was away');
   await live(page);
   await row(page, 'Market survey').getByText('while it was away').waitFor();
+  await row(page, 'Market survey').locator('.cell.changed', { hasText: 'while it was away' }).waitFor();
+  await page.locator('#changed', { hasText: 'seen on a second look' }).waitFor();
   await done(page);
 });
 

@@ -125,6 +125,11 @@ impl Discord {
                 application.id
             )));
         }
+        if self.settings.public_key.as_ref().is_some_and(|key| !key.trim().eq_ignore_ascii_case(&application.verify_key)) {
+            return Err(ChatError::Forbidden(
+                "DISCORD_PUBLIC_KEY is not that of the application; it is under General Information > Public Key".into(),
+            ));
+        }
         // GATEWAY_MESSAGE_CONTENT and GATEWAY_MESSAGE_CONTENT_LIMITED.
         let hears = application.flags.is_some_and(|flags| flags.bits() & (1 << 18 | 1 << 19) != 0);
         let hears = if hears {

@@ -227,6 +227,20 @@ async fn without_the_privileged_intent_mentions_are_heard_all_the_same() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_public_key_of_another_application_is_found_out_before_interactions_are_refused() {
+    let rig = DiscordRig::start().await;
+    let settings = Settings {
+        bot_token: far::BOT_TOKEN.into(),
+        application_id: APPLICATION,
+        public_key: Some("00".repeat(32)),
+        api_base_url: Some(rig.far_side.origin().parse().unwrap()),
+        paced: false,
+    };
+    let said = Discord::new(settings).unwrap().who_am_i().await.unwrap_err().to_string();
+    assert!(said.contains("DISCORD_PUBLIC_KEY is not that of the application"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_gateway_is_resumed_and_nothing_is_lost() {
     let rig = DiscordRig::start().await;
     rig.far_side.reconnect();

@@ -177,7 +177,7 @@ pub(super) async fn application(State(service): State<Arc<Service>>, headers: He
         let flags = if service.options.message_content { 1 << 19 } else { 0 };
         Json(json!({
             "id": APPLICATION.to_string(), "name": "ChatSheet", "icon": null, "description": "", "bot_public": true, "bot_require_code_grant": false,
-            "verify_key": "", "team": null, "flags": flags,
+            "verify_key": service.public_key(), "team": null, "flags": flags,
         }))
         .into_response()
     })

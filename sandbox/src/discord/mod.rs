@@ -190,7 +190,7 @@ impl Discord {
 
     /// The key that interactions over HTTP are signed with.
     pub fn public_key(&self) -> String {
-        self.service.key.public_key().as_ref().iter().map(|b| format!("{b:02x}")).collect()
+        self.service.public_key()
     }
 
     /// Faults on demand.
@@ -272,6 +272,11 @@ impl Discord {
 }
 
 impl Service {
+    /// What interactions are signed with.
+    fn public_key(&self) -> String {
+        self.key.public_key().as_ref().iter().map(|b| format!("{b:02x}")).collect()
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }

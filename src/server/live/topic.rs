@@ -9,8 +9,9 @@ use crate::watch::Held;
 use axum::extract::ws::WebSocket;
 use serde_json::{Value, json};
 
-/// Posts that are told again to whoever was away.
-const MOST_POSTS: i64 = 200;
+/// Posts that are read at once for whoever was away, and about how many they are told again at most.
+const SOME_POSTS: i64 = 200;
+const MOST_POSTS: usize = 2_000;
 
 /// What frames are about.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -71,7 +72,8 @@ impl Live {
         }
         let (held, snapshot) = self.parts.watch.hold(ticket.holder.identity(), sheet).await?;
         let (version, live) = (snapshot.version, self.parts.watch.has_webhook(sheet).await?);
-        self.listeners.join(Topic::Sheet(sheet.0), name, listener);
+        // Ids may be written in several ways.
+        self.listeners.join(Topic::Sheet(sheet.0), &format!("sheet:{sheet}"), listener);
         let mut state = vec![json!({ "type": "subscribed", "topic": name, "eventId": version, "webhook": live })];
         if last.is_some_and(|l| l != version) {
             state.push(json!({ "type": "sheet_update", "topic": name, "eventId": version, "version": version, "reload": true }));
@@ -131,10 +133,13 @@ impl Live {
         self.listeners.join(topic.clone(), name, listener);
         let stands = async {
             let now = store.last_revision(&thread.key.storage_key()).await?;
-            let missed = match last {
-                Some(last) => store.posts_after(&thread.key.storage_key(), last, MOST_POSTS).await?,
-                None => Vec::new(),
-            };
+            let mut missed: Vec<Post> = Vec::new();
+            let mut last = last.filter(|last| *last < now);
+            while let Some(after) = last {
+                let some = store.posts_after(&thread.key.storage_key(), after, SOME_POSTS).await?;
+                last = some.last().map(|p| p.revision).filter(|last| *last < now && missed.len() < MOST_POSTS);
+                missed.extend(some);
+            }
             Ok::<_, Problem>((now, missed))
         };
         let (now, missed) = stands.await.inspect_err(|_| self.listeners.leave(&topic, listener))?;

@@ -142,7 +142,8 @@ fn column(snapshot: &Snapshot, at: usize) -> anyhow::Result<Column<'_>> {
 fn value(column: &SnapshotColumn, cell: &Cell) -> anyhow::Result<String> {
     let (value, shown) = (cell.to_json(), cell.shown(&column.style));
     let alike = match cell {
-        Cell::Empty | Cell::Bool(_) | Cell::Text(_) => true,
+        Cell::Empty | Cell::Bool(_) => true,
+        Cell::Text(text) => **text == *shown,
         Cell::Number(n) => n.abs() < 1e15 && n.to_string() == shown,
         Cell::Named(_) | Cell::Several(_) => false,
     };

@@ -90,7 +90,8 @@ pub(super) async fn cell(State(viewer): State<Arc<Viewer>>, visit: Visit, Body(e
 fn typed(column: &SnapshotColumn, value: Value) -> Value {
     let Some(text) = value.as_str().map(str::trim).filter(|_| column.kind == "TEXT_NUMBER") else { return value };
     match text.parse::<f64>() {
-        Ok(n) if n.is_finite() && n.to_string() == text => json!(if column.style == Style::Percent { n / 100.0 } else { n }),
+        Ok(n) if n.is_finite() && column.style == Style::Percent => json!(n / 100.0),
+        Ok(n) if n.is_finite() && n.to_string() == text => json!(n),
         _ => value,
     }
 }

@@ -9,7 +9,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Form, Json};
-use chat::{Message, What};
+use chat::{Message, Platform, What};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -71,12 +71,9 @@ pub(super) async fn say(State(viewer): State<Arc<Viewer>>, visit: Visit, Body(sa
         let detail = "The thread is about another sheet by now. Type `edit` there for a link to it, or `use` this sheet again.";
         return Err(Problem::new(StatusCode::CONFLICT, "other_sheet", detail));
     }
-    let chat = viewer.chats.get(&thread.key.platform).ok_or_else(|| anyhow::anyhow!("no chat for {}", thread.key.platform))?;
-    let shown = format!("**{}**, beside the sheet: {}", chat::escape(caller.name()), chat::escape(text));
-    chat.post(&thread.anchor, &Message::text(&shown)).await.map_err(|error| {
-        tracing::warn!(%error, "a message from the viewer could not be shown in its thread");
-        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "try_later", "The thread cannot be reached at the moment. Nothing was said.")
-    })?;
+    if thread.key.platform != Platform::Web {
+        viewer.repeat(&thread, caller.name(), text).await?;
+    }
     let name = format!("view-{}", uuid::Uuid::new_v4());
     let what = What::Text { text: text.to_owned() };
     let served = viewer.api.happen_at(&caller, &thread.key, &thread.anchor, &name, what).await?;
@@ -90,6 +87,16 @@ pub(super) async fn ticket(State(viewer): State<Arc<Viewer>>, visit: Visit) -> R
 }
 
 impl Viewer {
+    /// Says in a thread of a chat platform what somebody has said in the page: there it is nobody's message yet.
+    async fn repeat(&self, thread: &Thread, who: &str, text: &str) -> Result<()> {
+        let chat = self.chats.get(&thread.key.platform).ok_or_else(|| anyhow::anyhow!("no chat for {}", thread.key.platform))?;
+        let shown = format!("**{}**, beside the sheet: {}", chat::escape(who), chat::escape(text));
+        chat.post(&thread.anchor, &Message::text(&shown)).await.map(drop).map_err(|error| {
+            tracing::warn!(%error, "a message from the viewer could not be shown in its thread");
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "try_later", "The thread cannot be reached at the moment. Nothing was said.")
+        })
+    }
+
     /// The thread of the link's session.
     async fn thread(&self, visit: &Visit) -> Result<Thread> {
         let thread = self.api.parts.store.thread_of_session(&visit.link.session).await?;

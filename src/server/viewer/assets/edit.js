@@ -60,6 +60,9 @@ export class Editor {
       if (keep && field.value !== shown) this.save(column, id, field.value, entry);
       grid.refresh();
       if (focus) grid.focus();
+      const { later } = grid;
+      grid.later = null;
+      later?.();
     };
     field.addEventListener('blur', () => close(true));
     field.addEventListener('keydown', (event) => {
@@ -136,6 +139,8 @@ export class Editor {
 
   async undo(change) {
     this.done = this.done.filter((other) => other !== change);
+    // What was written here last is not what stands there then.
+    this.last = null;
     by('undo').hidden = !this.done.length;
     const answer = await this.send('undo', { change });
     this.say(answer.body.said ?? answer.body.detail ?? 'It could not be taken back.');

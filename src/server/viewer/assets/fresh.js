@@ -1,6 +1,7 @@
 // How fresh the page is, and what has changed while it was open.
 
 import { by } from './dom.js';
+import { textOf } from './sheet.js';
 
 const STATES = {
   live: () => 'Live',
@@ -40,6 +41,26 @@ export class Fresh {
     if (update.added.length + update.removed.length) this.arrange(focused);
     this.moved ||= sheet.kept !== null || sheet.sort !== null;
     this.due ||= requestAnimationFrame(() => this.settle());
+  }
+
+  /** Cells that look different now that all was read anew, beside those that had changed before. */
+  compared(before, now) {
+    const recent = new Map();
+    const mark = (id, column, words) => (recent.get(id) ?? recent.set(id, new Map()).get(id)).set(column, words);
+    for (const [id, columns] of this.grid.recent) {
+      for (const [{ id: of }, words] of columns) if (now.rowOf.has(id) && now.columnOf.has(of)) mark(id, now.columnOf.get(of), words);
+    }
+    const words = `Changed, seen at ${new Date().toLocaleTimeString()}`;
+    for (const column of now.columns.filter(({ id }) => before.columnOf.has(id))) {
+      const old = before.columnOf.get(column.id);
+      now.ids.forEach((id, row) => {
+        const was = before.rowOf.get(id);
+        if (was === undefined || textOf(before.entry(old, was)) === textOf(now.entry(column, row))) return;
+        this.who = 'seen on a second look';
+        mark(id, column, words);
+      });
+    }
+    return recent;
   }
 
   focused() {

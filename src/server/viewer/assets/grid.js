@@ -303,8 +303,12 @@ export class Grid {
       if (column) this.sort(column);
       return;
     }
-    this.pointed(event, (_, column, row, at) => {
-      this.go(at, this.columns.indexOf(column) + 1);
+    this.pointed(event, (cell, column, row, at) => {
+      // Fingers press once more on the cell that they are at.
+      const index = this.columns.indexOf(column) + 1;
+      const again = at === this.at && index === this.column && column && !event.target.matches('.toggle, a');
+      if (again && event.pointerType === 'touch') return this.edit(cell, column, row);
+      this.go(at, index);
       if (event.target.matches('.toggle') && this.sheet.isParent(row)) this.toggle(row);
       else if (!column) this.on.details(row);
     });

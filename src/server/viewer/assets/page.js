@@ -31,13 +31,15 @@ function start(sheet) {
   const tools = new Tools(sheet, grid);
   const rows = new Rows(grid, tools, editor, canEdit);
   const talk = new Talk(() => talk.jobs().forEach((topic) => live.subscribe(topic)));
+  // What somebody is typing is theirs: the sheet is read anew behind that.
+  const later = () => grid.editing && (grid.later = () => fresh.reload());
   const reload = async () => {
+    if (later()) return;
     const now = await read();
-    if (now.version < grid.sheet.version) return;
-    if (grid.editing) grid.editing.lastElementChild.blur();
+    if (now.version < grid.sheet.version || later()) return;
     const { collapsed, only } = grid.sheet;
     Object.assign(now, { collapsed, only });
-    Object.assign(grid, { sheet: now, recent: new Map() });
+    Object.assign(grid, { recent: fresh.compared(grid.sheet, now), sheet: now });
     tools.recall(now);
     tools.layout();
     fresh.count();
@@ -55,12 +57,14 @@ function start(sheet) {
   ];
   const events = {
     subscribed: ({ topic, eventId }) => {
-      if (topic.startsWith('sheet:') && eventId > grid.sheet.version) fresh.reload();
+      // What has changed is told as well, mostly: who is told need not read everything.
+      if (topic.startsWith('sheet:')) setTimeout(() => eventId > grid.sheet.version && fresh.reload(), 1_000);
       if (!topic.startsWith('job:')) talk.refresh();
       if (topic.startsWith('session:')) talk.recall();
     },
     sheet_update: (update) => fresh.changed(update),
     message: ({ message }) => talk.show(message) && talk.refresh(),
+    said: ({ message }) => talk.show(message),
     error: ({ topic, detail }) => {
       if (!topic.startsWith('sheet:')) return;
       fresh.state('stale');

@@ -1,7 +1,7 @@
 // Search, filters, sorting, columns and CSV; remembered in this browser, and in the address so that it can be passed on.
 
 import { by, made, pressed } from './dom.js';
-import { textOf } from './sheet.js';
+import { textOf, valueOf } from './sheet.js';
 
 const PAUSE = 120;
 
@@ -142,9 +142,10 @@ export class Tools {
   /** What is shown, as a file; a text that a spreadsheet would take for a formula gets an apostrophe. */
   csv() {
     const { sheet, grid } = this;
-    const safe = (text) => (/^[=+\-@\t\r]/.test(text) && isNaN(text) ? `'${text}` : text);
-    const line = (texts) => texts.map((text) => `"${safe(text).replaceAll('"', '""')}"`).join(',');
-    const rows = sheet.visible.map((row) => line(grid.columns.map((column) => textOf(sheet.entry(column, row)))));
+    const safe = (text, number) => (/^[=+\-@\t\r]/.test(text) && !number ? `'${text}` : text);
+    const quoted = (entry) => `"${safe(textOf(entry), typeof valueOf(entry) === 'number').replaceAll('"', '""')}"`;
+    const line = (entries) => entries.map(quoted).join(',');
+    const rows = sheet.visible.map((row) => line(grid.columns.map((column) => sheet.entry(column, row))));
     const text = `\uFEFF${[line(grid.columns.map((column) => column.title)), ...rows].join('\r\n')}\r\n`;
     const href = URL.createObjectURL(new Blob([text], { type: 'text/csv' }));
     made('a', { href, download: `${document.querySelector('h1').textContent}.csv` }).click();
