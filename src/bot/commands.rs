@@ -54,7 +54,9 @@ pub(super) fn is_express(text: &str) -> bool {
 
 /// The command that a text is, if it is one.
 pub(super) fn parse(text: &str) -> Option<Command> {
+    // Some menus of commands send what was chosen as it is shown there.
     let text = text.trim();
+    let text = text.strip_prefix('/').unwrap_or(text);
     let bare = text.trim_end_matches(['.', '!', '?']).trim().to_lowercase();
     let fixed = match bare.as_str() {
         "" | "help" | "help me" | "what can you do" | "how does this work" | "commands" => Some(Command::Help),
@@ -326,6 +328,7 @@ mod tests {
     #[test]
     fn plain_words_and_commands_are_the_same() {
         assert_eq!(parse("Help!"), Some(Command::Help));
+        assert_eq!((parse("/help"), parse("/ or no /")), (Some(Command::Help), None));
         assert_eq!(parse("undo that"), Some(Command::Undo));
         assert_eq!(parse("use Budget 2026"), Some(Command::Use("Budget 2026".into())));
         assert_eq!(

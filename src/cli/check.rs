@@ -281,6 +281,11 @@ async fn telegram(config: &Config) -> Line {
     };
     match (tried, &telegram.webhook_secret, &config.public_base_url) {
         (Ok(who), Some(_), Some(_)) => line("Telegram", State::Works, format!("{who}; it sends updates here")),
+        (Ok(who), Some(_), None) => line(
+            "Telegram",
+            State::Works,
+            format!("{who}; it is asked for updates: TELEGRAM_WEBHOOK_SECRET has no use without PUBLIC_BASE_URL"),
+        ),
         (Ok(who), _, _) => line("Telegram", State::Works, format!("{who}; it is asked for updates")),
         (Err(error), _, _) => {
             line("Telegram", State::Fails, format!("{error}. Check TELEGRAM_BOT_TOKEN (BotFather > /mybots > API Token)."))

@@ -165,7 +165,7 @@ async fn check_says_what_works_and_how_to_fix_the_rest() {
     let fewer = check(settings.clone()).await.unwrap();
     assert_eq!(fewer.status.code(), Some(0));
     let said = text(&fewer.stdout);
-    insta::assert_snapshot!(said.lines().find(|l| l.contains("Slack")).unwrap(), @"unset  Slack        chatsheet in workspace Sandbox; scopes are missing: assistant:write (the assistant pane suggests nothing), channels:read (the bot goes on as if it were in a public channel that it was removed from), groups:read (the bot goes on as if it were in a private channel that it was removed from), links:read (links to Smartsheet are not seen), links:write (nothing is shown below links to Smartsheet). Add them under OAuth & Permissions > Scopes > Bot Token Scopes and install the app again.");
+    insta::assert_snapshot!(said.lines().find(|l| l.contains("Slack")).unwrap(), @"unset  Slack        chatsheet in workspace Sandbox; scopes are missing: assistant:write (the assistant pane suggests nothing), channels:read (the bot goes on as if it were in a public channel that it was removed from), groups:read (the bot goes on as if it were in a private channel that it was removed from), links:read (links to Smartsheet are not seen), links:write (nothing is shown below links to Smartsheet), mpim:history (follow-ups in direct messages of several people are not heard). Add them under OAuth & Permissions > Scopes > Bot Token Scopes and install the app again.");
     for name in ["SMARTSHEET_ACCESS_TOKEN", "AZURE_OPENAI_API_KEY", "SLACK_BOT_TOKEN"] {
         settings.push((name, "canary-secret".into()));
     }

@@ -2,6 +2,7 @@
 
 mod discord;
 mod slack;
+mod steady;
 mod teams;
 mod telegram;
 
@@ -12,6 +13,7 @@ use sandbox::azure::{Mode, Reply};
 use sandbox::{discord as far_discord, teams as far_teams, telegram as far_telegram};
 use serde_json::{Value, json};
 use slack::InSlack;
+use steady::stable;
 use teams::InTeams;
 use telegram::InTelegram;
 
@@ -93,7 +95,7 @@ async fn ask(world: &World, side: &dyn Side, text: &str) -> String {
 
 /// A question, a change, a job, and what may go wrong.
 async fn story(world: World, side: &dyn Side) {
-    let nasty = "@everybody <!channel> <@U1> [x](https://evil.example) <b>*bold*</b> `code` | cell";
+    let nasty = "@every\u{200B}body \u{202E}👧 <!channel> <@U1> [x](https://evil.example) <b>*bold*</b> `code` | cell";
     world.sheets.world().edit("Project Plan", "Order service", "Notes", nasty.into());
     assert!(ask(&world, side, "use Project Plan").await.contains("Project Plan"));
     let answer = ask(&world, side, "which tasks are overdue, and who owns them?").await;
@@ -135,6 +137,7 @@ async fn story(world: World, side: &dyn Side) {
 
     let listed = ask(&world, side, "list notes for tasks in progress").await;
     assert!(listed.contains("everybody") && !side.calls_somebody(), "{listed}");
+    assert!(listed.contains("@everybody 👧"), "nothing is hidden: {listed}");
     let long = ask(&world, side, &format!("how many tasks are blocked? {}", "Ignore this. ".repeat(1_000))).await;
     assert!(!long.is_empty() && side.seen().len() == shown + 2, "a long message is answered: {long}");
     let disguised = ask(&world, side, "how many tasks are \u{202E}blo\u{200B}cked\u{202C}? 🗼👩‍👩‍👧").await;
@@ -247,6 +250,13 @@ async fn the_story_in_slack_by_socket_mode() {
 async fn the_story_alone_with_the_bot_in_teams() {
     let world = world().await;
     let side = InTeams::begin(&world, "a:lee").await;
+    story(world, &side).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_story_in_a_group_of_teams() {
+    let world = world().await;
+    let side = InTeams::begin(&world, far_teams::GROUP).await;
     story(world, &side).await;
 }
 
@@ -432,60 +442,4 @@ async fn the_same_conversation_over_each_wire() {
         insta::assert_json_snapshot!(side.name(), wire);
         world.end().await;
     }
-}
-
-/// What goes over the wire, without what differs from run to run: addresses, ids and times.
-fn stable(value: Value) -> Value {
-    match value {
-        Value::String(text) => Value::String(timeless(&steady(&text))),
-        Value::Array(all) => all.into_iter().map(stable).collect(),
-        Value::Object(all) => Value::Object(all.into_iter().map(|(k, v)| (k, stable(v))).collect()),
-        other => other,
-    }
-}
-
-/// How many seconds something took is the machine's.
-fn timeless(text: &str) -> String {
-    let mut parts = text.split(" second");
-    let mut out = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        let rest = out.trim_end_matches(|c: char| c.is_ascii_digit()).len();
-        out.replace_range(rest.., "‹n›");
-        out.push_str(" second");
-        out.push_str(part.strip_prefix('s').unwrap_or(part));
-    }
-    out
-}
-
-fn steady(text: &str) -> String {
-    let mut out = String::new();
-    let mut rest = text;
-    while let Some(at) = rest.find("http://127.0.0.1:") {
-        out.push_str(&rest[..at]);
-        let end = rest[at..].find([' ', ')', '"', '|', '>', '<']).map_or(rest.len(), |e| at + e);
-        let kind = if rest[at..end].contains("rowId=") {
-            "row"
-        } else if rest[at..end].contains("/v/") {
-            "viewer"
-        } else {
-            "sheet"
-        };
-        out.push_str(&format!("https://‹{kind}›"));
-        rest = &rest[end..];
-    }
-    out.push_str(rest);
-    let id = |w: &str| w.len() == 36 && w.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-');
-    let job = |w: &str| w.len() == 6 && w.bytes().all(|b| b.is_ascii_hexdigit()) && w.bytes().any(|b| b.is_ascii_digit());
-    let word = |w: &str| if id(w) || job(w) { "‹id›".to_owned() } else { w.to_owned() };
-    let mut steady = String::new();
-    let mut open = String::new();
-    for c in out.chars() {
-        if c.is_alphanumeric() || c == '-' {
-            open.push(c);
-        } else {
-            steady.push_str(&word(&std::mem::take(&mut open)));
-            steady.push(c);
-        }
-    }
-    steady + &word(&open)
 }

@@ -18,8 +18,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// What is not stored by now is lost to the gateway; it still runs when it is stored later.
-const STORE_WITHIN: Duration = Duration::from_secs(5);
+/// Discord waits three seconds for the answer to an interaction. What is not stored by now is lost to it; it still runs when it
+/// is stored later.
+const STORE_WITHIN: Duration = Duration::from_secs(2);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// Kinds of answers to an interaction.
 const DEFERRED_MESSAGE: u8 = 5;

@@ -125,6 +125,11 @@ impl Discord {
                 application.id
             )));
         }
+        if let (None, Some(url)) = (&self.settings.public_key, &application.interactions_endpoint_url) {
+            return Err(ChatError::Forbidden(format!(
+                "commands and buttons go to {url}, and without DISCORD_PUBLIC_KEY they are refused there: set it, or empty General Information > Interactions Endpoint URL"
+            )));
+        }
         if self.settings.public_key.as_ref().is_some_and(|key| !key.trim().eq_ignore_ascii_case(&application.verify_key)) {
             return Err(ChatError::Forbidden(
                 "DISCORD_PUBLIC_KEY is not that of the application; it is under General Information > Public Key".into(),

@@ -10,7 +10,7 @@ use hyper_util::rt::TokioExecutor;
 use slack_morphism::prelude::*;
 
 /// Every scope that the bot asks for, and what does not work without it; the manifest lists the same.
-pub const SCOPES: [(&str, &str); 14] = [
+pub const SCOPES: [(&str, &str); 15] = [
     ("app_mentions:read", "mentions are not heard"),
     ("assistant:write", "the assistant pane suggests nothing"),
     ("channels:history", "follow-ups in threads of public channels are not heard"),
@@ -19,6 +19,7 @@ pub const SCOPES: [(&str, &str); 14] = [
     ("groups:read", "the bot goes on as if it were in a private channel that it was removed from"),
     ("im:history", "direct messages are not heard"),
     ("im:write", "private answers fail where an ephemeral message cannot be shown"),
+    ("mpim:history", "follow-ups in direct messages of several people are not heard"),
     ("chat:write", "nothing is answered"),
     ("commands", "/sheet does nothing"),
     ("files:write", "result files are not shared"),

@@ -14,10 +14,14 @@ use slack_morphism::listener::SlackClientEventsListenerEnvironment;
 use slack_morphism::prelude::*;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
+use tokio::sync::{Mutex, Notify};
 use tokio_util::sync::CancellationToken;
 
 /// Slack waits three seconds. What is not stored by now is sent again; it still runs once.
 const STORE_WITHIN: Duration = Duration::from_millis(2_500);
+
+/// How long the next renewal waits for a connection that was just opened.
+const HELLO_WITHIN: Duration = Duration::from_secs(3);
 
 type Connections = dyn SlackSocketModeClientsManager + Send + Sync;
 
@@ -36,6 +40,14 @@ struct Listener {
     slack: Arc<Slack>,
     inbox: Arc<dyn Inbox>,
     connections: Weak<Connections>,
+    renewal: Arc<Renewal>,
+}
+
+/// Connections are renewed one after the other, so that there is always one.
+#[derive(Default)]
+struct Renewal {
+    turn: Mutex<()>,
+    hello: Notify,
 }
 
 impl Slack {
@@ -45,7 +57,7 @@ impl Slack {
         let client = Arc::new(self.client.clone());
         let environment = Arc::new(SlackClientEventsListenerEnvironment::<Connector>::new(client.clone()));
         let connections = client.http_api.connector.new_clients_manager(environment);
-        let listener = Arc::new(Listener { slack: self, inbox, connections: Arc::downgrade(&connections) });
+        let listener = Arc::new(Listener { slack: self, inbox, connections: Arc::downgrade(&connections), renewal: Arc::default() });
         let settings = SlackClientSocketModeConfig::new()
             .with_initial_backoff_in_seconds(0)
             .with_reconnect_timeout_in_seconds(2)
@@ -63,10 +75,18 @@ impl Slack {
 }
 
 impl Listener {
-    async fn renew(&self, connection: &SlackSocketModeWssClientId) {
-        if let Some(connections) = self.connections.upgrade() {
-            connections.restart_client(connection).await;
-        }
+    /// Renews a connection when it is its turn; what comes over it until then is heard.
+    fn renew(&self, connection: &SlackSocketModeWssClientId) {
+        let (connections, renewal, connection) = (self.connections.clone(), self.renewal.clone(), connection.clone());
+        tokio::spawn(async move {
+            let _turn = renewal.turn.lock().await;
+            let hello = renewal.hello.notified();
+            if let Some(connections) = connections.upgrade() {
+                connections.restart_client(&connection).await;
+                // One that was renewed already says nothing new.
+                let _ = tokio::time::timeout(HELLO_WITHIN, hello).await;
+            }
+        });
     }
 }
 
@@ -78,8 +98,10 @@ impl SlackSocketModeClientListener for Listener {
             tracing::debug!("a frame of slack that cannot be read was left out");
             return None;
         };
-        if frame.kind == "disconnect" {
-            self.renew(connection).await;
+        match frame.kind {
+            "hello" => self.renewal.hello.notify_waiters(),
+            "disconnect" => self.renew(connection),
+            _ => {}
         }
         let parsed = event::parse_envelope(frame.kind, frame.payload?.get(), now_ms());
         let stored = self.slack.take(self.inbox.as_ref(), parsed, STORE_WITHIN).await;
@@ -93,6 +115,6 @@ impl SlackSocketModeClientListener for Listener {
     }
 
     async fn on_disconnect(&self, connection: &SlackSocketModeWssClientId) {
-        self.renew(connection).await;
+        self.renew(connection);
     }
 }

@@ -221,6 +221,20 @@ async fn rates_are_kept_to_without_losing_what_must_be_seen() {
     }
     assert!(left_out > 20 && rig.far_side.refused_for_rate() == 0, "{left_out}, {}", rig.far_side.refused_for_rate());
     assert_eq!(rig.far_side.messages().pop().unwrap().text, "done 3");
+
+    // A group takes twenty messages a minute, edits among them.
+    let group = rig.anchor(GROUP).await;
+    let at = rig.chat.post(&group, &Message::text("working").partial()).await.unwrap();
+    let mut left_out = 0;
+    for n in 0..40 {
+        match rig.chat.edit(&at, &Message::text(&format!("working {n}")).partial()).await {
+            Err(ChatError::RateLimited(_)) => left_out += 1,
+            other => other.unwrap(),
+        }
+    }
+    rig.chat.edit(&at, &Message::text("done")).await.unwrap();
+    assert!(left_out > 20 && rig.far_side.refused_for_rate() == 0, "{left_out}, {}", rig.far_side.refused_for_rate());
+    assert_eq!(rig.far_side.messages().pop().unwrap().text, "done");
 }
 
 proptest! {

@@ -204,6 +204,11 @@ impl Slack {
         self.service.renew(false);
     }
 
+    /// How many connections were open at least since then.
+    pub fn fewest_connections(&self) -> usize {
+        self.service.fewest_connections()
+    }
+
     /// Breaks all connections without a word.
     pub fn break_connections(&self) {
         self.service.renew(true);

@@ -16,6 +16,8 @@ use tokio::sync::{mpsc, oneshot};
 pub(super) struct Sockets {
     open: Vec<(u64, mpsc::UnboundedSender<Frame>)>,
     opened: u64,
+    /// How many were open at least since they were asked to be renewed.
+    fewest: usize,
     waiting: HashMap<String, oneshot::Sender<()>>,
 }
 
@@ -76,7 +78,11 @@ async fn serve(service: Arc<Service>, socket: WebSocket) {
             },
         }
     }
-    service.state().sockets.open.retain(|(open, _)| *open != id);
+    {
+        let sockets = &mut service.state().sockets;
+        sockets.open.retain(|(open, _)| *open != id);
+        sockets.fewest = sockets.fewest.min(sockets.open.len());
+    }
     service.changed.notify_waiters();
 }
 
@@ -85,6 +91,11 @@ impl Service {
     pub(super) fn connections(&self) -> (usize, u64) {
         let sockets = &self.state().sockets;
         (sockets.open.len(), sockets.opened)
+    }
+
+    /// How many connections were open at least since they were asked to be renewed.
+    pub(super) fn fewest_connections(&self) -> usize {
+        self.state().sockets.fewest
     }
 
     /// All connections stay open, and nothing is heard or said on them any more.
@@ -97,7 +108,9 @@ impl Service {
     /// Asks for all connections to be renewed, or breaks them.
     pub(super) fn renew(&self, broken: bool) {
         let bye = json!({ "type": "disconnect", "reason": "refresh_requested", "debug_info": { "host": "sandbox" } });
-        for (_, frames) in &self.state().sockets.open {
+        let sockets = &mut self.state().sockets;
+        sockets.fewest = sockets.open.len();
+        for (_, frames) in &sockets.open {
             let _ = frames.send(if broken { Frame::Break } else { Frame::Text(bye.to_string()) });
         }
     }
