@@ -202,3 +202,21 @@ async fn a_job_is_adjusted_in_a_form_before_it_begins() {
     assert_eq!((&done[0].parameters["limit"], &done[0].parameters["instructions"]), (&60.into(), &"what is measured".into()));
     world.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_command_is_answered_where_it_was_typed_also_where_the_bot_is_not() {
+    let world = world().await;
+    world.slack.keep_out_of(Some("C9"));
+    let told = async |channel: &str| {
+        world.slack.slash(channel, LEE, "use Project Plan").await;
+        world.app.bot.until_idle().await;
+        let last = world.slack.messages().pop().unwrap();
+        assert!(last.seen().contains("This thread is now about Project Plan"), "{}", last.seen());
+        (last.channel, last.only_for)
+    };
+    for _ in 0..7 {
+        assert_eq!(told("C9").await, ("C9".into(), Some(LEE.into())), "each command has its own way back");
+    }
+    assert_eq!(world.slack.calls().iter().filter(|(method, _)| method == "conversations.open").count(), 0, "no direct message");
+    world.end().await;
+}

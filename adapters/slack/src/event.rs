@@ -13,6 +13,8 @@ pub(crate) enum Parsed {
     Nothing,
     /// An event for the bot.
     Event(Box<Incoming>),
+    /// A slash command, and where it may be answered.
+    Command(Box<Incoming>, String),
     /// An installation has lost its token.
     Revoked(Box<Revoked>),
 }
@@ -162,7 +164,7 @@ fn interaction(happened: serde_json::Result<Interaction>, now_ms: i64) -> Parsed
 fn slash<'a>(field: impl Fn(&str) -> Option<&'a str>, now_ms: i64) -> Parsed {
     let Some(slash) = Slash::read(field) else { return Parsed::Nothing };
     let place = Place::channel(slash.install, slash.channel);
-    Parsed::event(Incoming {
+    let event = Incoming {
         dedupe_id: format!("slash:{}", slash.trigger),
         delivery_id: slash.trigger,
         thread: place.thread(),
@@ -171,7 +173,8 @@ fn slash<'a>(field: impl Fn(&str) -> Option<&'a str>, now_ms: i64) -> Parsed {
         addressed: if place.is_dm() { Addressed::Dm } else { Addressed::Mention },
         what: What::Command { text: plain_text(&slash.text, None) },
         received_at_ms: now_ms,
-    })
+    };
+    Parsed::Command(Box::new(event), slash.response_url)
 }
 
 impl Parsed {

@@ -1,7 +1,7 @@
 //! Takes in what came, whichever way: an acknowledgement means that it is stored.
 
 use crate::Slack;
-use crate::event::{Parsed, Revoked};
+use crate::event::{Parsed, Place, Revoked};
 use chat::{Inbox, Incoming};
 use std::time::Duration;
 
@@ -11,9 +11,14 @@ pub(crate) struct NotStored;
 impl Slack {
     /// Stores what came, within this time.
     pub(crate) async fn take(&self, inbox: &dyn Inbox, parsed: Parsed, within: Duration) -> Result<(), NotStored> {
+        if let Parsed::Command(event, way) = &parsed
+            && let Some(place) = Place::read(&event.anchor)
+        {
+            self.remember_way(&place, &event.sender.id, way).await;
+        }
         let (about, stored) = match parsed {
             Parsed::Challenge(_) | Parsed::Nothing => return Ok(()),
-            Parsed::Event(event) => {
+            Parsed::Event(event) | Parsed::Command(event, _) => {
                 let about = format!("{} in {}", event.delivery_id, event.thread.storage_key());
                 (about, tokio::time::timeout(within, self.accept(inbox, *event)).await)
             }

@@ -6,6 +6,7 @@ mod form;
 mod install;
 mod intake;
 mod render;
+mod respond;
 mod route;
 mod scopes;
 mod socket;
@@ -68,6 +69,7 @@ pub struct Slack {
     app_token: Option<SlackApiToken>,
     paced: bool,
     workspaces: Mutex<HashMap<String, Arc<Workspace>>>,
+    responses: respond::Responses,
 }
 
 /// What is known of one workspace (or organisation): Slack counts for each on its own.
@@ -137,6 +139,7 @@ impl Slack {
             api_base_url: settings.api_base_url,
             paced: settings.paced,
             workspaces: Mutex::default(),
+            responses: respond::Responses::new(),
         })
     }
 

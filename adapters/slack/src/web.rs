@@ -167,7 +167,7 @@ impl Chat for Slack {
         if place.is_dm() {
             return match self.post(anchor, message).await {
                 // A command among other people: only the conversation with the bot is one that it can write to.
-                Err(ChatError::Gone(_) | ChatError::Forbidden(_)) => self.direct_message(&place, user, message).await,
+                Err(ChatError::Gone(_) | ChatError::Forbidden(_)) => self.tell_elsewhere(&place, user, message).await,
                 other => other.map(|_| ()),
             };
         }
@@ -178,7 +178,7 @@ impl Chat for Slack {
                 body["thread_ts"] = json!(thread);
             }
             match self.call::<Value>(&place.team, "chat.postEphemeral", &body).await {
-                Err(ChatError::Gone(_) | ChatError::Forbidden(_)) => return self.direct_message(&place, user, message).await,
+                Err(ChatError::Gone(_) | ChatError::Forbidden(_)) => return self.tell_elsewhere(&place, user, message).await,
                 other => other?,
             };
         }
@@ -209,6 +209,14 @@ impl Chat for Slack {
 }
 
 impl Slack {
+    /// Tells a person alone where the bot may not write: by the way back of their command, else in a direct message.
+    async fn tell_elsewhere(&self, place: &Place, user: &str, message: &Message) -> Result<(), ChatError> {
+        if self.respond(place, user, &render(message)).await {
+            return Ok(());
+        }
+        self.direct_message(place, user, message).await
+    }
+
     pub(crate) async fn pace_post(&self, place: &Place) -> Result<(), ChatError> {
         match &self.workspace(&place.team).paces {
             Some(paces) => paces.posts.turn(&place.channel, &paces.all, false).await,
@@ -359,7 +367,7 @@ impl Slack {
     }
 }
 
-fn part_body(channel: &str, part: &Part) -> Value {
+pub(crate) fn part_body(channel: &str, part: &Part) -> Value {
     json!({ "channel": channel, "text": part.text, "blocks": part.blocks, "parse": "none", "link_names": false })
 }
 

@@ -254,6 +254,7 @@ pub(crate) struct Slash {
     pub user_name: Option<String>,
     pub trigger: String,
     pub text: String,
+    pub response_url: String,
 }
 
 impl Slash {
@@ -267,6 +268,7 @@ impl Slash {
             user_name: owned("user_name"),
             trigger: owned("trigger_id")?,
             text: owned("text").unwrap_or_default(),
+            response_url: owned("response_url").unwrap_or_default(),
         })
     }
 }

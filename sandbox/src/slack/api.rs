@@ -235,16 +235,45 @@ fn publish_home(state: &mut World, body: &Value) -> Response {
     ok(json!({ "view": view }))
 }
 
+/// `response_url` of a command: five answers, which are seen where it was typed.
+pub(super) async fn respond(State(service): State<Arc<Service>>, Path(id): Path<String>, Json(mut body): Json<Value>) -> Response {
+    let answer = {
+        let state = &mut *service.state();
+        let Some((install, channel, user, left)) = state.ways_back.get_mut(&id).filter(|(.., left)| *left > 0) else {
+            return (StatusCode::NOT_FOUND, "used_url").into_response();
+        };
+        *left -= 1;
+        state.acting = install.clone();
+        (body["channel"], body["user"]) = (json!(channel), json!(user));
+        let alone = body["response_type"] == "ephemeral";
+        if !alone || check(state, &body).is_some() {
+            return (StatusCode::BAD_REQUEST, "invalid_payload").into_response();
+        }
+        whispered(state, &body);
+        "ok".into_response()
+    };
+    service.changed.notify_waiters();
+    answer
+}
+
 fn post_ephemeral(state: &mut World, body: &Value) -> Response {
     if let Some(refusal) = check(state, body) {
         return refusal;
     }
+    if state.outside.as_deref() == body["channel"].as_str() {
+        return refused("not_in_channel");
+    }
+    ok(json!({ "message_ts": whispered(state, body) }))
+}
+
+/// Shows a message to one person; its time stamp.
+fn whispered(state: &mut World, body: &Value) -> String {
     let user = body["user"].as_str().unwrap_or_default().to_owned();
     let mut message = posted(state, body, BOT_USER);
     message.only_for = Some(user);
     let ts = message.ts.clone();
     state.messages.push(message);
-    ok(json!({ "message_ts": ts }))
+    ts
 }
 
 pub(super) async fn upload(State(service): State<Arc<Service>>, Path(id): Path<String>, body: Bytes) -> Response {

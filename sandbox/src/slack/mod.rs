@@ -85,6 +85,8 @@ pub(crate) struct State {
     refuse_blocks: bool,
     /// A channel that the bot is not a member of.
     outside: Option<String>,
+    /// Where commands may be answered: install, channel, person, and how often still.
+    ways_back: HashMap<String, (String, String, String, usize)>,
     last_event: Option<String>,
     /// Bodies that are not sent yet, and their types.
     held: Option<Vec<(String, String)>>,
@@ -152,6 +154,7 @@ impl Slack {
         let router = Router::new()
             .route("/api/{method}", any(api::call))
             .route("/upload/{id}", post(api::upload))
+            .route("/respond/{id}", post(api::respond))
             .route("/link", get(socket::link))
             .route("/oauth/v2/authorize", get(installs::authorize))
             .route("/sandbox/say", post(people::say_route))
@@ -237,7 +240,7 @@ impl Slack {
         self.service.state().refuse_blocks = refuse;
     }
 
-    /// The bot is not a member of this channel any more; commands and whispers still work there.
+    /// The bot is not a member of this channel any more; commands still work there, and are answered by their way back.
     pub fn keep_out_of(&self, channel: Option<&str>) {
         self.service.state().outside = channel.map(str::to_owned);
     }

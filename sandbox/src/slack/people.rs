@@ -123,6 +123,9 @@ impl Slack {
     /// Somebody uses the slash command.
     pub async fn slash(&self, channel: &str, user: &str, text: &str) -> Delivered {
         let trigger = self.service.state().next_ts();
+        let back = format!("{}/respond/{trigger}", self.origin());
+        let way = (self.workspace.install().to_owned(), channel.to_owned(), user.to_owned(), 5);
+        self.service.state().ways_back.insert(trigger.clone(), way);
         let body: String = url::form_urlencoded::Serializer::new(String::new())
             .extend_pairs([
                 ("token", "x"),
@@ -137,7 +140,7 @@ impl Slack {
                 ("text", text),
                 ("api_app_id", "A1"),
                 ("is_enterprise_install", if self.workspace.organisation.is_some() { "true" } else { "false" }),
-                ("response_url", "https://hooks.slack.com/commands/x"),
+                ("response_url", &back),
                 ("trigger_id", &format!("trigger.{trigger}")),
             ])
             .finish();
