@@ -26,6 +26,7 @@ use crate::llm::Model;
 use crate::sheet::Sheets;
 use crate::store::{Event, HEARTBEAT, LEASE, Store};
 use chat::{Chat, Chats, Platform, What};
+use moka::future::Cache;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -38,6 +39,8 @@ use tracing::Instrument;
 const SERVED_AT_ONCE: usize = 64;
 /// Buttons, stop and help beside them, so that they never wait for turns.
 const EXPRESS_AT_ONCE: usize = 16;
+/// How long a name is known that platforms are asked for.
+const NAMES_LAST: Duration = Duration::from_secs(600);
 /// How often the inbox is looked at without being woken: expired leases, events of other processes.
 const POLL: Duration = Duration::from_secs(1);
 /// How long running turns may take to end when the process stops.
@@ -85,6 +88,8 @@ pub struct Bot {
     writing: Mutex<HashSet<i64>>,
     slots: Arc<Semaphore>,
     express_slots: Arc<Semaphore>,
+    /// What people are called, as far as it could be told.
+    names: Cache<String, Option<String>>,
 }
 
 impl Bot {
@@ -99,6 +104,7 @@ impl Bot {
             writing: Mutex::default(),
             slots: Arc::new(Semaphore::new(SERVED_AT_ONCE)),
             express_slots: Arc::new(Semaphore::new(EXPRESS_AT_ONCE)),
+            names: Cache::builder().max_capacity(10_000).time_to_live(NAMES_LAST).build(),
         })
     }
 

@@ -129,7 +129,8 @@ impl Bot {
 
     /// The same for words beside which the name stands: nothing waits long for it.
     pub(super) async fn author(&self, incoming: &Incoming) -> Option<String> {
-        tokio::time::timeout(AUTHOR, self.name_of(incoming)).await.ok()?.ok()?
+        let look = async { tokio::time::timeout(AUTHOR, self.name_of(incoming)).await.ok().and_then(Result::ok).flatten() };
+        self.names.get_with(format!("{}|{}", incoming.thread.install_key(), incoming.sender.id), look).await
     }
 
     /// Ends the links that were made in this thread.

@@ -30,6 +30,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use topic::{Topic, Wanted};
 use url::Url;
@@ -50,6 +51,8 @@ const BUFFER_BYTES: usize = 4 << 10;
 /// Connections are made anew after this time, so that rights are looked at again.
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
 const PING: Duration = Duration::from_secs(20);
+/// How long Smartsheet is waited for when it is asked whether a sheet can still be seen.
+const RIGHTS: Duration = Duration::from_secs(5);
 
 /// What live connections need.
 pub struct Parts {
@@ -332,6 +335,7 @@ impl Connection {
         self.send(&json!({ "type": "connected", "pingSeconds": PING.as_secs() })).await?;
         let mut ping = tokio::time::interval(PING);
         ping.reset();
+        ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut alive = true;
         loop {
             self.send_due().await?;
@@ -420,7 +424,9 @@ impl Connection {
             _ => None,
         });
         for (sheet, name) in sheets.collect::<Vec<_>>() {
-            if !self.live.parts.watch.sees(&self.ticket.holder.identity(), sheet).await {
+            let identity = self.ticket.holder.identity();
+            let asked = tokio::time::timeout(RIGHTS, self.live.parts.watch.sees(&identity, sheet)).await;
+            if asked == Ok(false) {
                 self.leave(&name);
                 self.refuse(&name, "not_found", "This sheet cannot be seen in Smartsheet any more.").await?;
             }
@@ -445,7 +451,9 @@ impl Connection {
                     }
                 }
                 Err(problem) => {
-                    self.leave(&name);
+                    if problem.status < 500 {
+                        self.leave(&name);
+                    }
                     self.refuse(&name, problem.code, &problem.detail).await?;
                 }
             }

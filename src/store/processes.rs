@@ -11,7 +11,7 @@ use sqlx::{ConnectOptions, Connection};
 use std::collections::HashSet;
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 /// Names of processes begin like this; leases of others are left to run out.
@@ -35,13 +35,14 @@ pub(super) struct Process {
     alive: Arc<Mutex<Option<Arc<Alive>>>>,
     /// Others that gave no sign of life when they were last looked for.
     silent: Arc<Mutex<HashSet<String>>>,
-    since: Instant,
+    /// When it was first looked who is dead.
+    since: Arc<OnceLock<Instant>>,
 }
 
 impl Process {
     pub fn new() -> Self {
         let name = format!("{PREFIX}{}", uuid::Uuid::new_v4().simple());
-        Self { name: name.into(), alive: Arc::default(), silent: Arc::default(), since: Instant::now() }
+        Self { name: name.into(), alive: Arc::default(), silent: Arc::default(), since: Arc::default() }
     }
 
     fn set(&self, alive: Option<Alive>) -> Option<Arc<Alive>> {
@@ -51,7 +52,7 @@ impl Process {
 
     /// Who has just come takes up at once what the dead have left.
     fn is_new(&self) -> bool {
-        self.since.elapsed() < HEARTBEAT
+        self.since.get_or_init(Instant::now).elapsed() < HEARTBEAT
     }
 
     fn was_silent(&self, other: &str) -> bool {

@@ -95,7 +95,7 @@ impl Store {
     pub async fn move_thread(&self, from: &str, to: &ThreadKey, anchor: &Anchor) -> Result<(), sqlx::Error> {
         const CLEAR: &str =
             "DELETE FROM threads WHERE thread_key = $1 AND session_id IS NULL AND EXISTS (SELECT 1 FROM threads WHERE thread_key = $2)";
-        const MOVE: &str = "UPDATE threads SET thread_key = $1, thread = $3, anchor = $4
+        const MOVE: &str = "UPDATE threads SET thread_key = $1, thread = $3, anchor = $4, question = NULL
             WHERE thread_key = $2 AND NOT EXISTS (SELECT 1 FROM threads WHERE thread_key = $1)";
         const PROPOSALS: &str = "UPDATE proposals SET thread_key = $1, message = NULL WHERE thread_key = $2";
         const CHANGES: &str = "UPDATE changes SET thread_key = $1 WHERE thread_key = $2";

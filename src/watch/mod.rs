@@ -140,11 +140,12 @@ impl Watch {
             entry.watchers.push(identity.clone());
             entry.told.get_or_insert_with(|| snapshot.clone()).version < snapshot.version
         };
+        let held = Held { watch: self.clone(), identity, sheet };
         if news {
             // Whoever watches already hears of it now, and not when Smartsheet calls or the sheet is asked for.
             self.told(sheet, Writer::Others).await;
         }
-        Ok((Held { watch: self.clone(), identity, sheet }, snapshot))
+        Ok((held, snapshot))
     }
 
     /// Whether a sheet can still be read on somebody's behalf; as long as that cannot be asked, it can.
@@ -205,9 +206,10 @@ impl Watch {
         };
         let before = self.watched().get_mut(&sheet.0).and_then(|w| {
             w.behind = false;
-            w.told.replace(now.clone())
+            // Others may have told a newer one meanwhile.
+            if w.told.as_ref().is_some_and(|told| told.version >= now.version) { None } else { w.told.replace(now.clone()) }
         });
-        let Some(before) = before.filter(|b| b.version < now.version) else { return };
+        let Some(before) = before else { return };
         let update = Arc::new(difference::between(&before, &now, by));
         self.parts.events.tell(Event::Sheet(SheetEvent { sheet: sheet.0, version: now.version, update }));
     }

@@ -94,12 +94,17 @@ impl Kind {
         }
     }
 
-    /// Returns when the far side has seen so much of the job, or waited ten seconds for it.
+    /// Returns when the far side has seen so much of the job, or waited half a minute for it.
     async fn until_seen(self, place: &Place, wanted: usize) {
-        let _ = match self {
-            Self::Update => place.sheets.until(|w| w.log.iter().filter(|l| l.method == "PUT").count() >= wanted).await,
-            Self::Summaries => place.azure.until(|asked| items(asked).len() >= wanted).await,
-        };
+        for _ in 0..3 {
+            let seen = match self {
+                Self::Update => place.sheets.until(|w| w.log.iter().filter(|l| l.method == "PUT").count() >= wanted).await,
+                Self::Summaries => place.azure.until(|asked| items(asked).len() >= wanted).await,
+            };
+            if seen.is_ok() {
+                return;
+            }
+        }
     }
 
     /// Returns at a random moment in the job.

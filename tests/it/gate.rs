@@ -12,33 +12,23 @@ use std::time::Duration;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn strangers_are_told_apart_by_their_addresses_also_behind_a_proxy() {
     let http = crate::smartsheet_api::http();
-    for (trusted, other) in [("127.0.0.1, ::1", 401), ("", 429)] {
+    for (trusted, others_too) in [("127.0.0.1, ::1", false), ("", true)] {
         let settings = vec![("TRUSTED_PROXIES", trusted.to_owned())];
         let world = World::with(Setting { settings, ..Setting::default() }).await.unwrap();
         let from = async |address: &str| {
             let request = http.get(format!("http://{}/api/sessions", world.app.address)).header("x-forwarded-for", address);
             request.send().await.unwrap().status().as_u16()
         };
-        let mut last = 0;
-        for _ in 0..320 {
-            last = from("198.51.100.1").await;
-        }
-        assert_eq!(last, 429, "who comes with no key is slowed");
-        assert_eq!(from("9.9.9.9, 198.51.100.1").await, 429, "whatever they say of themselves");
-        assert_eq!(from("203.0.113.2").await, other, "others are not, where a proxy of ours tells them apart");
+        // A request gets through every 200 ms: of several at once one is slowed.
+        let slowed = async |address: &str, most: usize| {
+            let answers = join_all((0..most).map(|_| from(address))).await;
+            answers.contains(&429)
+        };
+        assert!(slowed("198.51.100.1", 400).await || slowed("198.51.100.1", 400).await, "who comes with no key is slowed");
+        assert!(slowed("9.9.9.9, 198.51.100.1", 50).await, "whatever they say of themselves");
+        assert_eq!(slowed("203.0.113.2", 50).await, others_too, "others are not, where a proxy of ours tells them apart");
         world.end().await;
     }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn many_keys_of_one_address_share_its_pace() {
-    let world = World::start().await;
-    let keys = join_all(["a", "b", "c", "d", "e", "f", "g", "h"].map(|name| Program::new(&world, name, &Scope::ALL))).await;
-    // Each key within its own pace: at most 200 at once.
-    let answers = join_all(keys.iter().flat_map(|key| (0..190).map(move |_| key.get("/api/sessions")))).await;
-    let refused = answers.iter().filter(|a| a.status == StatusCode::TOO_MANY_REQUESTS).count();
-    assert!((1..1_520).contains(&refused), "{refused} of 1,520");
-    world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -3,12 +3,15 @@
 use crate::api::Program;
 use crate::in_slack::{LEE, MIA, ask, thread};
 use crate::world::{Setting, World};
+use chatsheet::events::Event;
+use chatsheet::jobs::NewJob;
 use chatsheet::server::api::Scope;
 use reqwest::{Method, StatusCode};
 use sandbox::azure::{Mode, Reply};
 use sandbox::fault::Kind;
 use sandbox::{azure, slack, smartsheet};
 use serde_json::json;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 pub async fn trials() -> World {
@@ -256,5 +259,32 @@ async fn everybody_in_a_thread_sees_its_jobs_and_only_their_person_changes_them(
         assert!(says(&format!("{words} {id}"), Some(&root)).await.contains("no such job of yours"), "{words}");
     }
     assert!(says(&format!("status {id}"), None).await.contains("no such job of yours"), "elsewhere they are nobody else's business");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_comes_while_all_places_are_taken_is_told_how_many_run() {
+    let world = trials().await;
+    world.type_line("summarize Protocol into AI Summary for the phase 3 trials that are recruiting").await;
+    world.azure.pause(true);
+    let mut events = world.app.events.listen();
+    for n in 0..16 {
+        let place = world.place_of(&format!("person {n}"), "Clinical Trials").await;
+        let parameters = json!({ "sourceColumns": ["Protocol"], "targetColumn": "Fit", "filter": format!("row_number = {}", n + 1) });
+        world.app.jobs.create(NewJob { id: format!("job {n}"), kind: "SUMMARIZE".into(), parameters, place }).await.unwrap();
+    }
+    let mut running = BTreeSet::new();
+    while running.len() < 16 {
+        if let Event::Job(job) = events.recv().await.unwrap()
+            && job.status == "processing"
+        {
+            running.insert(job.id);
+        }
+    }
+    let queued = world.type_line("confirm").await;
+    assert!(queued.contains("16 jobs are running at the moment; it begins when one of them has ended"), "{queued}");
+    world.azure.pause(false);
+    world.app.jobs.until_idle().await.unwrap();
+    assert!(without_times(&world.seen()).contains("6 rows written"));
     world.end().await;
 }

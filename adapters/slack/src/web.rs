@@ -73,11 +73,11 @@ impl Chat for Slack {
         }
     }
 
-    /// The conversation of the thread; Slack documents no address of a thread that can be built without asking it.
     fn thread_of(&self, anchor: &Anchor) -> Option<ThreadKey> {
         Place::read(anchor).map(|place| place.thread())
     }
 
+    /// The conversation of the thread; Slack documents no address of a thread that can be built without asking it.
     fn thread_url(&self, anchor: &Anchor) -> Option<Url> {
         let place = Place::read(anchor)?;
         if place.is_of_organisation() {

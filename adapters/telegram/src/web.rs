@@ -34,11 +34,11 @@ impl Chat for Telegram {
         }
     }
 
-    /// The chat, where it has an address: supergroups and their topics.
     fn thread_of(&self, anchor: &Anchor) -> Option<ThreadKey> {
         Place::read(anchor).map(|place| place.thread())
     }
 
+    /// The chat, where it has an address: supergroups and their topics.
     fn thread_url(&self, anchor: &Anchor) -> Option<Url> {
         let place = Place::read(anchor)?;
         let inside = place.chat.to_string().strip_prefix("-100")?.to_owned();

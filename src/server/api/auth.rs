@@ -254,3 +254,19 @@ fn paced<K: Clone + Eq + std::hash::Hash>(limiter: &Limiter<K>, key: &K) -> Resu
         Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_fast", detail).after(wait)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_and_a_key_have_a_pace_each() {
+        let gate = Gate::new();
+        let address = IpAddr::from([198, 51, 100, 1]);
+        let let_in = |n: usize, ask: &dyn Fn() -> Result<(), Problem>| (0..n).filter(|_| ask().is_ok()).count();
+        let of_address = let_in(5_000, &|| paced(&gate.by_address, &address));
+        let of_key = let_in(5_000, &|| paced(&gate.by_key, &"key".to_owned()));
+        assert!((800..4_000).contains(&of_address) && (200..2_000).contains(&of_key), "{of_address}, {of_key}");
+        assert!(paced(&gate.by_address, &IpAddr::from([198, 51, 100, 2])).is_ok(), "others have their own");
+    }
+}

@@ -39,6 +39,7 @@ use axum::routing::get;
 use bytes::Bytes;
 use std::sync::Arc;
 use utoipa::OpenApi;
+use utoipa::openapi::RefOr;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -126,12 +127,29 @@ fn routes() -> OpenApiRouter<Arc<Api>> {
 /// # Errors
 /// When it cannot be written as JSON.
 pub fn document() -> serde_json::Result<String> {
-    routes().into_openapi().to_pretty_json()
+    described(routes().into_openapi()).to_pretty_json()
+}
+
+/// Says what answers are that say nothing of themselves: OpenAPI wants a description of each.
+fn described(mut document: utoipa::openapi::OpenApi) -> utoipa::openapi::OpenApi {
+    for item in document.paths.paths.values_mut() {
+        let operations = [&mut item.get, &mut item.post, &mut item.patch, &mut item.delete].into_iter().flatten();
+        for (status, response) in operations.flat_map(|o| &mut o.responses.responses) {
+            if let RefOr::T(response) = response
+                && response.description.is_empty()
+            {
+                let problem = !status.starts_with('2');
+                response.description = if problem { "A problem; `code` says what to do." } else { "As it is then." }.into();
+            }
+        }
+    }
+    document
 }
 
 /// The routes of the API.
 pub fn router(api: Arc<Api>) -> Router {
     let (behind_the_gate, document) = routes().split_for_parts();
+    let document = described(document);
     let page = page::of(&document);
     let document = Bytes::from(serde_json::to_vec(&document).unwrap_or_default());
     behind_the_gate

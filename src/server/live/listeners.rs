@@ -30,13 +30,15 @@ impl<S> Default for Listeners<S> {
 }
 
 impl<S: Sink<Message> + Unpin> Listeners<S> {
-    /// Listens from now on to a topic, which clients call so; twice is once.
-    pub fn join(&self, topic: Topic, name: &str, listener: &Listener<S>) {
+    /// Listens from now on to a topic, which clients call so; twice is once. `false`: it did so before.
+    pub fn join(&self, topic: Topic, name: &str, listener: &Listener<S>) -> bool {
         let mut topics = self.topics();
         let Group { all, .. } = topics.entry(topic).or_insert_with(|| Group { name: name.into(), all: Arc::default() });
-        if !all.iter().any(|l| Arc::ptr_eq(l, listener)) {
+        let new = !all.iter().any(|l| Arc::ptr_eq(l, listener));
+        if new {
             Arc::make_mut(all).push(listener.clone());
         }
+        new
     }
 
     /// Listens no more.

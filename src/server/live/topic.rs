@@ -37,7 +37,34 @@ pub(super) struct Wanted {
 /// A topic, what keeps it alive, and how it stands.
 type Subscribed = (Topic, Wanted, Vec<Value>);
 
+/// A topic that a connection has just joined: it leaves it again when it is not told how things stand.
+struct Joined<'a> {
+    live: &'a Live,
+    listener: &'a Listener<WebSocket>,
+    topic: Option<Topic>,
+}
+
+impl Joined<'_> {
+    fn keep(mut self) {
+        self.topic = None;
+    }
+}
+
+impl Drop for Joined<'_> {
+    fn drop(&mut self) {
+        if let Some(topic) = &self.topic {
+            self.live.listeners.leave(topic, self.listener);
+        }
+    }
+}
+
 impl Live {
+    /// Listens to a topic before it is looked how things stand, so that nothing is missed in between.
+    fn joined<'a>(&'a self, topic: Topic, name: &str, listener: &'a Listener<WebSocket>) -> Joined<'a> {
+        let new = self.listeners.join(topic.clone(), name, listener);
+        Joined { live: self, listener, topic: new.then_some(topic) }
+    }
+
     /// Subscribes to a topic that the ticket allows. Who knows the event `last` is told what came after it.
     /// The listener is told everything that happens after the state that is returned.
     pub(super) async fn want(
@@ -70,10 +97,11 @@ impl Live {
             Holder::Viewer(link) if link.sheet == sheet => {}
             Holder::Viewer(_) => return Err(Problem::not_found("sheet")),
         }
+        // Ids may be written in several ways.
+        let joined = self.joined(Topic::Sheet(sheet.0), &format!("sheet:{sheet}"), listener);
         let (held, snapshot) = self.parts.watch.hold(ticket.holder.identity(), sheet).await?;
         let (version, live) = (snapshot.version, self.parts.watch.has_webhook(sheet).await?);
-        // Ids may be written in several ways.
-        self.listeners.join(Topic::Sheet(sheet.0), &format!("sheet:{sheet}"), listener);
+        joined.keep();
         let mut state = vec![json!({ "type": "subscribed", "topic": name, "eventId": version, "webhook": live })];
         if last.is_some_and(|l| l != version) {
             state.push(json!({ "type": "sheet_update", "topic": name, "eventId": version, "version": version, "reload": true }));
@@ -92,14 +120,9 @@ impl Live {
         let read = async || Ok::<_, Problem>(self.parts.store.job(id).await?.filter(theirs));
         read().await?.ok_or_else(|| Problem::not_found("job"))?;
         let topic = Topic::Job(id.to_owned());
-        self.listeners.join(topic.clone(), name, listener);
-        let job = match read().await {
-            Ok(Some(job)) => job,
-            gone_or_failed => {
-                self.listeners.leave(&topic, listener);
-                return Err(gone_or_failed.err().unwrap_or_else(|| Problem::not_found("job")));
-            }
-        };
+        let joined = self.joined(topic.clone(), name, listener);
+        let job = read().await?.ok_or_else(|| Problem::not_found("job"))?;
+        joined.keep();
         let state = vec![
             json!({ "type": "subscribed", "topic": name }),
             json!({
@@ -130,19 +153,16 @@ impl Live {
         };
         let thread = found.ok_or_else(|| Problem::not_found("session"))?;
         let topic = Topic::Thread(thread.key.storage_key());
-        self.listeners.join(topic.clone(), name, listener);
-        let stands = async {
-            let now = store.last_revision(&thread.key.storage_key()).await?;
-            let mut missed: Vec<Post> = Vec::new();
-            let mut last = last.filter(|last| *last < now);
-            while let Some(after) = last {
-                let some = store.posts_after(&thread.key.storage_key(), after, SOME_POSTS).await?;
-                last = some.last().map(|p| p.revision).filter(|last| *last < now && missed.len() < MOST_POSTS);
-                missed.extend(some);
-            }
-            Ok::<_, Problem>((now, missed))
-        };
-        let (now, missed) = stands.await.inspect_err(|_| self.listeners.leave(&topic, listener))?;
+        let joined = self.joined(topic.clone(), name, listener);
+        let now = store.last_revision(&thread.key.storage_key()).await?;
+        let mut missed: Vec<Post> = Vec::new();
+        let mut last = last.filter(|last| *last < now);
+        while let Some(after) = last {
+            let some = store.posts_after(&thread.key.storage_key(), after, SOME_POSTS).await?;
+            last = some.last().map(|p| p.revision).filter(|last| *last < now && missed.len() < MOST_POSTS);
+            missed.extend(some);
+        }
+        joined.keep();
         let mut state = vec![json!({ "type": "subscribed", "topic": name, "eventId": now })];
         let message = |p: Post| json!({ "type": "message", "topic": name, "eventId": p.revision, "message": p.body });
         state.extend(missed.into_iter().map(message));

@@ -143,6 +143,8 @@ export class Editor {
     this.last = null;
     by('undo').hidden = !this.done.length;
     const answer = await this.send('undo', { change });
+    const again = [0, 429].includes(answer.status) || answer.status >= 500;
+    if (again) this.did(change);
     this.say(answer.body.said ?? answer.body.detail ?? 'It could not be taken back.');
   }
 }

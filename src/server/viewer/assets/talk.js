@@ -121,15 +121,16 @@ export class Talk {
     return !partial;
   }
 
-  /** Reads the conversation anew, because some of it may have been missed; what is said meanwhile stays. */
+  /** Reads the conversation anew, because some of it may have been missed. */
   async recall() {
-    const before = new Set(this.said.children);
     const answer = await fetch(`${this.base}/said`).catch(() => null);
     if (!answer?.ok) return;
     const text = await answer.text();
-    const since = [...this.said.children].filter((message) => !before.has(message));
+    // What is not remembered, or not yet, stays: jobs, tables, questions that are being answered.
+    const shown = this.said.querySelectorAll('[data-post]');
     this.said.innerHTML = text;
-    this.said.append(...since);
+    const words = this.said.textContent;
+    this.said.append(...[...shown].filter((message) => !words.includes(message.querySelector('p')?.textContent ?? '')));
     this.said.scrollTop = this.said.scrollHeight;
   }
 }
