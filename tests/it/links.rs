@@ -239,3 +239,15 @@ async fn a_page_is_told_what_happens_to_its_sheet_and_nothing_else() {
     assert_eq!(Wire::with(&world, &ticket, None, Some(&own.origin)).await.err(), Some(401), "a ticket of a link that was revoked");
     world.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn moments_and_durations_of_projects_are_shown_as_people_read_them() {
+    let world = reachable().await;
+    world.sheets.world().make_project("Budget 2026");
+    let program = Program::new(&world, "tester", &Scope::ALL).await;
+    let session = program.session("Budget 2026").await;
+    let said = program.post("/api/messages", json!({ "sessionId": session, "content": "view" })).await;
+    let page = Page::open(&link_in(said.body["messages"][0]["text"].as_str().unwrap())).await.unwrap().get("").await.1;
+    assert!(page.contains("2026-03-02 08:00<") && page.contains("5d 4h<"), "{page}");
+    world.end().await;
+}

@@ -1,8 +1,12 @@
 //! The stand-in answers as the documented service does; the client reads it so.
 
 use crate::world::install_tls;
+use axum::http::{HeaderMap, HeaderName, StatusCode};
 use sandbox::smartsheet::{Options, Smartsheet, TOKEN};
 use serde_json::{Value, json};
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 struct Api {
     sheets: Smartsheet,
@@ -92,8 +96,7 @@ async fn strict_rules_and_locations_are_those_of_the_documentation() {
 
 #[tokio::test]
 async fn writes_at_the_same_time_collide_and_too_many_requests_are_refused() {
-    let api =
-        Api::start(Options { write_latency: std::time::Duration::from_millis(100), requests_per_minute: 12, ..Options::default() }).await;
+    let api = Api::start(Options { write_latency: Duration::from_millis(100), requests_per_minute: 12, ..Options::default() }).await;
     let (id, sheet) = api.plan().await;
     let row = sheet["rows"][0]["id"].as_i64().unwrap();
     let body = json!([{ "id": row, "cells": [{ "columnId": column(&sheet, "Notes"), "value": "x" }] }]);
@@ -114,10 +117,10 @@ async fn writes_at_the_same_time_collide_and_too_many_requests_are_refused() {
 #[tokio::test]
 async fn a_webhook_is_challenged_and_called_back_signed() {
     use axum::routing::post;
-    let api = Api::start(Options { webhook_debounce: std::time::Duration::from_millis(50), ..Options::default() }).await;
+    let api = Api::start(Options { webhook_debounce: Duration::from_millis(50), ..Options::default() }).await;
     let (id, sheet) = api.plan().await;
     let (calls, mut called) = tokio::sync::mpsc::unbounded_channel::<(Option<String>, Value)>();
-    let receive = move |headers: axum::http::HeaderMap, axum::Json(body): axum::Json<Value>| {
+    let receive = move |headers: HeaderMap, axum::Json(body): axum::Json<Value>| {
         let calls = calls.clone();
         async move {
             let signature = headers.get("Smartsheet-Hmac-SHA256").and_then(|v| v.to_str().ok()).map(str::to_owned);
@@ -140,4 +143,43 @@ async fn a_webhook_is_challenged_and_called_back_signed() {
     let (signature, event) = called.recv().await.unwrap();
     assert_eq!(signature.unwrap().len(), 64);
     assert_eq!((event["scopeObjectId"].as_i64(), event["events"][0]["objectType"].as_str()), (Some(id), Some("row")));
+}
+
+#[tokio::test]
+async fn callbacks_come_again_until_they_are_taken_and_end_a_webhook_that_does_not() {
+    let api = Api::start(Options { webhook_debounce: Duration::from_millis(10), ..Options::default() }).await;
+    let answers = Arc::new(Mutex::new(VecDeque::from([500, 500, 200, 204])));
+    let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+    let receive = move |headers: HeaderMap, body: String| {
+        let challenge = headers.get("smartsheet-hook-challenge").cloned();
+        let status = if challenge.is_some() { 200 } else { answers.lock().unwrap().pop_front().unwrap_or(200) };
+        if challenge.is_none() {
+            tell.send((status, body)).unwrap();
+        }
+        let echo = challenge.map(|word| [("smartsheet-hook-response", word)]);
+        async move {
+            (
+                StatusCode::from_u16(status).unwrap(),
+                echo.map_or_else(HeaderMap::new, |[(name, word)]| HeaderMap::from_iter([(HeaderName::from_static(name), word)])),
+            )
+        }
+    };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, axum::Router::new().fallback(receive)).await.unwrap() });
+    let (sheet, _) = api.plan().await;
+    let wanted = json!({ "name": "w", "callbackUrl": url, "scope": "sheet", "scopeObjectId": sheet, "events": ["*.*"], "version": 1 });
+    let id = api.call("POST", "webhooks", wanted).await.1["result"]["id"].as_i64().unwrap();
+    assert_eq!(api.call("PUT", &format!("webhooks/{id}"), json!({ "enabled": true })).await.1["result"]["status"], "ENABLED");
+    api.sheets.edit("Project Plan", "Load test", "Status", json!("Blocked"));
+    let mut calls = Vec::new();
+    for _ in 0..3 {
+        calls.push(told.recv().await.unwrap());
+    }
+    assert_eq!(calls.iter().map(|(status, _)| *status).collect::<Vec<u16>>(), [500, 500, 200]);
+    assert!(calls.iter().all(|(_, body)| *body == calls[0].1), "the same callback, sent again");
+    assert_eq!(api.sheets.world().webhooks_of("Project Plan"), ["ENABLED"]);
+    api.sheets.edit("Project Plan", "Load test", "Status", json!("Complete"));
+    api.sheets.until(|w| w.webhooks_of("Project Plan") == ["DISABLED_CALLBACK_FAILED"]).await.unwrap();
+    assert_eq!(told.recv().await.unwrap().0, 204, "any answer but 200 ends it at once");
 }

@@ -255,6 +255,25 @@ async fn an_answer_grows_in_a_personal_chat_and_becomes_a_message() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn streams_keep_to_the_rates_and_end_with_all_words() {
+    let rig = TeamsRig::over(far::Options { enforce_rates: true, ..far::Options::default() }).await;
+    let anchor = rig.anchor("a:lee").await;
+    assert!(rig.chat.status(&anchor, "looking at Project Plan").await);
+    let words = |n: usize| (0..=n).map(|n| format!("word{n} ")).collect::<String>();
+    let at = rig.chat.post_growing(&anchor, "29:lee", &Message::text(&words(0)).partial()).await.unwrap();
+    let mut left_out = 0;
+    for n in 1..40 {
+        match rig.chat.edit(&at, &Message::text(&words(n)).partial()).await {
+            Err(ChatError::RateLimited(_)) => left_out += 1,
+            other => other.unwrap(),
+        }
+    }
+    rig.chat.edit(&at, &Message::text(&words(40))).await.unwrap();
+    assert!(left_out > 20 && rig.far_side.refused_for_rate() == 0, "{left_out}, {}", rig.far_side.refused_for_rate());
+    assert!(rig.far_side.messages().pop().unwrap().seen().ends_with("word40"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn groups_see_that_the_bot_types_and_channels_do_not() {
     let rig = TeamsRig::start().await;
     for (conversation, typing) in [(GROUP, 1), (CHANNEL, 1)] {

@@ -20,6 +20,8 @@ pub struct Part {
 const UNITS: usize = 4_000;
 /// Of the 100 entities that count.
 const MARKS: usize = 90;
+/// Addresses of links take part of what Telegram keeps of a message, about 9.5 KB (tdlib/telegram-bot-api 165).
+const LINK_BYTES: usize = 8_000;
 /// A line that is longer is cut.
 const LINE_UNITS: usize = 1_500;
 const CELL_CHARS: usize = 28;
@@ -40,6 +42,8 @@ struct Line {
     html: String,
     units: usize,
     marks: usize,
+    /// Bytes of addresses.
+    links: usize,
     /// It goes on where the line before was cut.
     goes_on: bool,
 }
@@ -48,11 +52,11 @@ struct Line {
 pub fn render(message: &Message) -> Vec<Part> {
     let lines = message.blocks.iter().flat_map(lines_of);
     let mut parts = vec![Part { keyboard: keyboard(message), picture: picture(message), ..Part::default() }];
-    let (mut units, mut marks) = (0, 0);
+    let (mut units, mut marks, mut links) = (0, 0, 0);
     for line in lines {
-        if units + line.units + 1 > UNITS || marks + line.marks > MARKS {
+        if units + line.units + 1 > UNITS || marks + line.marks > MARKS || links + line.links > LINK_BYTES {
             parts.push(Part::default());
-            (units, marks) = (0, 0);
+            (units, marks, links) = (0, 0, 0);
         }
         let Some(part) = parts.last_mut() else { continue };
         if !part.html.is_empty() && !line.goes_on {
@@ -61,6 +65,7 @@ pub fn render(message: &Message) -> Vec<Part> {
         part.html.push_str(&line.html);
         units += line.units + 1;
         marks += line.marks;
+        links += line.links;
     }
     parts.retain(|p| !p.html.trim().is_empty());
     if parts.is_empty() {
@@ -157,19 +162,21 @@ fn node_lines(node: &Node, small: bool) -> Vec<Line> {
         Node::Paragraph(_) | Node::Heading(_) => String::new(),
     };
     let heading = matches!(node, Node::Heading(_));
-    let mut lines = vec![Line { html: escape(&lead), units: units(&lead), marks: 0, goes_on: false }];
+    let mut lines = vec![Line { html: escape(&lead), units: units(&lead), marks: 0, links: 0, goes_on: false }];
     for of in node.spans() {
         for piece in cut(&of.text) {
             let piece = Span { text: piece.to_owned(), italic: of.italic || small, ..of.clone() };
             let size = units(&piece.text) + 1;
-            if lines.last().is_some_and(|l| l.units + size > LINE_UNITS && l.units > 0) {
-                lines.push(Line { html: String::new(), units: 0, marks: 0, goes_on: true });
+            let link = piece.link.as_ref().map_or(0, String::len);
+            if lines.last().is_some_and(|l| (l.units + size > LINE_UNITS || l.links + link > LINK_BYTES) && l.units > 0) {
+                lines.push(Line { html: String::new(), units: 0, marks: 0, links: 0, goes_on: true });
             }
             if let Some(line) = lines.last_mut() {
                 line.html.push_str(&span(&piece, heading, |t| escape(&unmentioned(t))));
                 // Each '@' may have got a character that keeps it from calling somebody.
                 line.units += size + piece.text.matches('@').count();
                 line.marks += 4;
+                line.links += link;
             }
         }
     }
@@ -185,7 +192,7 @@ fn code_lines(code: &str) -> Vec<Line> {
     let code = text::clean(code);
     text::split(&code, LINE_UNITS / 2 * 2 - 100)
         .into_iter()
-        .map(|piece| Line { html: format!("<pre>{}</pre>", escape(&piece)), units: units(&piece), marks: 1, goes_on: false })
+        .map(|piece| Line { html: format!("<pre>{}</pre>", escape(&piece)), units: units(&piece), marks: 1, links: 0, goes_on: false })
         .collect()
 }
 

@@ -205,6 +205,21 @@ async fn nobody_is_called_and_nothing_of_a_cell_is_markup() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn many_long_links_are_several_messages() {
+    let rig = TelegramRig::over(far::Options { rich: false, ..far::Options::default() }, true).await;
+    let anchor = rig.anchor(1).await;
+    let before = rig.far_side.messages().len();
+    let link = |n: usize| format!("[row {n}](https://app.smartsheet.com/sheets/{}?rowId={n})", "x".repeat(600));
+    for separator in ["\n\n", " "] {
+        let words = (0..40).map(link).collect::<Vec<_>>().join(separator);
+        rig.chat.post(&anchor, &Message::new(vec![Block::Markdown(Markdown::ours(&words))])).await.unwrap();
+    }
+    let shown: Vec<_> = rig.far_side.messages().drain(before..).collect();
+    let links = shown.iter().map(|m| m.body["text"].as_str().unwrap().matches("<a href=").count()).sum::<usize>();
+    assert!(links == 80 && shown.len() >= 6, "{links} links in {} messages: none went out as plain text", shown.len());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn rates_are_kept_to_without_losing_what_must_be_seen() {
     let rig = TelegramRig::over(far::Options { enforce_rates: true, ..far::Options::default() }, true).await;
     let anchor = rig.anchor(1).await;

@@ -179,4 +179,5 @@ async fn call_back(service: &Service, webhook: &Value, what: Value) {
         stored["enabled"] = json!(false);
         stored["status"] = json!("DISABLED_CALLBACK_FAILED");
     }
+    service.happened.notify_waiters();
 }

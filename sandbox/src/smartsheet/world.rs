@@ -234,6 +234,25 @@ impl World {
         self.sheets.retain(|_, s| s.name != sheet);
     }
 
+    /// Makes a sheet one of a project: it gets columns for start and duration, which only Smartsheet itself can make, and its
+    /// first row has both.
+    pub fn make_project(&mut self, sheet: &str) {
+        let columns = [("Start", "ABSTRACT_DATETIME", "2026-03-02T08:00:00"), ("Duration", "DURATION", "5d 4h")];
+        let columns = columns.map(|of| (self.new_id(), of));
+        let Some(sheet) = self.sheets.values_mut().find(|s| s.name == sheet) else { return };
+        for (id, (title, kind, value)) in columns {
+            let column = Column { id, title: title.into(), kind: kind.into(), primary: false, options: Vec::new(), extra: Map::new() };
+            sheet.columns.push(column);
+            let cell = [("columnId", json!(id)), ("value", json!(value)), ("displayValue", json!(value))];
+            // Dates have no other look than their value.
+            let cell = cell.into_iter().filter(|(key, _)| kind == "DURATION" || *key != "displayValue");
+            if let Some(row) = sheet.rows.first_mut() {
+                row.cells.insert(id, cell.map(|(key, value)| (key.to_owned(), value)).collect());
+            }
+        }
+        sheet.version += 1;
+    }
+
     /// Deletes a column as another person would.
     pub fn drop_column(&mut self, sheet: &str, column: &str) {
         if let Some(sheet) = self.sheets.values_mut().find(|s| s.name == sheet) {

@@ -28,6 +28,10 @@ pub fn fault(html: &str, rich: bool) -> Option<String> {
     if !read.calls.is_empty() {
         return Some(format!("it calls {:?}", read.calls));
     }
+    let links: usize = html.split("href=\"").skip(1).map(|rest| rest.find('"').unwrap_or(rest.len())).sum();
+    if links > 9_500 {
+        return Some(format!("{links} bytes of addresses"));
+    }
     let (most, blocks) = if rich { (32_768, 500) } else { (4_096, usize::MAX) };
     if units == 0 || units > most || read.blocks > blocks || read.columns > 20 {
         return Some(format!("{units} characters, {} blocks, {} columns", read.blocks, read.columns));
