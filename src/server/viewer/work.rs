@@ -83,10 +83,7 @@ pub(super) async fn read(State(viewer): State<Arc<Viewer>>, visit: Visit, header
         let snapshot = viewer.sheet(&visit.link).await?;
         viewer.work(&visit, &snapshot).await
     };
-    match work.await {
-        Ok(work) => shown(StatusCode::OK, &work),
-        Err(problem) => refused(visit::wants_html(&headers), problem),
-    }
+    part(&headers, work.await)
 }
 
 /// The conversation, for a page that may have missed some of it.
@@ -95,9 +92,14 @@ pub(super) async fn reread(State(viewer): State<Arc<Viewer>>, visit: Visit, head
         let snapshot = viewer.sheet(&visit.link).await?;
         viewer.said(&visit, &snapshot).await
     };
-    match said.await {
-        Ok(said) => shown(StatusCode::OK, &said),
-        Err(problem) => refused(visit::wants_html(&headers), problem),
+    part(&headers, said.await)
+}
+
+/// A part of the page, or why there is none.
+fn part(headers: &HeaderMap, part: Result<impl Template>) -> Response {
+    match part {
+        Ok(part) => shown(StatusCode::OK, &part),
+        Err(problem) => refused(visit::wants_html(headers), problem),
     }
 }
 
