@@ -86,7 +86,9 @@ impl App {
         let (vault, stop) = (config.secret_key.as_ref().map_or_else(Vault::for_this_process, Vault::new), CancellationToken::new());
         let accounts = config.accounts.clone().map(|settings| Accounts::new(settings, store.clone(), vault.clone(), clock.clone()));
         let accounts = accounts.transpose()?;
-        let client = Client::new(smartsheet)?.with_people(accounts.clone().map(|a| Arc::new(a) as Arc<dyn PeoplesTokens>));
+        let client = Client::new(smartsheet)?
+            .with_shared_budget(Arc::new(store.clone()))
+            .with_people(accounts.clone().map(|a| Arc::new(a) as Arc<dyn PeoplesTokens>));
         let sheets = Sheets::new(client, clock.clone(), events.clone(), config.snapshot_cache_bytes);
         let model = Arc::new(Model::new(endpoint, config.model_settings.clone())?);
         let model_of_jobs = match config.text_model.clone() {
@@ -238,6 +240,9 @@ async fn housekeeping(store: Store, clock: Clock, retention: Duration, stop: Can
         }
         if let Err(error) = store.forget_invitations(before).await {
             tracing::warn!(%error, "invitations that were used could not be removed");
+        }
+        if let Err(error) = store.forget_whole_budgets(before).await {
+            tracing::warn!(%error, "budgets that nobody uses could not be removed");
         }
         if let Err(error) = store.forget_requests(before).await {
             tracing::warn!(%error, "answers to old requests could not be removed");

@@ -134,7 +134,7 @@ impl Bot {
 
     /// What is shown between the confirmation of a job and its beginning.
     async fn starting(&self, proposal: &Proposal, plan: &Plan) -> Result<Message> {
-        Ok(words::starting(plan, self.parts.jobs.waits_for(&proposal.asker).await?))
+        Ok(words::starting(plan, self.parts.jobs.waits_for(&Asker::in_thread(&proposal.asker, &proposal.thread_key)).await?))
     }
 
     /// Goes on with the change that this event has caused before it was interrupted.

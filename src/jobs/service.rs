@@ -125,7 +125,7 @@ impl Jobs {
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn waits_for(&self, asker: &str) -> Result<WaitsFor> {
+    pub async fn waits_for(&self, asker: &Asker) -> Result<WaitsFor> {
         let own = self.parts.store.running_jobs_of(asker, self.parts.clock.now_ms()).await?;
         let all = self.running().len();
         Ok(match () {

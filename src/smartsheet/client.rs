@@ -6,7 +6,7 @@ use super::model::{Discussion, Row, SheetHeader};
 use super::pace::{Lane, Pace};
 use super::reader::Read;
 use super::request::Call;
-use super::{Identity, PeoplesTokens, read_sheet};
+use super::{Identity, PeoplesTokens, SharedBudget, read_sheet};
 use futures_util::TryStreamExt;
 use secrecy::SecretString;
 use serde::Deserialize;
@@ -64,7 +64,13 @@ impl Client {
             .redirect(reqwest::redirect::Policy::none())
             .build()?;
         let breaker = Arc::new(Breaker::new(settings.breaker_pause));
-        Ok(Self { http, settings: Arc::new(settings), pace: Arc::new(Pace::new()), breaker, lane: Lane::Chat, people: None })
+        Ok(Self { http, settings: Arc::new(settings), pace: Arc::new(Pace::new(None)), breaker, lane: Lane::Chat, people: None })
+    }
+
+    /// The same where other processes ask with the same tokens.
+    #[must_use]
+    pub fn with_shared_budget(self, budget: Arc<dyn SharedBudget>) -> Self {
+        Self { pace: Arc::new(Pace::new(Some(budget))), ..self }
     }
 
     /// The same for people who have accounts of their own.

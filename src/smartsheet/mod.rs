@@ -25,6 +25,7 @@ pub use writes::{AddedColumn, Bulk, FailedItem, IDS_PER_URL, ROWS_PER_CALL};
 use async_trait::async_trait;
 use secrecy::SecretString;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// On whose behalf Smartsheet is asked.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -51,6 +52,16 @@ impl Identity {
     pub fn read(stored: &str) -> Self {
         stored.strip_prefix(PERSON).map_or(Self::Service, |key| Self::Person(key.into()))
     }
+}
+
+/// Rate budgets that several processes draw from.
+#[async_trait]
+pub trait SharedBudget: Send + Sync {
+    /// Takes `cost` from a budget that gives back one every `refill` and holds `burst`; tells how long to wait before it is used.
+    ///
+    /// # Errors
+    /// Why it cannot be told now; nothing was taken.
+    async fn take(&self, name: &str, cost: u32, refill: Duration, burst: u32) -> Result<Duration, String>;
 }
 
 /// Knows the access tokens of people.

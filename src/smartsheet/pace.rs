@@ -1,6 +1,6 @@
 //! The rate budget of a token, of which jobs leave a part to chats, and one writer per sheet at a time.
 
-use super::Identity;
+use super::{Identity, SharedBudget};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use std::collections::{HashMap, VecDeque};
 use std::num::NonZeroU32;
@@ -76,6 +76,8 @@ pub(super) enum Lane {
 pub(super) struct Pace {
     budget: DefaultKeyedRateLimiter<Identity>,
     of_jobs: DefaultKeyedRateLimiter<Identity>,
+    /// What other processes take from the same budgets; without it this process is the only one.
+    shared: Option<Arc<dyn SharedBudget>>,
     writers: Mutex<HashMap<i64, Arc<AsyncMutex<()>>>>,
     /// When the requests of the last minute were sent.
     sent: Mutex<VecDeque<Instant>>,
@@ -95,10 +97,11 @@ pub(super) fn cost(path: &str) -> NonZeroU32 {
 }
 
 impl Pace {
-    pub fn new() -> Self {
+    pub fn new(shared: Option<Arc<dyn SharedBudget>>) -> Self {
         Self {
             budget: RateLimiter::keyed(quota(Lane::Chat)),
             of_jobs: RateLimiter::keyed(quota(Lane::Job)),
+            shared,
             writers: Mutex::default(),
             sent: Mutex::default(),
         }
@@ -106,12 +109,28 @@ impl Pace {
 
     /// Waits until the identity's budget allows a request of this cost.
     pub async fn wait(&self, lane: Lane, identity: &Identity, cost: NonZeroU32) {
-        // These fail only when the cost exceeds the burst, which no endpoint does.
         if lane == Lane::Job {
-            let _ = self.of_jobs.until_key_n_ready(identity, cost).await;
+            self.take(Lane::Job, identity, cost).await;
         }
-        let _ = self.budget.until_key_n_ready(identity, cost).await;
+        self.take(Lane::Chat, identity, cost).await;
         metrics::gauge!("chatsheet_smartsheet_budget_left").set(f64::from(self.left(cost.get(), Instant::now())));
+    }
+
+    /// Takes from one budget, of this process and of all.
+    async fn take(&self, lane: Lane, identity: &Identity, cost: NonZeroU32) {
+        let (own, suffix) = match lane {
+            Lane::Chat => (&self.budget, ""),
+            Lane::Job => (&self.of_jobs, "/jobs"),
+        };
+        // It fails only when the cost exceeds the burst, which no endpoint does.
+        let _ = own.until_key_n_ready(identity, cost).await;
+        let Some(shared) = &self.shared else { return };
+        let (name, quota) = (format!("smartsheet/{}{suffix}", identity.stored()), quota(lane));
+        match shared.take(&name, cost.get(), quota.replenish_interval(), quota.burst_size().get()).await {
+            Ok(wait) if wait.is_zero() => {}
+            Ok(wait) => tokio::time::sleep(wait).await,
+            Err(error) => tracing::warn!(%error, "the rate budget of all processes cannot be asked; this one keeps to it alone"),
+        }
     }
 
     /// Waits until the identity's budget allows a write, unless that was done already.
@@ -164,7 +183,7 @@ mod tests {
 
     #[tokio::test]
     async fn greedy_jobs_leave_chats_their_part() {
-        let pace = Pace::new();
+        let pace = Pace::new(None);
         let one = NonZeroU32::MIN;
         let mut jobs = 0;
         while tokio::time::timeout(Duration::from_millis(1), pace.wait(Lane::Job, &Identity::Service, one)).await.is_ok() {

@@ -120,6 +120,11 @@ impl Asker {
         Self { id: id.to_owned(), install: Platform::Web.as_str().to_owned() }
     }
 
+    /// Who asked for something in this thread.
+    pub fn in_thread(id: &str, thread_key: &str) -> Self {
+        Self { id: id.to_owned(), install: thread_key.splitn(3, '|').take(2).collect::<Vec<_>>().join("|") }
+    }
+
     /// Whether something is this person's that was asked for by `asker` in this thread.
     pub fn has(&self, asker: &str, thread_key: &str) -> bool {
         self.id == asker && thread_key.strip_prefix(&self.install).is_some_and(|rest| rest.starts_with('|'))
@@ -187,8 +192,7 @@ pub struct Place {
 impl Place {
     /// Who asked for it.
     pub fn person(&self) -> Asker {
-        let install = self.thread_key.splitn(3, '|').take(2).collect::<Vec<_>>().join("|");
-        Asker { id: self.asker.clone(), install }
+        Asker::in_thread(&self.asker, &self.thread_key)
     }
 }
 
@@ -247,8 +251,8 @@ fn job(row: Row) -> Option<Job> {
 macro_rules! insert_job {
     ($tx:expr, $j:expr) => {
         sqlx::query(
-            "INSERT INTO jobs (id, kind, parameters, status, progress, total, session_id, thread_key, anchor, asker, identity, sheet_id, message, created_at_ms)
-            VALUES ($1, $2, $3, $4, $14, $5, $6, $7, $8, $9, $10, $11, $12, $13) ON CONFLICT (id) DO NOTHING",
+            "INSERT INTO jobs (id, kind, parameters, status, progress, total, session_id, thread_key, anchor, asker, identity, sheet_id, message, created_at_ms, install)
+            VALUES ($1, $2, $3, $4, $14, $5, $6, $7, $8, $9, $10, $11, $12, $13, $15) ON CONFLICT (id) DO NOTHING",
         )
         .bind(&$j.id)
         .bind(&$j.kind)
@@ -264,6 +268,7 @@ macro_rules! insert_job {
         .bind($j.message.as_ref().map(Json))
         .bind($j.created_at_ms)
         .bind(i32::try_from($j.progress).unwrap_or(i32::MAX))
+        .bind($j.place().person().install)
         .execute(&mut *$tx)
         .await?
         .rows_affected()
@@ -316,7 +321,7 @@ impl Store {
     pub async fn claim_job(&self, owner: &str, per_person: i64, now_ms: i64, lease_until_ms: i64) -> Result<Option<Job>, sqlx::Error> {
         const NEXT: &str =
             "SELECT j.id FROM jobs j WHERE j.status IN ('queued', 'processing') AND j.lease_until_ms < $1 AND j.run_at_ms <= $1
-            AND (j.cancel_requested <> 0 OR (SELECT count(*) FROM jobs o WHERE o.asker = j.asker AND o.status = 'processing' AND o.lease_until_ms >= $1) < $4)
+            AND (j.cancel_requested <> 0 OR (SELECT count(*) FROM jobs o WHERE o.asker = j.asker AND o.install = j.install AND o.status = 'processing' AND o.lease_until_ms >= $1) < $4)
             ORDER BY j.cancel_requested DESC, j.created_at_ms, j.id LIMIT 1";
         const TAKE: &str =
             "UPDATE jobs SET status = 'processing', lease_owner = $2, lease_until_ms = $3, attempts = attempts + 1, fence = fence + 1,
@@ -431,9 +436,11 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn running_jobs_of(&self, asker: &str, now_ms: i64) -> Result<i64, sqlx::Error> {
-        const COUNT: &str = "SELECT count(*) FROM jobs WHERE asker = $1 AND status = 'processing' AND lease_until_ms >= $2";
-        let (n,): (i64,) = on!(self, pool => sqlx::query_as(COUNT).bind(asker).bind(now_ms).fetch_one(pool).await?);
+    pub async fn running_jobs_of(&self, asker: &Asker, now_ms: i64) -> Result<i64, sqlx::Error> {
+        const COUNT: &str =
+            "SELECT count(*) FROM jobs WHERE asker = $1 AND install = $2 AND status = 'processing' AND lease_until_ms >= $3";
+        let (n,): (i64,) =
+            on!(self, pool => sqlx::query_as(COUNT).bind(&asker.id).bind(&asker.install).bind(now_ms).fetch_one(pool).await?);
         Ok(n)
     }
 

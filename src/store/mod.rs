@@ -5,6 +5,7 @@
 
 mod accepts;
 mod api_keys;
+mod budgets;
 mod changes;
 mod grants;
 mod idempotency;

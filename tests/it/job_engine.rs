@@ -290,7 +290,7 @@ async fn who_has_three_jobs_running_is_told_that_the_fourth_waits() {
     }
     let mut running = 0;
     while running < 3 {
-        running = world.app.store.running_jobs_of("lee", world.clock.now_ms()).await.unwrap();
+        running = world.app.store.running_jobs_of(&world.asker("lee"), world.clock.now_ms()).await.unwrap();
         tokio::task::yield_now().await;
     }
     world.seen();
@@ -355,7 +355,7 @@ async fn a_job_that_never_gets_on_is_given_up_with_the_reason() {
     let hurry = async {
         loop {
             tokio::time::sleep(Duration::from_millis(30)).await;
-            if world.app.store.running_jobs_of("lee", world.clock.now_ms()).await.unwrap() == 0 {
+            if world.app.store.running_jobs_of(&world.asker("lee"), world.clock.now_ms()).await.unwrap() == 0 {
                 world.clock.advance(LEASE / 2);
             }
         }

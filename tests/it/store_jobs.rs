@@ -1,19 +1,24 @@
 //! The contract of the store for jobs: leases, fences, what the dead leave, what is forgotten; on both databases.
 
 use crate::store::{accept, change, on_both, proposal, session};
-use crate::world::{folder, postgres_schema};
+use crate::world::{folder, install_tls, postgres_schema};
 use chat::Anchor;
 use chatsheet::sheet::SheetId;
-use chatsheet::store::{Change, Job, JobRow, JobRowState, JobStatus, Place, Store};
+use chatsheet::smartsheet::{Client, Identity, Settings};
+use chatsheet::store::{Asker, Change, Job, JobRow, JobRowState, JobStatus, Place, Store};
+use sandbox::smartsheet::{Options, Smartsheet, TOKEN};
 use serde_json::json;
 use sqlx::postgres::PgConnectOptions;
 use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
 
 on_both!(
     jobs_are_leased_fenced_and_fair,
     parts_of_a_job_belong_to_who_has_it,
     what_ended_long_ago_is_forgotten,
-    turns_at_a_sheet_are_counted
+    turns_at_a_sheet_are_counted,
+    one_rate_budget_for_all_processes
 );
 
 fn job(session: &str, id: &str, asker: &str, created_at_ms: i64) -> Job {
@@ -26,6 +31,11 @@ fn job(session: &str, id: &str, asker: &str, created_at_ms: i64) -> Job {
         sheet: SheetId(5),
     };
     Job { total: 2, ..Job::queued(id.into(), "SUMMARIZE", json!({ "x": 1 }), &place, created_at_ms) }
+}
+
+/// The same in another install.
+fn elsewhere(job: Job) -> Job {
+    Job { thread_key: "slack|T2|C1".into(), ..job }
 }
 
 fn row(seq: i64) -> JobRow {
@@ -51,6 +61,13 @@ async fn jobs_are_leased_fenced_and_fair(store: &Store) {
     let second = store.claim_job("x", 1, 10, 100).await.unwrap().unwrap();
     assert_eq!((first.id.as_str(), second.id.as_str()), ("a1", "b1"), "nobody has two while others wait");
     assert!(store.claim_job("x", 1, 10, 100).await.unwrap().is_none());
+    assert!(store.add_job(&elsewhere(job("e1", "a", 4)), &[]).await.unwrap());
+    let other = store.claim_job("x", 1, 10, 100).await.unwrap().unwrap();
+    assert_eq!(other.id, "e1", "an equal id in another install is another person");
+    let person = |install: &str| Asker { id: "a".into(), install: install.into() };
+    assert_eq!(store.running_jobs_of(&person("slack|T2"), 10).await.unwrap(), 1);
+    assert_eq!(store.running_jobs_of(&person("slack|T1"), 10).await.unwrap(), 0);
+    assert!(store.finish_job("e1", other.fence, JobStatus::Completed, None, &json!({}), 10).await.unwrap());
     let again = store.claim_job("y", 1, 101, 200).await.unwrap().unwrap();
     assert_eq!((again.id.as_str(), again.attempts), ("a1", 2), "a lease that ran out is taken over");
     let answered = JobRow { state: JobRowState::Answered, answer: Some(json!({ "value": 1 })), ..row(0) };
@@ -192,4 +209,50 @@ async fn what_a_dead_process_had_is_free_on_postgresql() {
     let options = PgConnectOptions::from_str(&url).unwrap().options([("search_path", schema.as_str())]);
     let (first, second) = (Store::connect_pg(options.clone()).await.unwrap(), Store::connect_pg(options).await.unwrap());
     what_a_dead_process_had_is_free(first, second).await;
+}
+
+/// Two processes that know of each other by the database alone.
+async fn one_rate_budget_for_all_processes(store: &Store) {
+    let sheets = Smartsheet::start(Options::default()).await.unwrap();
+    let sheet = sheets.world().sheet_id("Project Plan").unwrap();
+    install_tls();
+    let process = || Client::new(settings_of(&sheets)).unwrap().with_shared_budget(Arc::new(store.clone()));
+    let (one, two) = (process(), process());
+    let connect = || store.take_from_budget("first", 1, Duration::from_secs(1), 10);
+    let (a, b) = tokio::join!(connect(), connect());
+    assert_eq!((a.unwrap(), b.unwrap()), (Duration::ZERO, Duration::ZERO));
+    let greedy = async |client: Client| {
+        let mut answered = 0;
+        while tokio::time::timeout(Duration::from_millis(250), client.version(&Identity::Service, sheet)).await.is_ok_and(|v| v.is_ok()) {
+            answered += 1;
+        }
+        answered
+    };
+    let (a, b) = tokio::join!(greedy(one.for_jobs()), greedy(two.for_jobs()));
+    assert!((48..56).contains(&(a + b)), "jobs of both have what jobs of one would have: {a} and {b}");
+    let (a, b) = tokio::join!(greedy(one.clone()), greedy(two.clone()));
+    assert!((6..20).contains(&(a + b)), "and leave chats of both their part: {a} and {b}");
+    let person = Identity::Person("lee".into());
+    let wait = store.take_from_budget("smartsheet/person:lee", 1, Duration::from_millis(250), 60).await.unwrap();
+    assert_eq!((wait, person.stored().as_str()), (Duration::ZERO, "person:lee"), "another token has a budget of its own");
+    let waits = async |n: u32| store.take_from_budget("b", n, Duration::from_secs(1), 10).await.unwrap();
+    assert_eq!(waits(10).await, Duration::ZERO);
+    let (first, second) = (waits(1).await, waits(10).await);
+    assert!(first > Duration::from_millis(800) && first <= Duration::from_secs(1), "{first:?}");
+    assert!(second > Duration::from_secs(10) && second <= Duration::from_secs(11), "who comes later waits longer: {second:?}");
+    waits(4_000).await;
+    assert!(waits(1).await <= Duration::from_secs(301), "whatever a clock does, the wait is bounded");
+    assert_eq!(store.forget_whole_budgets(0).await.unwrap(), 0);
+    assert_eq!(store.forget_whole_budgets(i64::MAX).await.unwrap(), 5);
+}
+
+fn settings_of(sheets: &Smartsheet) -> Settings {
+    Settings {
+        base_url: sheets.base_url().parse().unwrap(),
+        token: TOKEN.into(),
+        retry_delay: Duration::from_millis(10),
+        retries: 0,
+        timeout: Duration::from_secs(5),
+        breaker_pause: Duration::from_secs(1),
+    }
 }
