@@ -17,7 +17,7 @@ struct Press {
 }
 
 impl Presses {
-    /// A press of a person on a message; the answer comes from [`Presses::outcome`] or [`Presses::aside`].
+    /// A press of a person on a message; the answer comes from [`Presses::outcome`], [`Presses::aside`] or [`Presses::below`].
     pub fn wait(&self, conversation: &str, message: &str, user: &str) -> oneshot::Receiver<Value> {
         let (answer, outcome) = oneshot::channel();
         let mut all = self.all();
@@ -37,6 +37,12 @@ impl Presses {
     pub fn aside(&self, conversation: &str, user: &str, words: &str) -> bool {
         let answer = json!({ "statusCode": 200, "type": "application/vnd.microsoft.activity.message", "value": words });
         self.answer(conversation, |p| p.user == user, &answer)
+    }
+
+    /// A new message of the bot answers whoever waits in its conversation.
+    pub fn below(&self, conversation: &str) {
+        let answer = json!({ "statusCode": 200, "type": "application/vnd.microsoft.activity.message", "value": "The answer is below." });
+        self.answer(conversation, |_| true, &answer);
     }
 
     fn answer(&self, conversation: &str, which: impl Fn(&Press) -> bool, answer: &Value) -> bool {

@@ -86,7 +86,10 @@ impl Chat for Teams {
     async fn post_growing(&self, anchor: &Anchor, _person: &str, message: &Message) -> Result<MessageRef, ChatError> {
         let place = place_of(anchor)?;
         match self.show_in_stream(&place, message).await? {
-            Some(id) => Ok(place.message(&id)),
+            Some(id) => {
+                self.presses.below(&place.conversation);
+                Ok(place.message(&id))
+            }
             None => self.post(anchor, message).await,
         }
     }
@@ -101,6 +104,7 @@ impl Chat for Teams {
             }
             other => other?,
         };
+        self.presses.below(&place.conversation);
         Ok(place.message(&id))
     }
 
