@@ -2,6 +2,7 @@
 //! on loopback. Written from the documented wire formats; shares no type with the bot.
 
 pub mod azure;
+pub mod crowd;
 pub mod discord;
 pub mod fault;
 mod serve;

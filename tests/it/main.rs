@@ -9,6 +9,7 @@ mod changing;
 mod command_line;
 mod crash_trials;
 mod crashes;
+mod crowds;
 mod faults;
 mod functions;
 mod gate;

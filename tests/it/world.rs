@@ -45,6 +45,8 @@ pub struct Setting {
     pub postgres: bool,
     /// People can connect accounts of their own.
     pub accounts: bool,
+    /// The adapters keep to the rates of their platforms; elsewhere stories would take long.
+    pub paced: bool,
 }
 
 /// Everything that runs.
@@ -181,7 +183,7 @@ impl World {
         }
         settings.extend(setting.settings);
         let mut config = Config::read(&|name| settings.iter().rev().find(|(k, _)| *k == name).map(|(_, v)| v.clone())).unwrap();
-        hurry(&mut config);
+        hurry(&mut config, setting.paced);
         if setting.patient {
             config.model_settings.timeout = Duration::from_secs(20);
         }
@@ -295,15 +297,15 @@ pub fn far_side(sheets: &smartsheet::Smartsheet, azure: &azure::Azure, slack: &s
 }
 
 /// Waits between tries are real in stories, so they are short.
-fn hurry(config: &mut Config) {
+fn hurry(config: &mut Config, paced: bool) {
     let smartsheet = config.smartsheet.as_mut().unwrap();
     smartsheet.retry_delay = Duration::from_millis(20);
     smartsheet.timeout = Duration::from_millis(700);
     smartsheet.breaker_pause = Duration::from_millis(300);
-    config.slack.iter_mut().for_each(|s| s.paced = false);
-    config.discord.iter_mut().for_each(|d| d.paced = false);
-    config.teams.iter_mut().for_each(|t| t.paced = false);
-    config.telegram.iter_mut().for_each(|t| t.paced = false);
+    config.slack.iter_mut().for_each(|s| s.paced = paced);
+    config.discord.iter_mut().for_each(|d| d.paced = paced);
+    config.teams.iter_mut().for_each(|t| t.paced = paced);
+    config.telegram.iter_mut().for_each(|t| t.paced = paced);
     config.writes.in_doubt = Duration::from_millis(1_500);
     config.model_settings.retry_delay = Duration::from_millis(20);
     config.model_settings.timeout = Duration::from_millis(700);

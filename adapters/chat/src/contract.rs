@@ -5,8 +5,8 @@ use crate::{Accepted, Anchor, Block, Button, ButtonStyle, Chat, Column, Inbox, I
 use crate::{Align, TableBlock, TableCell};
 use async_trait::async_trait;
 use std::collections::HashSet;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::Notify;
 
@@ -57,6 +57,34 @@ impl Inbox for Remembering {
         self.events.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(event);
         self.came.notify_one();
         Ok(Accepted::New)
+    }
+}
+
+/// An inbox whose disk is slow once, and that works all the same.
+pub struct Slow {
+    inner: Arc<Remembering>,
+    by: Mutex<Option<Duration>>,
+}
+
+impl Slow {
+    /// The next event is stored so much later, whether or not anybody waits for it.
+    pub fn once(inner: Arc<Remembering>, by: Duration) -> Self {
+        Self { inner, by: Mutex::new(Some(by)) }
+    }
+}
+
+#[async_trait]
+impl Inbox for Slow {
+    async fn accept(&self, event: Incoming) -> Result<Accepted, InboxError> {
+        let inner = self.inner.clone();
+        let by = self.by.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+        let stored = tokio::spawn(async move {
+            if let Some(by) = by {
+                tokio::time::sleep(by).await;
+            }
+            inner.accept(event).await
+        });
+        stored.await.map_err(|e| InboxError(Box::new(e)))?
     }
 }
 

@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a broken clause fails by panicking")]
 
 use async_trait::async_trait;
-use chat::contract::{Remembering, Rig, run};
+use chat::contract::{Remembering, Rig, Slow, run};
 use chat::{Addressed, Anchor, Block, Button, ButtonStyle, Chat, ChatError, Incoming, Markdown, Message, What};
 use discord_chat::{Discord, Settings, plain, render, router};
 use proptest::prelude::*;
@@ -29,6 +29,12 @@ impl DiscordRig {
     }
 
     async fn over(options: far::Options) -> Self {
+        let inbox = Arc::new(Remembering::default());
+        Self::listening(options, inbox.clone(), inbox).await
+    }
+
+    /// With an inbox in front of the one that remembers.
+    async fn listening(options: far::Options, front: Arc<dyn chat::Inbox>, inbox: Arc<Remembering>) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let far_side = far::Discord::start(options.clone()).await.unwrap();
         let settings = Settings {
@@ -39,13 +45,12 @@ impl DiscordRig {
             paced: options.enforce_rates,
         };
         let chat = Arc::new(Discord::new(settings).unwrap());
-        let inbox = Arc::new(Remembering::default());
-        let app = axum::Router::new().nest_service("/api/webhooks/discord", router(chat.clone(), inbox.clone()));
+        let app = axum::Router::new().nest_service("/api/webhooks/discord", router(chat.clone(), front.clone()));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/api/webhooks/discord", listener.local_addr().unwrap());
         tokio::spawn(async move { axum::serve(listener, app).await });
         let stop = CancellationToken::new();
-        tokio::spawn(chat.clone().run(inbox.clone(), stop.clone()));
+        tokio::spawn(chat.clone().run(front, stop.clone()));
         far_side.until(|far| far.sessions().0 == 1).await.unwrap();
         Self { far_side, chat, inbox, url, root: Mutex::default(), _stop: stop.drop_guard() }
     }
@@ -181,6 +186,36 @@ async fn commands_are_answered_to_the_person_alone_over_the_gateway_and_by_signe
     assert_eq!(rig.far_side.messages().pop().unwrap().channel, 902, "who has not interacted gets a direct message");
     rig.inbox.refuse(1);
     assert_eq!(rig.far_side.slash(CHANNEL, 1, "status").await.status, 503);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_disk_holds_up_no_first_answer() {
+    let slow = |inbox: &Arc<Remembering>, by: u64| Arc::new(Slow::once(inbox.clone(), Duration::from_millis(by)));
+    // Over the gateway: answered beside storing, however long that takes.
+    let inbox = Arc::new(Remembering::default());
+    let rig = DiscordRig::listening(far::Options::default(), slow(&inbox, 3_500), inbox).await;
+    assert_eq!(rig.far_side.slash(CHANNEL, 1, "status").await.answer, Some(5), "Discord hears of it in time");
+    let event = rig.heard().await.remove(0);
+    rig.chat.whisper(&event.anchor, "1", &Message::text("here it is")).await.unwrap();
+    assert_eq!(rig.far_side.messages().pop().unwrap().seen(), "here it is", "what was stored late is answered all the same");
+    // By signed requests the answer says that it is stored, so it is given back in time; it runs all the same.
+    let app = axum::Router::new().nest_service("/api/webhooks/discord", router(rig.chat.clone(), slow(&rig.inbox, 2_500)));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    rig.far_side.send_interactions_to(&format!("http://{}/api/webhooks/discord", listener.local_addr().unwrap()));
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    assert_eq!(rig.far_side.slash(CHANNEL, 1, "help").await.status, 503);
+    assert_eq!(rig.heard().await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_interaction_that_discord_does_not_know_any_more_is_carried_out_and_answered_elsewhere() {
+    let rig = DiscordRig::start().await;
+    rig.far_side.answers_come_too_late(true);
+    assert_eq!(rig.far_side.slash(CHANNEL, 1, "status").await.answer, None, "10062, unknown interaction");
+    let event = rig.heard().await.remove(0);
+    rig.chat.whisper(&event.anchor, "1", &Message::text("all is well")).await.unwrap();
+    let shown = rig.far_side.messages().pop().unwrap();
+    assert_eq!((shown.channel, shown.only_for, shown.seen()), (901, None, "all is well".to_owned()));
 }
 
 #[tokio::test(flavor = "multi_thread")]

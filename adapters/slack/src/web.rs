@@ -377,7 +377,10 @@ pub(crate) fn chat_error(error: SlackClientError) -> ChatError {
         SlackClientError::RateLimitError(limit) => ChatError::RateLimited(limit.retry_after.unwrap_or(Duration::from_secs(30))),
         SlackClientError::ApiError(api) => {
             let detail = api.errors.map(|e| format!(" ({})", e.join("; "))).unwrap_or_default();
-            let words = format!("{}{detail}", api.code);
+            // Which scope it is stands in the answer only.
+            let answer = api.http_response_body.and_then(|body| serde_json::from_str::<Value>(&body).ok());
+            let needed = answer.and_then(|a| a["needed"].as_str().map(|scope| format!(" (needed: {scope})"))).unwrap_or_default();
+            let words = format!("{}{needed}{detail}", api.code);
             match api.code.as_str() {
                 "ratelimited" | "rate_limited" => ChatError::RateLimited(Duration::from_secs(30)),
                 "invalid_blocks" | "invalid_blocks_format" | "msg_blocks_too_long" | "msg_too_long" | "no_text" | "invalid_arguments" => {

@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a broken clause fails by panicking")]
 
 use async_trait::async_trait;
-use chat::contract::{Remembering, Rig, run};
+use chat::contract::{Remembering, Rig, Slow, run};
 use chat::{Chat, Message};
 use proptest::prelude::*;
 use sandbox::slack as sandbox_slack;
@@ -161,31 +161,33 @@ async fn files_and_people_are_known() {
     assert_eq!(rig.far_side.messages().pop().unwrap().only_for.as_deref(), Some("U2"));
 }
 
-/// An inbox whose disk is slow at first, and that works all the same.
-struct Slow {
-    inner: Arc<Remembering>,
-    slow: std::sync::atomic::AtomicBool,
-}
-
-#[async_trait]
-impl chat::Inbox for Slow {
-    async fn accept(&self, event: chat::Incoming) -> Result<chat::Accepted, chat::InboxError> {
-        let inner = self.inner.clone();
-        let slow = self.slow.swap(false, std::sync::atomic::Ordering::SeqCst);
-        let stored = tokio::spawn(async move {
-            if slow {
-                tokio::time::sleep(std::time::Duration::from_millis(1_800)).await;
-            }
-            inner.accept(event).await
-        });
-        stored.await.map_err(|e| chat::InboxError(Box::new(e)))?
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_workspace_has_not_granted_is_named_and_nothing_else_fails() {
+    let rig = SlackRig::start().await;
+    rig.far_side.grant_only("app_mentions:read,chat:write,commands");
+    rig.mention("hello").await;
+    let anchor = rig.inbox.take().remove(0).anchor;
+    let at = rig.chat.post_growing(&anchor, "U1", &Message::text("The plan").partial()).await.unwrap();
+    rig.chat.edit(&at, &Message::text("The plan is on time.")).await.unwrap();
+    rig.chat.whisper(&anchor, "U1", &Message::text("only you")).await.unwrap();
+    assert_eq!(rig.visible().await[1..], ["The plan is on time.", "only you"]);
+    let file = chat::File { name: "rows.csv".into(), media_type: "text/csv".into(), bytes: b"a,b".to_vec() };
+    for (refused, scope) in [
+        (rig.chat.upload(&anchor, &file).await.unwrap_err(), "files:write"),
+        (rig.chat.profile(&anchor, "U1").await.unwrap_err(), "users:read"),
+    ] {
+        assert!(matches!(&refused, chat::ChatError::Forbidden(why) if why.contains("missing_scope") && why.contains(scope)), "{refused}");
     }
+    rig.far_side.grant_only("app_mentions:read");
+    assert!(
+        matches!(rig.chat.post(&anchor, &Message::text("x")).await, Err(chat::ChatError::Forbidden(why)) if why.contains("chat:write"))
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_slow_disk_is_answered_503_in_time_and_the_event_counts_once() {
     let rig = SlackRig::start().await;
-    let inbox = Arc::new(Slow { inner: rig.inbox.clone(), slow: true.into() });
+    let inbox = Arc::new(Slow::once(rig.inbox.clone(), std::time::Duration::from_millis(1_800)));
     let app = axum::Router::new().nest_service("/api/webhooks/slack", router(rig.chat.clone(), inbox));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     rig.far_side.send_events_to(&format!("http://{}/api/webhooks/slack", listener.local_addr().unwrap()));

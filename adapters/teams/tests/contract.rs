@@ -18,6 +18,7 @@ struct TeamsRig {
     far_side: far::Teams,
     chat: Arc<Teams>,
     inbox: Arc<Remembering>,
+    url: String,
     root: Mutex<String>,
 }
 
@@ -43,9 +44,10 @@ impl TeamsRig {
         let inbox = Arc::new(Remembering::default());
         let app = axum::Router::new().nest_service("/api/webhooks/teams", router(chat.clone(), inbox.clone()));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        far_side.send_events_to(&format!("http://{}/api/webhooks/teams", listener.local_addr().unwrap()));
+        let url = format!("http://{}/api/webhooks/teams", listener.local_addr().unwrap());
+        far_side.send_events_to(&url);
         tokio::spawn(async move { axum::serve(listener, app).await });
-        Self { far_side, chat, inbox, root: Mutex::default() }
+        Self { far_side, chat, inbox, url, root: Mutex::default() }
     }
 
     fn thread(&self) -> String {
@@ -143,6 +145,19 @@ async fn only_what_the_bot_framework_signs_for_this_bot_and_service_is_believed(
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_governments_cloud_signs_and_grants_by_its_own_name() {
+    let rig = TeamsRig::over(far::Options { issuer: "https://api.botframework.us", ..far::Options::default() }).await;
+    let anchor = rig.anchor("a:lee").await;
+    rig.chat.post(&anchor, &Message::text("hello there")).await.unwrap();
+    assert_eq!((rig.far_side.tokens(), rig.far_side.thread("a:lee").pop().unwrap().as_str()), (1, "hello there"));
+    let public = TeamsRig::start().await;
+    public.far_side.say("a:lee", "29:lee", "hello").await;
+    public.inbox.take();
+    public.far_side.send_events_to(&rig.url);
+    assert_eq!(public.far_side.forge(Forgery::None).await, 401, "who signs for the public cloud signs for no other");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn keys_that_cannot_be_read_are_not_asked_for_by_every_forger() {
     let rig = TeamsRig::start().await;
     let asked = || rig.far_side.calls().iter().filter(|(what, _)| what == "keys").count();
@@ -194,6 +209,11 @@ async fn a_press_is_answered_with_the_outcome_or_with_words_for_the_person_alone
         (&pressed.body["type"], &pressed.body["value"]),
         (&"application/vnd.microsoft.activity.message".into(), &"Only Lee can confirm this.".into())
     );
+    let (pressed, ()) = tokio::join!(rig.far_side.press(GROUP, "29:mia", "Confirm"), async {
+        heard().await;
+        rig.chat.post(&anchor, &Message::text("Something new")).await.unwrap();
+    });
+    assert_eq!(pressed.body["value"], "The answer is below.", "nobody waits for a card that stays as it is");
     rig.chat.whisper(&anchor, "29:mia", &Message::text("One more thing")).await.unwrap();
     assert_eq!(rig.far_side.thread("a:mia"), ["One more thing"], "without a press it goes into their own chat");
 }

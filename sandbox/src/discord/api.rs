@@ -62,8 +62,12 @@ pub fn fault(body: &Value) -> Option<String> {
     if body["allowed_mentions"]["parse"] != json!([]) {
         return Some("mentions are not switched off".into());
     }
-    if rows.len() > 5 || body["embeds"].as_array().is_some_and(|e| e.len() > 10) {
+    let embeds = body["embeds"].as_array().map(Vec::as_slice).unwrap_or_default();
+    if rows.len() > 5 || embeds.len() > 10 {
         return Some("too many rows or embeds".into());
+    }
+    if let Some(why) = embed_fault(embeds) {
+        return Some(why.into());
     }
     let mut ids = Vec::new();
     for row in rows {
@@ -87,6 +91,57 @@ pub fn fault(body: &Value) -> Option<String> {
     ids.sort_unstable();
     ids.dedup();
     (ids.len() != all).then(|| "an id that is used twice".into())
+}
+
+/// What is wrong with embeds: each text has its length, all together 6,000 characters, and addresses are of the web.
+fn embed_fault(embeds: &[Value]) -> Option<&'static str> {
+    let mut all = 0;
+    for embed in embeds {
+        let fields = embed["fields"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let texts =
+            [(&embed["title"], 256), (&embed["description"], 4_096), (&embed["footer"]["text"], 2_048), (&embed["author"]["name"], 256)];
+        let of_fields = fields.iter().flat_map(|f| [(&f["name"], 256), (&f["value"], 1_024)]);
+        for (text, most) in texts.into_iter().chain(of_fields) {
+            let chars = text.as_str().unwrap_or_default().chars().count();
+            all += chars;
+            if chars > most {
+                return Some("a text of an embed is too long");
+            }
+        }
+        let wanted = |address: &Value| {
+            address.is_null() || address.as_str().is_some_and(|a| ["http://", "https://", "attachment://"].iter().any(|s| a.starts_with(s)))
+        };
+        if fields.len() > 25 || all > 6_000 {
+            return Some("an embed is too long");
+        }
+        if !wanted(&embed["url"]) || !wanted(&embed["image"]["url"]) || !wanted(&embed["thumbnail"]["url"]) {
+            return Some("an address of an embed is none of the web");
+        }
+        if embed.as_object().is_none_or(|e| e.keys().all(|k| k == "type" || k == "color")) {
+            return Some("an empty embed");
+        }
+    }
+    None
+}
+
+/// Whether a command can be registered, with its options: required ones first.
+fn is_command(command: &Value) -> bool {
+    let chars = |value: &Value, key: &str| value[key].as_str().unwrap_or_default().chars().count();
+    let name = |value: &Value| {
+        let name = value["name"].as_str().unwrap_or_default();
+        (1..=32).contains(&chars(value, "name")) && name.chars().all(|c| c.is_alphanumeric() && !c.is_uppercase() || c == '-' || c == '_')
+    };
+    let options = command["options"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let option = |o: &Value| {
+        let lengths = ["min_length", "max_length"].iter().all(|k| o[*k].is_null() || o[*k].as_u64().is_some_and(|n| n <= 6_000));
+        name(o) && (1..=100).contains(&chars(o, "description")) && (1..=11).contains(&o["type"].as_u64().unwrap_or_default()) && lengths
+    };
+    let optional_first = options.windows(2).any(|two| two[0]["required"] != true && two[1]["required"] == true);
+    name(command)
+        && (1..=100).contains(&chars(command, "description"))
+        && options.len() <= 25
+        && options.iter().all(option)
+        && !optional_first
 }
 
 fn wrong(state: &World, body: &Value) -> Option<Response> {
@@ -124,11 +179,33 @@ fn rate(service: &Service, state: &mut World, channel: u64, kind: &'static str) 
     while times.front().is_some_and(|t| now.duration_since(*t) > Duration::from_secs(10)) {
         times.pop_front();
     }
-    if within(times, 5) >= 5 || overall >= 50 {
+    if within(times, 5) >= BUCKET || overall >= 50 {
         return Some(too_fast(state, 1.0));
     }
     times.push_back(now);
     None
+}
+
+/// Messages, and changes of them, in five seconds and channel.
+const BUCKET: usize = 5;
+
+/// How much of its bucket a request has left, as Discord tells with every answer.
+fn bucket(state: &World, channel: u64, kind: &'static str, mut answer: Response) -> Response {
+    let now = Instant::now();
+    let times = state.sent.get(&(channel, kind)).into_iter().flatten().filter(|t| now.duration_since(**t) < Duration::from_secs(5));
+    let (used, oldest) = times.fold((0, now), |(n, oldest), t| (n + 1, oldest.min(*t)));
+    let after = (Duration::from_secs(5).saturating_sub(now.duration_since(oldest))).as_secs_f64();
+    for (name, value) in [
+        ("x-ratelimit-limit", BUCKET.to_string()),
+        ("x-ratelimit-remaining", BUCKET.saturating_sub(used).to_string()),
+        ("x-ratelimit-reset-after", format!("{after:.3}")),
+        ("x-ratelimit-bucket", kind.to_owned()),
+    ] {
+        if let Ok(value) = value.parse() {
+            answer.headers_mut().insert(name, value);
+        }
+    }
+    answer
 }
 
 /// The server of a channel or thread.
@@ -262,7 +339,7 @@ pub(super) async fn send(State(service): State<Arc<Service>>, Path(channel): Pat
             }
             state.nonces.insert(nonce.to_owned(), message.id);
         }
-        Json(described(&message, &state.threads)).into_response()
+        bucket(state, channel, "send", Json(described(&message, &state.threads)).into_response())
     })
     .await
 }
@@ -286,7 +363,7 @@ pub(super) async fn edit(
         message.body = body.clone();
         message.edits += 1;
         let message = message.clone();
-        Json(described(&message, &state.threads)).into_response()
+        bucket(state, channel, "edit", Json(described(&message, &state.threads)).into_response())
     })
     .await
 }
@@ -329,7 +406,7 @@ pub(super) async fn callback(
 ) -> Response {
     call(&service, &headers, "interaction answered", &answer, |state| {
         let kind = answer["type"].as_u64().unwrap_or_default();
-        if !state.interactions.contains_key(&token) {
+        if state.too_late || !state.interactions.contains_key(&token) {
             return refused(404, 10_062, "Unknown interaction");
         }
         if state.answered.insert(token.clone(), kind).is_some() {
@@ -393,9 +470,7 @@ async fn aside(service: &Service, token: &str, headers: &HeaderMap, what: &str, 
 pub(super) async fn commands(State(service): State<Arc<Service>>, headers: HeaderMap, Json(wanted): Json<Value>) -> Response {
     call(&service, &headers, "commands", &wanted, |state| {
         let all = wanted.as_array().cloned().unwrap_or_default();
-        let chars = |value: &Value, key: &str| value[key].as_str().unwrap_or_default().chars().count();
-        let good = all.iter().all(|c| (1..=32).contains(&chars(c, "name")) && (1..=100).contains(&chars(c, "description")));
-        if all.len() > 100 || !good {
+        if all.len() > 100 || !all.iter().all(is_command) {
             return refused(400, 50_035, "Invalid Form Body");
         }
         state.commands = all.clone();

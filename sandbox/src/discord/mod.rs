@@ -75,6 +75,8 @@ pub(crate) struct State {
     threads: HashMap<u64, u64>,
     gone: HashSet<u64>,
     refuse_markup: bool,
+    /// Whether first answers to interactions come too late.
+    too_late: bool,
     last_event: Option<(String, Value)>,
     sent: HashMap<(u64, &'static str), VecDeque<Instant>>,
     refused_for_rate: usize,
@@ -203,6 +205,11 @@ impl Discord {
         self.service.state().refuse_markup = refuse;
     }
 
+    /// From now on first answers to interactions arrive after the three seconds that they have.
+    pub fn answers_come_too_late(&self, late: bool) {
+        self.service.state().too_late = late;
+    }
+
     /// Sessions of the gateway: how many are open, how many were begun, and how many resumed.
     pub fn sessions(&self) -> (usize, usize, usize) {
         self.service.state().gateway.counts()
@@ -242,6 +249,11 @@ impl Discord {
     /// Every call so far: what was done, and the body.
     pub fn calls(&self) -> Vec<(String, Value)> {
         self.service.state().calls.clone()
+    }
+
+    /// Told after every change.
+    pub(crate) fn changed(&self) -> &tokio::sync::Notify {
+        &self.service.changed
     }
 
     /// How many calls were refused because they came too fast.
@@ -305,6 +317,6 @@ fn user(id: u64) -> Value {
 }
 
 /// The channel of a person and the bot.
-fn direct_channel(user: u64) -> u64 {
+pub(crate) fn direct_channel(user: u64) -> u64 {
     900 + user
 }

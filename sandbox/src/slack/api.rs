@@ -13,6 +13,22 @@ use std::time::{Duration, Instant};
 
 /// Methods that read no JSON.
 const WITHOUT_JSON: [&str; 3] = ["users.info", "files.getUploadURLExternal", "oauth.v2.access"];
+/// Scopes of a bot token that methods need, as their documentation names them; others need none.
+const NEEDED: [(&str, &str); 13] = [
+    ("chat.postMessage", "chat:write"),
+    ("chat.update", "chat:write"),
+    ("chat.postEphemeral", "chat:write"),
+    ("chat.startStream", "chat:write"),
+    ("chat.appendStream", "chat:write"),
+    ("chat.stopStream", "chat:write"),
+    ("assistant.threads.setStatus", "chat:write"),
+    ("assistant.threads.setSuggestedPrompts", "assistant:write"),
+    ("chat.unfurl", "links:write"),
+    ("conversations.open", "im:write"),
+    ("users.info", "users:read"),
+    ("files.getUploadURLExternal", "files:write"),
+    ("files.completeUploadExternal", "files:write"),
+];
 const PEOPLE: [(&str, &str); 3] = [("U1", "Lee Park"), ("U2", "Mia Jensen"), ("UBOT", "chatsheet")];
 
 pub(super) async fn call(
@@ -60,6 +76,10 @@ fn run(service: &Service, method: &str, body: Value, host: &str, bearer: Option<
     };
     state.acting = workspace.install().to_owned();
     state.calls.push((method.to_owned(), body.clone()));
+    let needed = NEEDED.iter().find(|(of, _)| *of == method).map(|(_, scope)| *scope);
+    if let Some(needed) = needed.filter(|n| !scopes.split(',').any(|given| given == *n)) {
+        return Json(json!({ "ok": false, "error": "missing_scope", "needed": needed, "provided": scopes })).into_response();
+    }
     let rates = service.options.enforce_rates;
     match method {
         "auth.test" => {
@@ -158,6 +178,7 @@ pub(super) fn posted(state: &mut World, body: &Value, user: &str) -> Posted {
         only_for: None,
         edits: 0,
         streaming: false,
+        body: body.clone(),
     }
 }
 
@@ -203,6 +224,7 @@ fn update(state: &mut World, body: &Value, rates: bool) -> Response {
     message.text = body["text"].as_str().unwrap_or_default().into();
     message.blocks = body["blocks"].as_array().cloned().unwrap_or_default();
     message.edits += 1;
+    message.body = body.clone();
     ok(json!({ "channel": channel, "ts": ts, "text": message.text, "message": { "text": message.text } }))
 }
 

@@ -131,6 +131,8 @@ pub struct Posted {
     pub edits: usize,
     /// Whether it is a stream that has not ended.
     pub streaming: bool,
+    /// The call that it came from, or that changed it last.
+    pub body: Value,
 }
 
 impl Posted {
@@ -277,6 +279,11 @@ impl Slack {
     /// Every call of the Web API so far: method and body.
     pub fn calls(&self) -> Vec<(String, Value)> {
         self.service.state().calls.clone()
+    }
+
+    /// Told after every change.
+    pub(crate) fn changed(&self) -> &tokio::sync::Notify {
+        &self.service.changed
     }
 
     /// How many calls were refused because they came too fast.

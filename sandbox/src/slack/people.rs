@@ -27,8 +27,12 @@ impl Slack {
 
     /// Somebody presses the button with this label on the newest message that has it.
     pub async fn press(&self, channel: &str, user: &str, label: &str) -> Delivered {
-        let found =
-            self.messages().into_iter().rev().filter(|m| m.channel == channel).find_map(|m| button(&m, label).map(|button| (m, button)));
+        self.press_where(|m| m.channel == channel, user, label).await
+    }
+
+    /// The same for the newest of some messages.
+    pub async fn press_where(&self, these: impl Fn(&Posted) -> bool, user: &str, label: &str) -> Delivered {
+        let found = self.messages().into_iter().rev().filter(these).find_map(|m| button(&m, label).map(|button| (m, button)));
         let Some((message, button)) = found else { return Delivered::default() };
         self.press_on(&message, &button, user).await
     }
@@ -288,6 +292,7 @@ impl Service {
                 only_for: None,
                 edits: 0,
                 streaming: false,
+                body: Value::Null,
             });
             ts
         };

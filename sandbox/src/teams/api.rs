@@ -17,7 +17,7 @@ const MAX_BYTES: usize = 100 << 10;
 pub(super) async fn token(State(service): State<Arc<Service>>, Form(form): Form<BTreeMap<String, String>>) -> Response {
     let field = |name: &str| form.get(name).map(String::as_str).unwrap_or_default();
     let good = field("client_id") == APP_ID && field("client_secret") == APP_PASSWORD && field("grant_type") == "client_credentials";
-    if !good || field("scope") != "https://api.botframework.com/.default" {
+    if !good || field("scope") != format!("{}/.default", service.options.issuer) {
         let answer =
             json!({ "error": "invalid_client", "error_description": "AADSTS7000215: Invalid client secret provided.\r\nTrace ID: x" });
         return (StatusCode::UNAUTHORIZED, Json(answer)).into_response();

@@ -43,6 +43,8 @@ pub struct Options {
     pub listen: SocketAddr,
     /// Whether the rates are enforced (7 a second, 8 in two, 60 in 30 and 1,800 an hour in a conversation).
     pub enforce_rates: bool,
+    /// Who signs, and whose API the bot's token is for: governments' clouds have their own.
+    pub issuer: &'static str,
     /// Waits before an activity that was not acknowledged is sent again.
     pub retry_after: [Duration; 2],
 }
@@ -52,6 +54,7 @@ impl Default for Options {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             enforce_rates: false,
+            issuer: sign::ISSUER,
             retry_after: [Duration::from_millis(100), Duration::from_millis(500)],
         }
     }
@@ -218,6 +221,11 @@ impl Teams {
     /// Every call of the connector so far: what was done, and the body.
     pub fn calls(&self) -> Vec<(String, Value)> {
         self.service.state().calls.clone()
+    }
+
+    /// Told after every change.
+    pub(crate) fn changed(&self) -> &tokio::sync::Notify {
+        &self.service.changed
     }
 
     /// How many calls were refused because they came too fast.

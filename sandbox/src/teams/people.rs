@@ -214,7 +214,7 @@ impl Service {
     async fn send(&self, activity: &Value, forgery: Forgery) -> (u16, Value) {
         let url = self.state().events_url.clone().unwrap_or_default();
         let service_url = self.service_url();
-        let token = sign::token(&service_url, forgery);
+        let token = sign::token(&service_url, self.options.issuer, forgery);
         let mut request = self.http.post(url).json(activity);
         if let Some(token) = token {
             request = request.bearer_auth(token);

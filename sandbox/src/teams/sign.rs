@@ -16,7 +16,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 /// Made for the stand-in; they protect nothing.
 const ONE: &[u8] = include_bytes!("key_one.der");
 const TWO: &[u8] = include_bytes!("key_two.der");
-const ISSUER: &str = "https://api.botframework.com";
+/// Who signs in the public cloud.
+pub(super) const ISSUER: &str = "https://api.botframework.com";
 
 /// What is wrong with a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +56,7 @@ fn now() -> i64 {
 }
 
 /// A token for the service at this address.
-pub(super) fn token(service_url: &str, forgery: Forgery) -> Option<String> {
+pub(super) fn token(service_url: &str, issuer: &str, forgery: Forgery) -> Option<String> {
     let (kid, key) = match forgery {
         Forgery::Missing => return None,
         Forgery::Unendorsed => ("two", TWO),
@@ -73,7 +74,7 @@ pub(super) fn token(service_url: &str, forgery: Forgery) -> Option<String> {
         _ => now() + 3_600,
     };
     let claims = json!({
-        "iss": if forgery == Forgery::Issuer { "https://evil.example" } else { ISSUER }, "aud": audience, "exp": expires, "nbf": expires - 3_600,
+        "iss": if forgery == Forgery::Issuer { "https://evil.example" } else { issuer }, "aud": audience, "exp": expires, "nbf": expires - 3_600,
         "serviceurl": if forgery == Forgery::Service { "https://evil.example/" } else { service_url },
     });
     let algorithm = match forgery {
@@ -90,7 +91,7 @@ pub(super) fn token(service_url: &str, forgery: Forgery) -> Option<String> {
     };
     let message = match forgery {
         Forgery::Tampered => {
-            format!("{}.{}", part(&header), part(&json!({ "iss": ISSUER, "aud": APP_ID, "exp": now() + 9_999, "serviceurl": service_url })))
+            format!("{}.{}", part(&header), part(&json!({ "iss": issuer, "aud": APP_ID, "exp": now() + 9_999, "serviceurl": service_url })))
         }
         _ => message,
     };
@@ -107,7 +108,7 @@ fn sign(key: &[u8], message: &[u8]) -> Option<Vec<u8>> {
 /// `GET /v1/.well-known/openidconfiguration`.
 pub(super) async fn metadata(State(service): State<Arc<Service>>) -> Json<Value> {
     Json(
-        json!({ "issuer": ISSUER, "jwks_uri": format!("{}/v1/.well-known/keys", service.origin()), "id_token_signing_alg_values_supported": ["RS256"] }),
+        json!({ "issuer": service.options.issuer, "jwks_uri": format!("{}/v1/.well-known/keys", service.origin()), "id_token_signing_alg_values_supported": ["RS256"] }),
     )
 }
 
@@ -138,7 +139,7 @@ mod tests {
 
     #[test]
     fn tokens_are_signed_with_the_key_that_is_told() {
-        let token = token("http://127.0.0.1:1/", Forgery::None).expect("a token");
+        let token = token("http://127.0.0.1:1/", ISSUER, Forgery::None).expect("a token");
         let (message, signature) = token.rsplit_once('.').expect("three parts");
         let pair = RsaKeyPair::from_pkcs8(ONE).expect("a key");
         let key = UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, pair.public_key().as_ref());

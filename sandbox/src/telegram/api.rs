@@ -119,11 +119,7 @@ fn run(service: &Service, method: &str, body: &Value) -> Response {
             }
             ok(me)
         }
-        "setwebhook" => {
-            let text = |key: &str| body[key].as_str().unwrap_or_default().to_owned();
-            state.webhook = Some((text("url"), text("secret_token")));
-            ok(json!(true))
-        }
+        "setwebhook" => set_webhook(&mut state, body),
         "deletewebhook" => {
             state.webhook = None;
             ok(json!(true))
@@ -134,7 +130,11 @@ fn run(service: &Service, method: &str, body: &Value) -> Response {
             if text.chars().count() > 200 {
                 return bad("MESSAGE_TOO_LONG");
             }
-            state.answered.push((body["callback_query_id"].as_str().unwrap_or_default().to_owned(), text.to_owned()));
+            let id = body["callback_query_id"].as_str().unwrap_or_default();
+            if !state.presses.contains(id) {
+                return bad("query is too old and response timeout expired or query ID is invalid");
+            }
+            state.answered.push((id.to_owned(), text.to_owned()));
             ok(json!(true))
         }
         "getchatmember" => ok(json!({ "status": "member", "user": user(body["user_id"].as_i64().unwrap_or_default()) })),
@@ -149,6 +149,21 @@ fn run(service: &Service, method: &str, body: &Value) -> Response {
         }
         _ => refused(404, "Not Found"),
     }
+}
+
+/// The real service wants HTTPS, too.
+fn set_webhook(state: &mut World, body: &Value) -> Response {
+    let text = |key: &str| body[key].as_str().unwrap_or_default().to_owned();
+    let secret = text("secret_token");
+    if !secret.is_empty() && (secret.len() > 256 || !secret.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')) {
+        return bad("secret token contains unallowed characters");
+    }
+    let connections = body["max_connections"].as_u64().unwrap_or(40);
+    if !(1..=100).contains(&connections) || !(body["allowed_updates"].is_null() || body["allowed_updates"].is_array()) {
+        return bad("max_connections or allowed_updates");
+    }
+    state.webhook = if text("url").is_empty() { None } else { Some((text("url"), secret)) };
+    ok(json!(true))
 }
 
 fn commands(state: &mut World, body: &Value) -> Response {

@@ -94,6 +94,8 @@ pub(crate) struct State {
     refused_for_rate: usize,
     commands: Vec<Value>,
     answered: Vec<(String, String)>,
+    /// Ids of presses that may be answered.
+    presses: HashSet<String>,
     calls: Vec<(String, Value)>,
 }
 
@@ -198,6 +200,11 @@ impl Telegram {
     /// Every call so far: method in lower case, and body.
     pub fn calls(&self) -> Vec<(String, Value)> {
         self.service.state().calls.clone()
+    }
+
+    /// Told after every change.
+    pub(crate) fn changed(&self) -> &tokio::sync::Notify {
+        &self.service.changed
     }
 
     /// How many calls were refused because they came too fast.

@@ -70,8 +70,13 @@ impl Telegram {
 
     /// Somebody presses a button of a message, even one that is no longer shown.
     pub async fn press_data(&self, message: &Posted, data: &str, from: i64) -> Delivered {
-        let id = self.service.state().next_id(0);
-        let query = json!({ "id": format!("press{id}"), "from": user(from), "chat_instance": "1", "data": data, "message": self.service.described(message) });
+        let id = {
+            let mut state = self.service.state();
+            let id = format!("press{}", state.next_id(0));
+            state.presses.insert(id.clone());
+            id
+        };
+        let query = json!({ "id": id, "from": user(from), "chat_instance": "1", "data": data, "message": self.service.described(message) });
         Delivered { id: message.id, statuses: self.service.happen(json!({ "callback_query": query })).await }
     }
 

@@ -20,7 +20,8 @@ impl Figure {
     }
 }
 
-pub(super) fn print(figures: &[Figure], as_json: bool) {
+/// Prints figures; whether all goals are met.
+pub(super) fn print(figures: &[Figure], as_json: bool) -> bool {
     for f in figures {
         if as_json {
             println!("{}", json!({ "name": f.name, "value": f.value, "unit": f.unit, "goal": f.goal }));
@@ -33,6 +34,7 @@ pub(super) fn print(figures: &[Figure], as_json: bool) {
         };
         println!("{:<64} {:>10.2} {:<6} {goal}", f.name, f.value, f.unit);
     }
+    figures.iter().all(|f| f.goal.is_none_or(|goal| f.value <= goal))
 }
 
 /// The value below which this share of the samples lies.

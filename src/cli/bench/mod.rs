@@ -29,6 +29,7 @@ pub(super) struct Arguments {
     receive_events: bool,
 }
 
+/// Measures; fails when a goal is missed.
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     if arguments.receive_events {
         events::receive().await?;
@@ -68,6 +69,5 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     if wanted("platforms") {
         all.extend(platforms::measure().await?);
     }
-    figures::print(&all, arguments.json);
-    Ok(ExitCode::SUCCESS)
+    Ok(if figures::print(&all, arguments.json) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -3,7 +3,7 @@
 use super::{Lee, Person, Side, World};
 use async_trait::async_trait;
 use sandbox::slack;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// A thread of a channel.
 pub(super) struct InSlack {
@@ -46,7 +46,7 @@ impl Side for InSlack {
     }
 
     fn wire(&self) -> Vec<Value> {
-        self.messages().filter(|m| m.only_for.is_none()).map(|m| json!({ "text": m.text, "blocks": m.blocks })).collect()
+        self.messages().filter(|m| m.only_for.is_none()).map(|m| m.body).collect()
     }
 
     fn aside(&self, who: Person) -> Vec<String> {

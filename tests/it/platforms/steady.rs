@@ -43,8 +43,14 @@ fn steady(text: &str) -> String {
     }
     out.push_str(rest);
     let id = |w: &str| w.len() == 36 && w.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-');
+    let moment = |w: &str| w.len() == 10 && w.starts_with("17") && w.bytes().all(|b| b.is_ascii_digit());
+    let tick = |w: &str| w.len() == 6 && w.starts_with("000") && w.bytes().all(|b| b.is_ascii_digit());
     let job = |w: &str| w.len() == 6 && w.bytes().all(|b| b.is_ascii_hexdigit()) && w.bytes().any(|b| b.is_ascii_digit());
-    let word = |w: &str| if id(w) || job(w) { "‹id›".to_owned() } else { w.to_owned() };
+    let word = |w: &str| match () {
+        () if moment(w) || tick(w) => "‹ts›".to_owned(),
+        () if id(w) || job(w) => "‹id›".to_owned(),
+        () => w.to_owned(),
+    };
     let mut steady = String::new();
     let mut open = String::new();
     for c in out.chars() {
