@@ -104,7 +104,7 @@ impl App {
         // What is said from the page is told by the bot, as what people say is everywhere.
         let plain: Chats = extra.into_iter().chain(connected.chats).chain([web.clone()]).map(|c| (c.platform(), c)).collect();
         let mirrored = |(platform, chat): (&Platform, &Arc<dyn Chat>)| {
-            (*platform, Arc::new(Mirror::new(chat.clone(), events.clone())) as Arc<dyn Chat>)
+            (*platform, Arc::new(Mirror::new(chat.clone(), store.clone(), events.clone(), clock.clone())) as Arc<dyn Chat>)
         };
         let mut chats: Chats = plain.iter().map(mirrored).collect();
         chats.insert(Platform::Web, web);

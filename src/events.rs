@@ -14,10 +14,8 @@ pub enum Event {
     Job(JobEvent),
     /// An event of a conversation was served: its dedupe key.
     Served(Arc<str>),
-    /// A message in a thread is new, or has changed.
+    /// A message in a thread is new, or has changed: of the bot or of somebody.
     Post(PostEvent),
-    /// Somebody said something in a thread of a chat platform.
-    Said(SaidEvent),
     /// Something was written to a sheet.
     Touched {
         /// The sheet.
@@ -54,23 +52,12 @@ pub struct SheetEvent {
 pub struct PostEvent {
     /// The storage key of its thread.
     pub thread: Arc<str>,
-    /// Grows with every message of a thread of the web; elsewhere only as long as the process lives.
+    /// Grows with every message of the thread.
     pub revision: i64,
+    /// Who said it, where that was not the bot; empty when nobody knows.
+    pub author: Option<String>,
     /// The message as it is now.
     pub post: Arc<serde_json::Value>,
-}
-
-/// What somebody said in a thread.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SaidEvent {
-    /// The storage key of the thread.
-    pub thread: Arc<str>,
-    /// Names the message.
-    pub id: String,
-    /// What the person is called, as far as the platform tells.
-    pub author: Option<String>,
-    /// The words.
-    pub text: String,
 }
 
 /// How a job stands.

@@ -6,9 +6,10 @@ use super::{Bot, commands, words};
 use crate::changes::Stop;
 use crate::clock::Clock;
 use crate::error::{Result, Trouble, told};
-use crate::events::{Event as Happened, SaidEvent};
-use crate::store::{Event, HEARTBEAT, LEASE, NewMessage, Role, Store};
+use crate::events::{Event as Happened, PostEvent};
+use crate::store::{Event, HEARTBEAT, LEASE, NewMessage, Post, Role, Store};
 use chat::{Message, What};
+use serde_json::json;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
@@ -101,16 +102,26 @@ impl Bot {
         }
     }
 
-    /// Tells pages that show the thread what somebody has said in it.
+    /// Keeps what somebody has said in a thread, for pages that show it, and tells them; once, however often it is served.
     async fn tell_said(&self, event: &Event) {
         let What::Text { text } = &event.incoming.what else { return };
-        let said = SaidEvent {
-            thread: event.incoming.thread.storage_key().into(),
-            id: event.incoming.dedupe_key(),
-            author: self.author(&event.incoming).await,
-            text: text.clone(),
+        let (thread, id) = (event.incoming.thread.storage_key(), event.incoming.dedupe_key());
+        let said = Post {
+            body: json!({ "id": id, "text": text }),
+            id,
+            revision: 0,
+            partial: false,
+            author: Some(self.author(&event.incoming).await.unwrap_or_default()),
+            created_at_ms: self.parts.clock.now_ms(),
         };
-        self.parts.events.tell(Happened::Said(said));
+        match self.parts.store.put_post(&thread, &said, true).await {
+            Ok(Some(revision)) => {
+                let told = PostEvent { thread: thread.into(), revision, author: said.author, post: said.body.into() };
+                self.parts.events.tell(Happened::Post(told));
+            }
+            Ok(None) => {}
+            Err(error) => tracing::warn!(%error, event = event.id, "what somebody said could not be kept for the page beside the sheet"),
+        }
     }
 
     /// Says what went wrong: in the reply if there is one, with a reference number if it is our fault.

@@ -9,7 +9,7 @@ mod topic;
 use crate::clock::Clock;
 use crate::events::{Event, Events};
 use crate::links::Link;
-use crate::server::web::body;
+use crate::server::web::told;
 use crate::sheet::SheetId;
 use crate::smartsheet::Identity;
 use crate::store::Store;
@@ -239,14 +239,7 @@ impl Live {
                     }),
                 ),
                 Ok(Event::Sheet(e)) => (Topic::Sheet(e.sheet), typed("sheet_update", e.version, &e.update)),
-                Ok(Event::Post(e)) => {
-                    (Topic::Thread(e.thread.to_string()), json!({ "type": "message", "eventId": e.revision, "message": &*e.post }))
-                }
-                Ok(Event::Said(e)) => {
-                    let mut message = body(&chat::Message::text(&chat::escape(&e.text)));
-                    (message["id"], message["author"], message["partial"]) = (json!(e.id), json!(e.author), json!(false));
-                    (Topic::Thread(e.thread.to_string()), json!({ "type": "said", "message": message }))
-                }
+                Ok(Event::Post(e)) => (Topic::Thread(e.thread.to_string()), told(e.author.as_deref(), e.revision, &e.post)),
                 Ok(Event::Served(_) | Event::Touched { .. }) => continue,
                 Err(RecvError::Lagged(_)) => {
                     self.listeners.all_missed_some();

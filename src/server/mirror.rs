@@ -1,14 +1,16 @@
-//! A chat whose messages are also told to pages that show the conversation beside the sheet.
+//! A chat whose messages are also kept for, and told to, pages that show the conversation beside the sheet.
 
 use super::web::body;
+use crate::clock::Clock;
 use crate::events::{Event, Events, PostEvent};
+use crate::store::{Post, Store};
 use async_trait::async_trait;
 use chat::{Anchor, Chat, ChatError, File, Form, Incoming, Limits, Message, MessageRef, Platform, Profile, ThreadKey};
 use moka::future::Cache;
 use serde_json::json;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 use url::Url;
+use uuid::Uuid;
 
 /// Messages whose thread is known, so that their edits can be told.
 const KNOWN: u64 = 10_000;
@@ -16,24 +18,29 @@ const KNOWN: u64 = 10_000;
 /// Wraps the chat of a platform.
 pub struct Mirror {
     chat: Arc<dyn Chat>,
+    store: Store,
     events: Events,
-    threads: Cache<String, Arc<str>>,
-    revision: AtomicI64,
+    clock: Clock,
+    /// By the id of a message: its thread, and the revision that was kept.
+    known: Cache<String, (Arc<str>, i64)>,
 }
 
 impl Mirror {
     /// A chat that tells what it shows.
-    pub fn new(chat: Arc<dyn Chat>, events: Events) -> Self {
-        Self { chat, events, threads: Cache::new(KNOWN), revision: AtomicI64::new(0) }
+    pub fn new(chat: Arc<dyn Chat>, store: Store, events: Events, clock: Clock) -> Self {
+        Self { chat, store, events, clock, known: Cache::new(KNOWN) }
+    }
+
+    /// What a message is called beside the sheet.
+    fn id(&self, at: &MessageRef) -> String {
+        Uuid::new_v5(&Uuid::NAMESPACE_OID, format!("{}|{}", self.chat.platform(), at.place).as_bytes()).to_string()
     }
 
     async fn posted(&self, anchor: &Anchor, at: MessageRef, message: &Message) -> MessageRef {
         // A message that opens a thread belongs to it.
         let thread = at.opens.as_ref().map(|(thread, _)| thread.clone()).or_else(|| self.chat.thread_of(anchor));
         if let Some(thread) = thread {
-            let thread: Arc<str> = thread.storage_key().into();
-            self.threads.insert(at.place.clone(), thread.clone()).await;
-            self.tell(thread, &at, message);
+            self.keep(self.id(&at), thread.storage_key().into(), message, None).await;
         }
         at
     }
@@ -46,12 +53,32 @@ impl Mirror {
         sent
     }
 
-    fn tell(&self, thread: Arc<str>, at: &MessageRef, message: &Message) {
-        let mut post = body(message);
-        post["id"] = json!(at.place);
-        post["partial"] = json!(message.partial);
-        let revision = self.revision.fetch_add(1, Ordering::Relaxed) + 1;
-        self.events.tell(Event::Post(PostEvent { thread, revision, post: Arc::new(post) }));
+    /// Where a message stands that was shown before, by this process or another.
+    async fn place_of(&self, id: &str) -> Option<(Arc<str>, i64)> {
+        if let Some(known) = self.known.get(id).await {
+            return Some(known);
+        }
+        let found = self.store.place_of_post(id).await.inspect_err(|error| tracing::warn!(%error, "a message cannot be looked up"));
+        found.ok().flatten().map(|(thread, revision)| (thread.into(), revision))
+    }
+
+    /// Keeps a message, new or as it is now, and tells it. While it grows it is only told: what was kept has a `revision`.
+    async fn keep(&self, id: String, thread: Arc<str>, message: &Message, revision: Option<i64>) {
+        let mut body = body(message);
+        (body["id"], body["partial"]) = (json!(id), json!(message.partial));
+        let mut post = Post { id, revision: 0, partial: message.partial, body, author: None, created_at_ms: self.clock.now_ms() };
+        post.revision = match revision.filter(|_| message.partial) {
+            Some(revision) => revision,
+            None => match self.store.put_post(&thread, &post, revision.is_none()).await {
+                Ok(kept) => kept.unwrap_or_default(),
+                Err(error) => {
+                    tracing::warn!(%error, "a message could not be kept for the page beside the sheet");
+                    revision.unwrap_or_default()
+                }
+            },
+        };
+        self.known.insert(post.id, (thread.clone(), post.revision)).await;
+        self.events.tell(Event::Post(PostEvent { thread, revision: post.revision, author: None, post: post.body.into() }));
     }
 }
 
@@ -93,8 +120,9 @@ impl Chat for Mirror {
 
     async fn edit(&self, at: &MessageRef, message: &Message) -> Result<(), ChatError> {
         self.counted(self.chat.edit(at, message).await)?;
-        if let Some(thread) = self.threads.get(&at.place).await {
-            self.tell(thread, at, message);
+        let id = self.id(at);
+        if let Some((thread, revision)) = self.place_of(&id).await {
+            self.keep(id, thread, message, Some(revision)).await;
         }
         Ok(())
     }

@@ -40,10 +40,10 @@ impl Web {
         let created_at_ms = self.clock.now_ms();
         body["id"] = json!(id);
         body["partial"] = json!(partial);
-        let mut post = Post { id: id.to_owned(), revision: 0, partial, body, created_at_ms };
+        let mut post = Post { id: id.to_owned(), revision: 0, partial, body, author: None, created_at_ms };
         let put = self.store.put_post(thread, &post, new).await.map_err(|e| ChatError::Unreachable(e.to_string()))?;
         post.revision = put.ok_or_else(|| ChatError::Gone("the conversation was cleared".into()))?;
-        self.events.tell(Event::Post(PostEvent { thread: thread.into(), revision: post.revision, post: post.body.into() }));
+        self.events.tell(Event::Post(PostEvent { thread: thread.into(), revision: post.revision, author: None, post: post.body.into() }));
         Ok(())
     }
 }
@@ -104,6 +104,15 @@ impl Chat for Web {
     async fn profile(&self, _anchor: &Anchor, user: &str) -> Result<Profile, ChatError> {
         Ok(Profile { name: user.to_owned(), email: None })
     }
+}
+
+/// A frame that tells a message of the bot, or what somebody said.
+pub(super) fn told(author: Option<&str>, revision: i64, post: &Value) -> Value {
+    let Some(author) = author else { return json!({ "type": "message", "eventId": revision, "message": post }) };
+    let mut message = body(&Message::text(&chat::escape(post["text"].as_str().unwrap_or_default())));
+    let author = if author.is_empty() { Value::Null } else { json!(author) };
+    (message["id"], message["author"], message["partial"]) = (post["id"].clone(), author, json!(false));
+    json!({ "type": "said", "eventId": revision, "message": message })
 }
 
 /// A message as programs and the viewer read it: its blocks, and all of it as plain text.

@@ -1,10 +1,10 @@
-//! What the bot shows in threads of the web: each message as it is now, and in which order they changed.
+//! What is shown in threads: each message as it is now, and in which order they changed.
 
 use super::{Store, on, on_write};
 use serde_json::Value;
 use sqlx::types::Json;
 
-/// A message that the bot shows.
+/// A message in a thread.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Post {
     /// Its id.
@@ -13,22 +13,30 @@ pub struct Post {
     pub revision: i64,
     /// Whether it is still growing.
     pub partial: bool,
-    /// Its blocks, and its text.
+    /// Its blocks, and its text; of people the text alone.
     pub body: Value,
+    /// Who said it, where that was not the bot; empty when nobody knows.
+    pub author: Option<String>,
     /// When it was first shown, epoch milliseconds.
     pub created_at_ms: i64,
 }
 
-type Row = (String, i64, bool, Json<Value>, i64);
+type Row = (String, i64, bool, Json<Value>, Option<String>, i64);
+const COLUMNS: &str = "id, revision, partial, body, author, created_at_ms";
+
+fn post((id, revision, partial, Json(body), author, created_at_ms): Row) -> Post {
+    Post { id, revision, partial, body, author, created_at_ms }
+}
 
 macro_rules! bind_post {
     ($put:expr, $thread:expr, $post:expr) => {
-        $put.bind(&$post.id).bind($thread).bind($post.partial).bind(Json(&$post.body)).bind($post.created_at_ms)
+        $put.bind(&$post.id).bind($thread).bind($post.partial).bind(Json(&$post.body)).bind(&$post.author).bind($post.created_at_ms)
     };
 }
 
 impl Store {
-    /// Shows a message in a thread, or changes it; returns its revision, `None` when it should be changed and is gone.
+    /// Shows a message in a thread, or changes it; returns its revision. `None` when a new one was there already, or one that
+    /// should be changed is gone.
     ///
     /// # Errors
     /// When the database fails.
@@ -37,10 +45,11 @@ impl Store {
         let sql = || {
             sqlx::AssertSqlSafe(match new {
                 true => format!(
-                    "INSERT INTO posts (id, thread_key, revision, partial, body, created_at_ms) VALUES ($1, $2, {NEXT}, $3, $4, $5) RETURNING revision"
+                    "INSERT INTO posts (id, thread_key, revision, shown, partial, body, author, created_at_ms)
+                    VALUES ($1, $2, {NEXT}, {NEXT}, $3, $4, $5, $6) ON CONFLICT (id) DO NOTHING RETURNING revision"
                 ),
                 false => format!(
-                    "UPDATE posts SET revision = {NEXT}, partial = $3, body = $4 WHERE id = $1 AND thread_key = $2 AND $5 >= 0 RETURNING revision"
+                    "UPDATE posts SET revision = {NEXT}, partial = $3, body = $4, author = $5 WHERE id = $1 AND thread_key = $2 AND $6 >= 0 RETURNING revision"
                 ),
             })
         };
@@ -62,6 +71,15 @@ impl Store {
         Ok(row.map(|(r,)| r))
     }
 
+    /// The thread that a message stands in, and its revision.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn place_of_post(&self, id: &str) -> Result<Option<(String, i64)>, sqlx::Error> {
+        const GET: &str = "SELECT thread_key, revision FROM posts WHERE id = $1";
+        on!(self, pool => sqlx::query_as(GET).bind(id).fetch_optional(pool).await)
+    }
+
     /// The newest revision of a thread; 0 when nothing was shown in it.
     ///
     /// # Errors
@@ -77,10 +95,21 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn posts_after(&self, thread: &str, revision: i64, most: i64) -> Result<Vec<Post>, sqlx::Error> {
-        const GET: &str = "SELECT id, revision, partial, body, created_at_ms FROM posts WHERE thread_key = $1 AND revision > $2 ORDER BY revision LIMIT $3";
-        let rows: Vec<Row> = on!(self, pool => sqlx::query_as(GET).bind(thread).bind(revision).bind(most).fetch_all(pool).await?);
-        let post = |(id, revision, partial, Json(body), created_at_ms): Row| Post { id, revision, partial, body, created_at_ms };
+        let get = || {
+            sqlx::AssertSqlSafe(format!("SELECT {COLUMNS} FROM posts WHERE thread_key = $1 AND revision > $2 ORDER BY revision LIMIT $3"))
+        };
+        let rows: Vec<Row> = on!(self, pool => sqlx::query_as(get()).bind(thread).bind(revision).bind(most).fetch_all(pool).await?);
         Ok(rows.into_iter().map(post).collect())
+    }
+
+    /// The last messages of a thread, in the order in which they were first shown.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn last_posts(&self, thread: &str, most: i64) -> Result<Vec<Post>, sqlx::Error> {
+        let get = || sqlx::AssertSqlSafe(format!("SELECT {COLUMNS} FROM posts WHERE thread_key = $1 ORDER BY shown DESC LIMIT $2"));
+        let rows: Vec<Row> = on!(self, pool => sqlx::query_as(get()).bind(thread).bind(most).fetch_all(pool).await?);
+        Ok(rows.into_iter().rev().map(post).collect())
     }
 
     /// Takes everything away that was shown in a thread.

@@ -6,7 +6,7 @@ use super::{Store, on_write};
 const AT_ONCE: i64 = 20;
 
 impl Store {
-    /// Forgets jobs, changes and proposals that ended before this moment. Changes go only together with what took
+    /// Forgets jobs, changes and proposals that ended before this moment, and what was shown in threads before. Changes go only together with what took
     /// them back. Returns how many of all these went.
     ///
     /// # Errors
@@ -18,8 +18,11 @@ impl Store {
             AND NOT EXISTS (SELECT 1 FROM changes u WHERE u.undo_of = c.id) LIMIT $2)";
         const PROPOSALS: &str = "DELETE FROM proposals WHERE id IN (SELECT p.id FROM proposals p WHERE p.created_at_ms < $1
             AND NOT EXISTS (SELECT 1 FROM changes c WHERE c.proposal_id = p.id) LIMIT $2)";
+        // Those of the web belong to their sessions, the others are copies of what stands in the chat.
+        const POSTS: &str =
+            "DELETE FROM posts WHERE id IN (SELECT id FROM posts WHERE created_at_ms < $1 AND thread_key NOT LIKE 'web|%' LIMIT $2)";
         let mut gone = 0;
-        for statement in [JOBS, CHANGES, PROPOSALS] {
+        for statement in [JOBS, CHANGES, PROPOSALS, POSTS] {
             loop {
                 let n = on_write!(self, pool => sqlx::query(statement).bind(before_ms).bind(AT_ONCE).execute(pool).await?.rows_affected());
                 gone += n;

@@ -75,16 +75,23 @@ impl Store {
         on_write!(self, pool => sqlx::query(PUT).bind(key.storage_key()).bind(Json(key)).bind(&anchor.0).execute(pool).await.map(|_| ()))
     }
 
-    /// Forgets a conversation and its threads: the bot no longer takes part in them. Their sessions stay. An empty
+    /// Forgets a conversation, its threads and what was shown in them: the bot no longer takes part in them. Their sessions stay. An empty
     /// conversation stands for all of the install.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn forget_conversation(&self, key: &ThreadKey) -> Result<(), sqlx::Error> {
         const DELETE: &str = "DELETE FROM threads WHERE thread_key = $1 OR thread_key LIKE $2 ESCAPE '!'";
+        const POSTS: &str = "DELETE FROM posts WHERE thread_key = $1 OR thread_key LIKE $2 ESCAPE '!'";
         let conversation = ThreadKey { root: None, ..key.clone() }.storage_key();
         let like = super::inside(conversation.trim_end_matches('|'));
-        on_write!(self, pool => sqlx::query(DELETE).bind(&conversation).bind(like).execute(pool).await.map(|_| ()))
+        on_write!(self, pool => {
+            let mut tx = pool.begin().await?;
+            for forget in [DELETE, POSTS] {
+                sqlx::query(forget).bind(&conversation).bind(&like).execute(&mut *tx).await?;
+            }
+            tx.commit().await
+        })
     }
 
     /// A conversation goes on as `to`: its session, what waits there, what was changed and what runs. What was posted stays
@@ -100,13 +107,17 @@ impl Store {
         const PROPOSALS: &str = "UPDATE proposals SET thread_key = $1, message = NULL WHERE thread_key = $2";
         const CHANGES: &str = "UPDATE changes SET thread_key = $1 WHERE thread_key = $2";
         const JOBS: &str = "UPDATE jobs SET thread_key = $1, anchor = $3, message = NULL WHERE thread_key = $2";
+        // Behind what was shown there already, in which nothing of it can be found again.
+        const POSTS: &str =
+            "UPDATE posts SET thread_key = $1, revision = revision + (SELECT coalesce(max(revision), 0) FROM posts WHERE thread_key = $1),
+            shown = shown + (SELECT coalesce(max(revision), 0) FROM posts WHERE thread_key = $1) WHERE thread_key = $2";
         let key = to.storage_key();
         on_write!(self, pool => {
             let mut tx = pool.begin().await?;
             sqlx::query(CLEAR).bind(&key).bind(from).execute(&mut *tx).await?;
             let moved = sqlx::query(MOVE).bind(&key).bind(from).bind(Json(to)).bind(&anchor.0).execute(&mut *tx).await?.rows_affected();
             if moved > 0 {
-                for also in [PROPOSALS, CHANGES] {
+                for also in [PROPOSALS, CHANGES, POSTS] {
                     sqlx::query(also).bind(&key).bind(from).execute(&mut *tx).await?;
                 }
                 sqlx::query(JOBS).bind(&key).bind(from).bind(&anchor.0).execute(&mut *tx).await?;

@@ -141,8 +141,25 @@ async fn what_is_said_beside_the_sheet_is_said_in_the_thread_and_what_waits_ther
     assert_eq!(world.cell("Page templates", "Status"), "Blocked", "only who has changed it takes it back");
     assert_eq!(page.press(&format!("undo:{undo}")).await, StatusCode::SEE_OTHER);
     assert_eq!(world.cell("Page templates", "Status"), "In Progress");
-    let said = page.get("/said").await.1;
-    assert!(said.contains("<b>Lee Park</b><p>set Status to Blocked") && said.contains("<b>ChatSheet</b>"), "{said}");
+    // The conversation is that of the thread, with what people said, commands, tables and buttons, also after it was left.
+    say(&world, &root, "U1", "<@UBOT> which tasks are blocked?").await;
+    let said: Value = serde_json::from_str(&page.get("/said").await.1).unwrap();
+    let said = said.as_array().unwrap();
+    let by_people = |text: &str| said.iter().filter(|m| m["author"] == "Lee Park" && m["text"] == text).count();
+    assert_eq!((by_people("edit"), by_people("which tasks are blocked?")), (1, 1), "{said:?}");
+    let kinds =
+        |message: &Value| message["blocks"].as_array().unwrap().iter().map(|b| b["type"].as_str().unwrap().to_owned()).collect::<Vec<_>>();
+    let last = said.last().unwrap();
+    assert!(last["author"].is_null() && kinds(last).contains(&"table".to_owned()), "{last}");
+    let undone = said.iter().find(|m| m["text"].as_str().unwrap().contains("Taken back")).unwrap();
+    assert_eq!(said.iter().filter(|m| m["id"] == undone["id"]).count(), 1, "a message that changed is there once, as it is now");
+    let position = |of: &Value| said.iter().position(|m| m["id"] == of["id"]);
+    assert!(position(undone) < position(last), "in the order in which they came");
+    world.slack.remove_bot("C1").await;
+    world.app.bot.until_idle().await;
+    let thread =
+        chat::ThreadKey { platform: chat::Platform::Slack, install: "T1".into(), conversation: "C1".into(), root: Some(root.clone()) };
+    assert_eq!(world.app.store.last_posts(&thread.storage_key(), 50).await.unwrap(), [], "who is removed keeps nothing of it");
     world.end().await;
 }
 

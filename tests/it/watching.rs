@@ -224,6 +224,8 @@ async fn replies_and_jobs_are_told_as_they_grow() {
     let mut back = Wire::open(&world, &program, None).await;
     back.say(json!({ "type": "subscribe", "topic": topic, "lastEventId": 0 })).await;
     assert_eq!(back.next().await["type"], "subscribed");
+    let said = back.next().await;
+    assert_eq!((&said["type"], &said["message"]["text"]), (&json!("said"), &json!("how many trials are recruiting?")));
     assert_eq!(back.next().await["message"], answer);
     world.end().await;
 }
@@ -240,7 +242,7 @@ async fn who_does_not_read_is_told_how_things_stand_later_and_others_hear_everyt
     let thread = world.app.store.thread_of_session(&session).await.unwrap().unwrap().key.storage_key();
     let post: Arc<Value> = json!({ "text": "x".repeat(64 << 10) }).into();
     for revision in 1..=300 {
-        world.app.events.tell(Event::Post(PostEvent { thread: thread.as_str().into(), revision, post: post.clone() }));
+        world.app.events.tell(Event::Post(PostEvent { thread: thread.as_str().into(), revision, author: None, post: post.clone() }));
         assert_eq!(awake.next().await["eventId"], revision, "nobody waits for who is slow");
     }
     let mut told = 0;
@@ -248,7 +250,7 @@ async fn who_does_not_read_is_told_how_things_stand_later_and_others_hear_everyt
         told += 1;
     }
     assert!((1..300).contains(&told), "{told} of 19 MB waited in sockets and in the backlog; then it was told how things stand");
-    world.app.events.tell(Event::Post(PostEvent { thread: thread.as_str().into(), revision: 301, post }));
+    world.app.events.tell(Event::Post(PostEvent { thread: thread.as_str().into(), revision: 301, author: None, post }));
     assert_eq!(dozing.next().await["eventId"], 301, "it is told at once again");
     world.end().await;
 }

@@ -74,7 +74,8 @@ impl Chat for Slack {
     }
 
     fn thread_of(&self, anchor: &Anchor) -> Option<ThreadKey> {
-        Place::read(anchor).map(|place| place.thread())
+        // What is shown in App Home or below a link is no part of a conversation.
+        Place::read(anchor).filter(|place| place.home_of.is_none() && place.below.is_none()).map(|place| place.thread())
     }
 
     /// The conversation of the thread; Slack documents no address of a thread that can be built without asking it.

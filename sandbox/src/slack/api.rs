@@ -224,7 +224,7 @@ fn update(state: &mut World, body: &Value, rates: bool) -> Response {
     message.text = body["text"].as_str().unwrap_or_default().into();
     message.blocks = body["blocks"].as_array().cloned().unwrap_or_default();
     message.edits += 1;
-    message.body = body.clone();
+    message.changed_by(body);
     ok(json!({ "channel": channel, "ts": ts, "text": message.text, "message": { "text": message.text } }))
 }
 

@@ -131,11 +131,17 @@ pub struct Posted {
     pub edits: usize,
     /// Whether it is a stream that has not ended.
     pub streaming: bool,
-    /// The call that it came from, or that changed it last.
+    /// What it was posted with, and each change put in its place.
     pub body: Value,
 }
 
 impl Posted {
+    fn changed_by(&mut self, body: &Value) {
+        if let (Value::Object(all), Value::Object(new)) = (&mut self.body, body) {
+            all.extend(new.iter().filter(|(key, _)| *key != "ts").map(|(k, v)| (k.clone(), v.clone())));
+        }
+    }
+
     /// What a person reads.
     pub fn seen(&self) -> String {
         if self.blocks.is_empty() { blocks::unescape(&self.text) } else { blocks::seen(&self.blocks) }

@@ -148,7 +148,7 @@ pub(super) fn append(state: &mut World, body: &Value, rates: bool) -> Response {
         Ok(message) => {
             message.text.push_str(body["markdown_text"].as_str().unwrap_or_default());
             message.edits += 1;
-            message.body = body.clone();
+            message.changed_by(body);
             ok(json!({ "channel": message.channel, "ts": message.ts }))
         }
         Err(error) => refused(error),
@@ -162,7 +162,7 @@ pub(super) fn stop(state: &mut World, body: &Value, rates: bool) -> Response {
     match growing(state, body) {
         Ok(message) => {
             message.streaming = false;
-            message.body = body.clone();
+            message.changed_by(body);
             message.text.push_str(body["markdown_text"].as_str().unwrap_or_default());
             ok(json!({ "channel": message.channel, "ts": message.ts }))
         }

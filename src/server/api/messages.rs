@@ -138,7 +138,8 @@ pub(super) async fn send(
     let before = api.parts.store.last_revision(&key).await?;
     let name = name.map_or_else(|| uuid::Uuid::new_v4().to_string(), |n| n.0.0);
     let served = api.happen(&caller, &thread.key, &format!("message-{name}"), what).await?;
-    let shown = api.parts.store.posts_after(&key, before, MOST).await?.into_iter().map(|p: Post| p.body).collect();
+    let shown = api.parts.store.posts_after(&key, before, MOST).await?.into_iter();
+    let shown = shown.filter(|p| p.author.is_none()).map(|p: Post| p.body).collect();
     let (code, status) = if served { (StatusCode::OK, "answered") } else { (StatusCode::ACCEPTED, "working") };
     Ok((code, Json(Reply { status, messages: shown })))
 }

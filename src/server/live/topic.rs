@@ -3,6 +3,7 @@
 use super::listeners::Listener;
 use super::{Holder, Live, Ticket};
 use crate::server::api::{Problem, Scope};
+use crate::server::web::told;
 use crate::sheet::SheetId;
 use crate::store::{Job, Post};
 use crate::watch::Held;
@@ -164,8 +165,12 @@ impl Live {
         }
         joined.keep();
         let mut state = vec![json!({ "type": "subscribed", "topic": name, "eventId": now })];
-        let message = |p: Post| json!({ "type": "message", "topic": name, "eventId": p.revision, "message": p.body });
-        state.extend(missed.into_iter().map(message));
+        let frame = |p: Post| {
+            let mut frame = told(p.author.as_deref(), p.revision, &p.body);
+            frame["topic"] = json!(name);
+            frame
+        };
+        state.extend(missed.into_iter().map(frame));
         Ok((topic, Wanted { name: name.to_owned(), known: Some(now), _held: None }, state))
     }
 }

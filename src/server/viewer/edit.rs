@@ -132,7 +132,7 @@ pub(super) async fn undo(State(viewer): State<Arc<Viewer>>, visit: Visit, Body(u
     let (key, what) = (thread.storage_key(), What::Press { action: format!("undo:{}", undone.change), message: None });
     let before = store.last_revision(&key).await?;
     viewer.api.happen(&caller, &thread, &format!("undo-{}", uuid::Uuid::new_v4()), what).await?;
-    let said = store.posts_after(&key, before, 10).await?.pop().map(|p| p.body["text"].clone());
+    let said = store.posts_after(&key, before, 10).await?.into_iter().rfind(|p| p.author.is_none()).map(|p| p.body["text"].clone());
     Ok(Json(json!({ "said": said })))
 }
 

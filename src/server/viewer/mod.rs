@@ -68,7 +68,7 @@ pub(super) fn router(api: Arc<Api>, links: Links, chats: Chats) -> Router {
         .route("/sheet/{id}/columns.css", get(page::columns))
         .route("/sheet/{id}/data", get(data::read))
         .route("/sheet/{id}/work", get(work::read))
-        .route("/sheet/{id}/said", get(work::reread))
+        .route("/sheet/{id}/said", get(work::said))
         .route("/sheet/{id}/cell", post(edit::cell))
         .route("/sheet/{id}/row", post(edit::add))
         .route("/sheet/{id}/row/delete", post(edit::delete))

@@ -2,7 +2,7 @@
 
 use super::cells::{Shown, kind, ordered, shown, width};
 use super::visit::{Visit, refused, shown as answer};
-use super::work::{Said, Work};
+use super::work::Work;
 use super::{Viewer, visit};
 use crate::server::api::Result;
 use crate::sheet::{Snapshot, SnapshotRow};
@@ -33,7 +33,6 @@ struct Page<'a> {
     columns: Vec<Head<'a>>,
     rows: Vec<Row>,
     work: Work,
-    said: Said,
     thread: Option<Url>,
     until: String,
     read_at: String,
@@ -108,7 +107,6 @@ async fn sheet_page(viewer: &Viewer, visit: &Visit) -> Result<Response> {
         columns: heads(&snapshot, &columns),
         rows: snapshot.rows.iter().take(FIRST_ROWS).map(|r| row(&snapshot, r, &columns)).collect(),
         work: viewer.work(visit, &snapshot).await?,
-        said: viewer.said(visit, &snapshot).await?,
         thread,
         until: Timestamp::from_millisecond(link.until_ms).map(hour).unwrap_or_default(),
         read_at: hour(snapshot.read_at),
@@ -123,7 +121,8 @@ pub(super) async fn columns(State(viewer): State<Arc<Viewer>>, visit: Visit) -> 
         Err(problem) => return refused(false, problem),
     };
     let widths: Vec<String> = visible(&snapshot).iter().map(|at| format!("{}px", width(&snapshot.columns[*at]))).collect();
-    let style = format!(":root {{ --columns: {}; --rows: {}; }}\n", widths.join(" "), snapshot.rows.len());
+    let (first, others) = widths.split_first().map(|(first, others)| (first.as_str(), others.join(" "))).unwrap_or_default();
+    let style = format!(":root {{ --first: {first}; --columns: {others}; --rows: {}; }}\n", snapshot.rows.len());
     ([(header::CONTENT_TYPE, "text/css; charset=utf-8")], style).into_response()
 }
 

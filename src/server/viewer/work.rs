@@ -1,26 +1,26 @@
 //! What is going on in the session: proposals that wait, jobs that run, what was said.
 
-use super::visit::{Visit, refused, shown};
-use super::{Viewer, visit};
+use super::Viewer;
+use super::visit::{Visit, refused, shown, wants_html};
 use crate::bot::{capital, in_words};
 use crate::changes::{CellEdit, Plan};
 use crate::jobs;
 use crate::server::api::Result;
+use crate::server::web::told;
 use crate::sheet::{Cell, Snapshot};
-use crate::store::{Job, MessageRecord, Proposal, ProposalState};
+use crate::store::{Job, Proposal, ProposalState};
 use askama::Template;
+use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
-use chat::{LinkPolicy, Markdown, Node};
+use chat::Markdown;
+use serde_json::Value;
 use std::sync::Arc;
-use url::Url;
 
 /// Lines of a difference that are shown; the rest is counted.
 const SHOWN_LINES: usize = 200;
 const SHOWN_MESSAGES: i64 = 50;
-/// Who answers.
-const BOT: &str = "ChatSheet";
 const SHOWN_JOBS: i64 = 20;
 
 /// Proposals and jobs, as they stand above the sheet.
@@ -63,44 +63,27 @@ struct Running {
     cancel: bool,
 }
 
-/// What was said, oldest first.
-#[derive(Template)]
-#[template(path = "said.html")]
-pub(super) struct Said {
-    messages: Vec<Message>,
-}
-
-/// Something that was said.
-struct Message {
-    who: String,
-    kind: &'static str,
-    words: Vec<Node>,
-}
-
 /// The part of the page that tells what is going on.
 pub(super) async fn read(State(viewer): State<Arc<Viewer>>, visit: Visit, headers: HeaderMap) -> Response {
     let work = async {
         let snapshot = viewer.sheet(&visit.link).await?;
         viewer.work(&visit, &snapshot).await
     };
-    part(&headers, work.await)
-}
-
-/// The conversation, for a page that may have missed some of it.
-pub(super) async fn reread(State(viewer): State<Arc<Viewer>>, visit: Visit, headers: HeaderMap) -> Response {
-    let said = async {
-        let snapshot = viewer.sheet(&visit.link).await?;
-        viewer.said(&visit, &snapshot).await
-    };
-    part(&headers, said.await)
-}
-
-/// A part of the page, or why there is none.
-fn part(headers: &HeaderMap, part: Result<impl Template>) -> Response {
-    match part {
-        Ok(part) => shown(StatusCode::OK, &part),
-        Err(problem) => refused(visit::wants_html(headers), problem),
+    match work.await {
+        Ok(work) => shown(StatusCode::OK, &work),
+        Err(problem) => refused(wants_html(&headers), problem),
     }
+}
+
+/// What was said in the thread last, by people and the bot; only the person whose link it is may read it.
+pub(super) async fn said(State(viewer): State<Arc<Viewer>>, visit: Visit) -> Result<Json<Value>> {
+    visit.caller()?;
+    let store = &viewer.api.parts.store;
+    let posts = match store.thread_of_session(&visit.link.session).await? {
+        Some(thread) => store.last_posts(&thread.key.storage_key(), SHOWN_MESSAGES).await?,
+        None => Vec::new(),
+    };
+    Ok(Json(posts.iter().map(|p| told(p.author.as_deref(), p.revision, &p.body)["message"].take()).collect()))
 }
 
 impl Viewer {
@@ -127,30 +110,6 @@ impl Viewer {
         work.jobs = all.iter().filter(|j| !j.status.ended() && j.sheet == link.sheet).map(running).collect();
         Ok(work)
     }
-
-    /// What was said in the session; only the person whose link it is may read it.
-    pub(super) async fn said(&self, visit: &Visit, snapshot: &Snapshot) -> Result<Said> {
-        if visit.link.person.is_none() {
-            return Ok(Said { messages: Vec::new() });
-        }
-        let messages = self.api.parts.store.recent_messages(&visit.link.session, SHOWN_MESSAGES, 0).await?;
-        // Links to the sheet and those that stand in it, as in the thread.
-        let host = Url::parse(&snapshot.permalink).ok().and_then(|u| u.host_str().map(str::to_owned));
-        let policy = LinkPolicy { exact: snapshot.links.clone(), hosts: host.into_iter().collect() };
-        Ok(Said { messages: messages.iter().filter_map(|m| message(m, &policy)).collect() })
-    }
-}
-
-fn message(message: &MessageRecord, policy: &LinkPolicy) -> Option<Message> {
-    let (who, kind) = match message.role.as_str() {
-        "user" => (message.metadata["author"].as_str().unwrap_or("Question"), "question"),
-        "assistant" | "error" => (BOT, "answer"),
-        _ => return None,
-    };
-    // Lines in brackets are notes for the model.
-    let words: Vec<&str> = message.content.lines().filter(|l| !(l.starts_with('[') && l.ends_with(']'))).collect();
-    let words = Markdown::untrusted(&words.join("\n"), policy).nodes;
-    (!words.is_empty()).then(|| Message { who: who.to_owned(), kind, words })
 }
 
 impl Waiting {

@@ -5,6 +5,13 @@ use async_trait::async_trait;
 use sandbox::slack;
 use serde_json::Value;
 
+/// Without what depends on whether an answer was posted at once or grew.
+fn steady(mut body: Value) -> Value {
+    let same = ["channel", "thread_ts", "text", "blocks", "parse", "link_names"];
+    body.as_object_mut().unwrap().retain(|field, _| same.contains(&field.as_str()));
+    body
+}
+
 /// A thread of a channel.
 pub(super) struct InSlack {
     far: slack::Slack,
@@ -46,7 +53,7 @@ impl Side for InSlack {
     }
 
     fn wire(&self) -> Vec<Value> {
-        self.messages().filter(|m| m.only_for.is_none()).map(|m| m.body).collect()
+        self.messages().filter(|m| m.only_for.is_none()).map(|m| steady(m.body)).collect()
     }
 
     fn aside(&self, who: Person) -> Vec<String> {

@@ -5,7 +5,10 @@ import { textOf } from './sheet.js';
 
 const SPARE = 6;
 const NUMBER = 60;
-const HEIGHT = { false: 32, true: 76 };
+/** Where there is little room, and the part of it that the first column takes at most; as page.css says. */
+const PHONE = matchMedia('(max-width: 640px)');
+const FIRST = 0.45;
+const HEIGHT = { false: 32, true: 82 };
 
 export class Grid {
   /** `on` has what the page does: edit(cell, column, row, typed), details(row), widen(column, width), sorted(). */
@@ -52,7 +55,9 @@ export class Grid {
   }
 
   widths() {
-    this.root.style.setProperty('--columns', this.columns.map((column) => `${column.width}px`).join(' '));
+    const [first, ...others] = this.columns.map((column) => `${column.width}px`);
+    this.root.style.setProperty('--first', first);
+    this.root.style.setProperty('--columns', others.join(' ') || '0px');
     this.refresh(false);
   }
 
@@ -65,10 +70,16 @@ export class Grid {
     return cell;
   }
 
+  /** How wide a column is shown: where there is little room the first one, which stays in sight, leaves some to the others. */
+  wide(index) {
+    const { width } = this.columns[index];
+    return index === 0 && PHONE.matches ? Math.min(width, innerWidth * FIRST) : width;
+  }
+
   /** Where a column begins and ends, beside the number of the row. */
   edges(index) {
-    const left = this.columns.slice(0, index).reduce((sum, column) => sum + column.width, NUMBER);
-    return [left, left + this.columns[index].width];
+    const left = this.columns.slice(0, index).reduce((sum, _, i) => sum + this.wide(i), NUMBER);
+    return [left, left + this.wide(index)];
   }
 
   /** Columns out of sight are neither laid out nor painted; the first one always is in sight. */
@@ -76,9 +87,10 @@ export class Grid {
     const { root, columns } = this;
     const [start, end] = [root.scrollLeft, root.scrollLeft + root.clientWidth];
     let [left, from, to] = [NUMBER, columns.length, 0];
-    columns.forEach((column, i) => {
-      if (i > 0 && left + column.width >= start && left <= end) [from, to] = [Math.min(from, i), i];
-      left += column.width;
+    columns.forEach((_, i) => {
+      const width = this.wide(i);
+      if (i > 0 && left + width >= start && left <= end) [from, to] = [Math.min(from, i), i];
+      left += width;
     });
     if (from === this.from && to === this.to) return;
     Object.assign(this, { from, to, stale: true });
@@ -229,7 +241,7 @@ export class Grid {
     else if (this.at >= 0) root.scrollTop = Math.max(top + height - room, Math.min(root.scrollTop, top));
     if (this.column > 1) {
       const [[left, right], [, frozen]] = [this.edges(this.column - 1), this.edges(0)];
-      const start = matchMedia('(max-width: 640px)').matches ? NUMBER : frozen;
+      const start = PHONE.matches ? frozen - NUMBER : frozen;
       root.scrollLeft = Math.max(right - root.clientWidth, Math.min(root.scrollLeft, left - start));
     }
     this.paint();

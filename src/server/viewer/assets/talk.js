@@ -125,12 +125,8 @@ export class Talk {
   async recall() {
     const answer = await fetch(`${this.base}/said`).catch(() => null);
     if (!answer?.ok) return;
-    const text = await answer.text();
-    // What is not remembered, or not yet, stays: jobs, tables, questions that are being answered.
-    const shown = this.said.querySelectorAll('[data-post]');
-    this.said.innerHTML = text;
-    const words = this.said.textContent;
-    this.said.append(...[...shown].filter((message) => !words.includes(message.querySelector('p')?.textContent ?? '')));
-    this.said.scrollTop = this.said.scrollHeight;
+    const messages = await answer.json();
+    this.said.replaceChildren();
+    messages.forEach((message) => this.show(message));
   }
 }
