@@ -153,8 +153,9 @@ impl Bot {
                 self.answer(event, Message::text("The job stops. Its message says what was done.")).await
             }
             Command::RetryJob(id) => {
-                let job = self.parts.jobs.retry(&id, &Asker::from(&event.incoming)).await?;
-                self.answer(event, words::job_queued(&job)).await
+                let (person, jobs) = (Asker::from(&event.incoming), &self.parts.jobs);
+                let waits_for = jobs.waits_for(&person).await?;
+                self.answer(event, words::job_queued(&jobs.retry(&id, &person).await?, waits_for)).await
             }
             Command::Use(name) => self.use_sheet(event, &name).await,
             Command::Stop => self.stop(event, &thread).await,
@@ -299,7 +300,9 @@ impl Bot {
                 turn.token.cancel();
             }
         }
-        self.answer(event, Message::text(&words::stopped(running, dropped))).await
+        let jobs = self.parts.jobs.list(thread, None, 10).await?;
+        let job = jobs.iter().find(|j| !j.status.ended()).map(|j| crate::jobs::short(&j.id));
+        self.answer(event, Message::text(&words::stopped(running, dropped, job.as_deref()))).await
     }
 
     /// Takes the last change of the thread back; a slash command in a channel the person's last one there.

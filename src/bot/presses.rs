@@ -5,7 +5,7 @@ use super::live_reply::LiveReply;
 use super::{Bot, preview, words};
 use crate::changes::{Outcome, Plan, Stop};
 use crate::error::{Result, told};
-use crate::jobs::{Jobs, LARGE};
+use crate::jobs::{Jobs, LARGE, WaitsFor};
 use crate::smartsheet::Identity;
 use crate::store::{Asker, Change, Event, Job, NewMessage, Place, Proposal, ProposalState, Role};
 use chat::{Chat, ChatError, Incoming, Message, MessageRef, What};
@@ -29,8 +29,18 @@ impl Bot {
             "adjust" => self.ask_to_adjust(event, id).await,
             "share" => self.share(event, id).await,
             "jobcancel" => self.parts.jobs.cancel(id, &Asker::from(&event.incoming)).await,
-            "jobundo" => self.parts.jobs.undo(id, &Asker::from(&event.incoming)).await.map(drop),
-            "jobretry" => self.parts.jobs.retry(id, &Asker::from(&event.incoming)).await.map(drop),
+            "jobstatus" => {
+                let (person, thread) = (Asker::from(&event.incoming), event.incoming.thread.storage_key());
+                let job = self.parts.jobs.look(&thread, id, &person).await?;
+                self.answer(event, words::job_status(&job, self.parts.clock.now_ms())).await
+            }
+            "jobundo" | "jobretry" => {
+                let (person, jobs) = (Asker::from(&event.incoming), &self.parts.jobs);
+                let waits_for = jobs.waits_for(&person).await?;
+                let job = if verb == "jobundo" { jobs.undo(id, &person).await? } else { jobs.retry(id, &person).await? };
+                // One that begins at once has a message of its own.
+                if waits_for == WaitsFor::Nothing { Ok(()) } else { self.answer(event, words::job_queued(&job, waits_for)).await }
+            }
             _ => Err(told(words::unknown_button())),
         }
     }
@@ -168,8 +178,9 @@ impl Bot {
             return Err(told(words::only_the_asker_undoes()));
         }
         if let Some(job) = &change.job_id {
-            let undo = self.parts.jobs.undo(job, &Asker::from(&event.incoming)).await?;
-            return self.answer(event, words::job_queued(&undo)).await;
+            let (person, jobs) = (Asker::from(&event.incoming), &self.parts.jobs);
+            let waits_for = jobs.waits_for(&person).await?;
+            return self.answer(event, words::job_queued(&jobs.undo(job, &person).await?, waits_for)).await;
         }
         let undo = self.parts.changes.begin_undo(uuid_of(event), &change, &event.incoming.sender.id).await?;
         let plan = Plan::read(&undo.plan)?;

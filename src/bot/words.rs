@@ -2,15 +2,17 @@
 
 mod accounts;
 mod forms;
+mod jobs;
 mod places;
 
 pub use accounts::connected as account_connected;
 pub(super) use accounts::{connect, connect_first, disconnected, no_accounts};
 pub(super) use forms::*;
+pub(super) use jobs::*;
 pub(super) use places::*;
 
 use crate::changes::Plan;
-use crate::jobs::{WaitsFor, in_a_line, in_detail, short};
+use crate::jobs::in_a_line;
 use crate::sheet::{SheetId, Snapshot};
 use crate::smartsheet::SheetEntry;
 use crate::store::{Job, Session};
@@ -38,52 +40,6 @@ pub(super) fn one_moment() -> &'static str {
     "⏳ One moment …"
 }
 
-pub(super) fn starting(plan: &Plan, waits_for: WaitsFor) -> Message {
-    let when = match waits_for {
-        WaitsFor::Nothing => "It begins at once.".to_owned(),
-        WaitsFor::OwnJobs(n) => {
-            format!(
-                "{} of yours {} running already; it begins when one of them has ended.",
-                count(n, "job"),
-                if n == 1 { "is" } else { "are" }
-            )
-        }
-        WaitsFor::OtherJobs(n) => format!(
-            "{} running at the moment; it begins when one of them has ended.",
-            if n == 1 { "1 job is".into() } else { format!("{n} jobs are") }
-        ),
-    };
-    Message::text(&format!("⏳ Queued: {}. {when} `jobs` tells how far it is.", what(plan)))
-}
-
-pub(super) fn jobs(jobs: &[Job]) -> Message {
-    if jobs.is_empty() {
-        return Message::text("There are no jobs in this thread, and none of yours elsewhere.");
-    }
-    let lines: String = jobs.iter().map(|j| format!("- {}\n", in_a_line(j))).collect();
-    Message::new(vec![
-        md(&format!("**Jobs**, newest first\n{lines}")),
-        note("`status <job>` says more about one, `cancel <job>` stops it, `retry <job>` does again what failed."),
-    ])
-}
-
-/// What a large change takes; a request writes 500 rows in one to three seconds.
-pub(super) fn in_the_background(requests: usize) -> String {
-    let time = chat::text::duration(Duration::from_secs(2 * requests as u64));
-    format!(
-        "Runs in the background with about {} to Smartsheet, no model calls · about {time}. One message shows how far it is.",
-        count(requests, "request")
-    )
-}
-
-pub(super) fn job_status(job: &Job, now_ms: i64) -> Message {
-    Message::text(&in_detail(job, now_ms))
-}
-
-pub(super) fn job_queued(job: &Job) -> Message {
-    Message::text(&format!("⏳ Queued as job `{}`.", short(&job.id)))
-}
-
 pub(super) fn queued() -> &'static str {
     "⏳ Noted. I answer this as soon as the question above is done."
 }
@@ -102,11 +58,12 @@ pub(super) fn turn_stopped() -> &'static str {
     "⏹ Stopped. Nothing was changed."
 }
 
-pub(super) fn stopped(running: bool, dropped: u64) -> String {
-    match (running, dropped) {
-        (false, 0) => "There is nothing to stop: I am not working on anything in this thread.".into(),
-        (true, 0) => "⏹ Stopping. A change that was confirmed already is finished; use undo to take it back.".into(),
-        (_, n) => format!("⏹ Stopping, and dropping {} that waited.", count(n as usize, "message")),
+pub(super) fn stopped(running: bool, dropped: u64, job: Option<&str>) -> String {
+    match (running, dropped, job) {
+        (false, 0, Some(job)) => format!("I am not answering anything here. Job `{job}` goes on; `cancel {job}` stops it."),
+        (false, 0, None) => "There is nothing to stop: I am not working on anything in this thread.".into(),
+        (true, 0, _) => "⏹ Stopping. A change that was confirmed already is finished; use undo to take it back.".into(),
+        (_, n, _) => format!("⏹ Stopping, and dropping {} that waited.", count(n as usize, "message")),
     }
 }
 

@@ -4,6 +4,7 @@
 use super::Changes;
 use super::apply_rows::Seen;
 use super::plan::Plan;
+use super::undo::{ENTRY_TAKEN_BACK, reversed};
 use crate::error::{Result, Trouble};
 use crate::sheet::{Snapshot, smartsheet_trouble};
 use crate::smartsheet::{Error, Identity, LONGEST_WAIT};
@@ -170,7 +171,22 @@ impl<'a> Run<'a> {
     async fn close(&self, rows: &[ChangeRow]) -> Result<()> {
         let nothing = rows.iter().all(|r| !matches!(r.state, RowState::Done | RowState::Sent));
         let now_ms = self.changes.clock.now_ms();
+        let left = |r: &ChangeRow| r.state == RowState::Failed || r.reason.as_deref() == Some(CANCELLED);
+        if let Some(original) = self.change.undo_of.as_ref().filter(|_| !nothing && rows.iter().any(left)) {
+            return self.close_half_way(original, rows, now_ms).await;
+        }
         if self.changes.store.finish_change(&self.change.id, self.fence, nothing, now_ms).await? { Ok(()) } else { Err(taken_over()) }
+    }
+
+    /// Closes an undo that did not come to its end: what it took back counts, and the rest can be taken back later.
+    async fn close_half_way(&self, original: &str, rows: &[ChangeRow], now_ms: i64) -> Result<()> {
+        let store = &self.changes.store;
+        let change = store.change(original).await?.ok_or_else(|| anyhow::anyhow!("the change that was to be taken back is gone"))?;
+        let entries = reversed(&Plan::read(&change.plan)?, &store.change_rows(original).await?);
+        let back = entries.iter().zip(rows).filter(|(_, row)| row.state == RowState::Done).map(|(seq, _)| *seq);
+        let back: Vec<i64> = back.collect();
+        let closed = store.finish_undo_half_way(&self.change.id, self.fence, original, &back, ENTRY_TAKEN_BACK, now_ms).await?;
+        if closed { Ok(()) } else { Err(taken_over()) }
     }
 
     /// The sheet as it is now.

@@ -9,18 +9,23 @@ use serde_json::Value;
 
 /// Why there is nothing to take back.
 pub const TAKEN_BACK: &str = "That change was taken back already.";
+/// Why an entry of a change is not taken back again: it was, by an undo that did not come to its end.
+pub const ENTRY_TAKEN_BACK: &str = "it was taken back";
 /// See [`TAKEN_BACK`].
 pub const NOTHING_WRITTEN: &str = "Nothing of that change was written, so there is nothing to take back.";
 
 impl Changes {
-    /// Begins to take a change back; the returned change is then applied like any other. After a
-    /// crash the same call, with the same id, brings the same change back.
+    /// Begins to take a change back, or what an undo before has left of it; the returned change is then applied like any other.
+    /// After a crash the same call, with the same id, brings the same change back.
     ///
     /// # Errors
     /// A sentence when it is too late or there is nothing to take back.
     pub async fn begin_undo(&self, id: String, change: &Change, asker: &str) -> Result<Change> {
-        if let Some(begun) = self.store.undo_of(&change.id).await? {
-            return if begun.id == id { Ok(begun) } else { Err(told(TAKEN_BACK)) };
+        if let Some(begun) = self.store.change(&id).await? {
+            return Ok(begun);
+        }
+        if self.store.undo_of(&change.id).await?.is_some() {
+            return Err(told(TAKEN_BACK));
         }
         if change.undo_of.is_some() {
             return Err(told("That was an undo itself. Ask for the change again instead."));
@@ -39,7 +44,8 @@ impl Changes {
         let rows = self.store.change_rows(&change.id).await?;
         let back = reverse(&plan, &rows);
         if back.units() == 0 {
-            return Err(told(NOTHING_WRITTEN));
+            let before = rows.iter().any(|r| r.reason.as_deref() == Some(ENTRY_TAKEN_BACK));
+            return Err(told(if before { TAKEN_BACK } else { NOTHING_WRITTEN }));
         }
         let undo = Change {
             id,
@@ -56,6 +62,13 @@ impl Changes {
         }
         Ok(undo)
     }
+}
+
+/// The entries of a change that the plan which leads back is made of, in its order.
+pub(super) fn reversed(plan: &Plan, rows: &[ChangeRow]) -> Vec<i64> {
+    let done = rows.iter().filter(|r| matches!(r.state, RowState::Done | RowState::Sent));
+    let by_what_was_made = !matches!(plan, Plan::Update { .. } | Plan::Delete { .. });
+    done.filter(|r| !by_what_was_made || r.made.as_ref().is_some_and(|m| m.as_i64().is_some())).map(|r| r.seq).collect()
 }
 
 /// The plan that leads back, for what was written.

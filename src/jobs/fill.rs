@@ -7,7 +7,8 @@ use super::runner::{Ended, Running};
 use super::{Jobs, Kind, Parameters};
 use crate::changes::propose::new_column;
 use crate::changes::{COLUMN_GONE, CellEdit, Plan, RowEdit, SAME_VALUE, Seen, Stop};
-use crate::error::{Result, Trouble, told};
+use crate::error::{Result, Trouble, UserError, told};
+use crate::llm::Error as ModelError;
 use crate::sheet::Snapshot;
 use crate::smartsheet::{Identity, ROWS_PER_CALL};
 use crate::store::{Change, ChangeRow, JobRow, JobRowState, RowState};
@@ -21,6 +22,12 @@ use tokio_util::sync::CancellationToken;
 
 /// Answers that are kept in one commit.
 const KEPT_TOGETHER: usize = 64;
+/// A row that the model does not answer so often, though it answers others, fails alone.
+const ROW_TRIES: usize = 2;
+/// Rows that are asked for before it comes again.
+const ASKED_BETWEEN: usize = 16;
+/// When so many rows in a row get no answer, it is the model.
+const SILENT_ROWS: usize = 2;
 /// Calls begin so far apart, so that they do not all come and go at the same moment from then on.
 const APART: Duration = Duration::from_millis(5);
 /// How long calls that are under way get when a person cancels the job: they are paid for.
@@ -55,6 +62,8 @@ type CameIn = (usize, Asked, oneshot::Sender<()>);
 struct Calls {
     answers: mpsc::Receiver<CameIn>,
     tasks: JoinSet<()>,
+    /// Rows that were not asked for yet.
+    queue: Arc<Mutex<VecDeque<(usize, i64)>>>,
 }
 
 impl Running<'_> {
@@ -146,13 +155,27 @@ impl Running<'_> {
                 }
             });
         }
-        Calls { answers, tasks }
+        Calls { answers, tasks, queue }
+    }
+
+    /// Why the model does not answer now, in words for the thread.
+    fn no_answer(&self, error: &ModelError) -> Trouble {
+        tracing::warn!(%error, job = %self.job.id, "the model does not answer");
+        let words = match error {
+            ModelError::RateLimited(wait) => {
+                *self.wait.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(*wait);
+                "The model's limit is used up."
+            }
+            _ => "The model does not answer, although it was asked again and again.",
+        };
+        Trouble::Later(UserError(words.into()))
     }
 
     /// Keeps what the model answers as it comes in, several answers in one commit.
     async fn keep_answers(&self, mut calls: Calls, desk: &Desk) -> Result<()> {
         let mut came_in = Vec::new();
         let mut ended = Ok(());
+        let (mut answered, mut silent, mut tried) = (0usize, 0usize, HashMap::<usize, usize>::new());
         let last_calls = async {
             tokio::select! {
                 () = self.stop.cancel.cancelled() => {}
@@ -172,11 +195,29 @@ impl Running<'_> {
             let (mut rows, mut waiting) = (Vec::with_capacity(n), Vec::with_capacity(n));
             for (i, asked, kept) in came_in.drain(..) {
                 let mut row = desk.board().rows()[i].clone();
+                if matches!(asked, Asked::Later(_)) {
+                    *tried.entry(i).or_default() += 1;
+                    silent += 1;
+                } else {
+                    (answered, silent) = (answered + 1, 0);
+                }
                 match asked {
                     Asked::Answered { kept, .. } => (row.state, row.answer) = (JobRowState::Answered, Some(serde_json::to_value(kept)?)),
                     Asked::Unusable(why) => (row.state, row.reason) = (JobRowState::Failed, Some(why)),
+                    // Others are answered, so it is this row: it comes once more, behind some of them, and then fails alone.
+                    Asked::Later(ModelError::Unavailable(_)) if answered > 0 && silent <= SILENT_ROWS => {
+                        if tried.get(&i).is_some_and(|n| *n < ROW_TRIES) {
+                            let mut queue = calls.queue.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+                            let behind = queue.len().min(ASKED_BETWEEN);
+                            queue.insert(behind, (i, row.row_id));
+                            drop(queue);
+                            let _ = kept.send(());
+                            continue;
+                        }
+                        (row.state, row.reason) = (JobRowState::Failed, Some("the model did not answer for this row".into()));
+                    }
                     Asked::Later(error) => {
-                        ended = Err(Trouble::Logged(anyhow::Error::from(error).context("the model does not answer")));
+                        ended = Err(self.no_answer(&error));
                         desk.enough.cancel();
                         continue;
                     }

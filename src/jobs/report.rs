@@ -1,6 +1,6 @@
 //! The one message of a job: a bar that moves, then what came of it.
 
-use super::runner::Ended;
+use super::runner::{Ended, undone};
 use super::{Jobs, Kind, Parameters, UNDO, short};
 use crate::events::{Event, View};
 use crate::smartsheet::{Hold, Identity};
@@ -69,13 +69,15 @@ impl Shown {
         self.jobs.parts.chats.iter().find(|(p, _)| p.to_string() == platform).map(|(_, c)| c)
     }
 
-    async fn show(&mut self, message: &Message, at_last: bool) {
-        let Some(chat) = self.chat().cloned() else { return };
+    /// Shows a state; `false` when the same may work later.
+    async fn show(&mut self, message: &Message, at_last: bool) -> bool {
+        let Some(chat) = self.chat().cloned() else { return true };
         let before = self.job.message.clone();
         let shown = match &before {
             Some(at) if !at_last => chat.edit(at, message).await,
             _ => chat::insist(chat.as_ref(), &self.job.anchor, &mut self.job.message, message).await,
         };
+        let settled = shown.as_ref().map_or_else(for_good, |()| true);
         match shown {
             // It was deleted: the next state is posted anew.
             Err(chat::ChatError::Gone(_)) => self.job.message = None,
@@ -87,6 +89,7 @@ impl Shown {
         {
             tracing::warn!(%error, job = %self.job.id, "the place of a job's message could not be remembered");
         }
+        settled
     }
 
     /// Since the job began, by whoever carried it out.
@@ -114,10 +117,12 @@ impl Shown {
         Message::new(blocks).partial()
     }
 
-    /// Shows what came of the job.
-    pub async fn end(&mut self, status: JobStatus, error: Option<&str>, ended: &Ended) {
+    /// Shows what came of the job; `false` when that has to be said later.
+    pub async fn end(&mut self, status: JobStatus, error: Option<&str>, ended: &Ended) -> bool {
         let message = self.ended(status, error, ended);
-        self.show(&message, true).await;
+        if !self.show(&message, true).await {
+            return false;
+        }
         let problems = &ended.problems;
         if let (true, Some(chat)) = (problems.len() > NAMED, self.chat()) {
             // A spreadsheet would carry out what begins like a formula.
@@ -128,13 +133,16 @@ impl Shown {
             let file = File { name, media_type: "text/csv".into(), bytes: format!("Row,Reason\n{lines}").into_bytes() };
             if let Err(error) = chat.upload(&self.job.anchor, &file).await {
                 tracing::warn!(%error, job = %self.job.id, "the list of rows that were not written could not be shared");
+                return for_good(&error);
             }
         }
+        true
     }
 
     fn ended(&self, status: JobStatus, error: Option<&str>, ended: &Ended) -> Message {
         let Ended { done, open, failed, problems, .. } = ended;
-        let written = format!("{done} of {} rows were written.", ended.total());
+        let verb = if self.job.kind == UNDO { "taken back" } else { "written" };
+        let written = format!("{done} of {} rows were {verb}.", ended.total());
         let again = if status == JobStatus::Cancelled { "Do the rest" } else { "Retry failed" };
         let rest = match ended.kept {
             0 => String::new(),
@@ -145,6 +153,9 @@ impl Shown {
             JobStatus::Failed => {
                 let why = escape(error.unwrap_or_default());
                 format!("⚠️ Not finished: {} in {}. {why} {written}{rest}", escape(&what(&self.job)), self.sheet)
+            }
+            _ if self.job.kind == UNDO && *done == 0 => {
+                format!("⚠️ Nothing was taken back: {} in {}.", escape(&what(&self.job)), self.sheet)
             }
             _ if self.job.kind == UNDO => {
                 let words = what(&self.job);
@@ -171,12 +182,21 @@ impl Shown {
         if failed + open > 0 && self.job.kind != UNDO {
             buttons.push(button(again, "jobretry"));
         }
+        if failed + open > 0 && self.job.kind == UNDO {
+            let action = format!("jobundo:{}", undone(&self.job));
+            buttons.push(Button { label: "Take back the rest".into(), action, style: ButtonStyle::Plain });
+        }
         if !buttons.is_empty() {
             blocks.push(Block::Buttons(buttons));
         }
         blocks.push(Block::Note(Markdown::ours(&format!("Job {} · {}", short(&self.job.id), chat::text::duration(self.since_it_began())))));
         Message::new(blocks)
     }
+}
+
+/// Whether what a platform says will not be otherwise later.
+fn for_good(error: &chat::ChatError) -> bool {
+    !matches!(error, chat::ChatError::RateLimited(_) | chat::ChatError::Unreachable(_))
 }
 
 /// What a job does, in a few words.

@@ -10,7 +10,7 @@ use crate::smartsheet::Hold;
 use crate::store::{Change, HEARTBEAT, Job, JobRow, JobStatus, LEASE};
 use serde_json::{Value, json};
 use std::convert::Infallible;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -32,6 +32,11 @@ const NOTED_EVERY: Duration = Duration::from_secs(1);
 const MAX_ATTEMPTS: i64 = 8;
 /// The longest wait before a job that met trouble is taken up again.
 const LONGEST_WAIT_MS: i64 = 60_000;
+/// How often it is looked whether another process was asked to stop a job of ours.
+const WATCHED_EVERY: Duration = Duration::from_secs(1);
+/// When what came of a job and could not be said is said again, and for how long that is tried.
+const SAID_AGAIN_MS: i64 = 30_000;
+const SAID_AGAIN_FOR_MS: i64 = 24 * 3_600_000;
 
 /// What came of a job.
 #[derive(Default)]
@@ -62,6 +67,8 @@ pub(super) struct Running<'a> {
     pub jobs: &'a Arc<Jobs>,
     pub job: &'a Job,
     pub stop: Stop,
+    /// How long the model wants to be left alone.
+    pub wait: Mutex<Option<Duration>>,
 }
 
 impl Jobs {
@@ -78,6 +85,9 @@ impl Jobs {
                     jobs.wake();
                 });
             }
+            if let Some(job) = self.untold().await {
+                tasks.spawn(Box::pin(self.clone().say_again(job)));
+            }
             tokio::select! {
                 () = self.wake.notified() => {}
                 () = tokio::time::sleep(POLL) => {}
@@ -90,7 +100,7 @@ impl Jobs {
             let left: Vec<(String, i64)> = self.running().drain().map(|(id, hold)| (id, hold.fence)).collect();
             tracing::info!(jobs = left.len(), "jobs that did not reach a good place in time are given back as they stand");
             for (id, fence) in left {
-                if let Err(error) = self.parts.store.release_job(&id, fence, 0).await {
+                if let Err(error) = self.parts.store.release_job(&id, fence, 0, true).await {
                     tracing::warn!(job = %id, %error, "a job could not be given back; its lease runs out by itself");
                 }
             }
@@ -123,6 +133,32 @@ impl Jobs {
         )
     }
 
+    /// The next job that has ended and whose thread does not know yet.
+    async fn untold(&self) -> Option<Job> {
+        let now_ms = self.parts.clock.now_ms();
+        let taken = self.parts.store.take_untold(now_ms, now_ms - SAID_AGAIN_FOR_MS, now_ms + SAID_AGAIN_MS).await;
+        taken.unwrap_or_else(|error| {
+            tracing::error!(%error, "jobs whose end was not told cannot be looked for");
+            None
+        })
+    }
+
+    /// Says in its thread what came of a job, because that could not be said when it ended.
+    async fn say_again(self: Arc<Self>, job: Job) {
+        let ended = self.stand(&job, &Stop::default()).await;
+        let mut shown = report::Shown::new(self.clone(), &job, Hold::until(Instant::now() + LEASE)).await;
+        let told = match ended {
+            Ok(ended) => shown.end(job.status, job.error.as_deref(), &ended).await,
+            Err(error) => {
+                tracing::warn!(job = %job.id, "what came of a job cannot be read: {error}");
+                false
+            }
+        };
+        if told && let Err(error) = self.parts.store.set_told(&job.id).await {
+            tracing::warn!(job = %job.id, %error, "what came of a job is told once more");
+        }
+    }
+
     async fn carry_out(self: Arc<Self>, job: Job, pause: CancellationToken) {
         let lease = Some((job.id.clone(), job.fence));
         let (stop, lost) = (Stop { cancel: CancellationToken::new(), pause, patient: true, lease }, CancellationToken::new());
@@ -136,7 +172,7 @@ impl Jobs {
         let seen = self.parts.events.listen();
         self.tell(&job, JobStatus::Processing, view_of(&job));
         let mut shown = report::Shown::new(self.clone(), &job, hold).await;
-        let running = Running { jobs: &self, job: &job, stop: stop.clone() };
+        let running = Running { jobs: &self, job: &job, stop: stop.clone(), wait: Mutex::default() };
         // Both to their end: an edit that is on its way must not arrive after the last one.
         let done = CancellationToken::new();
         let work = async {
@@ -153,7 +189,8 @@ impl Jobs {
                 return;
             }
         };
-        if let Err(error) = self.end(&job, &stop, ran, &mut shown).await {
+        let wait = running.wait.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+        if let Err(error) = self.end(&job, &stop, ran, wait, &mut shown).await {
             tracing::error!(job = %job.id, %error, "a job could not be ended; it is taken up again");
         }
         self.leave(&job);
@@ -170,7 +207,14 @@ impl Jobs {
     /// Prolongs the lease until aborted; learns of a cancellation by another process.
     async fn hold(self: Arc<Self>, job: Job, cancel: CancellationToken, lost: CancellationToken, hold: Hold) {
         loop {
-            tokio::time::sleep(HEARTBEAT).await;
+            let beat = Instant::now() + HEARTBEAT;
+            while Instant::now() < beat && !cancel.is_cancelled() {
+                tokio::time::sleep(WATCHED_EVERY).await;
+                if self.parts.store.is_cancelled(&job.id).await.unwrap_or(false) {
+                    cancel.cancel();
+                }
+            }
+            tokio::time::sleep_until(beat).await;
             let asked = Instant::now();
             match self.parts.store.prolong_job(&job.id, job.fence, self.parts.clock.now_ms() + LEASE.as_millis() as i64).await {
                 Ok(Some(wanted)) => {
@@ -185,19 +229,32 @@ impl Jobs {
         }
     }
 
-    async fn end(&self, job: &Job, stop: &Stop, ran: Result<Ended>, shown: &mut report::Shown) -> Result<(), sqlx::Error> {
+    async fn end(
+        &self,
+        job: &Job,
+        stop: &Stop,
+        ran: Result<Ended>,
+        wait: Option<Duration>,
+        shown: &mut report::Shown,
+    ) -> Result<(), sqlx::Error> {
         let (store, now_ms) = (&self.parts.store, self.parts.clock.now_ms());
         // It may have got on since it was taken up.
         let attempts = store.job(&job.id).await?.map_or(job.attempts, |j| j.attempts);
         let (status, error, ended) = match ran {
             Ok(ended) if stop.cancel.is_cancelled() && ended.open > 0 => (JobStatus::Cancelled, None, Some(ended)),
             Ok(ended) => (JobStatus::Completed, None, Some(ended)),
-            Err(_) if stop.pause.is_cancelled() => return store.release_job(&job.id, job.fence, 0).await,
+            Err(_) if stop.pause.is_cancelled() => return store.release_job(&job.id, job.fence, 0, true).await,
+            // To wait as long as the model asks for is no try.
+            Err(Trouble::Later(_)) if wait.is_some_and(|w| w > Duration::ZERO) => {
+                let wait_ms = wait.unwrap_or_default().as_millis() as i64;
+                tracing::info!(job = %job.id, wait_ms, "the model's limit is used up; the job goes on after that");
+                return store.release_job(&job.id, job.fence, now_ms + wait_ms, false).await;
+            }
             Err(Trouble::Told(words)) => (JobStatus::Failed, Some(words.0), None),
             Err(error) if attempts < MAX_ATTEMPTS => {
                 let wait_ms = (1_000 << attempts.clamp(0, 10)).min(LONGEST_WAIT_MS);
                 tracing::warn!(job = %job.id, wait_ms, "{error}; the job is taken up again");
-                return store.release_job(&job.id, job.fence, now_ms + wait_ms).await;
+                return store.release_job(&job.id, job.fence, now_ms + wait_ms, true).await;
             }
             Err(Trouble::Later(words)) => (JobStatus::Failed, Some(words.0), None),
             Err(Trouble::Logged(error)) => {
@@ -214,12 +271,14 @@ impl Jobs {
             Some(ended) => ended,
             None => self.stand(job, stop).await.unwrap_or_default(),
         };
-        shown.end(status, error.as_deref(), &ended).await;
+        let told = shown.end(status, error.as_deref(), &ended).await;
         let total = ended.total();
         let view = View { settled: total - ended.open, answered: 0, failed: ended.failed, total };
         store.set_job_progress(&job.id, job.fence, view.settled).await?;
-        if store.finish_job(&job.id, job.fence, status, error.as_deref(), &ended.result, self.parts.clock.now_ms()).await? {
-            let took_ms = self.parts.clock.now_ms() - job.started_at_ms.unwrap_or(now_ms);
+        let now_ms = self.parts.clock.now_ms();
+        let when = (now_ms, (!told).then_some(now_ms + SAID_AGAIN_MS));
+        if store.finish_job(&job.id, job.fence, status, error.as_deref(), &ended.result, when).await? {
+            let took_ms = now_ms - job.started_at_ms.unwrap_or(now_ms);
             metrics::histogram!("chatsheet_job_duration_seconds", "kind" => job.kind.clone(), "status" => status.as_str())
                 .record(took_ms.max(0) as f64 / 1000.0);
             self.tell(job, status, view);
@@ -368,7 +427,7 @@ impl Running<'_> {
 }
 
 /// The job that a job takes back.
-fn undone(job: &Job) -> &str {
+pub(super) fn undone(job: &Job) -> &str {
     job.parameters["job"].as_str().unwrap_or_default()
 }
 

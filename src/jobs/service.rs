@@ -3,7 +3,7 @@
 use super::propose::Prepared;
 use super::runner::{AT_ONCE, PER_PERSON};
 use super::{BULK_UPDATE, Jobs, Kind, Parameters, UNDO, report, short};
-use crate::changes::{self, CANCELLED, Plan, SetRequest};
+use crate::changes::{self, CANCELLED, ENTRY_TAKEN_BACK, Plan, SetRequest};
 use crate::error::{Result, Trouble, told};
 use crate::smartsheet::Identity;
 use crate::store::{Asker, Change, Job, JobRow, JobRowState, JobStatus, Place, RowState};
@@ -175,7 +175,7 @@ impl Jobs {
             ..row
         };
         let rows: Vec<JobRow> = failed.into_iter().enumerate().map(anew).collect();
-        self.follow(&old, &format!("{}|retry", old.id), &old.kind, old.parameters.clone(), &rows).await
+        self.follow(&old, &format!("{}|retry", old.id), false, &old.kind, old.parameters.clone(), &rows).await
     }
 
     /// The entries of a large change that were refused, or not reached before it was cancelled, as a change of its own. What
@@ -189,7 +189,7 @@ impl Jobs {
         if plan.units() == 0 {
             return Err(nothing_failed());
         }
-        let id = self.next_id(&format!("{}|retry", old.id)).await?;
+        let id = self.next_id(&format!("{}|retry", old.id), false).await?;
         let change = Change {
             id: format!("{id}-change"),
             job_id: Some(id.clone()),
@@ -222,12 +222,14 @@ impl Jobs {
             return Err(told("Nothing of that job was written, so there is nothing to take back."));
         }
         let what = format!("taking back: {}", report::what(&old));
-        self.follow(&old, &format!("{}|undo", old.id), UNDO, json!({ "job": old.id, "what": what }), &[]).await
+        let rest = self.parts.store.is_half_taken_back(&old.id, ENTRY_TAKEN_BACK).await?;
+        self.follow(&old, &format!("{}|undo", old.id), rest, UNDO, json!({ "job": old.id, "what": what }), &[]).await
     }
 
-    /// Queues a job that follows from another one. The same name is queued once, and again when that came to nothing.
-    async fn follow(&self, old: &Job, name: &str, kind: &str, parameters: Value, rows: &[JobRow]) -> Result<Job> {
-        let id = self.next_id(name).await?;
+    /// Queues a job that follows from another one. The same name is queued once, and again when that came to nothing or has
+    /// left a rest.
+    async fn follow(&self, old: &Job, name: &str, rest: bool, kind: &str, parameters: Value, rows: &[JobRow]) -> Result<Job> {
+        let id = self.next_id(name, rest).await?;
         let total = if rows.is_empty() { old.total } else { rows.len() as i64 };
         let progress = rows.iter().filter(|r| r.is_asked()).count() as i64;
         let job = Job { progress, total, ..Job::queued(id, kind, parameters, &old.place(), self.parts.clock.now_ms()) };
@@ -239,11 +241,12 @@ impl Jobs {
     }
 
     /// The id of the next job of this name.
-    async fn next_id(&self, name: &str) -> Result<String> {
+    async fn next_id(&self, name: &str, rest: bool) -> Result<String> {
         for attempt in 1.. {
             let id = uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, format!("{name}|{attempt}").as_bytes()).to_string();
             match self.parts.store.job(&id).await?.map(|j| j.status) {
                 Some(JobStatus::Failed | JobStatus::Cancelled) => {}
+                Some(JobStatus::Completed) if rest => {}
                 Some(_) => break,
                 None => return Ok(id),
             }

@@ -160,6 +160,11 @@ macro_rules! insert_change {
     }};
 }
 
+/// A change that can be taken back: not taken back yet, and no part of a job of which all was taken back that could be.
+const UNDOABLE: &str = "undo_of IS NULL AND state = 'applied' AND NOT EXISTS (SELECT 1 FROM changes u WHERE u.undo_of = changes.id)
+    AND (job_id IS NULL OR EXISTS (SELECT 1 FROM change_rows r WHERE r.change_id = changes.id AND r.reason = 'it was taken back')
+        OR NOT EXISTS (SELECT 1 FROM jobs j WHERE j.kind = 'UNDO' AND j.status = 'completed' AND j.parameters->>'job' = changes.job_id))";
+
 impl Store {
     /// Turns a proposal into a change, if it still waits: decision, journal, and the job that carries
     /// it out if there is one, in one transaction. `false` when it was decided before.
@@ -246,11 +251,15 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn last_undoable_of(&self, asker: &str, conversation: &str) -> Result<Option<Change>, sqlx::Error> {
-        const GET: &str = "SELECT c.id FROM changes c WHERE c.asker = $1 AND (c.thread_key = $2 OR c.thread_key LIKE $3 ESCAPE '!') AND c.undo_of IS NULL
-            AND c.state = 'applied' AND NOT EXISTS (SELECT 1 FROM changes u WHERE u.undo_of = c.id) ORDER BY c.created_at_ms DESC, c.id DESC LIMIT 1";
+        let get = || {
+            sqlx::AssertSqlSafe(format!(
+                "SELECT id FROM changes WHERE asker = $1 AND (thread_key = $2 OR thread_key LIKE $3 ESCAPE '!') AND {UNDOABLE}
+                ORDER BY created_at_ms DESC, id DESC LIMIT 1"
+            ))
+        };
         let like = super::inside(conversation);
         let row: Option<(String,)> =
-            on!(self, pool => sqlx::query_as(GET).bind(asker).bind(conversation).bind(like).fetch_optional(pool).await?);
+            on!(self, pool => sqlx::query_as(get()).bind(asker).bind(conversation).bind(&like).fetch_optional(pool).await?);
         match row {
             Some((id,)) => self.change(&id).await,
             None => Ok(None),
@@ -286,8 +295,8 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn last_undoable(&self, session: &str) -> Result<Option<Change>, sqlx::Error> {
-        let condition = "session_id = $1 AND undo_of IS NULL AND state = 'applied' AND NOT EXISTS (SELECT 1 FROM changes u WHERE u.undo_of = changes.id) ORDER BY created_at_ms DESC, id DESC LIMIT 1";
-        self.one_change(condition, session).await
+        let condition = format!("session_id = $1 AND {UNDOABLE} ORDER BY created_at_ms DESC, id DESC LIMIT 1");
+        self.one_change(&condition, session).await
     }
 
     /// When the last change of a job began, epoch milliseconds.
@@ -382,5 +391,48 @@ impl Store {
         let state = if failed { "failed" } else { "applied" };
         let closed = on_durable!(self, pool => sqlx::query(SET).bind(change).bind(state).bind(now_ms).bind(fence).execute(pool).await?.rows_affected());
         Ok(closed > 0)
+    }
+
+    /// Closes an undo that took back only these entries of the original: they are marked so with a reason, and the undo is no
+    /// longer in the way of another one. `false` when somebody else has taken it up.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn finish_undo_half_way(
+        &self,
+        undo: &str,
+        fence: i64,
+        original: &str,
+        back: &[i64],
+        reason: &str,
+        now_ms: i64,
+    ) -> Result<bool, sqlx::Error> {
+        const CLOSE: &str = "UPDATE changes SET state = 'failed', applied_at_ms = $2, undo_of = NULL WHERE id = $1 AND fence = $3";
+        const BACK: &str = "UPDATE change_rows SET state = 'skipped', reason = $4 WHERE change_id = $1 AND seq BETWEEN $2 AND $3";
+        on_durable!(self, pool => {
+            let mut tx = pool.begin().await?;
+            if sqlx::query(CLOSE).bind(undo).bind(now_ms).bind(fence).execute(&mut *tx).await?.rows_affected() == 0 {
+                return Ok(false);
+            }
+            for run in back.chunk_by(|a, b| a + 1 == *b) {
+                let (first, last) = (run[0], run.last().copied().unwrap_or(run[0]));
+                sqlx::query(BACK).bind(original).bind(first).bind(last).bind(reason).execute(&mut *tx).await?;
+            }
+            tx.commit().await?;
+            Ok(true)
+        })
+    }
+
+    /// Whether an undo has taken back a part of a job and left the rest.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn is_half_taken_back(&self, job: &str, reason: &str) -> Result<bool, sqlx::Error> {
+        const ASK: &str = "SELECT EXISTS (SELECT 1 FROM changes c WHERE c.job_id = $1 AND c.undo_of IS NULL AND c.state = 'applied'
+            AND NOT EXISTS (SELECT 1 FROM changes u WHERE u.undo_of = c.id)
+            AND EXISTS (SELECT 1 FROM change_rows r WHERE r.change_id = c.id AND r.reason = $2)
+            AND EXISTS (SELECT 1 FROM change_rows r WHERE r.change_id = c.id AND r.state IN ('done', 'sent')))";
+        let (half,): (bool,) = on!(self, pool => sqlx::query_as(ASK).bind(job).bind(reason).fetch_one(pool).await?);
+        Ok(half)
     }
 }

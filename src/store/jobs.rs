@@ -1,9 +1,9 @@
 //! Jobs: the seed's table with leases and fences, and the rows that each works on.
 
 use super::job_rows::{JobRow, insert_rows};
-use super::{Proposal, Store, on, on_durable, on_write};
+use super::{Asker, Proposal, Store, on, on_durable, on_write};
 use crate::sheet::SheetId;
-use chat::{Anchor, Incoming, MessageRef, Platform};
+use chat::{Anchor, MessageRef};
 use serde_json::Value;
 use sqlx::types::Json;
 
@@ -97,38 +97,6 @@ pub struct Job {
     pub created_at_ms: i64,
     /// When it was first taken up.
     pub started_at_ms: Option<i64>,
-}
-
-/// A person. Ids of people are unique only within an install.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Asker {
-    /// The platform's id of the person, or the id of an API key.
-    pub id: String,
-    /// What the keys of all threads of the install begin with, see [`chat::ThreadKey::install_key`].
-    pub install: String,
-}
-
-impl From<&Incoming> for Asker {
-    fn from(event: &Incoming) -> Self {
-        Self { id: event.sender.id.clone(), install: event.thread.install_key() }
-    }
-}
-
-impl Asker {
-    /// Whoever holds this API key; their threads may be anywhere on the web.
-    pub fn with_key(id: &str) -> Self {
-        Self { id: id.to_owned(), install: Platform::Web.as_str().to_owned() }
-    }
-
-    /// Who asked for something in this thread.
-    pub fn in_thread(id: &str, thread_key: &str) -> Self {
-        Self { id: id.to_owned(), install: thread_key.splitn(3, '|').take(2).collect::<Vec<_>>().join("|") }
-    }
-
-    /// Whether something is this person's that was asked for by `asker` in this thread.
-    pub fn has(&self, asker: &str, thread_key: &str) -> bool {
-        self.id == asker && thread_key.strip_prefix(&self.install).is_some_and(|rest| rest.starts_with('|'))
-    }
 }
 
 impl Job {
@@ -346,13 +314,16 @@ impl Store {
         Ok(row.map(|(wanted,)| wanted != 0))
     }
 
-    /// Gives a job back: whoever comes next goes on with it after `run_at_ms`.
+    /// Gives a job back: whoever comes next goes on with it after `run_at_ms`. A try that `counts` brings it nearer to being
+    /// given up.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn release_job(&self, id: &str, fence: i64, run_at_ms: i64) -> Result<(), sqlx::Error> {
-        const SET: &str = "UPDATE jobs SET lease_until_ms = 0, run_at_ms = $3 WHERE id = $1 AND fence = $2 AND status = 'processing'";
-        on_write!(self, pool => sqlx::query(SET).bind(id).bind(fence).bind(run_at_ms).execute(pool).await.map(|_| ()))
+    pub async fn release_job(&self, id: &str, fence: i64, run_at_ms: i64, counts: bool) -> Result<(), sqlx::Error> {
+        const SET: &str = "UPDATE jobs SET lease_until_ms = 0, run_at_ms = $3, attempts = attempts - $4
+            WHERE id = $1 AND fence = $2 AND status = 'processing'";
+        let back = i64::from(!counts);
+        on_write!(self, pool => sqlx::query(SET).bind(id).bind(fence).bind(run_at_ms).bind(back).execute(pool).await.map(|_| ()))
     }
 
     /// Asks for a job to be stopped; one that nobody has confirmed is stopped by this, one that waits is taken up
@@ -368,7 +339,7 @@ impl Store {
         Ok(n > 0)
     }
 
-    /// Ends a job; `false` when somebody else has taken it up.
+    /// Ends a job; `false` when somebody else has taken it up. What came of it and could not be told now is told at `tell_at_ms`.
     ///
     /// # Errors
     /// When the database fails.
@@ -379,11 +350,44 @@ impl Store {
         status: JobStatus,
         error: Option<&str>,
         result: &Value,
-        now_ms: i64,
+        (now_ms, tell_at_ms): (i64, Option<i64>),
     ) -> Result<bool, sqlx::Error> {
-        const SET: &str = "UPDATE jobs SET status = $3, error = $4, result = $5, finished_at_ms = $6, lease_until_ms = 0 WHERE id = $1 AND fence = $2 AND status = 'processing'";
-        let n = on_durable!(self, pool => sqlx::query(SET).bind(id).bind(fence).bind(status.as_str()).bind(error).bind(Json(result)).bind(now_ms).execute(pool).await?.rows_affected());
+        const SET: &str = "UPDATE jobs SET status = $3, error = $4, result = $5, finished_at_ms = $6, tell_at_ms = $7, lease_until_ms = 0 WHERE id = $1 AND fence = $2 AND status = 'processing'";
+        let n = on_durable!(self, pool => sqlx::query(SET).bind(id).bind(fence).bind(status.as_str()).bind(error).bind(Json(result)).bind(now_ms).bind(tell_at_ms).execute(pool).await?.rows_affected());
         Ok(n > 0)
+    }
+
+    /// Takes the next job that has ended since `since_ms` and whose thread does not know yet; it is looked for again at `again_ms`.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn take_untold(&self, now_ms: i64, since_ms: i64, again_ms: i64) -> Result<Option<Job>, sqlx::Error> {
+        const NEXT: &str = "SELECT j.id FROM jobs j WHERE j.tell_at_ms <= $1 AND j.finished_at_ms > $2 ORDER BY j.tell_at_ms LIMIT 1";
+        let take = self.take_sql("UPDATE jobs SET tell_at_ms = $3", NEXT, "j", COLUMNS);
+        let row: Option<Row> = on_write!(self, pool => {
+            let take = sqlx::query_as(sqlx::AssertSqlSafe(take)).bind(now_ms).bind(since_ms).bind(again_ms);
+            take.fetch_optional(pool).await?
+        });
+        Ok(row.and_then(job))
+    }
+
+    /// Notes that a thread knows what came of a job.
+    ///
+    /// # Errors
+    /// When the database fails; it is told once more.
+    pub async fn set_told(&self, id: &str) -> Result<(), sqlx::Error> {
+        const SET: &str = "UPDATE jobs SET tell_at_ms = NULL WHERE id = $1";
+        on_write!(self, pool => sqlx::query(SET).bind(id).execute(pool).await.map(|_| ()))
+    }
+
+    /// Whether somebody wants a job stopped.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn is_cancelled(&self, id: &str) -> Result<bool, sqlx::Error> {
+        const GET: &str = "SELECT cancel_requested FROM jobs WHERE id = $1";
+        let row: Option<(i64,)> = on!(self, pool => sqlx::query_as(GET).bind(id).fetch_optional(pool).await?);
+        Ok(row.is_some_and(|(wanted,)| wanted != 0))
     }
 
     /// Notes how far a job is; a job that gets on is not given up.

@@ -5,6 +5,7 @@
 
 mod accepts;
 mod api_keys;
+mod asker;
 mod budgets;
 mod changes;
 mod grants;
@@ -26,11 +27,12 @@ mod whispers;
 mod writers;
 
 pub use api_keys::ApiKey;
+pub use asker::Asker;
 pub use changes::{Change, ChangeRow, RowState};
 pub use idempotency::{KeptAnswer, KnownRequest};
 pub use inbox::{Event, Lane};
 pub use job_rows::{JobRow, JobRowState};
-pub use jobs::{Asker, Job, JobStatus, Place};
+pub use jobs::{Job, JobStatus, Place};
 pub use messages::{MessageRecord, NewMessage, Role};
 pub use posts::Post;
 pub use proposals::{Proposal, ProposalState};

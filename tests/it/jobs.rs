@@ -73,6 +73,7 @@ async fn a_column_is_summarized_and_taken_back() {
     insta::assert_snapshot!(without_times(&world.type_line("jobs").await), @"
     bot> Jobs, newest first
          • ‹job› summarize Protocol into AI Summary: completed, 6 of 6 rows
+         [1] Status ‹job›   (type the number or the words)
            status <job> says more about one, cancel <job> stops it, retry <job> does again what failed.
     ");
     insta::assert_snapshot!(type_and_wait(&world, "undo").await, @"

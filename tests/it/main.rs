@@ -14,6 +14,7 @@ mod faults;
 mod functions;
 mod gate;
 mod in_slack;
+mod job_endings;
 mod job_engine;
 mod jobs;
 mod links;

@@ -67,7 +67,7 @@ async fn jobs_are_leased_fenced_and_fair(store: &Store) {
     let person = |install: &str| Asker { id: "a".into(), install: install.into() };
     assert_eq!(store.running_jobs_of(&person("slack|T2"), 10).await.unwrap(), 1);
     assert_eq!(store.running_jobs_of(&person("slack|T1"), 10).await.unwrap(), 0);
-    assert!(store.finish_job("e1", other.fence, JobStatus::Completed, None, &json!({}), 10).await.unwrap());
+    assert!(store.finish_job("e1", other.fence, JobStatus::Completed, None, &json!({}), (10, None)).await.unwrap());
     let again = store.claim_job("y", 1, 101, 200).await.unwrap().unwrap();
     assert_eq!((again.id.as_str(), again.attempts), ("a1", 2), "a lease that ran out is taken over");
     let answered = JobRow { state: JobRowState::Answered, answer: Some(json!({ "value": 1 })), ..row(0) };
@@ -84,8 +84,16 @@ async fn jobs_are_leased_fenced_and_fair(store: &Store) {
     assert_eq!(store.prolong_job("a1", again.fence, 300).await.unwrap(), Some(false));
     assert!(store.cancel_job("a1", 120).await.unwrap());
     assert_eq!(store.prolong_job("a1", again.fence, 300).await.unwrap(), Some(true), "the wish to stop is seen with the next heartbeat");
-    assert!(!store.finish_job("a1", first.fence, JobStatus::Failed, None, &json!(null), 130).await.unwrap());
-    assert!(store.finish_job("a1", again.fence, JobStatus::Cancelled, None, &json!({ "processedRows": 1 }), 130).await.unwrap());
+    assert!(!store.finish_job("a1", first.fence, JobStatus::Failed, None, &json!(null), (130, None)).await.unwrap());
+    assert!(
+        store.finish_job("a1", again.fence, JobStatus::Cancelled, None, &json!({ "processedRows": 1 }), (130, Some(150))).await.unwrap()
+    );
+    assert!(store.take_untold(149, 0, 500).await.unwrap().is_none(), "not before its time");
+    assert!(store.take_untold(150, 130, 500).await.unwrap().is_none(), "nor for ever");
+    assert_eq!(store.take_untold(150, 0, 500).await.unwrap().unwrap().id, "a1");
+    assert!(store.take_untold(499, 0, 500).await.unwrap().is_none(), "one tells it at a time");
+    store.set_told("a1").await.unwrap();
+    assert!(store.take_untold(500, 0, 600).await.unwrap().is_none());
     assert!(!store.cancel_job("a1", 140).await.unwrap(), "it has ended");
     let ended = store.job("a1").await.unwrap().unwrap();
     assert_eq!((ended.status, ended.progress, ended.attempts), (JobStatus::Cancelled, 2, 0), "a job that gets on is not given up");
@@ -96,8 +104,8 @@ async fn jobs_are_leased_fenced_and_fair(store: &Store) {
         ("a2", true),
         "what waits is taken up out of turn, to say that it ends"
     );
-    assert!(store.finish_job("a2", cancelled.fence, JobStatus::Cancelled, None, &json!({}), 170).await.unwrap());
-    store.release_job("b1", second.fence, 500).await.unwrap();
+    assert!(store.finish_job("a2", cancelled.fence, JobStatus::Cancelled, None, &json!({}), (170, None)).await.unwrap());
+    store.release_job("b1", second.fence, 500, true).await.unwrap();
     assert!(store.claim_job("x", 1, 499, 600).await.unwrap().is_none(), "not before its time");
     assert_eq!(store.claim_job("x", 1, 500, 600).await.unwrap().unwrap().id, "b1");
     assert_eq!(store.unfinished_jobs().await.unwrap(), 1);
@@ -146,7 +154,7 @@ async fn what_ended_long_ago_is_forgotten(store: &Store) {
         store.begin_change(&part, 1, Some(claimed.fence)).await.unwrap();
         let fence = store.take_change(&part.id, None).await.unwrap().unwrap();
         store.finish_change(&part.id, fence, false, at).await.unwrap();
-        store.finish_job(id, claimed.fence, JobStatus::Completed, None, &json!({}), at).await.unwrap();
+        store.finish_job(id, claimed.fence, JobStatus::Completed, None, &json!({}), (at, None)).await.unwrap();
     }
     store.add_job(&job(&p.session_id, "waits", "b", 1), &[row(0)]).await.unwrap();
     assert_eq!(store.forget_finished(500).await.unwrap(), 2, "the old job and its part");

@@ -83,6 +83,8 @@ struct Service {
     asked: Notify,
     /// Whether answers are held back.
     paused: watch::Sender<bool>,
+    /// Requests with this word fail, whatever is tried.
+    stumbles_over: Mutex<Option<String>>,
     window: Mutex<limit::Window>,
 }
 
@@ -104,6 +106,7 @@ impl Azure {
             requests: Mutex::default(),
             asked: Notify::new(),
             paused: watch::Sender::default(),
+            stumbles_over: Mutex::default(),
             window: Mutex::default(),
         });
         let router = Router::new()
@@ -140,6 +143,11 @@ impl Azure {
     /// Whether requests are only answered once it goes on.
     pub fn pause(&self, pause: bool) {
         self.service.paused.send_replace(pause);
+    }
+
+    /// From now on requests with this word fail (500), as long as there is one.
+    pub fn stumble_over(&self, word: &str) {
+        *lock(&self.service.stumbles_over) = Some(word.to_owned());
     }
 
     /// Adds replies to the script.
@@ -234,6 +242,9 @@ async fn answer(service: &Service, deployment: &str, headers: &HeaderMap, body: 
     // A sleep of no time lasts until the next tick of the timer.
     if !(service.options.latency + of_row).is_zero() {
         tokio::time::sleep(service.options.latency + of_row).await;
+    }
+    if lock(&service.stumbles_over).as_ref().is_some_and(|word| body.to_string().contains(word.as_str())) {
+        return wire::error(500, "server_error", "The server had an error while processing your request.");
     }
     // The sender lives as long as the service.
     let _ = service.paused.subscribe().wait_for(|paused| !paused).await;

@@ -40,7 +40,7 @@ pub(super) async fn press(State(viewer): State<Arc<Viewer>>, visit: Visit, heade
         // Proposals say themselves whether they are of this thread.
         let here = match verb {
             "confirm" | "count" | "cancel" => true,
-            "jobcancel" | "jobundo" | "jobretry" => store.job(id).await?.is_some_and(|j| j.session_id == visit.link.session),
+            "jobcancel" | "jobundo" | "jobretry" | "jobstatus" => store.job(id).await?.is_some_and(|j| j.session_id == visit.link.session),
             "undo" => store.change(id).await?.is_some_and(|c| c.session_id == visit.link.session),
             _ => false,
         };

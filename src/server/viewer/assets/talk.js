@@ -27,7 +27,7 @@ const BLOCKS = {
 };
 
 /** What a button in a message may do from here. */
-const VERBS = /^(confirm|count|cancel|undo|jobcancel|jobundo|jobretry):/;
+const VERBS = /^(confirm|count|cancel|undo|jobcancel|jobundo|jobretry|jobstatus):/;
 
 export class Talk {
   /** `shown` is told when what is going on was read anew. */
