@@ -64,7 +64,7 @@ pub struct Faults {
 
 #[derive(Debug, Default)]
 struct State {
-    queued: VecDeque<Kind>,
+    queued: VecDeque<Option<Kind>>,
     queued_writes: VecDeque<Kind>,
     rates: Vec<(Kind, f64)>,
     random: u64,
@@ -74,7 +74,12 @@ struct State {
 impl Faults {
     /// The next `times` requests go wrong this way.
     pub fn next(&self, kind: Kind, times: usize) {
-        self.lock().queued.extend(std::iter::repeat_n(kind, times));
+        self.lock().queued.extend(std::iter::repeat_n(Some(kind), times));
+    }
+
+    /// The next `skip` requests go well, and the one behind them goes wrong this way.
+    pub fn after(&self, skip: usize, kind: Kind) {
+        self.lock().queued.extend(std::iter::repeat_n(None, skip).chain([Some(kind)]));
     }
 
     /// From now on this share (0 to 1) of all requests goes wrong this way.
@@ -113,8 +118,11 @@ impl Faults {
     pub(crate) fn draw(&self) -> Option<Kind> {
         let mut state = self.lock();
         let queued = state.queued.pop_front();
+        if queued == Some(None) {
+            return None;
+        }
         let by_rate = |state: &mut State| state.rates.clone().into_iter().find(|(_, share)| state.uniform() < *share).map(|(kind, _)| kind);
-        let kind = queued.or_else(|| by_rate(&mut state))?;
+        let kind = queued.flatten().or_else(|| by_rate(&mut state))?;
         state.dealt.push(kind);
         Some(kind)
     }

@@ -37,10 +37,9 @@ impl Bot {
     pub(super) async fn connect(&self, event: &Event) -> Result<()> {
         let incoming = &event.incoming;
         let accounts = self.parts.accounts.as_ref().ok_or_else(|| told(words::no_accounts()))?;
-        let (anchor, user, name) = (incoming.anchor.clone(), incoming.sender.id.clone(), self.name_of(incoming).await?);
-        let link = accounts.invite(person(incoming), user.clone(), name, incoming.thread.platform, anchor.clone())?;
-        let chat = self.chat(incoming.thread.platform)?;
-        chat.whisper(&anchor, &user, &words::connect(&link)).await.map_err(anyhow::Error::from)?;
+        let (user, name) = (incoming.sender.id.clone(), self.name_of(incoming).await?);
+        let link = accounts.invite(person(incoming), user, name, incoming.thread.platform, incoming.anchor.clone())?;
+        self.tell_alone(event, &words::connect(&link)).await.map_err(anyhow::Error::from)?;
         match self.parts.store.reply_of(event.id).await? {
             // It had waited, and its sign of life stands there for everybody.
             Some(_) => self.answer(event, words::link_whispered()).await,

@@ -96,7 +96,8 @@ impl LiveReply {
         }
         *at = Some(match at {
             Some(at) => return self.chat.edit(at, message).await,
-            None if grows => self.chat.post_growing(&self.anchor, &self.person, message).await?,
+            // A status that stands there is taken the place of.
+            None if grows || self.in_line => self.chat.post_growing(&self.anchor, &self.person, message).await?,
             None => self.chat.post(&self.anchor, message).await?,
         });
         self.remember(at.as_ref()).await;

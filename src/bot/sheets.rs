@@ -105,12 +105,12 @@ impl Bot {
     /// Hands a person a link of their own, which nobody else sees.
     pub(super) async fn edit(&self, event: &Event) -> Result<()> {
         let Some(session) = self.session_or_ask(event).await? else { return Ok(()) };
-        let (sender, chat) = (&event.incoming.sender, self.chat(event.incoming.thread.platform)?);
+        let sender = &event.incoming.sender;
         let person = Person { id: sender.id.clone(), name: self.name_of(&event.incoming).await? };
         let identity = self.identity(&event.incoming).await?;
         let url = self.parts.links.make(session.sheet, &session.id, &identity, Some(person)).ok_or_else(|| told(words::no_viewer()))?;
         let words = words::own_link(&session.sheet_name, &url, self.parts.links.lifetime());
-        chat.whisper(&event.incoming.anchor, &sender.id, &words).await.map_err(anyhow::Error::from)?;
+        self.tell_alone(event, &words).await.map_err(anyhow::Error::from)?;
         match self.parts.store.reply_of(event.id).await? {
             // It had waited, and its sign of life stands there for everybody.
             Some(_) => self.answer(event, words::link_whispered()).await,

@@ -231,6 +231,10 @@ async fn who_cannot_be_written_to_in_telegram_is_told_so_in_the_group() {
     settle(&world).await;
     let seen: Vec<String> = far.messages().iter().filter(|m| m.chat == far_telegram::GROUP).map(far_telegram::Posted::seen).collect();
     assert!(seen.last().unwrap().contains("open a chat with me, press Start"), "{seen:?}");
+    far.say(far_telegram::GROUP, 2, &format!("@{} edit", far_telegram::BOT_NAME), None).await;
+    settle(&world).await;
+    let seen: Vec<String> = far.messages().iter().filter(|m| m.chat == far_telegram::GROUP).map(far_telegram::Posted::seen).collect();
+    assert!(seen.last().unwrap().contains("open a chat with me, press Start"), "a link of one's own needs that, too: {seen:?}");
     far.say(far_telegram::GROUP, 2, &format!("@{} how many tasks are blocked?", far_telegram::BOT_NAME), None).await;
     settle(&world).await;
     let seen: Vec<String> = far.messages().iter().filter(|m| m.chat == far_telegram::GROUP).map(far_telegram::Posted::seen).collect();
@@ -249,8 +253,9 @@ async fn the_story_in_slack_by_socket_mode() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_story_alone_with_the_bot_in_teams() {
     let world = world().await;
-    let side = InTeams::begin(&world, "a:lee").await;
+    let (side, far) = (InTeams::begin(&world, "a:lee").await, world.teams.clone().unwrap());
     story(world, &side).await;
+    assert_eq!(far.open_streams(), 0, "nothing says for ever that the bot is at it");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -2,7 +2,7 @@
 #![expect(clippy::expect_used, reason = "the suite fails by panicking, naming the broken clause")]
 
 use crate::{Accepted, Anchor, Block, Button, ButtonStyle, Chat, Column, Inbox, InboxError, Incoming, Markdown, Message, What};
-use crate::{Align, TableBlock, TableCell};
+use crate::{Align, ChatError, TableBlock, TableCell, insist};
 use async_trait::async_trait;
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -112,6 +112,11 @@ pub trait Rig: Send + Sync {
     async fn visible(&self) -> Vec<String>;
     /// From now on the stand-in refuses rich markup (blocks, cards, entities).
     async fn refuse_markup(&self);
+    /// The stand-in serves `skip` calls well, and then one that asks for patience, or whose answer is `lost` after it was
+    /// carried out. A platform without a network has no such calls.
+    fn stumble(&self, skip: usize, lost: bool) {
+        let _ = (skip, lost);
+    }
 }
 
 /// Runs all stories. Panics, naming the broken clause.
@@ -121,6 +126,7 @@ pub async fn run(rig: &dyn Rig) {
     replies_stay_in_the_thread_and_edits_replace(rig, &anchor).await;
     answers_grow_into_one_message(rig, &anchor).await;
     long_text_is_split_and_complete(rig, &anchor).await;
+    parts_stand_once_whatever_happens_to_one(rig, &anchor).await;
     tables_are_shown(rig, &anchor).await;
     buttons_round_trip(rig, &anchor).await;
     rejected_markup_falls_back_to_text(rig, &anchor).await;
@@ -195,7 +201,11 @@ async fn long_text_is_split_and_complete(rig: &dyn Rig, anchor: &Anchor) {
 }
 
 fn long_text() -> String {
-    (0..9000).map(|i| format!("word{i}")).collect::<Vec<_>>().join(" ")
+    text_of(9_000)
+}
+
+fn text_of(words: usize) -> String {
+    (0..words).map(|i| format!("word{i}")).collect::<Vec<_>>().join(" ")
 }
 
 /// Answers grow by edits, and may end longer than one message: every word is there, in the same thread, and none stick together.
@@ -206,6 +216,28 @@ async fn an_edit_may_end_long(rig: &dyn Rig, anchor: &Anchor) {
     // A terminal shows what was there before, too.
     let seen = rig.visible().await[before..].join(" ").split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(seen.ends_with(&long_text()), "{} of {} characters: {}", seen.len(), long_text().len(), &seen[..40]);
+}
+
+/// Words that no platform takes in one message.
+const VERY_LONG: usize = 20_000;
+
+/// A part that is asked to wait comes later, one whose answer is lost is not sent again, and neither makes the parts before it come twice.
+async fn parts_stand_once_whatever_happens_to_one(rig: &dyn Rig, anchor: &Anchor) {
+    for (lost, edited) in [(false, false), (true, false), (false, true), (true, true)] {
+        // The connection that broke may be found out only by the next call.
+        let begun = match rig.chat().post(anchor, &Message::text("It grows")).await {
+            Err(ChatError::MayHaveLanded(_)) => rig.chat().post(anchor, &Message::text("It grows")).await,
+            other => other,
+        };
+        let mut at = Some(begun.expect("it begins")).filter(|_| edited);
+        let before = rig.visible().await.len();
+        rig.stumble(1, lost);
+        insist(rig.chat(), anchor, &mut at, &Message::text(&text_of(VERY_LONG))).await.expect("it goes out");
+        let seen = rig.visible().await[before.saturating_sub(usize::from(edited))..].join(" ");
+        let words: Vec<&str> = seen.split_whitespace().filter(|w| w.starts_with("word")).collect();
+        assert_eq!(words.len(), VERY_LONG, "every word once; lost: {lost}, edited: {edited}");
+        assert!(at.is_some(), "and it is known where it stands");
+    }
 }
 
 async fn tables_are_shown(rig: &dyn Rig, anchor: &Anchor) {

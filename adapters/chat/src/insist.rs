@@ -4,8 +4,18 @@ use crate::{Anchor, Chat, ChatError, Message, MessageRef};
 use std::time::Duration;
 
 /// How long it is tried in all.
-const PATIENCE: Duration = Duration::from_secs(90);
-const TRIES: usize = 5;
+pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
+pub(crate) const TRIES: usize = 5;
+
+/// How long to wait before the same may work; `None` when it will not.
+pub(crate) fn wait_after(error: &ChatError, tries: usize) -> Option<Duration> {
+    match error {
+        ChatError::RateLimited(wait) => Some(*wait),
+        ChatError::Unreachable(_) => Some(Duration::from_millis(500 << tries.min(6))),
+        ChatError::MayHaveLanded(_) => Some(Duration::from_millis(500)),
+        ChatError::Gone(_) | ChatError::Forbidden(_) | ChatError::Rejected(_) => None,
+    }
+}
 
 /// Edits the message at `at`, or posts one when there is none or it is gone; `at` then says where.
 ///
@@ -22,16 +32,16 @@ pub async fn insist(chat: &dyn Chat, anchor: &Anchor, at: &mut Option<MessageRef
         let Err(error) = shown else { return Ok(()) };
         tries += 1;
         let wait = match &error {
-            ChatError::RateLimited(wait) => *wait,
             ChatError::Gone(_) if at.take().is_some() => Duration::ZERO,
-            ChatError::Unreachable(_) => Duration::from_millis(500 << tries.min(6)),
             // Edits are safe to repeat; a post that may be there is not.
-            ChatError::MayHaveLanded(_) if at.is_some() => Duration::from_millis(500),
-            ChatError::MayHaveLanded(why) => {
+            ChatError::MayHaveLanded(why) if at.is_none() => {
                 tracing::warn!(why, "it is not known whether a message was posted; it is not sent twice");
                 return Ok(());
             }
-            ChatError::Gone(_) | ChatError::Forbidden(_) | ChatError::Rejected(_) => return Err(error),
+            other => match wait_after(other, tries) {
+                Some(wait) => wait,
+                None => return Err(error),
+            },
         };
         waited += wait;
         if tries >= TRIES || waited > PATIENCE {

@@ -13,6 +13,7 @@ mod markdown;
 mod message;
 mod outgoing;
 mod pace;
+mod rest;
 pub mod text;
 
 pub use form::{Field, Form};
@@ -23,3 +24,4 @@ pub use markdown::{LinkPolicy, Markdown, Node, Span, escape};
 pub use message::{Align, Block, Button, ButtonStyle, Column, Message, Progress, TableBlock, TableCell};
 pub use outgoing::{Chat, ChatError, Chats, File, Limits, Profile};
 pub use pace::{Overall, Pace, Rate};
+pub use rest::rest;

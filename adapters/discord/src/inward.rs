@@ -21,7 +21,10 @@ use tokio_util::sync::CancellationToken;
 /// Discord waits three seconds for the answer to an interaction. What is not stored by now is lost to it; it still runs when it
 /// is stored later.
 const STORE_WITHIN: Duration = Duration::from_secs(2);
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// How often it is asked which bot this is.
+const ASKED: u32 = 4;
 /// Kinds of answers to an interaction.
 const DEFERRED_MESSAGE: u8 = 5;
 const DEFERRED_UPDATE: u8 = 6;
@@ -45,7 +48,7 @@ impl EventHandler for Handler {
         }
         let parent = if message.guild_id.is_some() { self.discord.parent_of(message.channel_id).await } else { None };
         if let Some(event) = event::said(&message, parent, me, now_ms()) {
-            store(self.inbox.as_ref(), event).await;
+            keep(self.inbox.as_ref(), event).await;
         }
     }
 
@@ -53,8 +56,12 @@ impl EventHandler for Handler {
         let (id, token) = (interaction.id(), interaction.token().to_owned());
         let Some(answer) = deferral(&interaction) else { return };
         // Discord waits three seconds for this; storing may go on beside it.
-        let (answered, taken) = tokio::join!(self.discord.answer(id, &token, &answer), self.discord.take(interaction, self.inbox.as_ref()));
-        if let (Err(error), true) = (answered, taken) {
+        let kept = async {
+            if let Some(event) = self.discord.asked_for(interaction).await {
+                keep(self.inbox.as_ref(), event).await;
+            }
+        };
+        if let (Err(error), ()) = tokio::join!(self.discord.answer(id, &token, &answer), kept) {
             tracing::warn!(%error, "an interaction could not be answered in time; what it asks for is done");
         }
     }
@@ -62,8 +69,17 @@ impl EventHandler for Handler {
     async fn guild_delete(&self, _: Context, guild: UnavailableGuild, _: Option<Guild>) {
         // A server that is only out of order comes back.
         if !guild.unavailable {
-            store(self.inbox.as_ref(), event::left(guild.id, now_ms())).await;
+            keep(self.inbox.as_ref(), event::left(guild.id, now_ms())).await;
         }
+    }
+}
+
+/// Stores an event of the gateway, which tells nothing twice: it is tried until it is stored.
+async fn keep(inbox: &dyn Inbox, event: Incoming) {
+    let mut pause = FIRST_PAUSE;
+    while !store(inbox, event.clone()).await {
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
     }
 }
 
@@ -142,8 +158,16 @@ impl Discord {
         }
     }
 
+    /// Which bot this is; asked until Discord says so.
     async fn known_me(&self) -> Option<serenity::model::id::UserId> {
-        self.me().await.inspect_err(|error| tracing::error!(%error, "discord does not say which bot this is")).ok()
+        for tries in 0..ASKED {
+            match self.me().await {
+                Ok(me) => return Some(me),
+                Err(error) => tracing::error!(%error, "discord does not say which bot this is"),
+            }
+            tokio::time::sleep(FIRST_PAUSE * 2u32.pow(tries)).await;
+        }
+        None
     }
 
     /// The channel above a thread; none above a channel. Asked for once.
@@ -151,13 +175,17 @@ impl Discord {
         if let Some(known) = self.channels.get(&channel).await {
             return known;
         }
-        let parent = match self.http.get_channel(channel).await {
-            Ok(Channel::Guild(c)) => {
+        let parent = match tokio::time::timeout(STORE_WITHIN, self.http.get_channel(channel)).await {
+            Ok(Ok(Channel::Guild(c))) => {
                 let thread = matches!(c.kind, ChannelType::PublicThread | ChannelType::PrivateThread | ChannelType::NewsThread);
                 c.parent_id.filter(|_| thread)
             }
-            Ok(_) => None,
-            Err(error) => {
+            Ok(Ok(_)) => None,
+            Err(_) => {
+                tracing::warn!("discord does not say in time whether a channel is a thread");
+                return None;
+            }
+            Ok(Err(error)) => {
                 tracing::warn!(error = %web::chat_error(&error), "it is not known whether a channel is a thread");
                 return None;
             }
@@ -172,9 +200,17 @@ impl Discord {
 
     /// Stores what an interaction asks for; whether it is stored.
     pub(crate) async fn take(&self, interaction: Interaction, inbox: &dyn Inbox) -> bool {
-        let Some(done) = event::interacted(interaction, now_ms()) else { return true };
+        match self.asked_for(interaction).await {
+            Some(event) => store(inbox, event).await,
+            None => true,
+        }
+    }
+
+    /// What an interaction asks for, and how its person is answered.
+    async fn asked_for(&self, interaction: Interaction) -> Option<Incoming> {
+        let done = event::interacted(interaction, now_ms())?;
         let aside = Aside { token: done.token, deferred: Arc::new(AtomicBool::new(!done.press)), since: Instant::now() };
         self.asides.insert(done.id, aside).await;
-        store(inbox, done.incoming).await
+        Some(done.incoming)
     }
 }

@@ -88,9 +88,8 @@ impl Chat for Discord {
             }
             other => other?,
         };
-        let rest: Vec<Part> = parts.collect();
-        if !message.partial && !rest.is_empty() {
-            self.send_all(channel, rest).await?;
+        if !message.partial {
+            self.send_rest(channel, parts).await;
         }
         Ok(())
     }
@@ -179,12 +178,16 @@ impl Discord {
 
     /// Sends parts one after the other; the id of the first.
     async fn send_all(&self, channel: ChannelId, parts: Vec<Part>) -> Result<MessageId, ChatError> {
-        let mut first = None;
-        for part in parts {
-            let id = self.send(channel, body(&part)).await?;
-            first.get_or_insert(id);
-        }
-        first.ok_or_else(|| ChatError::Rejected("an empty message".into()))
+        let mut parts = parts.into_iter();
+        let first = parts.next().ok_or_else(|| ChatError::Rejected("an empty message".into()))?;
+        let id = self.send(channel, body(&first)).await?;
+        self.send_rest(channel, parts).await;
+        Ok(id)
+    }
+
+    /// Sends the parts that come after the first one.
+    async fn send_rest(&self, channel: ChannelId, parts: std::vec::IntoIter<Part>) {
+        chat::rest(parts, |part: Part| async move { self.send(channel, body(&part)).await.map(drop) }).await;
     }
 
     /// Sends a message once: the same nonce makes Discord give back the message that is there already.

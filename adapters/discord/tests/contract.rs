@@ -137,6 +137,11 @@ impl Rig for DiscordRig {
         self.far_side.thread(root)
     }
 
+    fn stumble(&self, skip: usize, lost: bool) {
+        let kind = if lost { sandbox::fault::Kind::Truncated } else { sandbox::fault::Kind::RateLimited };
+        self.far_side.faults().after(skip, kind);
+    }
+
     async fn refuse_markup(&self) {
         self.far_side.refuse_markup(true);
     }
@@ -205,6 +210,17 @@ async fn a_slow_disk_holds_up_no_first_answer() {
     tokio::spawn(async move { axum::serve(listener, app).await });
     assert_eq!(rig.far_side.slash(CHANNEL, 1, "help").await.status, 503);
     assert_eq!(rig.heard().await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_gateway_tells_is_stored_as_soon_as_that_works_again() {
+    let rig = DiscordRig::start().await;
+    rig.inbox.refuse(2);
+    rig.far_side.say(CHANNEL, 1, &format!("<@{APPLICATION}> hello")).await;
+    assert_eq!(rig.heard().await[0].what, What::Text { text: "hello".into() }, "the gateway tells it once");
+    rig.inbox.refuse(2);
+    assert_eq!(rig.far_side.slash(CHANNEL, 1, "status").await.answer, Some(5));
+    assert_eq!(rig.heard().await[0].what, What::Command { text: "status".into() });
 }
 
 #[tokio::test(flavor = "multi_thread")]

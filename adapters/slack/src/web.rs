@@ -122,10 +122,7 @@ impl Chat for Slack {
             }
             other => other?,
         };
-        let inside = self.inside(&place, &ts);
-        for part in parts {
-            self.send_part(&inside, &part).await?;
-        }
+        self.send_rest(&place, &ts, parts).await;
         Ok(message_ref(&place, &ts))
     }
 
@@ -152,10 +149,7 @@ impl Chat for Slack {
         if message.partial {
             return Ok(());
         }
-        let inside = self.inside(&place, ts);
-        for part in parts {
-            self.send_part(&inside, &part).await?;
-        }
+        self.send_rest(&place, ts, parts).await;
         Ok(())
     }
 
@@ -172,17 +166,12 @@ impl Chat for Slack {
                 other => other.map(|_| ()),
             };
         }
-        for part in render(message) {
-            let mut body = part_body(&place.channel, &part);
-            body["user"] = json!(user);
-            if let Some(thread) = &place.thread_ts {
-                body["thread_ts"] = json!(thread);
-            }
-            match self.call::<Value>(&place.team, "chat.postEphemeral", &body).await {
-                Err(ChatError::Gone(_) | ChatError::Forbidden(_)) => return self.tell_elsewhere(&place, user, message).await,
-                other => other?,
-            };
+        let mut parts = render(message).into_iter();
+        match self.send_alone(&place, user, parts.next().unwrap_or_default()).await {
+            Err(ChatError::Gone(_) | ChatError::Forbidden(_)) => return self.tell_elsewhere(&place, user, message).await,
+            other => other?,
         }
+        chat::rest(parts, |part| self.send_alone(&place, user, part)).await;
         Ok(())
     }
 
@@ -278,13 +267,10 @@ impl Slack {
     }
 
     async fn post_text(&self, place: &Place, message: &Message) -> Result<MessageRef, ChatError> {
-        let mut first = None;
-        for part in text_only(message) {
-            let at = first.as_ref().map_or_else(|| place.clone(), |ts: &String| self.inside(place, ts));
-            let ts = self.send_part(&at, &part).await?;
-            first.get_or_insert(ts);
-        }
-        let ts = first.ok_or_else(|| ChatError::Rejected("an empty message".into()))?;
+        let mut parts = text_only(message).into_iter();
+        let first = parts.next().ok_or_else(|| ChatError::Rejected("an empty message".into()))?;
+        let ts = self.send_part(place, &first).await?;
+        self.send_rest(place, &ts, parts).await;
         Ok(message_ref(place, &ts))
     }
 
@@ -300,6 +286,22 @@ impl Slack {
         let opened: Opened = self.call(&place.team, "conversations.open", &json!({ "users": user })).await?;
         let dm = Place::channel(place.team.clone(), opened.channel.id);
         self.post(&dm.anchor(), message).await.map(|_| ())
+    }
+
+    /// Shows a part to one person.
+    async fn send_alone(&self, place: &Place, user: &str, part: Part) -> Result<(), ChatError> {
+        let mut body = part_body(&place.channel, &part);
+        body["user"] = json!(user);
+        if let Some(thread) = &place.thread_ts {
+            body["thread_ts"] = json!(thread);
+        }
+        self.call::<Value>(&place.team, "chat.postEphemeral", &body).await.map(drop)
+    }
+
+    /// Sends the parts that come after the first one, into its thread.
+    async fn send_rest(&self, place: &Place, ts: &str, parts: std::vec::IntoIter<Part>) {
+        let inside = &self.inside(place, ts);
+        chat::rest(parts, |part| async move { self.send_part(inside, &part).await.map(drop) }).await;
     }
 
     async fn send_part(&self, place: &Place, part: &Part) -> Result<String, ChatError> {

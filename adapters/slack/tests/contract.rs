@@ -100,6 +100,11 @@ impl Rig for SlackRig {
         self.far_side.thread("C1", Some(&self.root())).into_iter().map(|(_, text)| text).collect()
     }
 
+    fn stumble(&self, skip: usize, lost: bool) {
+        let kind = if lost { sandbox::fault::Kind::Truncated } else { sandbox::fault::Kind::RateLimited };
+        self.far_side.faults().after(skip, kind);
+    }
+
     async fn refuse_markup(&self) {
         self.far_side.refuse_blocks(true);
     }

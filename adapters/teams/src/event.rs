@@ -190,10 +190,12 @@ pub(crate) fn parse(activity: &Activity, now_ms: i64) -> Option<Incoming> {
     })
 }
 
-/// Where an activity happened. A post in a channel that answers nothing opens a thread.
+/// Where an activity happened. A post in a channel that answers nothing opens a thread; a command that nobody else sees opens
+/// none, and speaks of the channel.
 pub(crate) fn place(activity: &Activity) -> Place {
     let conversation = &activity.conversation;
-    let opens = conversation.conversation_type == "channel" && !conversation.id.contains(ROOT);
+    let top = conversation.conversation_type == "channel" && !conversation.id.contains(ROOT);
+    let opens = top && !activity.recipient.is_targeted;
     let tenant = conversation.tenant_id.clone().filter(|t| !t.is_empty()).unwrap_or_else(|| activity.channel_data.tenant.id.clone());
     let root = activity.reply_to_id.as_deref().filter(|_| activity.kind == "invoke").unwrap_or(&activity.id);
     Place {
@@ -303,6 +305,12 @@ mod tests {
             (Addressed::Mention, What::Command { text: "help".into() }),
             "by the menu of slash commands"
         );
+        let top = json!({
+            "type": "message", "id": "7", "text": "/use Budget", "serviceUrl": "https://smba.trafficmanager.net/emea/", "channelId": "msteams",
+            "from": { "id": "29:lee", "name": "Lee" }, "recipient": { "id": "28:app", "isTargeted": true }, "conversation": channel,
+        });
+        let event = parse(&serde_json::from_value(top).expect("an activity"), 0).expect("for the bot");
+        assert_eq!((event.thread.conversation.as_str(), event.thread.root), ("19:plan@thread.tacv2", None), "it speaks of the channel");
         let alone = json!({ "id": "a:1", "conversationType": "personal", "tenantId": "t" });
         let event = heard("/sheet use Budget", &alone, "").expect("for the bot");
         assert_eq!((event.addressed, event.what, event.thread.root), (Addressed::Dm, What::Command { text: "use Budget".into() }, None));

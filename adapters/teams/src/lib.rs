@@ -57,9 +57,12 @@ const GROWING: Rate = Rate::new(1_800, 2);
 /// Of 30 a second that an app may send in a tenant.
 const ALL: Rate = Rate::new(40, 4);
 const TIMEOUT: Duration = Duration::from_secs(15);
-/// Where Microsoft runs the connector: in the public cloud and in those of the United States' government.
-const MICROSOFT: [&str; 4] = [
+/// Where Microsoft runs the connector: in the public cloud, in those of the United States' government and in China, as its own
+/// SDK lists them (`CloudEnvironment`).
+const MICROSOFT: [&str; 6] = [
     "smba.trafficmanager.net",
+    "smba.onyx.prod.teams.trafficmanager.net",
+    "frontend.botapi.msg.infra.teams.microsoftonline.cn",
     "smba.infra.gcc.teams.microsoft.com",
     "smba.infra.gov.teams.microsoft.us",
     "smba.infra.dod.teams.microsoft.us",

@@ -92,6 +92,11 @@ impl Teams {
         Ok(self.end_stream(place, &stream, message).await?.then_some(stream.id))
     }
 
+    /// Whether a stream is open that has no words of an answer.
+    pub(crate) fn only_says_what_it_does(&self, conversation: &str) -> bool {
+        self.streams.open().get(conversation).is_some_and(|stream| stream.shown.is_empty() && stream.begun.elapsed() < LIFETIME)
+    }
+
     /// The same for a message that was posted before; `false` when it is not a stream.
     pub(crate) async fn edit_in_stream(&self, place: &Place, id: &str, message: &Message) -> Result<bool, ChatError> {
         if self.streams.open().get(&place.conversation).is_none_or(|stream| stream.id != id) {
@@ -149,10 +154,7 @@ impl Teams {
                 }
             }
         }
-        let rest: Vec<Part> = parts.collect();
-        if !rest.is_empty() {
-            self.send_all(&place.service_url, &place.conversation, rest).await?;
-        }
+        self.send_rest(&place.service_url, &place.conversation, parts.collect()).await;
         Ok(true)
     }
 

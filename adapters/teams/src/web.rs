@@ -131,10 +131,7 @@ impl Chat for Teams {
         if let Some(card) = card {
             self.presses.outcome(&at.conversation, &at.id, &card);
         }
-        let rest: Vec<Part> = parts.collect();
-        if !rest.is_empty() {
-            self.send_all(&at.service_url, &at.conversation, rest).await?;
-        }
+        self.send_rest(&at.service_url, &at.conversation, parts.collect()).await;
         Ok(())
     }
 
@@ -146,6 +143,10 @@ impl Chat for Teams {
             return Ok(());
         }
         let aside = if place.personal { place } else { self.direct(&place, user).await? };
+        // What was being done is done; nothing else would take the place of that sign of life.
+        if self.only_says_what_it_does(&aside.conversation) && self.show_in_stream(&aside, message).await?.is_some() {
+            return Ok(());
+        }
         self.post(&aside.anchor(), message).await.map(drop)
     }
 
@@ -206,15 +207,21 @@ impl Teams {
     /// Sends parts one after the other; the id of the first.
     pub(crate) async fn send_all(&self, service_url: &str, conversation: &str, parts: Vec<Part>) -> Result<String, ChatError> {
         let url = self.url(service_url, &["conversations", conversation, "activities"])?;
-        let mut first = None;
-        for part in parts {
-            if first.is_some() {
-                self.pace(conversation, false).await?;
-            }
-            let created: Created = self.call(Method::POST, url.clone(), Some(&activity(part))).await?;
-            first.get_or_insert(created.id);
-        }
-        first.ok_or_else(|| ChatError::Rejected("an empty message".into()))
+        let mut parts = parts.into_iter();
+        let first = parts.next().ok_or_else(|| ChatError::Rejected("an empty message".into()))?;
+        let created: Created = self.call(Method::POST, url, Some(&activity(first))).await?;
+        self.send_rest(service_url, conversation, parts.collect()).await;
+        Ok(created.id)
+    }
+
+    /// Sends the parts that come after the first one.
+    pub(crate) async fn send_rest(&self, service_url: &str, conversation: &str, parts: Vec<Part>) {
+        let send = |part: Part| async move {
+            self.pace(conversation, false).await?;
+            let url = self.url(service_url, &["conversations", conversation, "activities"])?;
+            self.call::<Created>(Method::POST, url, Some(&activity(part))).await.map(drop)
+        };
+        chat::rest(parts, send).await;
     }
 
     async fn update(&self, at: &At, part: Part) -> Result<(), ChatError> {

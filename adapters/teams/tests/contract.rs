@@ -100,6 +100,11 @@ impl Rig for TeamsRig {
         self.far_side.thread(&self.thread())
     }
 
+    fn stumble(&self, skip: usize, lost: bool) {
+        let kind = if lost { sandbox::fault::Kind::Truncated } else { sandbox::fault::Kind::RateLimited };
+        self.far_side.faults().after(skip, kind);
+    }
+
     async fn refuse_markup(&self) {
         self.far_side.refuse_cards(true);
     }
@@ -136,6 +141,13 @@ async fn only_what_the_bot_framework_signs_for_this_bot_and_service_is_believed(
         ["https://evil.example/", "http://smba.trafficmanager.net/", "https://smba.trafficmanager.net.evil.example/", "https://127.0.0.1/"]
     {
         assert_eq!(rig.far_side.from_elsewhere(elsewhere).await, 403, "{elsewhere}");
+    }
+    for microsofts in [
+        "https://smba.trafficmanager.net/emea/",
+        "https://smba.onyx.prod.teams.trafficmanager.net/",
+        "https://smba.infra.gov.teams.microsoft.us/",
+    ] {
+        assert_eq!(rig.far_side.from_elsewhere(microsofts).await, 200, "{microsofts}");
     }
     for _ in 0..20 {
         rig.far_side.forge(Forgery::UnknownKey).await;
@@ -272,6 +284,16 @@ async fn an_answer_grows_in_a_personal_chat_and_becomes_a_message() {
     rig.chat.edit(&at, &Message::text("The plan is on time.")).await.unwrap();
     assert_eq!(far_side.thread("a:lee").pop().unwrap(), "The plan is on time.", "who presses Stop misses nothing");
     assert_eq!(far_side.thread("a:lee").len(), 4, "the question, and three answers");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn words_for_the_person_alone_take_the_place_of_what_is_being_done() {
+    let rig = TeamsRig::start().await;
+    let anchor = rig.anchor("a:lee").await;
+    assert!(rig.chat.status(&anchor, "looking at Project Plan").await);
+    rig.chat.whisper(&anchor, "29:lee", &Message::text("That did not work.")).await.unwrap();
+    assert_eq!(rig.far_side.thread("a:lee")[1..], ["That did not work."], "nothing is left standing");
+    assert_eq!(rig.far_side.open_streams(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -87,10 +87,7 @@ impl Chat for Telegram {
             return Ok(());
         }
         let place = Place { bot: self.id.clone(), chat, topic, answers: (!chat.is_user()).then_some(id) };
-        for part in parts {
-            self.pace(chat, false).await?;
-            self.send_part(&place, part, mode).await?;
-        }
+        self.send_rest(&place, parts, mode).await;
         Ok(())
     }
 
@@ -215,15 +212,17 @@ impl Telegram {
     async fn send_all(&self, place: &Place, parts: Vec<Part>, mode: Option<ParseMode>) -> Result<MessageRef, RequestError> {
         let mut parts = parts.into_iter();
         let first = self.send_raw(place, parts.next().unwrap_or_default(), mode).await?;
-        for part in parts {
-            let _ = self.pace(place.chat, false).await;
-            self.send_raw(place, part, mode).await?;
-        }
+        self.send_rest(place, parts, mode).await;
         Ok(message_ref(place, first))
     }
 
-    async fn send_part(&self, place: &Place, part: Part, mode: Option<ParseMode>) -> Result<(), ChatError> {
-        self.send_raw(place, part, mode).await.map(drop).map_err(|e| chat_error(&e))
+    /// Sends the parts that come after the first one.
+    async fn send_rest(&self, place: &Place, parts: std::vec::IntoIter<Part>, mode: Option<ParseMode>) {
+        let send = |part: Part| async move {
+            self.pace(place.chat, false).await?;
+            self.send_raw(place, part, mode).await.map(drop).map_err(|e| chat_error(&e))
+        };
+        chat::rest(parts, send).await;
     }
 
     async fn send_raw(&self, place: &Place, part: Part, mode: Option<ParseMode>) -> Result<MessageId, RequestError> {

@@ -104,6 +104,11 @@ impl Rig for TelegramRig {
         self.far_side.thread(FORUM, Some(TOPIC))
     }
 
+    fn stumble(&self, skip: usize, lost: bool) {
+        let kind = if lost { sandbox::fault::Kind::Truncated } else { sandbox::fault::Kind::RateLimited };
+        self.far_side.faults().after(skip, kind);
+    }
+
     async fn refuse_markup(&self) {
         self.far_side.refuse_markup(true);
     }

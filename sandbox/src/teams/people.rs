@@ -73,7 +73,7 @@ impl Teams {
         self.service.send(&activity, forgery).await.0
     }
 
-    /// An activity that says it comes from another service; its token says so, too, or not.
+    /// An activity of another service, with a good token for that.
     pub async fn from_elsewhere(&self, service_url: &str) -> u16 {
         let Some(mut activity) = self.service.state().last_activity.clone() else { return 0 };
         activity["serviceUrl"] = json!(service_url);
@@ -213,8 +213,8 @@ impl Service {
 
     async fn send(&self, activity: &Value, forgery: Forgery) -> (u16, Value) {
         let url = self.state().events_url.clone().unwrap_or_default();
-        let service_url = self.service_url();
-        let token = sign::token(&service_url, self.options.issuer, forgery);
+        // Signed for the service that the activity names.
+        let token = sign::token(activity["serviceUrl"].as_str().unwrap_or_default(), self.options.issuer, forgery);
         let mut request = self.http.post(url).json(activity);
         if let Some(token) = token {
             request = request.bearer_auth(token);

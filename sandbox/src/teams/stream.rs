@@ -33,6 +33,11 @@ impl Teams {
         self.service.state().streams.typing
     }
 
+    /// Streams that have not ended.
+    pub fn open_streams(&self) -> usize {
+        self.service.state().streams.open.len()
+    }
+
     /// The person presses Stop, or two minutes are over: streams end as they are.
     pub fn stop_streams(&self) {
         self.service.state().streams.open.clear();

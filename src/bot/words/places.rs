@@ -14,6 +14,9 @@ pub(in crate::bot) fn cannot_post_here() -> &'static str {
 pub(in crate::bot) fn cannot_whisper(platform: Platform) -> &'static str {
     match platform {
         Platform::Telegram => "I answer that to you alone, but may not write to you yet: open a chat with me, press Start, and ask again.",
+        Platform::Teams => {
+            "I answer that to you alone, but may not write to you yet: add the app for yourself (Apps in Teams), and ask again."
+        }
         _ => "I answer that to you alone, but may not write to you: allow direct messages from me, and ask again.",
     }
 }
