@@ -12,8 +12,13 @@ const BACKLOG: usize = 1024;
 pub enum Event {
     /// A job got on, or changed its state.
     Job(JobEvent),
-    /// An event of a conversation was served: its dedupe key.
-    Served(Arc<str>),
+    /// An event of a conversation was served.
+    Served {
+        /// Its dedupe key.
+        event: Arc<str>,
+        /// What its person was told, where it could not be done.
+        told: Option<String>,
+    },
     /// A message in a thread is new, or has changed: of the bot or of somebody.
     Post(PostEvent),
     /// Something was written to a sheet.

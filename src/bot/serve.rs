@@ -25,24 +25,22 @@ impl Bot {
         let lease = Lease { id: event.id, fence: event.fence, thread: event.incoming.thread.storage_key(), token: token.clone() };
         let _heartbeat = AbortOnDropHandle::new(tokio::spawn(lease.keep(self.parts.store.clone(), self.parts.clock.clone())));
         let result = if event.attempts > MAX_ATTEMPTS { self.give_up(&event).await } else { self.handle(&mut event, &token).await };
-        let failed = match result {
-            Ok(()) => false,
+        let told = match result {
+            Ok(()) => None,
             Err(Trouble::Logged(error)) if self.causes_change(&event).await => {
                 tracing::error!(event = event.id, "{error:#}; the change is taken up again when the lease has run out");
                 self.in_hand().remove(&event.id);
                 return;
             }
-            Err(trouble) => {
-                self.report(&event, trouble).await;
-                true
-            }
+            Err(trouble) => Some(self.report(&event, trouble).await),
         };
+        let failed = told.is_some();
         if let Err(error) = self.parts.store.finish(event.id, event.fence, failed, self.parts.clock.now_ms()).await {
             tracing::error!(event = event.id, %error, "a served event could not be finished; it will be served again");
         }
         let result = if failed { "failed" } else { "done" };
         metrics::histogram!("chatsheet_turn_duration_seconds", "result" => result).record(began.elapsed().as_secs_f64());
-        self.parts.events.tell(Happened::Served(event.incoming.dedupe_key().into()));
+        self.parts.events.tell(Happened::Served { event: event.incoming.dedupe_key().into(), told });
         self.in_hand().remove(&event.id);
     }
 
@@ -124,16 +122,25 @@ impl Bot {
         }
     }
 
-    /// Says what went wrong: in the reply if there is one, with a reference number if it is our fault.
-    async fn report(&self, event: &Event, trouble: Trouble) {
-        let told = match trouble {
+    /// Says what went wrong: in the reply if there is one, with a reference number if it is our fault. Returns the words.
+    async fn report(&self, event: &Event, trouble: Trouble) -> String {
+        let told = self.words_of(event, trouble);
+        self.say_trouble(event, told.clone()).await;
+        told
+    }
+
+    fn words_of(&self, event: &Event, trouble: Trouble) -> String {
+        match trouble {
             Trouble::Told(words) | Trouble::Later(words) => words.0,
             Trouble::Logged(error) => {
                 let reference = Trouble::reference();
                 tracing::error!(%reference, event = event.id, thread = %event.incoming.thread.storage_key(), "{error:#}");
                 words::our_fault(&reference)
             }
-        };
+        }
+    }
+
+    async fn say_trouble(&self, event: &Event, told: String) {
         let Ok(chat) = self.chat(event.incoming.thread.platform) else { return };
         let message = Message::text(&told);
         if matches!(event.incoming.what, What::Press { .. } | What::Filled { .. }) || self.is_private(event).await.unwrap_or(false) {

@@ -1,6 +1,7 @@
 //! The accept loop: header timeouts and a connection cap, which axum's own loop lacks. Speaks HTTP/1.1 only: to tell
 //! HTTP/2 by its first bytes would mean to wait for them without a limit, and the proxy in front needs no more.
 
+use super::impatient::Impatient;
 use axum::Router;
 use axum::extract::ConnectInfo;
 use hyper::server::conn::http1::Builder;
@@ -26,7 +27,11 @@ pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToke
     builder.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
     let (connections, slots) = (TaskTracker::new(), Arc::new(Semaphore::new(MAX_CONNECTIONS)));
     loop {
-        let Ok(slot) = slots.clone().acquire_owned().await else { break };
+        let slot = tokio::select! {
+            slot = slots.clone().acquire_owned() => slot,
+            () = stop.cancelled() => break,
+        };
+        let Ok(slot) = slot else { break };
         let (stream, address) = tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok(accepted) => accepted,
@@ -42,7 +47,7 @@ pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToke
             request.extensions_mut().insert(ConnectInfo(address));
             request
         });
-        let connection = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service)).with_upgrades();
+        let connection = builder.serve_connection(TokioIo::new(Impatient::new(stream)), TowerToHyperService::new(service)).with_upgrades();
         let stop = stop.clone();
         connections.spawn(async move {
             let _slot = slot;

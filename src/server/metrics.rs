@@ -4,12 +4,12 @@ use crate::clock::Clock;
 use crate::store::Store;
 use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::StatusCode;
 use axum::middleware::Next;
 use axum::response::Response;
 use axum::routing::get;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use std::sync::OnceLock;
+use std::time::Duration;
 use tokio::time::Instant;
 
 /// Seconds; most answers take a few milliseconds, some wait for a model.
@@ -29,6 +29,7 @@ pub const METRICS: &[(&str, &str, &str)] = &[
     ("chatsheet_events_total", "counter", "Events of platforms, by result: new or duplicate."),
     ("chatsheet_accept_duration_seconds", "histogram", "Time to store an event, after which it is acknowledged, by platform."),
     ("chatsheet_chat_deferred_total", "counter", "Messages that had to wait for the rate of a platform, by platform."),
+    ("chatsheet_database_up", "gauge", "Whether the database answers."),
     ("chatsheet_inbox_waiting", "gauge", "Events that are not served yet."),
     ("chatsheet_turn_duration_seconds", "histogram", "Time to serve an event, by result."),
     ("chatsheet_smartsheet_requests_total", "counter", "Requests to Smartsheet, by HTTP status."),
@@ -68,26 +69,35 @@ pub(super) fn recorder() -> &'static PrometheusHandle {
     })
 }
 
+/// How long the database may take to count what waits.
+const DATABASE_WITHIN: Duration = Duration::from_secs(2);
+
 /// `/metrics`.
 pub fn router(store: Store, clock: Clock) -> Router {
     recorder();
     Router::new().route("/metrics", get(show)).with_state((store, clock))
 }
 
-async fn show(State((store, clock)): State<(Store, Clock)>) -> Result<String, StatusCode> {
-    let waiting = store.waiting_work().await.map_err(|error| {
-        tracing::warn!(%error, "metrics cannot be read");
-        StatusCode::SERVICE_UNAVAILABLE
-    })?;
-    metrics::gauge!("chatsheet_job_queue_length").set(waiting.jobs as f64);
-    let age_ms = waiting.oldest_job_ms.map_or(0, |at| (clock.now_ms() - at).max(0));
-    metrics::gauge!("chatsheet_job_queue_age_seconds").set(age_ms as f64 / 1000.0);
-    metrics::gauge!("chatsheet_inbox_waiting").set(waiting.events as f64);
+async fn show(State((store, clock)): State<(Store, Clock)>) -> String {
+    match tokio::time::timeout(DATABASE_WITHIN, store.waiting_work()).await {
+        Ok(Ok(waiting)) => {
+            metrics::gauge!("chatsheet_database_up").set(1.0);
+            metrics::gauge!("chatsheet_job_queue_length").set(waiting.jobs as f64);
+            let age_ms = waiting.oldest_job_ms.map_or(0, |at| (clock.now_ms() - at).max(0));
+            metrics::gauge!("chatsheet_job_queue_age_seconds").set(age_ms as f64 / 1000.0);
+            metrics::gauge!("chatsheet_inbox_waiting").set(waiting.events as f64);
+        }
+        // The rest is wanted most of all then.
+        failed => {
+            metrics::gauge!("chatsheet_database_up").set(0.0);
+            tracing::warn!(failed = ?failed.map(Result::err), "what waits cannot be counted for the metrics");
+        }
+    }
     if let Some((bytes, seconds)) = process() {
         metrics::gauge!("chatsheet_process_resident_memory_bytes").set(bytes);
         metrics::gauge!("chatsheet_process_cpu_seconds").set(seconds);
     }
-    Ok(recorder().render())
+    recorder().render()
 }
 
 /// Memory in bytes and CPU time in seconds of this process, where the system tells (Linux).

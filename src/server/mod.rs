@@ -5,6 +5,7 @@ mod address;
 pub mod api;
 mod connect;
 mod health;
+mod impatient;
 pub mod live;
 pub mod metrics;
 mod mirror;
@@ -26,7 +27,7 @@ use axum::Router;
 use axum::body::{Body, HttpBody};
 use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderName, HeaderValue, Request, StatusCode, header};
-use axum::middleware::{Next, from_fn};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use chat::Chats;
@@ -53,7 +54,8 @@ pub fn own_routes(parts: api::Parts, watch: Arc<Watch>, links: Links, accounts: 
     let smartsheet = Router::new().route("/api/webhooks/smartsheet", post(smartsheet::called)).with_state(watch);
     let api = Api::new(parts);
     let connect = accounts.map_or_else(Router::new, |accounts| connect::router(accounts, chats.clone()));
-    api::router(api.clone()).merge(connect).merge(viewer::router(api, links, chats)).merge(live).merge(smartsheet)
+    let all = api::router(api.clone()).merge(connect).merge(viewer::router(api.clone(), links, chats)).merge(live).merge(smartsheet);
+    all.layer(from_fn_with_state(api, api::at_the_pace_of_its_address))
 }
 
 /// All routes. `webhooks` come from the adapters and stand under `/api/webhooks`.

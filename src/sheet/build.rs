@@ -56,10 +56,9 @@ impl Builder {
             (Scalar::Empty, _, _) => Cell::Empty,
             (Scalar::Bool(b), _, _) => Cell::Bool(b),
             (Scalar::Number(n), shown, _) => {
-                if let Some(shown) = shown {
-                    self.styles.entry(cell.column_id).or_insert_with(|| Style::of_display(&shown));
-                }
-                Cell::Number(n)
+                let own = shown.map(|shown| Style::of_display(&shown)).unwrap_or_default();
+                let usual = self.styles.entry(cell.column_id).or_insert_with(|| own.clone());
+                if *usual == own { Cell::Number(n) } else { Cell::Styled(Arc::new((n, own))) }
             }
             (Scalar::Text(text), Some(shown), _) if shown != text => self.named(text, shown),
             (Scalar::Text(text), _, _) => {
@@ -129,7 +128,10 @@ impl Builder {
             });
         }
         for (i, column) in columns.iter_mut().enumerate() {
-            let numbers = rows.iter().filter(|r| matches!(r.cells[i], Cell::Number(_))).count();
+            if rows.iter().any(|r| matches!(r.cells[i], Cell::Styled(_))) {
+                mix(column, rows.iter_mut().map(|r| &mut r.cells[i]));
+            }
+            let numbers = rows.iter().filter(|r| r.cells[i].number().is_some()).count();
             let filled = rows.iter().filter(|r| r.cells[i] != Cell::Empty).count();
             column.numeric = column.kind == "TEXT_NUMBER" && numbers > 0 && numbers * 2 > filled;
         }
@@ -207,6 +209,18 @@ fn column(column: Column, sql: String, styles: &HashMap<i64, Style>) -> Snapshot
     }
 }
 
+/// The numbers of a column look in different ways: those of the column as they are, and each of the others for itself.
+fn mix<'a>(column: &mut SnapshotColumn, cells: impl Iterator<Item = &'a mut Cell>) {
+    let usual = std::mem::take(&mut column.style);
+    for cell in cells {
+        match cell {
+            Cell::Number(n) if usual != Style::Plain => *cell = Cell::Styled(Arc::new((*n, usual.clone()))),
+            Cell::Styled(styled) if styled.1 == Style::Plain => *cell = Cell::Number(styled.0),
+            _ => {}
+        }
+    }
+}
+
 /// Table `sheet` with every row, view `leaf` with the rows that have no children.
 pub(super) fn load(columns: &[SnapshotColumn], rows: &[SnapshotRow]) -> Result<Connection, rusqlite::Error> {
     let connection = Connection::open_in_memory()?;
@@ -240,6 +254,7 @@ pub(super) fn load(columns: &[SnapshotColumn], rows: &[SnapshotRow]) -> Result<C
             for (column, cell) in columns.iter().zip(&row.cells) {
                 let contact = column.is_contact();
                 match cell {
+                    Cell::Styled(styled) => insert.raw_bind_parameter(next(), styled.0)?,
                     Cell::Empty => insert.raw_bind_parameter(next(), None::<i64>)?,
                     Cell::Number(n) if n.fract() == 0.0 && n.abs() < 9e15 => insert.raw_bind_parameter(next(), *n as i64)?,
                     Cell::Number(n) => insert.raw_bind_parameter(next(), n)?,
@@ -262,4 +277,29 @@ pub(super) fn load(columns: &[SnapshotColumn], rows: &[SnapshotRow]) -> Result<C
     // No value that a query makes up may be larger than a row of a sheet can be.
     connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, 4_000_000)?;
     Ok(connection)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::smartsheet::{Read, read_sheet};
+    use serde_json::json;
+
+    #[test]
+    fn numbers_of_one_column_may_look_in_different_ways() {
+        let row = |id: i64, value: f64, shown: &str| json!({ "id": id, "rowNumber": id, "cells": [{ "columnId": 10, "value": value, "displayValue": shown }] });
+        let sheet = json!({
+            "id": 1, "name": "KPI", "version": 1, "permalink": "https://x.test", "accessLevel": "OWNER",
+            "columns": [{ "id": 10, "index": 0, "title": "Value", "type": "TEXT_NUMBER", "primary": true }],
+            "rows": [row(1, 1.0, "100%"), row(2, 10.0, "10"), row(3, 0.45, "45%"), row(4, 1_000.0, "$1,000")],
+        });
+        let mut builder = Builder::default();
+        let read = read_sheet(sheet.to_string().as_bytes(), &mut |row| builder.extend([row])).expect("a sheet");
+        let Read::Sheet(header) = read else { panic!("a sheet") };
+        let snapshot = builder.finish(header, Timestamp::UNIX_EPOCH);
+        let column = &snapshot.columns[0];
+        let shown: Vec<String> = snapshot.rows.iter().map(|r| r.cells[0].shown(&column.style)).collect();
+        assert_eq!(shown, ["100%", "10", "45%", "$1,000"], "each as people see it in the sheet");
+        assert!(column.style == Style::Plain && column.numeric, "and together as they are");
+    }
 }

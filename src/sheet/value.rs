@@ -13,6 +13,8 @@ pub enum Cell {
     Empty,
     /// A number; percent as 0 to 1.
     Number(f64),
+    /// A number that looks otherwise than those of its column.
+    Styled(Arc<(f64, Style)>),
     /// A tick.
     Bool(bool),
     /// Text, also ISO dates and picklist values.
@@ -82,6 +84,7 @@ impl Cell {
         match self {
             Self::Empty => String::new(),
             Self::Number(n) => style.show(*n),
+            Self::Styled(styled) => styled.1.show(styled.0),
             Self::Bool(true) => "yes".into(),
             Self::Bool(false) => "no".into(),
             Self::Text(t) if *style == Style::Moment => moment(t),
@@ -91,11 +94,26 @@ impl Cell {
         }
     }
 
+    /// The number that it holds, if it does.
+    pub fn number(&self) -> Option<f64> {
+        match self {
+            Self::Number(n) => Some(*n),
+            Self::Styled(styled) => Some(styled.0),
+            _ => None,
+        }
+    }
+
+    /// How a number in this place looks.
+    pub fn style<'a>(&'a self, of_column: &'a Style) -> &'a Style {
+        if let Self::Styled(styled) = self { &styled.1 } else { of_column }
+    }
+
     /// The value as JSON, exact enough to be compared and to be written back.
     pub fn to_json(&self) -> Value {
         match self {
             Self::Empty => Value::Null,
             Self::Number(n) => json!(n),
+            Self::Styled(styled) => json!(styled.0),
             Self::Bool(b) => json!(b),
             Self::Text(t) => json!(&**t),
             Self::Named(named) => json!(named.0),
@@ -197,13 +215,28 @@ fn picklist(column: &SnapshotColumn, text: &str) -> Result<Coerced, String> {
 
 fn several_options(column: &SnapshotColumn, text: &str) -> Result<Coerced, String> {
     let mut chosen = Vec::new();
-    for part in text.split([',', ';']).map(str::trim).filter(|p| !p.is_empty()) {
+    for part in parts(text, |part| option_of(column, part).is_some()) {
         let option = option_of(column, part)
             .ok_or_else(|| format!("“{part}” is not an option of {}; the options are: {}", column.title, column.options.join(", ")))?;
         chosen.push(option.clone());
     }
     let shown = chosen.join(", ");
     Ok(plain(json!({ "objectType": "MULTI_PICKLIST", "values": chosen }), shown))
+}
+
+/// Several values in one text, with commas or semicolons in between; those in what is known belong to it (“Doe, Jane”).
+fn parts(text: &str, known: impl Fn(&str) -> bool) -> Vec<&str> {
+    let ends: Vec<usize> = text.match_indices([',', ';']).map(|(at, _)| at).chain([text.len()]).collect();
+    let (mut parts, mut begin, mut next) = (Vec::new(), 0, 0);
+    while next < ends.len() {
+        // The longest that is known; else what ends at the next of these.
+        let longest = (next..ends.len()).rev().find(|end| known(text[begin..ends[*end]].trim()));
+        let end = longest.unwrap_or(next);
+        parts.push(text[begin..ends[end]].trim());
+        (begin, next) = (ends[end] + 1, end + 1);
+    }
+    parts.retain(|part| !part.is_empty());
+    parts
 }
 
 fn checkbox(column: &SnapshotColumn, text: &str) -> Result<Coerced, String> {
@@ -266,7 +299,7 @@ fn is_email(text: &str) -> bool {
 fn several_contacts(column: &SnapshotColumn, text: &str, people: &[(String, String)]) -> Result<Coerced, String> {
     let mut values = Vec::new();
     let mut shown = Vec::new();
-    for part in text.split([',', ';']).map(str::trim).filter(|p| !p.is_empty()) {
+    for part in parts(text, |part| person(column, part, people).is_ok_and(|found| found.is_some())) {
         let one = contact(column, part, people)?;
         values.push(json!({ "objectType": "CONTACT", "email": one.value, "name": one.shown }));
         shown.push(one.shown);
@@ -298,6 +331,13 @@ mod tests {
 
     fn column(kind: &str) -> SnapshotColumn {
         SnapshotColumn { title: "C".into(), kind: kind.into(), options: vec!["Low".into(), "High".into()], ..SnapshotColumn::default() }
+    }
+
+    #[test]
+    fn commas_that_belong_to_a_name_or_an_option_stay() {
+        let known = |part: &str| ["Doe, Jane", "Red, dark", "Jane"].contains(&part);
+        assert_eq!(parts("Doe, Jane; Red, dark,Jane , x@y.test", known), ["Doe, Jane", "Red, dark", "Jane", "x@y.test"]);
+        assert_eq!(parts(" , ;", known), [""; 0]);
     }
 
     #[test]

@@ -41,7 +41,9 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn put_post(&self, thread: &str, post: &Post, new: bool) -> Result<Option<i64>, sqlx::Error> {
-        const NEXT: &str = "(SELECT coalesce(max(revision), 0) + 1 FROM posts WHERE thread_key = $2)";
+        // Never smaller than the time, so that they go on growing when all that was shown has been cleared.
+        const NEXT: &str =
+            "(SELECT CASE WHEN coalesce(max(revision), 0) < $6 THEN $6 ELSE max(revision) + 1 END FROM posts WHERE thread_key = $2)";
         let sql = || {
             sqlx::AssertSqlSafe(match new {
                 true => format!(
@@ -49,7 +51,7 @@ impl Store {
                     VALUES ($1, $2, {NEXT}, {NEXT}, $3, $4, $5, $6) ON CONFLICT (id) DO NOTHING RETURNING revision"
                 ),
                 false => format!(
-                    "UPDATE posts SET revision = {NEXT}, partial = $3, body = $4, author = $5 WHERE id = $1 AND thread_key = $2 AND $6 >= 0 RETURNING revision"
+                    "UPDATE posts SET revision = {NEXT}, partial = $3, body = $4, author = $5 WHERE id = $1 AND thread_key = $2 RETURNING revision"
                 ),
             })
         };
@@ -90,16 +92,18 @@ impl Store {
         Ok(revision)
     }
 
-    /// What was shown or changed in a thread after this revision, in the order of the changes.
+    /// What was shown or changed in a thread after this revision, in the order of the changes; the newest when there are more.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn posts_after(&self, thread: &str, revision: i64, most: i64) -> Result<Vec<Post>, sqlx::Error> {
         let get = || {
-            sqlx::AssertSqlSafe(format!("SELECT {COLUMNS} FROM posts WHERE thread_key = $1 AND revision > $2 ORDER BY revision LIMIT $3"))
+            sqlx::AssertSqlSafe(format!(
+                "SELECT {COLUMNS} FROM posts WHERE thread_key = $1 AND revision > $2 ORDER BY revision DESC LIMIT $3"
+            ))
         };
         let rows: Vec<Row> = on!(self, pool => sqlx::query_as(get()).bind(thread).bind(revision).bind(most).fetch_all(pool).await?);
-        Ok(rows.into_iter().map(post).collect())
+        Ok(rows.into_iter().rev().map(post).collect())
     }
 
     /// The last messages of a thread, in the order in which they were first shown.

@@ -33,19 +33,16 @@ pub enum Answer {
 struct Callback {
     webhook_id: i64,
     challenge: Option<String>,
-    #[serde(default)]
-    nonce: String,
+    nonce: Option<String>,
     scope_object_id: Option<i64>,
     new_webhook_status: Option<String>,
-    #[serde(default)]
-    events: Vec<Happened>,
+    events: Option<Vec<Happened>>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Happened {
     /// Who wrote it, when it was a program: separated by commas.
-    #[serde(default)]
     change_agent: Option<String>,
 }
 
@@ -72,7 +69,7 @@ impl Watch {
             tracing::warn!(webhook = call.webhook_id, "a call with a wrong signature was refused");
             return Ok(Answer::Forbidden);
         }
-        let once = format!("{}|{}", call.webhook_id, call.nonce);
+        let once = format!("{}|{}", call.webhook_id, call.nonce.unwrap_or_default());
         if self.seen.contains_key(&once) {
             return Ok(Answer::Taken);
         }
@@ -81,7 +78,7 @@ impl Watch {
             self.parts.sheets.changed(sheet, Writer::Others);
         }
         let ours = |h: &Happened| h.change_agent.as_deref().is_some_and(|a| a.split(',').any(|a| a.trim() == CHANGE_AGENT));
-        if call.events.iter().any(|h| !ours(h)) {
+        if call.events.iter().flatten().any(|h| !ours(h)) {
             self.parts.sheets.changed(sheet, Writer::Others);
         }
         self.seen.insert(once, ()).await;

@@ -50,6 +50,33 @@ async fn sockets_that_dawdle_are_cut_and_nobody_else_notices() {
     world.end().await;
 }
 
+/// Asks for more than the buffers between both sides take, and reads nothing.
+async fn ask_and_look_away(address: SocketAddr) -> TcpStream {
+    let mut socket = TcpStream::connect(address).await.unwrap();
+    let request = b"GET /api/openapi.json HTTP/1.1\r\nHost: x\r\n\r\n".repeat(400);
+    let _ = timeout(Duration::from_secs(2), socket.write_all(&request)).await;
+    socket
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_asks_and_does_not_read_is_cut_and_holds_up_no_stop() {
+    let world = World::start().await;
+    let address = world.app.address;
+    let mut sockets = join_all((0..50).map(|_| ask_and_look_away(address))).await;
+    tokio::time::sleep(Duration::from_secs(25)).await;
+    for socket in &mut sockets {
+        // What was on its way is read, and then nothing more comes.
+        let mut all = Vec::new();
+        let ended = timeout(CUT, socket.read_to_end(&mut all)).await;
+        assert!(ended.is_ok(), "it was not cut");
+        assert!(all.len() < 400 * 20_000, "{} bytes", all.len());
+    }
+    let _again = join_all((0..50).map(|_| ask_and_look_away(address))).await;
+    let began = Instant::now();
+    world.end().await;
+    assert!(began.elapsed() < CUT, "{:?}", began.elapsed());
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn bodies_without_end_are_answered_before_they_are_read() {
     let world = World::start().await;

@@ -56,7 +56,7 @@ impl Program {
         self.send(self.request(Method::PATCH, path).json(&body)).await
     }
 
-    async fn delete(&self, path: &str) -> Answer {
+    pub async fn delete(&self, path: &str) -> Answer {
         self.send(self.request(Method::DELETE, path)).await
     }
 
@@ -210,6 +210,15 @@ async fn rows_are_read_in_pages_by_condition_and_by_version() {
     }
     let refused = program.patch(&row_path(&world, "Load test"), json!({ "cells": { "Status": "Complete" } })).await;
     assert_eq!((refused.status.as_u16(), refused.body["code"].as_str()), (403, Some("scope_missing")));
+    let writer = Program::new(&world, "writer", &[Scope::Read, Scope::Write]).await;
+    let before = world.cell("Load test", "Status");
+    let written = writer.patch(&row_path(&world, "Load test"), json!({ "cells": { "Status": "Complete" } })).await.body;
+    assert_eq!(world.cell("Load test", "Status"), "Complete", "{written}");
+    let take_back = json!({ "sessionId": written["sessionId"], "action": format!("undo:{}", written["changeId"].as_str().unwrap()) });
+    assert_eq!(writer.post("/api/messages", take_back).await.status.as_u16(), 200, "who may write may take that back");
+    assert_eq!(world.cell("Load test", "Status"), before);
+    let both = writer.post(&format!("{sheet}/rows"), json!({ "cells": { "Task Name": "x" }, "afterId": "1", "toTop": true })).await;
+    assert_eq!(both.status.as_u16(), 422, "{}", both.body);
     world.end().await;
 }
 
@@ -363,8 +372,14 @@ async fn nothing_is_open_by_default() {
                 .replace("{jobId}", "1")
                 .replace("{id}", "1");
             let method = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
-            let answer = http.request(method.clone(), format!("{base}{path}")).send().await.unwrap();
-            assert!(matches!(answer.status().as_u16(), 401 | 429), "{method} {path}: {}", answer.status());
+            let request = http.request(method.clone(), format!("{base}{path}"));
+            // Smartsheet signs with the secret of the webhook instead.
+            let (request, refusal) = match path.as_str() {
+                "/api/webhooks/smartsheet" => (request.body("{\"webhookId\":1}"), 403),
+                _ => (request, 401),
+            };
+            let status = request.send().await.unwrap().status().as_u16();
+            assert!(status == refusal || status == 429, "{method} {path}: {status}");
         }
     }
     let id = program.key.split('_').nth(1).unwrap();
@@ -451,6 +466,7 @@ fn the_document_names_every_endpoint_of_the_design() {
     POST /api/sessions
     POST /api/smartsheet/{sheetId}/columns
     POST /api/smartsheet/{sheetId}/rows
+    POST /api/webhooks/smartsheet
     POST /api/ws-ticket
     ");
 }

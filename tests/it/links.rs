@@ -137,7 +137,7 @@ async fn what_is_said_beside_the_sheet_is_said_in_the_thread_and_what_waits_ther
     let shown = world.slack.messages().into_iter().rfind(|m| m.seen().contains("Done: set Status")).unwrap();
     let blocks = Value::from(shown.blocks).to_string();
     let undo = blocks.split("\"undo:").nth(1).unwrap().split('"').next().unwrap().to_owned();
-    mia.press(&format!("undo:{undo}")).await;
+    assert_eq!(mia.press(&format!("undo:{undo}")).await, StatusCode::CONFLICT, "who presses in vain is told so here, too");
     assert_eq!(world.cell("Page templates", "Status"), "Blocked", "only who has changed it takes it back");
     assert_eq!(page.press(&format!("undo:{undo}")).await, StatusCode::SEE_OTHER);
     assert_eq!(world.cell("Page templates", "Status"), "In Progress");

@@ -40,7 +40,13 @@ async fn what_happens_is_counted_on_an_address_of_its_own() {
     assert!(named(&text).is_subset(&told), "{:?} is not documented", named(&text).difference(&told).collect::<Vec<_>>());
     assert!(!text.contains(&sheet.to_string()), "no ids in labels");
     assert_eq!(http.get(format!("http://{}/metrics", world.app.address)).send().await.unwrap().status().as_u16(), 404);
-    world.end().await;
+    world.app.bot.until_idle().await;
+    world.app.store.close().await;
+    let text = http.get(format!("http://{address}/metrics")).send().await.unwrap().text().await.unwrap();
+    assert!(
+        text.contains("chatsheet_database_up 0") && text.contains("chatsheet_events_total"),
+        "what is there is told all the same: {text}"
+    );
 }
 
 #[test]

@@ -226,7 +226,17 @@ async fn replies_and_jobs_are_told_as_they_grow() {
     assert_eq!(back.next().await["type"], "subscribed");
     let said = back.next().await;
     assert_eq!((&said["type"], &said["message"]["text"]), (&json!("said"), &json!("how many trials are recruiting?")));
-    assert_eq!(back.next().await["message"], answer);
+    let last = back.next().await;
+    assert_eq!(last["message"], answer);
+    // Ids go on growing when all of it has been cleared.
+    program.delete(&format!("/api/messages?sessionId={session}")).await;
+    world.clock.advance(Duration::from_secs(1));
+    let again = program.post("/api/messages", json!({ "sessionId": session, "content": "how many trials are completed?" })).await;
+    let mut back = Wire::open(&world, &program, None).await;
+    back.say(json!({ "type": "subscribe", "topic": topic, "lastEventId": last["eventId"] })).await;
+    assert_eq!(back.next().await["type"], "subscribed");
+    assert_eq!(back.next().await["message"]["text"], "how many trials are completed?");
+    assert_eq!(back.next().await["message"], again.body["messages"][0]);
     world.end().await;
 }
 

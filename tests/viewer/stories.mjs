@@ -320,6 +320,30 @@ story('what others change in Smartsheet comes in by the webhook, flashes, and le
   await done(page);
 });
 
+story('rows that come above leave alone what somebody types, and half a date is none', async () => {
+  const page = await mine();
+  await (await cell(page, 'Kick-off workshop', 'Notes')).dblclick();
+  await page.fill('.editor', 'half a sent');
+  const { result } = await world.smartsheet('POST', `/sheets/${world.session.sheetId}/rows`, [
+    { toTop: true, cells: [{ columnId: (await world.sheet()).columns[0].id, value: 'Come from elsewhere' }] },
+  ]);
+  await page.waitForTimeout(1_500);
+  assert.equal(await page.inputValue('.editor'), 'half a sent', 'it is not finished');
+  assert.equal(await world.cell('Kick-off workshop', 'Notes'), undefined, 'and nothing of it is written');
+  await page.keyboard.press('Escape');
+  await row(page, 'Come from elsewhere').waitFor();
+  await world.smartsheet('DELETE', `/sheets/${world.session.sheetId}/rows?ids=${result[0].id}`);
+  await row(page, 'Come from elsewhere').waitFor({ state: 'detached' });
+  const due = await cell(page, 'Usability test', 'Due Date');
+  const before = await due.textContent();
+  await due.dblclick();
+  await page.keyboard.press('Backspace');
+  await page.locator('h1').click();
+  await toast(page, 'Not saved: Due Date was not a whole date.');
+  await reads(due, before);
+  await done(page);
+});
+
 story('who only looks into a cell changes nothing, whatever stands in it', async () => {
   await world.set('Market survey', 'Notes', 'first line\nsecond line');
   await world.set('Market survey', 'Start', 'not known yet');

@@ -2,7 +2,7 @@
 
 use super::error::Failure;
 use super::samples::PEOPLE;
-use super::world::{Column, Row, Sheet};
+use super::world::{Column, Look, Row, Sheet};
 use serde_json::{Map, Value, json};
 
 const KNOWN: [&str; 11] = [
@@ -109,6 +109,15 @@ pub(super) fn money(n: f64) -> String {
     format!("{sign}${}{rest}", grouped.join(","))
 }
 
+/// A number in a format.
+pub(super) fn looking(n: f64, look: Look) -> String {
+    match look {
+        Look::Plain => n.to_string(),
+        Look::Money => money(n),
+        Look::Percent => format!("{}%", (n * 1e6).round() / 1e4),
+    }
+}
+
 fn object(value: Value) -> Result<Map<String, Value>, Failure> {
     value.as_object().cloned().ok_or_else(|| Failure::new(1008, "Unable to parse request."))
 }
@@ -154,7 +163,7 @@ fn plain_cell(column: &Column, value: &Value, strict: bool) -> Result<Map<String
         "DATE" | "CHECKBOX" if fits => object(json!({ "value": value })),
         _ if value.is_number() => {
             let n = value.as_f64().unwrap_or_default();
-            object(json!({ "value": n, "displayValue": format!("{n}") }))
+            object(json!({ "value": n, "displayValue": looking(n, column.look) }))
         }
         _ => object(json!({ "value": text, "displayValue": text })),
     }

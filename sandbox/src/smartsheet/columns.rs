@@ -3,7 +3,7 @@
 use super::Service;
 use super::accounts::level;
 use super::error::Failure;
-use super::world::{Column, Sheet, World};
+use super::world::{Column, Look, Sheet, World};
 use axum::Json;
 use axum::extract::{Path, State};
 use serde_json::{Map, Value, json};
@@ -157,7 +157,8 @@ pub(super) fn new_column(sheet: &Sheet, id: i64, fields: &Map<String, Value>) ->
     if sheet.columns.len() >= 400 {
         return Err(Failure::new(1061, "The maximum number of columns has been exceeded."));
     }
-    let mut column = Column { id, title: title.into(), kind: kind.into(), primary, options: options(fields), extra: Map::new() };
+    let mut column =
+        Column { id, title: title.into(), kind: kind.into(), primary, options: options(fields), look: Look::default(), extra: Map::new() };
     keep_extra(&mut column, fields);
     Ok(column)
 }

@@ -1,7 +1,7 @@
 //! The five sample sheets, with the dirty spots that real sheets have, laid around a given day.
 
 use super::cells;
-use super::world::{Column, Row, Sheet, World};
+use super::world::{Column, Look, Row, Sheet, World};
 use jiff::ToSpan;
 use jiff::civil::Date;
 use serde_json::{Map, Value, json};
@@ -186,6 +186,11 @@ fn column_of<'a>(world: &mut World, text: &'a str, primary: bool) -> (Column, &'
         kind: shown_kind.into(),
         primary,
         options: options.split(',').filter(|o| !o.is_empty()).map(str::to_owned).collect(),
+        look: match kind {
+            "MONEY" => Look::Money,
+            "PERCENT" => Look::Percent,
+            _ => Look::Plain,
+        },
         extra: extra.as_object().cloned().unwrap_or_default(),
     };
     (column, kind)
@@ -198,8 +203,8 @@ fn cell_of(column: &Column, kind: &str, text: &str, today: Date) -> Option<(i64,
     let number = text.parse::<f64>().ok();
     let cell = match (kind, number) {
         ("DATE", Some(days)) => json!({ "value": today.saturating_add((days as i32).days()).to_string() }),
-        ("MONEY", Some(n)) => json!({ "value": n, "displayValue": cells::money(n) }),
-        ("PERCENT", Some(n)) => json!({ "value": n / 100.0, "displayValue": format!("{n}%") }),
+        ("MONEY", Some(n)) => json!({ "value": n, "displayValue": cells::looking(n, column.look) }),
+        ("PERCENT", Some(n)) => json!({ "value": n / 100.0, "displayValue": cells::looking(n / 100.0, column.look) }),
         ("MODIFIED_DATE", Some(days)) => {
             json!({ "value": format!("{}T09:30:00Z", today.saturating_add((days as i32).days())) })
         }

@@ -65,7 +65,18 @@ pub(crate) struct Column {
     pub kind: String,
     pub primary: bool,
     pub options: Vec<String>,
+    /// How its numbers look, unless a cell has a format of its own.
+    pub look: Look,
     pub extra: Map<String, Value>,
+}
+
+/// A format of numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Look {
+    #[default]
+    Plain,
+    Money,
+    Percent,
 }
 
 #[derive(Clone, Debug)]
@@ -241,7 +252,15 @@ impl World {
         let columns = columns.map(|of| (self.new_id(), of));
         let Some(sheet) = self.sheets.values_mut().find(|s| s.name == sheet) else { return };
         for (id, (title, kind, value)) in columns {
-            let column = Column { id, title: title.into(), kind: kind.into(), primary: false, options: Vec::new(), extra: Map::new() };
+            let column = Column {
+                id,
+                title: title.into(),
+                kind: kind.into(),
+                primary: false,
+                options: Vec::new(),
+                look: Look::default(),
+                extra: Map::new(),
+            };
             sheet.columns.push(column);
             let cell = [("columnId", json!(id)), ("value", json!(value)), ("displayValue", json!(value))];
             // Dates have no other look than their value.

@@ -182,10 +182,26 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
     }
 }
 
+/// From where a request comes, as it is counted.
+#[derive(Clone, Copy)]
+struct Counted(IpAddr);
+
+/// Lets requests pass at the pace of their address, whatever they want.
+pub(in crate::server) async fn at_the_pace_of_its_address(State(api): State<Arc<Api>>, mut request: Request, next: Next) -> Response {
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|c| c.0.ip());
+    if let Some(peer) = peer {
+        let address = counted(api.parts.proxies.client(peer, request.headers()));
+        if let Err(problem) = paced(&api.gate.by_address, &address) {
+            return problem.into_response();
+        }
+        request.extensions_mut().insert(Counted(address));
+    }
+    next.run(request).await
+}
+
 /// Lets requests with a valid key pass, at its pace.
 pub(super) async fn authenticate(State(api): State<Arc<Api>>, mut request: Request, next: Next) -> Response {
-    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|c| c.0.ip());
-    let address = peer.map(|peer| counted(api.parts.proxies.client(peer, request.headers())));
+    let address = request.extensions().get::<Counted>().map(|counted| counted.0);
     let bearer = request.headers().get(header::AUTHORIZATION).and_then(|v| v.to_str().ok()).and_then(|v| v.strip_prefix("Bearer "));
     let bearer = bearer.unwrap_or_default().trim().to_owned();
     match api.caller(&bearer, address).await {
@@ -204,9 +220,6 @@ impl Api {
     }
 
     async fn caller(&self, bearer: &str, address: Option<IpAddr>) -> Result<Caller, Problem> {
-        if let Some(address) = address {
-            paced(&self.gate.by_address, &address)?;
-        }
         let Some(key) = self.key(bearer).await? else {
             if let Some(address) = address {
                 paced(&self.gate.strangers, &address)?;

@@ -17,6 +17,15 @@ const PATIENCE: Duration = Duration::from_secs(25);
 /// How often it is looked whether another process has served an event.
 const LOOK: Duration = Duration::from_secs(1);
 
+/// How an event was served.
+#[derive(Default)]
+pub(in crate::server) struct Served {
+    /// Whether it was, in time.
+    pub done: bool,
+    /// What its person was told, where it could not be done.
+    pub told: Option<String>,
+}
+
 impl Api {
     /// A session of this key, and its thread.
     pub(super) async fn session(&self, caller: &Caller, id: &str) -> Result<(Session, Thread)> {
@@ -45,10 +54,10 @@ impl Api {
 
     /// Brings an event of the web in and waits until it was served.
     pub(in crate::server) async fn happen(&self, caller: &Caller, thread: &ThreadKey, name: &str, what: What) -> Result<bool> {
-        self.happen_at(caller, thread, &Web::anchor(thread), name, what).await
+        Ok(self.happen_at(caller, thread, &Web::anchor(thread), name, what).await?.done)
     }
 
-    /// Brings an event in and waits until it was served; `false` when that takes longer than a request may.
+    /// Brings an event in and waits until it was served, no longer than a request may.
     pub(in crate::server) async fn happen_at(
         &self,
         caller: &Caller,
@@ -56,7 +65,7 @@ impl Api {
         anchor: &Anchor,
         name: &str,
         what: What,
-    ) -> Result<bool> {
+    ) -> Result<Served> {
         let incoming = Incoming {
             delivery_id: name.to_owned(),
             dedupe_id: name.to_owned(),
@@ -76,20 +85,22 @@ impl Api {
         let until = Instant::now() + PATIENCE;
         while Instant::now() < until {
             if self.parts.store.was_served(&dedupe_key).await? {
-                return Ok(true);
+                return Ok(Served { done: true, told: None });
             }
             let look = Instant::now() + LOOK;
             let served = async {
                 loop {
                     match events.recv().await {
-                        Ok(Event::Served(key)) if *key == *dedupe_key => return,
+                        Ok(Event::Served { event, told }) if *event == *dedupe_key => return told,
                         Ok(_) => {}
                         Err(_) => return std::future::pending().await,
                     }
                 }
             };
-            let _ = tokio::time::timeout_at(look, served).await;
+            if let Ok(told) = tokio::time::timeout_at(look, served).await {
+                return Ok(Served { done: true, told });
+            }
         }
-        Ok(false)
+        Ok(Served::default())
     }
 }

@@ -16,8 +16,9 @@ mod sheets;
 mod ticket;
 mod writes;
 
-pub(super) use auth::Caller;
+pub(super) use auth::{Caller, at_the_pace_of_its_address};
 pub use auth::{Scope, new_key};
+pub(super) use conversation::Served;
 pub(super) use extract::Body;
 pub use problem::Problem;
 pub(super) use problem::Result;
@@ -92,6 +93,7 @@ impl Api {
         (name = "jobs", description = "Long work over rows."),
         (name = "live", description = "What happens, told at once."),
     ),
+    paths(crate::server::smartsheet::called),
     security(("key" = [])),
     modifiers(&Security),
     components(schemas(Problem)),

@@ -171,6 +171,9 @@ pub(super) async fn add(
     if new.parent_id.is_some() && new.after_id.is_some() {
         return Err(Problem::not_fitting("Give parentId or afterId, not both."));
     }
+    if new.after_id.is_some() && new.to_top {
+        return Err(Problem::not_fitting("Give afterId or toTop, not both."));
+    }
     let id = |text: Option<String>| text.map(|t| row_of(&snapshot, &t).map(|r| r.id)).transpose();
     let location = Location { parent: id(new.parent_id)?, after: id(new.after_id)?, top: new.to_top, ..Location::default() };
     let request = NewRowRequest { cells: new.cells.into_iter().collect() };

@@ -11,8 +11,7 @@ use axum::extract::ws::WebSocket;
 use serde_json::{Value, json};
 
 /// Posts that are read at once for whoever was away, and about how many they are told again at most.
-const SOME_POSTS: i64 = 200;
-const MOST_POSTS: usize = 2_000;
+const MOST_POSTS: i64 = 2_000;
 
 /// What frames are about.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -156,13 +155,10 @@ impl Live {
         let topic = Topic::Thread(thread.key.storage_key());
         let joined = self.joined(topic.clone(), name, listener);
         let now = store.last_revision(&thread.key.storage_key()).await?;
-        let mut missed: Vec<Post> = Vec::new();
-        let mut last = last.filter(|last| *last < now);
-        while let Some(after) = last {
-            let some = store.posts_after(&thread.key.storage_key(), after, SOME_POSTS).await?;
-            last = some.last().map(|p| p.revision).filter(|last| *last < now && missed.len() < MOST_POSTS);
-            missed.extend(some);
-        }
+        let missed = match last.filter(|last| *last < now) {
+            Some(after) => store.posts_after(&thread.key.storage_key(), after, MOST_POSTS).await?,
+            None => Vec::new(),
+        };
         joined.keep();
         let mut state = vec![json!({ "type": "subscribed", "topic": name, "eventId": now })];
         let frame = |p: Post| {

@@ -1,6 +1,7 @@
 //! How a cell stands in a page: what kind of column it is in, its text, chips and links.
 
 use crate::sheet::{Cell, Snapshot, SnapshotColumn, SnapshotRow};
+use serde_json::Value;
 
 /// Columns as the page shows them: the primary one first, as the one that stays.
 pub(super) fn ordered(snapshot: &Snapshot) -> Vec<usize> {
@@ -44,6 +45,12 @@ pub(super) struct Shown {
     pub link: Option<String>,
 }
 
+/// What several values are called; commas in a name part nothing.
+fn names(several: &Value) -> Vec<String> {
+    let name = |v: &Value| v.as_str().or(v["name"].as_str()).or(v["email"].as_str()).map(str::to_owned);
+    several["values"].as_array().into_iter().flatten().filter_map(name).collect()
+}
+
 pub(super) fn shown(snapshot: &Snapshot, row: &SnapshotRow, at: usize) -> Shown {
     let (column, cell) = (&snapshot.columns[at], &row.cells[at]);
     let text = match (kind(column), cell) {
@@ -55,8 +62,10 @@ pub(super) fn shown(snapshot: &Snapshot, row: &SnapshotRow, at: usize) -> Shown 
     let link = link.map(|(_, url)| url.to_string()).or_else(|| Some(text.clone()));
     let link = link.filter(|l| l.starts_with("https://") || l.starts_with("http://"));
     if matches!(kind(column), "pick" | "person") && link.is_none() && !text.is_empty() {
-        let several = column.kind.starts_with("MULTI_");
-        let chips = if several { text.split(", ").map(str::to_owned).collect() } else { vec![text] };
+        let chips = match cell {
+            Cell::Several(several) => names(&several.1),
+            _ => vec![text],
+        };
         return Shown { text: String::new(), chips, link };
     }
     Shown { text, chips: Vec::new(), link }

@@ -145,7 +145,7 @@ fn value(column: &SnapshotColumn, cell: &Cell) -> anyhow::Result<String> {
         Cell::Empty | Cell::Bool(_) => true,
         Cell::Text(text) => **text == *shown,
         Cell::Number(n) => n.abs() < 1e15 && n.to_string() == shown,
-        Cell::Named(_) | Cell::Several(_) => false,
+        Cell::Named(_) | Cell::Several(_) | Cell::Styled(_) => false,
     };
     Ok(if alike { value.to_string() } else { serde_json::to_string(&(value, shown))? })
 }

@@ -58,10 +58,14 @@ pub(super) async fn cell(State(viewer): State<Arc<Viewer>>, visit: Visit, Body(e
     let snapshot = viewer.sheet_now(&visit.link).await?;
     let ids = edited.row.parse().ok().zip(edited.column.parse().ok());
     let (row, column) = ids.ok_or_else(|| Problem::not_found("cell"))?;
-    let Some((value, column)) = value_of(&snapshot, row, column) else { return Ok(conflict(None)) };
-    let typed = typed(column, edited.value);
+    let Some((cell, column)) = cell_of(&snapshot, row, column) else { return Ok(conflict(None)) };
+    let (value, style) = (cell.to_json(), cell.style(&column.style));
+    let typed = typed(column, style, edited.value);
     let wanted = coerce(column, &typed, &snapshot.people(), viewer.api.parts.clock.today());
-    let wanted = wanted.map_err(|words| Problem::from(crate::error::told(words)))?;
+    let mut wanted = wanted.map_err(|words| Problem::from(crate::error::told(words)))?;
+    if let Some(n) = wanted.value.as_f64() {
+        wanted.shown = style.show(n);
+    }
     if Cell::same(&value, &wanted.value) {
         return Ok(Json(json!({ "value": value, "display": wanted.shown })).into_response());
     }
@@ -87,10 +91,10 @@ pub(super) async fn cell(State(viewer): State<Arc<Viewer>>, visit: Visit, Body(e
 }
 
 /// What somebody typed, as Smartsheet's own grid takes it: a number is a number, in a column of percents one of percents.
-fn typed(column: &SnapshotColumn, value: Value) -> Value {
+fn typed(column: &SnapshotColumn, style: &Style, value: Value) -> Value {
     let Some(text) = value.as_str().map(str::trim).filter(|_| column.kind == "TEXT_NUMBER") else { return value };
     match text.parse::<f64>() {
-        Ok(n) if n.is_finite() && column.style == Style::Percent => json!(n / 100.0),
+        Ok(n) if n.is_finite() && *style == Style::Percent => json!(n / 100.0),
         Ok(n) if n.is_finite() && n.to_string() == text => json!(n),
         _ => value,
     }
@@ -136,9 +140,9 @@ pub(super) async fn undo(State(viewer): State<Arc<Viewer>>, visit: Visit, Body(u
     Ok(Json(json!({ "said": said })))
 }
 
-fn value_of(snapshot: &Snapshot, row: i64, column: i64) -> Option<(Value, &SnapshotColumn)> {
+fn cell_of(snapshot: &Snapshot, row: i64, column: i64) -> Option<(&Cell, &SnapshotColumn)> {
     let (at, column) = snapshot.column_by_id(column)?;
-    Some((snapshot.row(row)?.cells[at].to_json(), column))
+    Some((&snapshot.row(row)?.cells[at], column))
 }
 
 fn shown(snapshot: &Snapshot, row: i64, column: i64) -> Option<Value> {

@@ -2,7 +2,7 @@
 
 use super::Viewer;
 use super::visit::{Visit, refused, wants_html};
-use crate::server::api::{Body, Problem, Result};
+use crate::server::api::{Body, Problem, Result, Served};
 use crate::server::live::{Holder, TICKET};
 use crate::store::Thread;
 use axum::extract::State;
@@ -53,6 +53,8 @@ pub(super) async fn press(State(viewer): State<Arc<Viewer>>, visit: Visit, heade
         viewer.api.happen_at(&caller, &thread.key, &thread.anchor, &name, what).await
     };
     match done.await {
+        // Whoever has pressed is told here, too.
+        Ok(Served { told: Some(words), .. }) => refused(wants_html(&headers), Problem::new(StatusCode::CONFLICT, "not_done", words)),
         Ok(_) => (StatusCode::SEE_OTHER, [(header::LOCATION, format!("../{}", visit.id))]).into_response(),
         Err(problem) => refused(wants_html(&headers), problem),
     }
@@ -77,7 +79,7 @@ pub(super) async fn say(State(viewer): State<Arc<Viewer>>, visit: Visit, Body(sa
     let name = format!("view-{}", uuid::Uuid::new_v4());
     let what = What::Text { text: text.to_owned() };
     let served = viewer.api.happen_at(&caller, &thread.key, &thread.anchor, &name, what).await?;
-    Ok(Json(json!({ "served": served })))
+    Ok(Json(json!({ "served": served.done })))
 }
 
 /// A ticket for the live connection of the page.

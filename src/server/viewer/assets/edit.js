@@ -57,7 +57,8 @@ export class Editor {
       grid.editing = null;
       field.remove();
       cell.tabIndex = -1;
-      if (keep && field.value !== shown) this.save(column, id, field.value, entry);
+      if (keep && field.validity.badInput) this.say(`Not saved: ${column.title} was not a whole date.`);
+      else if (keep && field.value !== shown) this.save(column, id, field.value, entry);
       grid.refresh();
       if (focus) grid.focus();
       const { later } = grid;

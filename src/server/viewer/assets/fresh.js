@@ -29,8 +29,9 @@ export class Fresh {
     const { sheet, recent } = this.grid;
     if (update.reload) return this.reload();
     if (update.version <= sheet.version) return;
-    // Something in between was missed.
-    if (update.from !== sheet.version) return this.reload();
+    // Something in between was missed; or rows come and go while somebody types, who is waited for.
+    const rows = update.added.length + update.removed.length;
+    if (update.from !== sheet.version || (rows && this.grid.editing)) return this.reload();
     this.who = update.by === 'bot' ? 'through this bot' : 'in Smartsheet';
     const words = `Changed ${this.who} at ${new Date().toLocaleTimeString()}`;
     const focused = this.focused();
@@ -38,7 +39,7 @@ export class Fresh {
       if (!recent.has(id)) recent.set(id, new Map());
       recent.get(id).set(column, words);
     }
-    if (update.added.length + update.removed.length) this.arrange(focused);
+    if (rows) this.arrange(focused);
     this.moved ||= sheet.kept !== null || sheet.sort !== null;
     this.due ||= requestAnimationFrame(() => this.settle());
   }
@@ -97,6 +98,11 @@ export class Fresh {
     const there = all.filter(([row]) => row !== undefined);
     const [row, column] = there[this.next++ % there.length] ?? [];
     const at = row === undefined ? -1 : grid.sheet.reveal(row);
-    if (at >= 0) grid.go(at, grid.columns.indexOf(column) + 1, true);
+    if (at < 0) return;
+    grid.go(at, grid.columns.indexOf(column) + 1, true);
+    // What was looked at is no news any more.
+    grid.recent.get(grid.sheet.ids[row]).delete(column);
+    this.next -= 1;
+    this.count();
   }
 }

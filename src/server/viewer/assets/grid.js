@@ -1,7 +1,7 @@
 // The sheet on the screen: a treegrid of which only the rows in sight exist, moved as one window; focus, keys, widths.
 
 import { attribute, element } from './dom.js';
-import { textOf } from './sheet.js';
+import { textOf, valueOf } from './sheet.js';
 
 const SPARE = 6;
 const NUMBER = 60;
@@ -198,7 +198,7 @@ export class Grid {
       Object.assign(anchor, { href: link, target: '_blank', rel: 'noopener noreferrer nofollow', tabIndex: -1, textContent: text });
       cell.replaceChildren(anchor);
     } else if ((column.kind === 'pick' || column.kind === 'person') && text) {
-      const parts = column.type.startsWith('MULTI_') ? text.split(', ') : [text];
+      const parts = valueOf(entry)?.values?.map((one) => one.name ?? one.email ?? one) ?? [text];
       const one = parts.length === 1 && cell.childElementCount === 1 && cell.firstChild.className === 'chip';
       if (one) cell.firstChild.firstChild.data = text;
       else cell.replaceChildren(...parts.map((part) => Object.assign(element('span', 'chip'), { textContent: part })));

@@ -9,12 +9,14 @@ function span({ text, bold, code, link }) {
   if (link && /^https?:/.test(link)) return made('a', { href: link, target: '_blank', rel: 'noopener noreferrer', textContent: text });
   return code || bold ? made(code ? 'code' : 'strong', { textContent: text }) : text;
 }
-const paragraph = (node) => made(node.kind === 'code' ? 'pre' : 'p', { className: node.kind }, ...(node.spans?.map(span) ?? [node.text]));
+const point = ({ kind, number, depth }) => (kind === 'item' ? `${'   '.repeat(depth ?? 0)}${number ? `${number}.` : '•'} ` : '');
+const paragraph = (node) => made(node.kind === 'code' ? 'pre' : 'p', { className: node.kind }, point(node), ...(node.spans?.map(span) ?? [node.text]));
 const cells = (name, texts) => made('tr', {}, ...texts.map((textContent) => made(name, { textContent })));
 const BLOCKS = {
   text: ({ nodes }) => nodes.map(paragraph),
   note: ({ nodes }) => [made('div', { className: 'note' }, ...nodes.map(paragraph))],
   progress: ({ label, done, total }) => [made('label', {}, `${label} `, made('progress', { value: done, max: total || 1 }))],
+  file: ({ name }) => [made('p', { textContent: `📎 ${name}` })],
   buttons: ({ buttons }) => [made('form', { method: 'post', action: `${document.body.dataset.base}/press` }, ...buttons
     .filter(({ action }) => VERBS.test(action))
     .map(({ label, action, style }) => made('button', { name: 'action', value: action, className: style, textContent: label })))],
@@ -84,6 +86,7 @@ export class Talk {
     if (answer?.type !== 'opaqueredirect') {
       const problem = await answer?.json().catch(() => null);
       say(problem?.detail ?? 'That did not work. Please try again.');
+      event.submitter.disabled = false;
     }
     this.text = null;
     this.refresh();
