@@ -3,7 +3,7 @@
 use super::commands::uuid_of;
 use super::live_reply::LiveReply;
 use super::{Bot, preview, words};
-use crate::changes::{Outcome, Plan, Stop};
+use crate::changes::{Outcome, Plan, Progress, Stop};
 use crate::error::{Result, told};
 use crate::jobs::{Jobs, LARGE, WaitsFor};
 use crate::smartsheet::Identity;
@@ -191,7 +191,7 @@ impl Bot {
     async fn run_change(&self, event: &Event, change: &Change, plan: &Plan, message: Option<MessageRef>) -> Result<()> {
         let chat = self.chat(event.incoming.thread.platform)?.clone();
         let message = message.or(self.parts.store.reply_of(event.id).await?);
-        let (progress, seen) = watch::channel((0, plan.units()));
+        let (progress, seen) = watch::channel(Progress { total: plan.units(), ..Progress::default() });
         let bar = tokio::spawn(show_progress(chat, message.clone(), seen, words::doing(plan)));
         self.writing().insert(event.id);
         let outcome = self.parts.changes.apply(change, &progress, &Stop::default()).await;
@@ -234,7 +234,7 @@ fn plan_of(proposal: &Proposal) -> Result<Plan> {
 }
 
 /// Edits the message while the change is carried out; ends when the sender of progress is dropped.
-async fn show_progress(chat: Arc<dyn Chat>, at: Option<MessageRef>, mut seen: watch::Receiver<(usize, usize)>, doing: String) {
+async fn show_progress(chat: Arc<dyn Chat>, at: Option<MessageRef>, mut seen: watch::Receiver<Progress>, doing: String) {
     let Some(at) = at else { return };
     let mut pause = SHOW_PROGRESS_AFTER;
     loop {
@@ -242,9 +242,9 @@ async fn show_progress(chat: Arc<dyn Chat>, at: Option<MessageRef>, mut seen: wa
         if tokio::time::timeout(pause, ended).await.is_ok() {
             return;
         }
-        let (done, total) = *seen.borrow();
+        let now = *seen.borrow();
         let interval = chat.limits().edit_interval;
-        pause = match chat.edit(&at, &words::progress(&doing, done, total)).await {
+        pause = match chat.edit(&at, &words::progress(&doing, now.settled, now.total)).await {
             Err(ChatError::RateLimited(wait)) => wait.max(interval),
             _ => interval.max(SHOW_PROGRESS_AFTER),
         };

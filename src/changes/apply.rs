@@ -38,8 +38,16 @@ pub struct OutcomeRow {
     pub reason: String,
 }
 
-/// How far a change is: entries done, entries in all.
-pub type Progress = (usize, usize);
+/// How far a change is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Entries that are settled.
+    pub settled: usize,
+    /// Those of them that failed.
+    pub failed: usize,
+    /// Entries in all.
+    pub total: usize,
+}
 
 /// How soon, and at most how seldom, what is in doubt is looked for.
 const FIRST_LOOK: Duration = Duration::from_millis(250);
@@ -134,7 +142,7 @@ impl Changes {
     /// # Errors
     /// When the store fails.
     pub async fn abandon(&self, change: &Change, reason: &str, stop: &Stop) -> Result<()> {
-        let (progress, _) = watch::channel((0, 0));
+        let progress = watch::Sender::default();
         let run = Run::take_up(self, change, &progress, stop).await?;
         let mut rows = self.store.change_rows(&change.id).await?;
         for row in rows.iter_mut().filter(|r| open(r)) {
@@ -228,7 +236,8 @@ impl<'a> Run<'a> {
             return Err(taken_over());
         }
         let settled = all.iter().filter(|r| !matches!(r.state, RowState::Pending | RowState::Sent)).count();
-        self.progress.send_replace((settled, all.len()));
+        let failed = all.iter().filter(|r| r.state == RowState::Failed).count();
+        self.progress.send_replace(Progress { settled, failed, total: all.len() });
         Ok(())
     }
 

@@ -10,7 +10,7 @@ pub mod propose;
 mod turn;
 mod undo;
 
-pub use apply::{CANCELLED, Outcome, OutcomeRow, SAME_VALUE, Stop};
+pub use apply::{CANCELLED, Outcome, OutcomeRow, Progress, SAME_VALUE, Stop};
 pub use apply_rows::{COLUMN_GONE, Seen};
 pub use plan::{CellEdit, DeletedRow, Location, NewRowPlan, Plan, RowEdit, Sample};
 pub use propose::{ColumnAction, ColumnRequest, Draft, NewRowRequest, SetRequest};

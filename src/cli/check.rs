@@ -199,9 +199,11 @@ async fn of_slack(config: &Config) -> Line {
     let missing: BTreeMap<&str, &str> = standings.iter().filter_map(|s| s.missing.as_ref()).flatten().copied().collect();
     if !missing.is_empty() {
         let missing: Vec<String> = missing.iter().map(|(scope, without)| format!("{scope} ({without})")).collect();
+        // Without this one it says nothing at all.
+        let state = if missing.iter().any(|scope| scope.starts_with("chat:write")) { State::Fails } else { State::Missing };
         return line(
             "Slack",
-            State::Missing,
+            state,
             format!(
                 "{}; scopes are missing: {}. Add them under OAuth & Permissions > Scopes > Bot Token Scopes and install the app again.",
                 who.join(", "),

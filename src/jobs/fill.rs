@@ -110,7 +110,7 @@ impl Running<'_> {
             (None, None) => self.begin("column", &Plan::AddColumn { spec: new_column(read, title)? }, read.version).await?,
         };
         if change.applying {
-            let (progress, _) = tokio::sync::watch::channel((0, 1));
+            let progress = tokio::sync::watch::Sender::default();
             let stop = Stop { cancel: CancellationToken::new(), ..self.stop.clone() };
             *seen = Some(Seen::read(read.clone()));
             let outcome = self.jobs.parts.changes.apply_next(&change, &progress, &stop, seen).await?;
@@ -348,7 +348,7 @@ impl Running<'_> {
         if open.is_empty() {
             return Ok(true);
         }
-        let (progress, _) = tokio::sync::watch::channel((0, edits.len()));
+        let progress = tokio::sync::watch::Sender::default();
         // What was answered was paid for: it is written even when the job was cancelled meanwhile.
         let stop = Stop { cancel: CancellationToken::new(), ..self.stop.clone() };
         self.jobs.parts.changes.apply_next(change, &progress, &stop, seen).await?;

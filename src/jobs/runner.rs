@@ -3,7 +3,7 @@
 use super::board;
 use super::report;
 use super::{BULK_ADD, BULK_DELETE, BULK_UPDATE, Jobs, Kind, UNDO, Under};
-use crate::changes::{CANCELLED, NOTHING_WRITTEN, Outcome, Plan, Seen, Stop, TAKEN_BACK};
+use crate::changes::{CANCELLED, NOTHING_WRITTEN, Outcome, Plan, Progress, Seen, Stop, TAKEN_BACK};
 use crate::error::{Result, Trouble, told};
 use crate::events::{Event, JobEvent, View};
 use crate::smartsheet::Hold;
@@ -306,7 +306,7 @@ impl Jobs {
                 self.parts.changes.abandon(&change, "the job was given up; please look whether it was written", stop).await?;
             }
             let closed = Change { applying: false, ..change };
-            outcomes.push(self.parts.changes.apply(&closed, &watch::channel((0, 0)).0, &Stop::default()).await?);
+            outcomes.push(self.parts.changes.apply(&closed, &watch::Sender::default(), &Stop::default()).await?);
         }
         let rows = self.parts.store.job_rows(&job.id).await?;
         Ok(if rows.is_empty() { ended(&outcomes) } else { board::ended(&rows) })
@@ -357,13 +357,14 @@ impl Running<'_> {
 
     /// Carries a change out and tells how far it is.
     async fn apply(&self, change: &Change, before: usize, seen: &mut Option<Seen>) -> Result<Outcome> {
-        let (progress, mut moved) = watch::channel((0, 0));
+        let (progress, mut moved) = watch::channel(Progress::default());
         // Beside the change, never in its way: both may wait for the database.
         let tell = async {
             let mut noted: Option<Instant> = None;
             while moved.changed().await.is_ok() {
-                let settled = before + moved.borrow_and_update().0;
-                self.tell(View { settled, ..view_of(self.job) });
+                let now = *moved.borrow_and_update();
+                let settled = before + now.settled;
+                self.tell(View { settled, failed: now.failed, ..view_of(self.job) });
                 if noted.is_some_and(|at| at.elapsed() < NOTED_EVERY) {
                     continue;
                 }

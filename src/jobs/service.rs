@@ -9,6 +9,8 @@ use crate::smartsheet::Identity;
 use crate::store::{Asker, Change, Job, JobRow, JobRowState, JobStatus, Place, RowState};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// A job that somebody asks for who needs no preview.
 #[derive(Clone, Debug)]
@@ -22,6 +24,10 @@ pub struct NewJob {
     /// Where it belongs, and to whom.
     pub place: Place,
 }
+
+/// How long a job may take to count as ended after its last word, and how often that is looked at.
+const LAST_WORD: Duration = Duration::from_secs(3);
+const LOOK: Duration = Duration::from_millis(50);
 
 /// Why a job does not begin at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,6 +119,22 @@ impl Jobs {
         found.ok_or_else(|| told("I know no such job of yours; `jobs` lists them."))
     }
 
+    /// The same once it has ended; none while it runs. Its last word is said a moment before it counts as ended, and whoever is
+    /// quick presses a button of that.
+    async fn read_ended(&self, id: &str, asker: &Asker) -> Result<Option<Job>> {
+        let until = Instant::now() + LAST_WORD;
+        loop {
+            let job = self.read(id, asker).await?;
+            if job.status.ended() {
+                return Ok(Some(job));
+            }
+            if Instant::now() > until {
+                return Ok(None);
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
     /// The jobs of a thread and those of a person, newest first.
     ///
     /// # Errors
@@ -156,10 +178,7 @@ impl Jobs {
     /// # Errors
     /// A sentence when there is nothing to be done again.
     pub async fn retry(&self, id: &str, asker: &Asker) -> Result<Job> {
-        let old = self.read(id, asker).await?;
-        if !old.status.ended() {
-            return Err(told("That job is still running."));
-        }
+        let old = self.read_ended(id, asker).await?.ok_or_else(|| told("That job is still running."))?;
         if Kind::named(&old.kind).is_none() {
             return self.retry_change(&old).await;
         }
@@ -213,10 +232,7 @@ impl Jobs {
     /// # Errors
     /// A sentence when that cannot be done.
     pub async fn undo(&self, id: &str, asker: &Asker) -> Result<Job> {
-        let old = self.read(id, asker).await?;
-        if !old.status.ended() {
-            return Err(told("That job is still running; cancel it first."));
-        }
+        let old = self.read_ended(id, asker).await?.ok_or_else(|| told("That job is still running; cancel it first."))?;
         let changes = self.parts.store.job_changes(&old.id).await?;
         if changes.is_empty() {
             return Err(told("Nothing of that job was written, so there is nothing to take back."));

@@ -20,6 +20,7 @@ pub(super) const TOOL: Tool = Tool {
             "where_sql": { "type": ["string", "null"], "description": "SQL condition over table sheet, without WHERE; null for every row." },
             "instructions": { "type": ["string", "null"], "description": "Criteria, focus or tone in the person's words; what to do, for CUSTOM." },
             "limit": { "type": ["integer", "null"], "description": "Longest result in characters, highest score, or most terms." },
+            "lowest": { "type": ["integer", "null"], "description": "Lowest score, such as 1 for a score of 1 to 5; null for 0." },
         }))
     },
     run: |context, value| Box::pin(run(context, value)),
@@ -34,6 +35,7 @@ struct Arguments {
     where_sql: Option<String>,
     instructions: Option<String>,
     limit: Option<u32>,
+    lowest: Option<u32>,
 }
 
 async fn run(context: &Context, value: Value) -> Result<Output> {
@@ -47,6 +49,7 @@ async fn run(context: &Context, value: Value) -> Result<Output> {
         filter: some(a.where_sql),
         instructions: a.instructions,
         limit: a.limit,
+        lowest: a.lowest,
     };
     let proposed = context.jobs.propose(&snapshot, kind, parameters).await?;
     let output = context.propose(proposed.draft.clone(), snapshot).await?;

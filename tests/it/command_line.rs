@@ -2,9 +2,12 @@
 
 use crate::world::{far_side, folder, install_tls, readable};
 use sandbox::{azure, discord, slack, smartsheet, teams, telegram};
-use std::io::Write;
+use std::collections::BTreeSet;
+use std::io::{Read, Write};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 fn run(words: &[&str], settings: &[(&str, String)], folder: &Path, input: &str) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_chatsheet"));
@@ -44,6 +47,56 @@ fn the_demo_reads_lines_prints_the_conversation_and_exits() {
         rest = &rest[at..];
     }
     assert_eq!(std::fs::read_dir(&folder.0).unwrap().count(), 0, "the demo leaves nothing behind");
+}
+
+/// What the program has written to its terminal so far, once it holds these words.
+fn wait_for(screen: &Mutex<String>, words: &str) -> String {
+    let began = Instant::now();
+    loop {
+        let seen = screen.lock().unwrap().clone();
+        if seen.contains(words) {
+            return seen;
+        }
+        assert!(began.elapsed() < Duration::from_secs(60), "{words:?} is not seen: {seen}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn in_a_terminal_the_bar_of_a_job_is_seen_moving() {
+    let folder = folder();
+    // `script` gives it a terminal.
+    let mut demo = Command::new("script")
+        .args(["-qec", &format!("{} demo", env!("CARGO_BIN_EXE_chatsheet")), "/dev/null"])
+        .env_clear()
+        .envs([("PATH", "/usr/bin:/bin"), ("LISTEN", "127.0.0.1:0"), ("TERM", "xterm")])
+        .current_dir(&folder.0)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let (mut keys, mut out) = (demo.stdin.take().unwrap(), demo.stdout.take().unwrap());
+    let screen = Arc::new(Mutex::new(String::new()));
+    let shown = screen.clone();
+    std::thread::spawn(move || {
+        let mut bytes = [0; 4096];
+        while let Ok(n @ 1..) = out.read(&mut bytes) {
+            shown.lock().unwrap().push_str(&String::from_utf8_lossy(&bytes[..n]));
+        }
+    });
+    for (line, answer) in [
+        ("use Clinical Trials", "This thread is now about"),
+        ("summarize Protocol into AI Summary", "Nothing is written until you confirm"),
+        ("confirm", "60 rows written"),
+    ] {
+        keys.write_all(format!("{line}\n").as_bytes()).unwrap();
+        wait_for(&screen, answer);
+    }
+    keys.write_all(b"exit\n").unwrap();
+    assert!(demo.wait().unwrap().success());
+    let seen = screen.lock().unwrap().clone();
+    let bars: BTreeSet<&str> = seen.split("\u{1b}[2K").filter_map(|line| Some(line.split_once("/60)")?.0)).collect();
+    assert!(bars.len() >= 3, "it moves: {bars:?} in {seen}");
 }
 
 #[test]

@@ -251,12 +251,53 @@ async fn a_thousand_summaries_survive_any_kill_on_postgresql() {
     all(Kind::Summaries, true).await;
 }
 
+/// A large change is taken back by a job that is killed, one to three times.
+async fn taken_back_whatever_kills(postgres: bool) {
+    const UNDOS: u64 = 2;
+    for seed in 0..UNDOS {
+        let mut place = Kind::Update.place().await;
+        if postgres {
+            let Some((url, schema)) = postgres_schema().await else { return };
+            place.database = format!("{url}?options[search_path]={schema}");
+        }
+        let mut random = Random(seed + 1_000);
+        let mut child = place.serve().await;
+        let amounts = |place: &Place| place.sheets.world().rows("Large").iter().map(|r| r["Amount 2"].clone()).collect::<Vec<_>>();
+        let original = amounts(&place);
+        Kind::Update.start(&place).await;
+        place.until("Done:").await;
+        place.slack.press("C1", "U1", "Undo").await;
+        for _ in 0..=seed {
+            Kind::Update.get_on(&place, &mut random).await;
+            kill(child).await;
+            child = place.serve().await;
+        }
+        place.until("Taken back").await;
+        kill(child).await;
+        assert!(amounts(&place) == original, "seed {seed}: every row is as it was");
+        assert!(place.sheets.world().times_written().values().all(|n| *n == 2), "seed {seed}: each was written once and taken back once");
+        let last_words = place.answers().iter().filter(|a| a.contains("Taken back")).count();
+        assert_eq!(last_words, 1, "seed {seed}: {:?}", place.answers());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_large_undo_survives_any_kill() {
+    taken_back_whatever_kills(false).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_large_undo_survives_any_kill_on_postgresql() {
+    taken_back_whatever_kills(true).await;
+}
+
 /// A process sleeps for half a minute in the middle of a job; another one takes over, and the sleeper changes nothing.
 async fn stopped_for_half_a_minute(kind: Kind, place: Place) {
     let sleeper = place.serve().await;
     kind.start(&place).await;
     kind.get_on(&place, &mut Random(7)).await;
     signal(&sleeper, "-STOP");
+    let (asked, kept) = (items(&place.azure.requests()).len(), stored(&place).await);
     let other = place.serve().await;
     tokio::time::sleep(Duration::from_secs(30)).await;
     signal(&sleeper, "-CONT");
@@ -267,6 +308,8 @@ async fn stopped_for_half_a_minute(kind: Kind, place: Place) {
     assert_eq!(lost, kind.rows(), "every row was written");
     assert!(place.sheets.world().times_written().values().all(|n| *n == 1), "none twice");
     assert_eq!(place.answers().len(), 1, "{:?}", place.answers());
+    let again = items(&place.azure.requests())[asked..].iter().filter(|item| kept.contains(item)).count();
+    assert_eq!(again, 0, "no question is repeated whose answer was stored");
     kill(other).await;
     kill(sleeper).await;
 }
@@ -277,9 +320,16 @@ async fn a_process_that_slept_through_its_lease_changes_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_process_that_slept_through_its_lease_writes_nothing() {
+    stopped_for_half_a_minute(Kind::Update, Kind::Update.place().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_process_that_slept_through_its_lease_changes_nothing_on_postgresql() {
-    let Some((url, schema)) = postgres_schema().await else { return };
-    let mut place = Kind::Update.place().await;
-    place.database = format!("{url}?options[search_path]={schema}");
-    stopped_for_half_a_minute(Kind::Update, place).await;
+    for kind in [Kind::Update, Kind::Summaries] {
+        let Some((url, schema)) = postgres_schema().await else { return };
+        let mut place = kind.place().await;
+        place.database = format!("{url}?options[search_path]={schema}");
+        stopped_for_half_a_minute(kind, place).await;
+    }
 }

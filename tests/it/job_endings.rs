@@ -2,9 +2,11 @@
 
 use crate::jobs::{cells, trials, type_and_wait};
 use crate::world::{Setting, World};
+use chatsheet::jobs::NewJob;
 use chatsheet::store::{JobStatus, LEASE};
 use sandbox::fault::Kind;
 use sandbox::{azure, slack, smartsheet};
+use serde_json::json;
 use std::time::Duration;
 
 async fn large(latency: u64) -> World {
@@ -140,6 +142,34 @@ async fn a_row_that_the_model_never_answers_fails_alone() {
     let said = world.ticking(type_and_wait(&world, "confirm")).await;
     assert!(said.contains("59 rows written") && said.contains("NCT-34: the model did not answer for this row"), "{said}");
     assert!(said.contains("Retry failed"), "{said}");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_small_change_passes_a_large_one_of_the_same_sheet() {
+    let options = smartsheet::Options {
+        seed: smartsheet::Seed::Large { rows: 8_000, columns: 4 },
+        write_latency: Duration::from_millis(400),
+        ..smartsheet::Options::default()
+    };
+    let world = World::with(Setting { smartsheet: Some(options), unbound: true, ..Setting::default() }).await.unwrap();
+    let change = async |id: &str, asker: &str, criteria: Option<&str>, value: &str| {
+        let parameters = json!({ "criteria": criteria, "updates": { "Group 1": value } });
+        let place = world.place_of(asker, "Large").await;
+        world.app.jobs.create(NewJob { id: id.into(), kind: "BULK_UPDATE".into(), parameters, place }).await.unwrap();
+    };
+    change("large", "omar", None, "North").await;
+    world.sheets.until(|w| puts(w) >= 3).await.unwrap();
+    change("small", "mia", Some("row_number <= 10"), "South").await;
+    let job = async |id: &str, asker: &str| world.app.jobs.read(id, &world.asker(asker)).await.unwrap().status;
+    while !job("small", "mia").await.ended() {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let before = puts(&world.sheets.world());
+    assert!(before < 12 && !job("large", "omar").await.ended(), "{before} requests of the large one had to come first");
+    assert!(groups(&world)[..10].iter().all(|g| g == "South"));
+    world.app.jobs.cancel("large", &world.asker("omar")).await.unwrap();
+    world.app.jobs.until_idle().await.unwrap();
     world.end().await;
 }
 

@@ -9,6 +9,21 @@ pub fn clean(text: &str) -> String {
     text.chars().filter(|c| !is_hidden(*c)).collect()
 }
 
+/// Takes a part out of a text with one of the spaces around it; what else was typed stays as it was, between the first and the
+/// last word.
+pub fn without(text: &str, part: &str) -> String {
+    let (mut out, mut rest) = (String::with_capacity(text.len()), text);
+    while let Some(at) = rest.find(part).filter(|_| !part.is_empty()) {
+        out.push_str(&rest[..at]);
+        rest = &rest[at + part.len()..];
+        if out.is_empty() || out.ends_with(' ') {
+            rest = rest.strip_prefix(' ').unwrap_or(rest);
+        }
+    }
+    out.push_str(rest);
+    out.trim().to_owned()
+}
+
 fn is_hidden(c: char) -> bool {
     let kept = matches!(c, '\n' | '\t');
     (c.is_control() && !kept)
@@ -108,6 +123,13 @@ pub fn aligned_table(table: &TableBlock, cell_chars: usize) -> String {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn a_mention_goes_and_spaces_that_people_typed_stay() {
+        assert_eq!(without("<@1> set Name to \"A  B\"", "<@1>"), "set Name to \"A  B\"");
+        assert_eq!(without("please <@1> help  me <@1>", "<@1>"), "please help  me");
+        assert_eq!(without(" as it is ", ""), "as it is");
+    }
 
     #[test]
     fn hidden_characters_are_removed() {

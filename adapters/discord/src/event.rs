@@ -134,10 +134,14 @@ fn sender(user: &User) -> Sender {
 fn words(message: &Message, me: UserId) -> String {
     let mut text = message.content.clone();
     for user in &message.mentions {
-        let shown = if user.id == me { " ".to_owned() } else { format!("@{}", user.global_name.as_deref().unwrap_or(&user.name)) };
-        text = text.replace(&format!("<@{}>", user.id), &shown).replace(&format!("<@!{}>", user.id), &shown);
+        for mark in [format!("<@{}>", user.id), format!("<@!{}>", user.id)] {
+            text = match user.id == me {
+                true => chat::text::without(&text, &mark),
+                false => text.replace(&mark, &format!("@{}", user.global_name.as_deref().unwrap_or(&user.name))),
+            };
+        }
     }
-    text.split(' ').filter(|w| !w.is_empty()).collect::<Vec<_>>().join(" ").trim().to_owned()
+    text.trim().to_owned()
 }
 
 /// An interaction, as far as it matters.

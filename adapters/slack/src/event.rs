@@ -263,10 +263,12 @@ fn happened(what: What, place: Place, user: String, event_id: String, now_ms: i6
     }
 }
 
-/// The first link of a message that people see where the bot is a member; not of one that is still being written.
+/// The first link to a sheet in a message that people see where the bot is a member; not of one that is still being written.
 fn link_shared(shared: Links, install: String, event_id: String, now_ms: i64) -> Option<Incoming> {
     let sent = shared.is_bot_user_member && shared.source.as_deref() != Some("composer");
-    let url = shared.links.into_iter().next().filter(|_| sent)?.url;
+    let (mut links, others): (Vec<_>, Vec<_>) = shared.links.into_iter().partition(|link| link.url.path().starts_with("/sheets/"));
+    links.extend(others);
+    let url = links.into_iter().next().filter(|_| sent)?.url;
     let below = Shared { url: url.to_string(), ts: shared.message_ts };
     let place = Place { below: Some(below), ..Place::channel(install, shared.channel) };
     Some(happened(What::Link { url }, place, shared.user, event_id, now_ms))
@@ -311,7 +313,12 @@ fn plain_text(text: &str, bot: Option<&str>) -> String {
         let inner = &rest[start + 1..end];
         let (target, label) = inner.split_once('|').map_or((inner, None), |(t, l)| (t, Some(l)));
         match target.chars().next() {
-            Some('@') if bot == Some(&target[1..]) => {}
+            // With one of the spaces around it.
+            Some('@') if bot == Some(&target[1..]) => {
+                let after = &rest[end + 1..];
+                rest = if out.is_empty() || out.ends_with(' ') { after.strip_prefix(' ').unwrap_or(after) } else { after };
+                continue;
+            }
             Some('@' | '#') => out.push_str(&format!("{}{}", &target[..1], label.unwrap_or(&target[1..]))),
             Some('!') => out.push_str(label.unwrap_or_default()),
             _ => out.push_str(target),
@@ -319,8 +326,7 @@ fn plain_text(text: &str, bot: Option<&str>) -> String {
         rest = &rest[end + 1..];
     }
     out.push_str(rest);
-    let words = out.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&");
-    words.split(' ').filter(|w| !w.is_empty()).collect::<Vec<_>>().join(" ").trim().to_owned()
+    out.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&").trim().to_owned()
 }
 
 #[cfg(test)]
@@ -330,7 +336,8 @@ mod tests {
     #[test]
     fn slack_text_becomes_what_people_typed() {
         let text = "<@UBOT> set Status to &lt;Done&gt; for <@U2|dana>, see <https://x.test/a|x> &amp; <!here> <#C1|plan>";
-        assert_eq!(plain_text(text, Some("UBOT")), "set Status to <Done> for @dana, see https://x.test/a & #plan");
+        assert_eq!(plain_text(text, Some("UBOT")), "set Status to <Done> for @dana, see https://x.test/a &  #plan");
+        assert_eq!(plain_text("set Name to \"A  B\" <@UBOT>", Some("UBOT")), "set Name to \"A  B\"", "spaces are values, too");
     }
 
     #[test]

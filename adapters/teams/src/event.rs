@@ -231,13 +231,13 @@ fn said(activity: &Activity) -> Option<(What, Addressed)> {
         let marked = entity.text.clone().unwrap_or_else(|| format!("<at>{name}</at>"));
         if is_me(&entity.mentioned.id, &activity.recipient.id) {
             mentioned = true;
-            text = text.replace(&marked, " ");
+            text = chat::text::without(&text.replace("&nbsp;", " "), &marked);
         } else {
             text = text.replace(&marked, &format!("@{name}"));
         }
     }
     let words = unescaped(&text);
-    let words = words.split(' ').filter(|w| !w.is_empty()).collect::<Vec<_>>().join(" ").trim().to_owned();
+    let words = words.trim().to_owned();
     let command = words.strip_prefix(COMMAND).filter(|rest| rest.is_empty() || rest.starts_with(' ')).map(str::trim);
     // A slash command is seen by nobody else, and its answer neither.
     let alone = activity.recipient.is_targeted;

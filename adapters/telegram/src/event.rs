@@ -161,7 +161,9 @@ fn addressed(message: &Message, words: String, entities: &[MessageEntity], me: &
         if is_me && mark.start() >= from {
             mentioned = true;
             kept.push_str(&words[from..mark.start()]);
-            from = mark.end();
+            // With one of the spaces around it.
+            let space = words[mark.end()..].starts_with(' ') && (kept.is_empty() || kept.ends_with(' '));
+            from = mark.end() + usize::from(space);
         }
     }
     kept.push_str(&words[from..]);
@@ -173,7 +175,7 @@ fn addressed(message: &Message, words: String, entities: &[MessageEntity], me: &
         (false, false) if message.is_topic_message => Addressed::FollowUp,
         (false, false) => return None,
     };
-    let text = kept.split(' ').filter(|w| !w.is_empty()).collect::<Vec<_>>().join(" ").trim().to_owned();
+    let text = kept.trim().to_owned();
     Some((What::Text { text }, addressed))
 }
 

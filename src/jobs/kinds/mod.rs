@@ -57,6 +57,9 @@ pub struct Parameters {
     pub instructions: Option<String>,
     /// Longest summary in characters, highest score, or most terms.
     pub limit: Option<u32>,
+    /// Lowest score; 0 unless told.
+    #[serde(default)]
+    pub lowest: Option<u32>,
 }
 
 impl Kind {
@@ -115,6 +118,7 @@ mod tests {
             filter: None,
             instructions: Some("for children".into()),
             limit,
+            lowest: None,
         }
     }
 
@@ -138,6 +142,16 @@ mod tests {
         insta::assert_snapshot!(checked("EXTRACT_TERMS", None, json!({ "terms": ["gold"] })), @"refused: none of the terms stands in the row");
         insta::assert_snapshot!(checked("EXTRACT_TERMS", None, json!({ "terms": ["asthma, adults"] })), @r#""asthma adults""#);
         insta::assert_snapshot!(checked("CUSTOM", None, json!({ "answer": "=HYPERLINK(1)" })), @r#""=HYPERLINK(1)""#);
+    }
+
+    #[test]
+    fn scores_lie_in_the_range_that_people_named() {
+        let range = Parameters { lowest: Some(1), ..parameters(Some(5)) };
+        let kind = Kind::named("SCORE_ALIGNMENT").unwrap();
+        let score = |n: i64| (kind.check)(&range, "", &json!({ "score": n, "reason": "" }));
+        assert_eq!(score(0), Err("the score 0 is not between 1 and 5".into()));
+        assert_eq!((score(1), score(5)), (Ok(json!(1)), Ok(json!(5))));
+        assert!((kind.task)(&range).contains("from 1 (not at all) to 5 (completely)"));
     }
 
     #[test]

@@ -9,7 +9,8 @@ pub(super) const KIND: Kind = Kind {
     instructions: Instructions::Criteria,
     task: |p| {
         format!(
-            "Score how well a row of a sheet fits the criteria, as a whole number from 0 (not at all) to {} (completely), with the reason in one sentence.",
+            "Score how well a row of a sheet fits the criteria, as a whole number from {} (not at all) to {} (completely), with the reason in one sentence.",
+            lowest(p),
             highest(p)
         )
     },
@@ -23,14 +24,19 @@ pub(super) const KIND: Kind = Kind {
         if score.fract() != 0.0 {
             return Err(format!("the score {score} is not a whole number"));
         }
-        if !(0.0..=f64::from(highest(p))).contains(&score) {
-            return Err(format!("the score {score} is not between 0 and {}", highest(p)));
+        if !(f64::from(lowest(p))..=f64::from(highest(p))).contains(&score) {
+            return Err(format!("the score {score} is not between {} and {}", lowest(p), highest(p)));
         }
         Ok(Value::from(score as i64))
     },
 };
 
-/// The highest score, unless the person said otherwise.
+/// The lowest score, unless the person said otherwise.
+fn lowest(parameters: &Parameters) -> u32 {
+    parameters.lowest.unwrap_or_default().min(highest(parameters))
+}
+
+/// The highest score, likewise.
 fn highest(parameters: &Parameters) -> u32 {
     parameters.limit.unwrap_or(100).max(1)
 }

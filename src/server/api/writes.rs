@@ -77,7 +77,7 @@ impl Api {
         let mut written =
             Written { status: "under_way", change_id, session_id: session.id, warnings: draft.warnings, ..Written::default() };
         let (true, Some(change)) = (served, change.filter(|c| !c.applying)) else { return Ok(written) };
-        let outcome = self.parts.changes.apply(&change, &watch::channel((0, 0)).0, &Stop::default()).await?;
+        let outcome = self.parts.changes.apply(&change, &watch::Sender::default(), &Stop::default()).await?;
         if outcome.done == 0 {
             return Err(refused(&outcome));
         }

@@ -10,7 +10,8 @@ function span({ text, bold, code, link }) {
   return code || bold ? made(code ? 'code' : 'strong', { textContent: text }) : text;
 }
 const point = ({ kind, number, depth }) => (kind === 'item' ? `${'   '.repeat(depth ?? 0)}${number ? `${number}.` : '•'} ` : '');
-const paragraph = (node) => made(node.kind === 'code' ? 'pre' : 'p', { className: node.kind }, point(node), ...(node.spans?.map(span) ?? [node.text]));
+const words = (node) => [point(node), ...(node.spans?.map(span) ?? [node.text])];
+const paragraph = (node) => made(node.kind === 'code' ? 'pre' : 'p', { className: node.kind }, ...words(node));
 const cells = (name, texts) => made('tr', {}, ...texts.map((textContent) => made(name, { textContent })));
 const BLOCKS = {
   text: ({ nodes }) => nodes.map(paragraph),
