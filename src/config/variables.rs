@@ -125,7 +125,11 @@ pub const VARIABLES: &[(&str, &str, &str)] = &[
     ("MODEL_PRICE_PER_1K_INPUT", "", "Price of 1,000 tokens that the model reads, for estimates of jobs. Unset: no cost is shown."),
     ("MODEL_PRICE_PER_1K_OUTPUT", "", "Price of 1,000 tokens that the model writes; set both or none."),
     ("ALIGNMENT_CRITERIA", "", "What rows are scored by when the person names no criteria."),
-    ("RETENTION_DAYS", "90", "How long finished jobs and the journal of changes are kept; not shorter than changes can be taken back."),
+    (
+        "RETENTION_DAYS",
+        "90",
+        "How long finished jobs, the journal of changes and what was shown in threads are kept; not shorter than changes can be taken back.",
+    ),
     ("LINK_HOSTS", "", "Comma-separated hosts whose links may stay in answers, beside Smartsheet's own and links from the sheet."),
     ("SNAPSHOT_CACHE_MB", "128", "Memory for sheets that were read."),
     ("LOG_FORMAT", "pretty", "pretty or json."),

@@ -7,7 +7,7 @@ use crate::store::{Post, Store};
 use async_trait::async_trait;
 use chat::{Anchor, Chat, ChatError, File, Form, Incoming, Limits, Message, MessageRef, Platform, Profile, ThreadKey};
 use moka::future::Cache;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::sync::Arc;
 use url::Url;
 use uuid::Uuid;
@@ -40,7 +40,7 @@ impl Mirror {
         // A message that opens a thread belongs to it.
         let thread = at.opens.as_ref().map(|(thread, _)| thread.clone()).or_else(|| self.chat.thread_of(anchor));
         if let Some(thread) = thread {
-            self.keep(self.id(&at), thread.storage_key().into(), message, None).await;
+            self.keep(self.id(&at), thread.storage_key().into(), body(message), message.partial, None).await;
         }
         at
     }
@@ -63,11 +63,10 @@ impl Mirror {
     }
 
     /// Keeps a message, new or as it is now, and tells it. While it grows it is only told: what was kept has a `revision`.
-    async fn keep(&self, id: String, thread: Arc<str>, message: &Message, revision: Option<i64>) {
-        let mut body = body(message);
-        (body["id"], body["partial"]) = (json!(id), json!(message.partial));
-        let mut post = Post { id, revision: 0, partial: message.partial, body, author: None, created_at_ms: self.clock.now_ms() };
-        post.revision = match revision.filter(|_| message.partial) {
+    async fn keep(&self, id: String, thread: Arc<str>, mut body: Value, partial: bool, revision: Option<i64>) {
+        (body["id"], body["partial"]) = (json!(id), json!(partial));
+        let mut post = Post { id, revision: 0, partial, body, author: None, created_at_ms: self.clock.now_ms() };
+        post.revision = match revision.filter(|_| partial) {
             Some(revision) => revision,
             None => match self.store.put_post(&thread, &post, revision.is_none()).await {
                 Ok(kept) => kept.unwrap_or_default(),
@@ -122,7 +121,7 @@ impl Chat for Mirror {
         self.counted(self.chat.edit(at, message).await)?;
         let id = self.id(at);
         if let Some((thread, revision)) = self.place_of(&id).await {
-            self.keep(id, thread, message, Some(revision)).await;
+            self.keep(id, thread, body(message), message.partial, Some(revision)).await;
         }
         Ok(())
     }
@@ -136,7 +135,13 @@ impl Chat for Mirror {
     }
 
     async fn upload(&self, anchor: &Anchor, file: &File) -> Result<(), ChatError> {
-        self.chat.upload(anchor, file).await
+        self.chat.upload(anchor, file).await?;
+        if let Some(thread) = self.chat.thread_of(anchor) {
+            let block = json!({ "type": "file", "name": file.name, "mediaType": file.media_type });
+            let body = json!({ "text": file.name, "blocks": [block] });
+            self.keep(Uuid::now_v7().to_string(), thread.storage_key().into(), body, false, None).await;
+        }
+        Ok(())
     }
 
     async fn profile(&self, anchor: &Anchor, user: &str) -> Result<Profile, ChatError> {

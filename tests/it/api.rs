@@ -11,7 +11,7 @@ use std::time::Duration;
 pub struct Program {
     http: reqwest::Client,
     base: String,
-    key: String,
+    pub key: String,
 }
 
 pub struct Answer {

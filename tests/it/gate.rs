@@ -82,6 +82,18 @@ async fn lists_come_in_pages_and_answers_again_with_all_that_they_told() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_that_is_revoked_ends_its_live_connections() {
+    let world = World::start().await;
+    let program = Program::new(&world, "watcher", &Scope::ALL).await;
+    let ticket = program.post("/api/ws-ticket", json!({})).await.body["ticket"].as_str().unwrap().to_owned();
+    let mut wire = Wire::with(&world, &ticket, None, None).await.unwrap();
+    let id = program.key.split('_').nth(1).unwrap();
+    assert!(world.app.store.revoke_api_key(id, world.clock.now_ms()).await.unwrap());
+    assert_eq!(wire.closed_within(Duration::from_secs(45)).await, "the link or the key has ended");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_may_not_see_a_sheet_any_more_is_told_nothing_of_it() {
     let world = World::start().await;
     let program = Program::new(&world, "watcher", &Scope::ALL).await;

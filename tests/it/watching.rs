@@ -84,6 +84,17 @@ impl Wire {
         }
     }
 
+    /// Returns when the server has closed the connection, with its reason.
+    pub async fn closed_within(&mut self, time: Duration) -> String {
+        loop {
+            match tokio::time::timeout(time, self.0.next()).await.expect("it is closed") {
+                Some(Ok(Message::Close(frame))) => return frame.map(|f| f.reason.to_string()).unwrap_or_default(),
+                Some(Ok(_)) => {}
+                Some(Err(_)) | None => return String::new(),
+            }
+        }
+    }
+
     /// The next message of this type.
     async fn next_of(&mut self, kind: &str) -> Value {
         loop {

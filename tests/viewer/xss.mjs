@@ -31,6 +31,46 @@ after(async () => {
   world?.end();
 });
 
+const FOREIGN = 'main img, main script, main svg, main iframe, main object, main embed, main style, main link, main form:not(#talk form), main math, main video';
+
+/** A sheet with these columns, opened by a link for editing. */
+async function sheetOf(name, titles) {
+  const columns = titles.map((title, i) => ({ title, type: 'TEXT_NUMBER', primary: i === 0 }));
+  const { result } = await world.smartsheet('POST', '/sheets', { name, columns });
+  await world.smartsheet('POST', `/sheets/${result.id}/rows`, [{ toBottom: true, cells: [{ columnId: result.columns[0].id, value: 'x' }] }]);
+  world.session = await world.api('POST', '/api/sessions', { sheet: String(result.id) });
+  const page = await open(browser, await world.link('edit'));
+  await live(page);
+  return page;
+}
+
+test('titles of columns are text: in the head, in the menu, in filters', { timeout: 60_000 }, async () => {
+  // A title has 50 characters, and is there once.
+  const titles = PAYLOADS.map((text, i) => `${i} ${text.replaceAll('\u0000', '')}`.slice(0, 50));
+  const page = await sheetOf('Columns', titles);
+  await page.click('#filter');
+  await page.click('#columns summary');
+  assert.equal(await page.locator('#columns li').count(), 200);
+  const shown = await page.locator('#columns li').allTextContents();
+  for (const title of titles) assert.ok(shown.some((text) => text.includes(title.trim())), `shown as it is: ${title}`);
+  for (let left = 0; left < 200 * 160; left += 600) {
+    await page.locator('#grid').evaluate((grid, x) => new Promise((painted) => requestAnimationFrame(painted, (grid.scrollLeft = x))), left);
+    assert.equal(await page.locator(`${FOREIGN}, #columns img, #columns script, #columns svg, #columns iframe`).count(), 0);
+  }
+  fine(page);
+  await page.context().close();
+});
+
+test('names of sheets are text', { timeout: 60_000 }, async () => {
+  for (const script of SCRIPTS) {
+    const page = await sheetOf(`">${script}`.slice(0, 50), ['Name']);
+    assert.equal(await page.locator('h1').textContent(), `">${script}`.slice(0, 50).trim());
+    assert.equal(await page.locator(`h1 *, ${FOREIGN}`).count(), 0);
+    fine(page);
+    await page.context().close();
+  }
+});
+
 test('no markup of a sheet runs or is seen as markup', { timeout: 120_000 }, async () => {
   assert.equal(PAYLOADS.length, 200);
   const title = (n) => PAYLOADS[n].slice(0, 50);
@@ -61,11 +101,10 @@ test('no markup of a sheet runs or is seen as markup', { timeout: 120_000 }, asy
   const page = await open(browser, link);
   await live(page);
   assert.equal(await page.locator('#count').textContent(), '200 rows');
-  const foreign = 'main img, main script, main svg, main iframe, main object, main embed, main style, main link, main form:not(#talk form), main math, main video';
   const shown = new Set();
   for (let top = 0; top <= 200 * 32; top += 400) {
     await page.locator('#grid').evaluate((grid, y) => new Promise((painted) => requestAnimationFrame(() => requestAnimationFrame(painted), (grid.scrollTop = y))), top);
-    assert.equal(await page.locator(foreign).count(), 0);
+    assert.equal(await page.locator(FOREIGN).count(), 0);
     for (const text of await page.locator('.space .primary').allTextContents()) shown.add(text);
   }
   const stored = (await world.smartsheet('GET', `/sheets/${id}`)).rows.map((r) => r.cells[0].value);

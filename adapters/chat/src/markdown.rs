@@ -149,16 +149,26 @@ fn without_foreign_links(text: &str, policy: &LinkPolicy) -> String {
     text.split_inclusive(char::is_whitespace)
         .map(|word| {
             let lower = word.to_ascii_lowercase();
-            let Some(start) = ["http://", "https://", "www."].iter().filter_map(|p| lower.find(p)).min() else {
-                return word.to_owned();
-            };
+            let marked = ["http://", "https://", "www."].iter().filter_map(|p| lower.find(p)).min();
+            let Some(start) = marked.or_else(|| bare_address(&lower)) else { return word.to_owned() };
             let url = word[start..].trim_end_matches(|c: char| c.is_whitespace() || ".,;:!?)]}>'\"".contains(c));
-            if policy.allows(url) {
+            if policy.allows(url) || policy.allows(&format!("https://{url}")) {
                 return word.to_owned();
             }
             format!("{}(link removed){}", &word[..start], &word[start + url.len()..])
         })
         .collect()
+}
+
+/// Where an address without a scheme begins in a word (`evil.example/?d=…`): platforms make links of those, too. A name alone
+/// carries nothing away.
+fn bare_address(word: &str) -> Option<usize> {
+    let start = word.find(|c: char| c.is_alphanumeric())?;
+    let (host, _) = word[start..].split_at_checked(word[start..].find(['/', '?'])?)?;
+    let labels: Vec<&str> = host.split('.').collect();
+    let named = labels.iter().all(|label| !label.is_empty() && label.chars().all(|c| c.is_alphanumeric() || c == '-'));
+    let top = labels.last().is_some_and(|top| top.len() >= 2 && top.chars().all(char::is_alphabetic));
+    (labels.len() >= 2 && named && top).then_some(start)
 }
 
 #[derive(Default)]
@@ -286,6 +296,8 @@ mod tests {
         let text = "See ![x](https://evil.test/?d=1), [here](https://evil.test/2), https://evil.test/3. \
                     [ok](https://docs.test/a) https://app.smartsheet.com/s/1 <img src=x>";
         insta::assert_snapshot!(Markdown::untrusted(text, &policy).plain(), @"See x, here, (link removed). ok (https://docs.test/a) https://app.smartsheet.com/s/1 <img src=x>");
+        let bare = "Look at evil.example/?d=42, x.evil.example?q, and/or 3/4 of v1.2/3, km/h, plan.md and app.smartsheet.com/s/1.";
+        insta::assert_snapshot!(Markdown::untrusted(bare, &policy).plain(), @"Look at (link removed), (link removed), and/or 3/4 of v1.2/3, km/h, plan.md and app.smartsheet.com/s/1.");
     }
 
     #[test]

@@ -222,17 +222,33 @@ fn span(span: &chat::Span) -> String {
 /// Up to where the text stays as it is: whole words, and no mark or link that is still open.
 fn settled(text: &str) -> usize {
     let mut end = text.rfind(char::is_whitespace).unwrap_or(0);
-    if let Some(link) = text[..end].rfind('[')
-        && !text[link..end].contains(')')
-    {
+    if let Some(link) = text[..end].rfind('[').filter(|at| is_open_link(&text[*at..end])) {
         end = link;
     }
-    for mark in ["```", "`", "**", "_"] {
+    for mark in ["```", "`", "**"] {
         if text[..end].matches(mark).count() % 2 == 1 {
             end = text[..end].rfind(mark).unwrap_or(0);
         }
     }
+    let marks: Vec<usize> = text[..end].match_indices('_').map(|(at, _)| at).filter(|at| !is_inside_a_word(text, *at)).collect();
+    if marks.len() % 2 == 1 {
+        end = marks.last().copied().unwrap_or(0);
+    }
     text[..end].trim_end().len()
+}
+
+/// Whether what begins with a bracket may still become a link.
+fn is_open_link(text: &str) -> bool {
+    match text.split_once(']') {
+        None => true,
+        Some((_, rest)) => rest.is_empty() || (rest.starts_with('(') && !rest.contains(')')),
+    }
+}
+
+/// An underscore in `due_date` marks nothing.
+fn is_inside_a_word(text: &str, at: usize) -> bool {
+    let word = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
+    word(text[..at].chars().next_back()) && word(text[at + 1..].chars().next())
 }
 
 #[cfg(test)]
@@ -255,6 +271,7 @@ mod tests {
             }
         }
         assert!(before.len() > whole.len() - 10, "nearly all of it was shown as it came: {before}");
+        assert_eq!(grown("due_date is empty in [3] of 5 rows, and"), "due_date is empty in [3] of 5 rows,", "neither a mark nor a link");
         assert!(before.contains("[five tasks](https://app.smartsheet.com/sheets/x)") && before.contains("&lt;!channel&gt;"), "{before}");
     }
 }

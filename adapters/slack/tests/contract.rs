@@ -145,6 +145,16 @@ async fn connections_that_fall_silent_are_replaced() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn connections_that_hang_before_they_are_open_are_replaced() {
+    let rig = SlackRig::by(true).await;
+    rig.far_side.faults().next(sandbox::fault::Kind::Hang, 2);
+    rig.far_side.break_connections();
+    rig.far_side.connected(2, 4).await.unwrap();
+    assert_eq!(rig.far_side.say("D1", "U1", "are you there?", None).await.statuses.last(), Some(&200));
+    assert_eq!(rig.inbox.take().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_envelope_that_cannot_be_stored_is_not_acknowledged() {
     let rig = SlackRig::by(true).await;
     rig.inbox.refuse(1);

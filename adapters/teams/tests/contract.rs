@@ -326,6 +326,22 @@ async fn groups_see_that_the_bot_types_and_channels_do_not() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn keys_that_changed_are_learnt_and_an_app_that_is_removed_has_left() {
+    let rig = TeamsRig::start().await;
+    rig.anchor("a:lee").await;
+    rig.far_side.change_keys();
+    // Unknown keys make it ask, though not more often than every half a minute.
+    let began = std::time::Instant::now();
+    while rig.far_side.forge(Forgery::None).await != 200 {
+        assert!(began.elapsed() < std::time::Duration::from_secs(45), "the new key is never learnt");
+        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    }
+    rig.inbox.take();
+    assert_eq!(rig.far_side.uninstall("a:lee", "29:lee").await.statuses, [200]);
+    assert_eq!(rig.inbox.take().remove(0).what, What::Left);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn others_who_talk_are_not_answered() {
     let rig = TeamsRig::start().await;
     rig.anchor(GROUP).await;

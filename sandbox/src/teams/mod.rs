@@ -87,6 +87,8 @@ pub(crate) struct State {
     gone: HashSet<String>,
     refuse_cards: bool,
     hide_keys: bool,
+    /// Whether the keys of before are not used any more.
+    new_keys: bool,
     sent: HashMap<String, VecDeque<Instant>>,
     refused_for_rate: usize,
     calls: Vec<(String, Value)>,
@@ -188,6 +190,11 @@ impl Teams {
     /// Whether the keys cannot be read.
     pub fn hide_keys(&self, hide: bool) {
         self.service.state().hide_keys = hide;
+    }
+
+    /// From now on the service signs with another key, which it tells.
+    pub fn change_keys(&self) {
+        self.service.state().new_keys = true;
     }
 
     /// Tokens that were granted end now.

@@ -112,6 +112,13 @@ impl Teams {
         self.service.deliver(activity, true).await
     }
 
+    /// Somebody removes the app from a conversation.
+    pub async fn uninstall(&self, conversation: &str, from: &str) -> Delivered {
+        let mut activity = self.service.activity("installationUpdate", conversation, from);
+        activity["action"] = json!("remove");
+        self.service.deliver(activity, true).await
+    }
+
     /// The same as [`say`](Self::say), in a tenant of another customer where everything has the same ids.
     pub async fn say_in_tenant(&self, tenant: &str, conversation: &str, from: &str, text: &str) -> Delivered {
         let mut activity = self.service.said(conversation, from, text);
@@ -214,7 +221,8 @@ impl Service {
     async fn send(&self, activity: &Value, forgery: Forgery) -> (u16, Value) {
         let url = self.state().events_url.clone().unwrap_or_default();
         // Signed for the service that the activity names.
-        let token = sign::token(activity["serviceUrl"].as_str().unwrap_or_default(), self.options.issuer, forgery);
+        let new_keys = self.state().new_keys;
+        let token = sign::token(activity["serviceUrl"].as_str().unwrap_or_default(), self.options.issuer, new_keys, forgery);
         let mut request = self.http.post(url).json(activity);
         if let Some(token) = token {
             request = request.bearer_auth(token);

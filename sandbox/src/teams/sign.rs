@@ -56,11 +56,12 @@ fn now() -> i64 {
 }
 
 /// A token for the service at this address.
-pub(super) fn token(service_url: &str, issuer: &str, forgery: Forgery) -> Option<String> {
+pub(super) fn token(service_url: &str, issuer: &str, new_keys: bool, forgery: Forgery) -> Option<String> {
     let (kid, key) = match forgery {
         Forgery::Missing => return None,
         Forgery::Unendorsed => ("two", TWO),
         Forgery::UnknownKey => ("three", TWO),
+        _ if new_keys => ("four", TWO),
         _ => ("one", ONE),
     };
     let audience = match forgery {
@@ -114,10 +115,10 @@ pub(super) async fn metadata(State(service): State<Arc<Service>>) -> Json<Value>
 
 /// `GET /v1/.well-known/keys`.
 pub(super) async fn keys(State(service): State<Arc<Service>>) -> Result<Json<Value>, StatusCode> {
-    let hidden = {
+    let (hidden, new) = {
         let mut state = service.state();
         state.calls.push(("keys".into(), Value::Null));
-        state.hide_keys
+        (state.hide_keys, state.new_keys)
     };
     if hidden {
         return Err(StatusCode::SERVICE_UNAVAILABLE);
@@ -128,7 +129,11 @@ pub(super) async fn keys(State(service): State<Arc<Service>>) -> Result<Json<Val
         let PublicKeyComponents::<Vec<u8>> { n, e } = pair.public_key().into();
         Some(json!({ "kty": "RSA", "use": "sig", "kid": kid, "n": part(n), "e": part(e), "endorsements": endorsements }))
     };
-    let keys: Vec<Value> = [key("one", ONE, &["msteams", "webchat"]), key("two", TWO, &["webchat"])].into_iter().flatten().collect();
+    let keys: Vec<Value> =
+        [if new { key("four", TWO, &["msteams"]) } else { key("one", ONE, &["msteams", "webchat"]) }, key("two", TWO, &["webchat"])]
+            .into_iter()
+            .flatten()
+            .collect();
     Ok(Json(json!({ "keys": keys })))
 }
 
@@ -139,7 +144,7 @@ mod tests {
 
     #[test]
     fn tokens_are_signed_with_the_key_that_is_told() {
-        let token = token("http://127.0.0.1:1/", ISSUER, Forgery::None).expect("a token");
+        let token = token("http://127.0.0.1:1/", ISSUER, false, Forgery::None).expect("a token");
         let (message, signature) = token.rsplit_once('.').expect("three parts");
         let pair = RsaKeyPair::from_pkcs8(ONE).expect("a key");
         let key = UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, pair.public_key().as_ref());

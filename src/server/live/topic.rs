@@ -127,7 +127,8 @@ impl Live {
             json!({ "type": "subscribed", "topic": name }),
             json!({
                 "type": "job_status", "topic": name, "jobId": job.id, "status": job.status.as_str(), "progress": job.progress,
-                "total": job.total, "error": job.error, "result": job.result,
+                "total": job.total, "answered": 0, "failed": job.result.as_ref().and_then(|r| r["failedRows"].as_u64()).unwrap_or(0),
+                "error": job.error, "result": job.result,
             }),
         ];
         Ok((topic, Wanted { name: name.to_owned(), known: None, _held: None }, state))
