@@ -20,6 +20,11 @@ const FRESH: Duration = Duration::from_secs(1);
 /// Sheets that are read at the same time; each may take some hundred megabytes on the wire.
 const READ_AT_ONCE: usize = 2;
 
+/// How long a snapshot is kept that nobody asks for.
+const IDLE: Duration = Duration::from_secs(3600);
+/// Sheets that are remembered as being read or changed, before those that are not any more are forgotten.
+const REMEMBERED: usize = 1_000;
+
 type Key = (Identity, i64);
 
 /// All sheets of this process. Cheap to clone; clones share what was read.
@@ -47,7 +52,7 @@ impl Sheets {
     /// An empty cache that holds at most `max_bytes` of snapshots.
     pub fn new(client: Client, clock: Clock, events: Events, max_bytes: u64) -> Self {
         let weigh = |_: &Key, entry: &Entry| u32::try_from(entry.snapshot.size_bytes).unwrap_or(u32::MAX);
-        let cache = Cache::builder().weigher(weigh).max_capacity(max_bytes).time_to_idle(Duration::from_secs(3600)).build();
+        let cache = Cache::builder().weigher(weigh).max_capacity(max_bytes).time_to_idle(IDLE).build();
         Self {
             client,
             clock,
@@ -115,13 +120,24 @@ impl Sheets {
 
     /// A sheet was changed, by us or by others: what is known of it is checked before it is used again.
     pub fn changed(&self, sheet: SheetId, by: Writer) {
-        self.changed_at.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(sheet.0, Instant::now());
+        let mut changed_at = self.changed_at.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if changed_at.len() > REMEMBERED {
+            changed_at.retain(|_, at| at.elapsed() < IDLE * 2);
+        }
+        changed_at.insert(sheet.0, Instant::now());
+        drop(changed_at);
         self.events.tell(Event::Touched { sheet: sheet.0, by });
     }
 
     async fn load(&self, identity: &Identity, sheet: SheetId, fresh: Duration) -> Result<Arc<Snapshot>> {
         let key = (identity.clone(), sheet.0);
-        let lock = self.loading.lock().unwrap_or_else(std::sync::PoisonError::into_inner).entry(key.clone()).or_default().clone();
+        let lock = {
+            let mut loading = self.loading.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            if loading.len() > REMEMBERED {
+                loading.retain(|_, lock| Arc::strong_count(lock) > 1);
+            }
+            loading.entry(key.clone()).or_default().clone()
+        };
         let _one_at_a_time = lock.lock().await;
         let known = self.cache.get(&key).await;
         let changed_at = self.changed_at.lock().unwrap_or_else(std::sync::PoisonError::into_inner).get(&sheet.0).copied();

@@ -12,6 +12,7 @@ use sqlx::postgres::PgConnectOptions;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::Instant;
 
 on_both!(
     jobs_are_leased_fenced_and_fair,
@@ -230,16 +231,16 @@ async fn one_rate_budget_for_all_processes(store: &Store) {
     let (a, b) = tokio::join!(connect(), connect());
     assert_eq!((a.unwrap(), b.unwrap()), (Duration::ZERO, Duration::ZERO));
     let greedy = async |client: Client| {
-        let mut answered = 0;
-        while tokio::time::timeout(Duration::from_millis(250), client.version(&Identity::Service, sheet)).await.is_ok_and(|v| v.is_ok()) {
+        let (mut answered, until) = (0, Instant::now() + Duration::from_secs(3));
+        while tokio::time::timeout_at(until, client.version(&Identity::Service, sheet)).await.is_ok_and(|v| v.is_ok()) {
             answered += 1;
         }
         answered
     };
     let (a, b) = tokio::join!(greedy(one.for_jobs()), greedy(two.for_jobs()));
-    assert!((48..56).contains(&(a + b)), "jobs of both have what jobs of one would have: {a} and {b}");
+    assert!((48..62).contains(&(a + b)), "jobs of both have what jobs of one would have: {a} and {b}");
     let (a, b) = tokio::join!(greedy(one.clone()), greedy(two.clone()));
-    assert!((6..20).contains(&(a + b)), "and leave chats of both their part: {a} and {b}");
+    assert!((6..34).contains(&(a + b)), "and leave chats of both their part: {a} and {b}");
     let person = Identity::Person("lee".into());
     let wait = store.take_from_budget("smartsheet/person:lee", 1, Duration::from_millis(250), 60).await.unwrap();
     assert_eq!((wait, person.stored().as_str()), (Duration::ZERO, "person:lee"), "another token has a budget of its own");

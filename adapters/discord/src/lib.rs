@@ -63,10 +63,10 @@ struct Aside {
 /// Only the person sees the message.
 const EPHEMERAL: u64 = 1 << 6;
 /// Of 5 messages in 5 seconds that a channel takes, and of as many edits; a margin stays.
-const CHANNEL: Rate = Rate::new(1_100, 1);
+const CHANNEL: Rate = Rate::new(1_200, 1);
 const GROWING: Rate = Rate::new(1_800, 1);
-/// Of 50 requests a second.
-const ALL: Rate = Rate::new(25, 5);
+/// Of 50 requests a second, which may arrive closer together than they were sent.
+const ALL: Rate = Rate::new(30, 4);
 /// A token of an interaction ends after fifteen minutes.
 const ASIDE: Duration = Duration::from_secs(14 * 60);
 const CHANNELS: u64 = 50_000;
