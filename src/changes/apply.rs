@@ -179,8 +179,7 @@ impl<'a> Run<'a> {
     async fn close(&self, rows: &[ChangeRow]) -> Result<()> {
         let nothing = rows.iter().all(|r| !matches!(r.state, RowState::Done | RowState::Sent));
         let now_ms = self.changes.clock.now_ms();
-        let left = |r: &ChangeRow| r.state == RowState::Failed || r.reason.as_deref() == Some(CANCELLED);
-        if let Some(original) = self.change.undo_of.as_ref().filter(|_| !nothing && rows.iter().any(left)) {
+        if let Some(original) = self.change.undo_of.as_ref().filter(|_| !nothing && rows.iter().any(is_left)) {
             return self.close_half_way(original, rows, now_ms).await;
         }
         if self.changes.store.finish_change(&self.change.id, self.fence, nothing, now_ms).await? { Ok(()) } else { Err(taken_over()) }
@@ -191,8 +190,9 @@ impl<'a> Run<'a> {
         let store = &self.changes.store;
         let change = store.change(original).await?.ok_or_else(|| anyhow::anyhow!("the change that was to be taken back is gone"))?;
         let entries = reversed(&Plan::read(&change.plan)?, &store.change_rows(original).await?);
-        let back = entries.iter().zip(rows).filter(|(_, row)| row.state == RowState::Done).map(|(seq, _)| *seq);
-        let back: Vec<i64> = back.collect();
+        // Also what had its old value already, or was changed by somebody else: there is nothing left to be done about it.
+        let settled = |row: &ChangeRow| !is_left(row) && !open(row);
+        let back: Vec<i64> = entries.iter().zip(rows).filter(|(_, row)| settled(row)).map(|(seq, _)| *seq).collect();
         let closed = store.finish_undo_half_way(&self.change.id, self.fence, original, &back, ENTRY_TAKEN_BACK, now_ms).await?;
         if closed { Ok(()) } else { Err(taken_over()) }
     }
@@ -313,6 +313,11 @@ impl Looks {
 /// Whether it is not known yet what became of an entry.
 pub(super) fn open(row: &ChangeRow) -> bool {
     matches!(row.state, RowState::Pending | RowState::Sent)
+}
+
+/// Whether another try may do what this one has not done.
+fn is_left(row: &ChangeRow) -> bool {
+    row.state == RowState::Failed || row.reason.as_deref() == Some(CANCELLED)
 }
 
 /// This process was thought to be dead, and another one goes on where it stood.

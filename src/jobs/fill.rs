@@ -26,7 +26,9 @@ const KEPT_TOGETHER: usize = 64;
 const ROW_TRIES: usize = 2;
 /// Rows that are asked for before it comes again.
 const ASKED_BETWEEN: usize = 16;
-/// When so many rows in a row get no answer, it is the model.
+/// Tries of a job in which rows wait for one another before those that are left fail alone.
+const PATIENT_ATTEMPTS: i64 = 3;
+/// When more rows than this get no answer and none does in between, it is the model.
 const SILENT_ROWS: usize = 2;
 /// Calls begin so far apart, so that they do not all come and go at the same moment from then on.
 const APART: Duration = Duration::from_millis(5);
@@ -175,7 +177,13 @@ impl Running<'_> {
     async fn keep_answers(&self, mut calls: Calls, desk: &Desk) -> Result<()> {
         let mut came_in = Vec::new();
         let mut ended = Ok(());
-        let (mut answered, mut silent, mut tried) = (0usize, 0usize, HashMap::<usize, usize>::new());
+        // In a job that was taken up in vain again and again it counts what was answered before.
+        let mut answered = if self.job.attempts > PATIENT_ATTEMPTS {
+            desk.board().rows().iter().filter(|r| r.state != JobRowState::Pending).count()
+        } else {
+            0
+        };
+        let (mut silent, mut tried) = (HashSet::<usize>::new(), HashMap::<usize, usize>::new());
         let last_calls = async {
             tokio::select! {
                 () = self.stop.cancel.cancelled() => {}
@@ -197,15 +205,16 @@ impl Running<'_> {
                 let mut row = desk.board().rows()[i].clone();
                 if matches!(asked, Asked::Later(_)) {
                     *tried.entry(i).or_default() += 1;
-                    silent += 1;
+                    silent.insert(i);
                 } else {
-                    (answered, silent) = (answered + 1, 0);
+                    answered += 1;
+                    silent.clear();
                 }
                 match asked {
                     Asked::Answered { kept, .. } => (row.state, row.answer) = (JobRowState::Answered, Some(serde_json::to_value(kept)?)),
                     Asked::Unusable(why) => (row.state, row.reason) = (JobRowState::Failed, Some(why)),
                     // Others are answered, so it is this row: it comes once more, behind some of them, and then fails alone.
-                    Asked::Later(ModelError::Unavailable(_)) if answered > 0 && silent <= SILENT_ROWS => {
+                    Asked::Later(ModelError::Unavailable(_)) if answered > 0 && silent.len() <= SILENT_ROWS => {
                         if tried.get(&i).is_some_and(|n| *n < ROW_TRIES) {
                             let mut queue = calls.queue.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
                             let behind = queue.len().min(ASKED_BETWEEN);

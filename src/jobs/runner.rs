@@ -36,6 +36,8 @@ const LONGEST_WAIT_MS: i64 = 60_000;
 const WATCHED_EVERY: Duration = Duration::from_secs(1);
 /// When what came of a job and could not be said is said again, and for how long that is tried.
 const SAID_AGAIN_MS: i64 = 30_000;
+/// Longer than it may take to say it; who dies over it is followed by somebody else then.
+const SAYING_MS: i64 = 300_000;
 const SAID_AGAIN_FOR_MS: i64 = 24 * 3_600_000;
 
 /// What came of a job.
@@ -136,7 +138,7 @@ impl Jobs {
     /// The next job that has ended and whose thread does not know yet.
     async fn untold(&self) -> Option<Job> {
         let now_ms = self.parts.clock.now_ms();
-        let taken = self.parts.store.take_untold(now_ms, now_ms - SAID_AGAIN_FOR_MS, now_ms + SAID_AGAIN_MS).await;
+        let taken = self.parts.store.take_untold(now_ms, now_ms - SAID_AGAIN_FOR_MS, now_ms + SAYING_MS).await;
         taken.unwrap_or_else(|error| {
             tracing::error!(%error, "jobs whose end was not told cannot be looked for");
             None
@@ -154,7 +156,8 @@ impl Jobs {
                 false
             }
         };
-        if told && let Err(error) = self.parts.store.set_told(&job.id).await {
+        let again = (!told).then(|| self.parts.clock.now_ms() + SAID_AGAIN_MS);
+        if let Err(error) = self.parts.store.tell_job_at(&job.id, again).await {
             tracing::warn!(job = %job.id, %error, "what came of a job is told once more");
         }
     }
@@ -297,8 +300,9 @@ impl Jobs {
         let (store, mut outcomes) = (&self.parts.store, Vec::new());
         let mut changes = store.job_changes(&job.id).await?;
         if job.kind == UNDO {
+            // By its name: one that did not come to its end no longer says what it took back.
             for change in store.job_changes(undone(job)).await? {
-                changes.extend(store.undo_of(&change.id).await?);
+                changes.extend(store.change(&part_of(job, &undo_part(&change))).await?);
             }
         }
         for change in changes {
@@ -339,7 +343,7 @@ impl Running<'_> {
         let (store, changes) = (&self.jobs.parts.store, &self.jobs.parts.changes);
         let (mut outcomes, mut seen) = (Vec::new(), None);
         for change in store.job_changes(undone(self.job)).await?.iter().rev() {
-            let id = self.name(&format!("undo {}", change.id));
+            let id = self.name(&undo_part(change));
             let undo = match changes.begin_undo(id, change, &self.job.asker).await {
                 Ok(undo) => Some(undo),
                 Err(Trouble::Told(words)) if words.0 == NOTHING_WRITTEN => None,
@@ -409,7 +413,7 @@ impl Running<'_> {
 
     /// The id of a part of this job.
     pub(super) fn name(&self, part: &str) -> String {
-        uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, format!("{}|{part}", self.job.id).as_bytes()).to_string()
+        part_of(self.job, part)
     }
 
     /// Writes where rows stand; an error when somebody else has taken the job up.
@@ -425,6 +429,16 @@ impl Running<'_> {
     pub(super) fn tell(&self, view: View) {
         self.jobs.tell(self.job, JobStatus::Processing, view);
     }
+}
+
+/// The id of a part of a job.
+fn part_of(job: &Job, part: &str) -> String {
+    uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, format!("{}|{part}", job.id).as_bytes()).to_string()
+}
+
+/// What the part of an undo is called that takes this change back.
+fn undo_part(change: &Change) -> String {
+    format!("undo {}", change.id)
 }
 
 /// The job that a job takes back.

@@ -56,7 +56,9 @@ impl Builder {
             (Scalar::Empty, _, _) => Cell::Empty,
             (Scalar::Bool(b), _, _) => Cell::Bool(b),
             (Scalar::Number(n), shown, _) => {
-                let own = shown.map(|shown| Style::of_display(&shown)).unwrap_or_default();
+                let Some(own) = shown.map(|shown| Style::of_display(&shown)) else {
+                    return (cell.column_id, Cell::Number(n), cell.formula.is_some());
+                };
                 let usual = self.styles.entry(cell.column_id).or_insert_with(|| own.clone());
                 if *usual == own { Cell::Number(n) } else { Cell::Styled(Arc::new((n, own))) }
             }
@@ -254,6 +256,9 @@ pub(super) fn load(columns: &[SnapshotColumn], rows: &[SnapshotRow]) -> Result<C
             for (column, cell) in columns.iter().zip(&row.cells) {
                 let contact = column.is_contact();
                 match cell {
+                    Cell::Styled(styled) if styled.0.fract() == 0.0 && styled.0.abs() < 9e15 => {
+                        insert.raw_bind_parameter(next(), styled.0 as i64)?;
+                    }
                     Cell::Styled(styled) => insert.raw_bind_parameter(next(), styled.0)?,
                     Cell::Empty => insert.raw_bind_parameter(next(), None::<i64>)?,
                     Cell::Number(n) if n.fract() == 0.0 && n.abs() < 9e15 => insert.raw_bind_parameter(next(), *n as i64)?,

@@ -371,13 +371,13 @@ impl Store {
         Ok(row.and_then(job))
     }
 
-    /// Notes that a thread knows what came of a job.
+    /// Notes when it is tried again to tell a thread what came of a job; never, when it knows.
     ///
     /// # Errors
     /// When the database fails; it is told once more.
-    pub async fn set_told(&self, id: &str) -> Result<(), sqlx::Error> {
-        const SET: &str = "UPDATE jobs SET tell_at_ms = NULL WHERE id = $1";
-        on_write!(self, pool => sqlx::query(SET).bind(id).execute(pool).await.map(|_| ()))
+    pub async fn tell_job_at(&self, id: &str, at_ms: Option<i64>) -> Result<(), sqlx::Error> {
+        const SET: &str = "UPDATE jobs SET tell_at_ms = $2 WHERE id = $1";
+        on_write!(self, pool => sqlx::query(SET).bind(id).bind(at_ms).execute(pool).await.map(|_| ()))
     }
 
     /// Whether somebody wants a job stopped.

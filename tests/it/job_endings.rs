@@ -109,6 +109,38 @@ async fn a_last_word_that_cannot_be_said_is_said_when_the_platform_is_back() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn how_far_an_undo_came_is_told_later_too() {
+    let options = smartsheet::Options {
+        seed: smartsheet::Seed::Large { rows: 2_000, columns: 4 },
+        write_latency: Duration::from_millis(300),
+        ..smartsheet::Options::default()
+    };
+    let settings = vec![("CONFIRM_LIMIT_ROWS", "5000".into())];
+    let world = World::with(Setting { smartsheet: Some(options), settings, unbound: true, ..Setting::default() }).await.unwrap();
+    let said = async |words: &'static str| world.slack.until(|all| all.iter().any(|m| m.seen().contains(words))).await.unwrap();
+    world.slack.say("D1", "U1", "use Large", None).await;
+    said("This thread is now about").await;
+    world.slack.say("D1", "U1", "set Group 1 to North for all rows", None).await;
+    said("[Confirm]").await;
+    world.slack.press("D1", "U1", "Confirm").await;
+    said("Done: set Group 1").await;
+    let before = puts(&world.sheets.world());
+    world.slack.press("D1", "U1", "Undo").await;
+    world.sheets.until(|w| puts(w) == before + 1).await.unwrap();
+    world.slack.faults().rate(Kind::RateLimited, 1.0);
+    let person = chatsheet::store::Asker { id: "U1".into(), install: "slack|T1".into() };
+    let undo = world.app.jobs.list("", Some(&person), 1).await.unwrap().remove(0);
+    world.app.jobs.cancel(&undo.id, &person).await.unwrap();
+    world.app.jobs.until_idle().await.unwrap();
+    world.slack.faults().clear();
+    world.clock.advance(Duration::from_secs(31));
+    said("of 1500 rows were taken back").await;
+    let last = world.slack.messages().into_iter().rfind(|m| m.seen().contains("were taken back")).unwrap().seen();
+    assert!(!last.contains(" 0 of 1500") && last.contains("[Take back the rest]"), "{last}");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_limit_that_lasts_longer_than_anybody_waits_ends_no_job() {
     // The deployment asks for an hour; that is no try, however often it does.
     let limit = Some((5, Duration::from_secs(3_600)));

@@ -93,7 +93,7 @@ async fn jobs_are_leased_fenced_and_fair(store: &Store) {
     assert!(store.take_untold(150, 130, 500).await.unwrap().is_none(), "nor for ever");
     assert_eq!(store.take_untold(150, 0, 500).await.unwrap().unwrap().id, "a1");
     assert!(store.take_untold(499, 0, 500).await.unwrap().is_none(), "one tells it at a time");
-    store.set_told("a1").await.unwrap();
+    store.tell_job_at("a1", None).await.unwrap();
     assert!(store.take_untold(500, 0, 600).await.unwrap().is_none());
     assert!(!store.cancel_job("a1", 140).await.unwrap(), "it has ended");
     let ended = store.job("a1").await.unwrap().unwrap();

@@ -145,13 +145,16 @@ impl Node {
     }
 }
 
+/// What stands behind a link and is no part of it.
+const AFTER_A_LINK: fn(char) -> bool = |c| c.is_whitespace() || ".,;:!?)]}>'\"".contains(c);
+
 fn without_foreign_links(text: &str, policy: &LinkPolicy) -> String {
     text.split_inclusive(char::is_whitespace)
         .map(|word| {
             let lower = word.to_ascii_lowercase();
             let marked = ["http://", "https://", "www."].iter().filter_map(|p| lower.find(p)).min();
             let Some(start) = marked.or_else(|| bare_address(&lower)) else { return word.to_owned() };
-            let url = word[start..].trim_end_matches(|c: char| c.is_whitespace() || ".,;:!?)]}>'\"".contains(c));
+            let url = word[start..].trim_end_matches(AFTER_A_LINK);
             if policy.allows(url) || policy.allows(&format!("https://{url}")) {
                 return word.to_owned();
             }
@@ -161,14 +164,20 @@ fn without_foreign_links(text: &str, policy: &LinkPolicy) -> String {
 }
 
 /// Where an address without a scheme begins in a word (`evil.example/?d=…`): platforms make links of those, too. A name alone
-/// carries nothing away.
+/// carries nothing away, nor does what looks like a file (`Node.js/React`).
 fn bare_address(word: &str) -> Option<usize> {
-    let start = word.find(|c: char| c.is_alphanumeric())?;
-    let (host, _) = word[start..].split_at_checked(word[start..].find(['/', '?'])?)?;
-    let labels: Vec<&str> = host.split('.').collect();
-    let named = labels.iter().all(|label| !label.is_empty() && label.chars().all(|c| c.is_alphanumeric() || c == '-'));
-    let top = labels.last().is_some_and(|top| top.len() >= 2 && top.chars().all(char::is_alphabetic));
-    (labels.len() >= 2 && named && top).then_some(start)
+    const FILES: [&str; 14] = ["js", "ts", "md", "rs", "py", "go", "txt", "csv", "xlsx", "docx", "pdf", "json", "html", "xml"];
+    let word = word.trim_end_matches(AFTER_A_LINK);
+    let (before, rest) = word.split_at_checked(word.find(['/', '?'])?)?;
+    let without_port = before.trim_end_matches(|c: char| c.is_ascii_digit()).strip_suffix(':').unwrap_or(before);
+    let of_a_name = |c: char| c.is_alphanumeric() || c == '.' || c == '-';
+    let start = without_port.rfind(|c| !of_a_name(c)).map_or(0, |at| at + without_port[at..].chars().next().map_or(1, char::len_utf8));
+    let labels: Vec<&str> = without_port[start..].split('.').collect();
+    let top = labels.last().copied().unwrap_or_default();
+    let is_top = top.starts_with("xn--") || (top.len() >= 2 && top.chars().all(char::is_alphabetic));
+    let is_file = FILES.contains(&top) && !rest.contains(['?', '=']);
+    let named = labels.len() >= 2 && labels.iter().all(|label| !label.is_empty());
+    (named && is_top && !is_file && rest.len() > 1).then_some(start)
 }
 
 #[derive(Default)]
@@ -296,8 +305,8 @@ mod tests {
         let text = "See ![x](https://evil.test/?d=1), [here](https://evil.test/2), https://evil.test/3. \
                     [ok](https://docs.test/a) https://app.smartsheet.com/s/1 <img src=x>";
         insta::assert_snapshot!(Markdown::untrusted(text, &policy).plain(), @"See x, here, (link removed). ok (https://docs.test/a) https://app.smartsheet.com/s/1 <img src=x>");
-        let bare = "Look at evil.example/?d=42, x.evil.example?q, and/or 3/4 of v1.2/3, km/h, plan.md and app.smartsheet.com/s/1.";
-        insta::assert_snapshot!(Markdown::untrusted(bare, &policy).plain(), @"Look at (link removed), (link removed), and/or 3/4 of v1.2/3, km/h, plan.md and app.smartsheet.com/s/1.");
+        let bare = "Look at evil.example/?d=42, see:x.evil.example?q a,evil.example:8080/x. and/or 3/4 of v1.2/3, km/h, plan.md? Node.js/React app.smartsheet.com/s/1.";
+        insta::assert_snapshot!(Markdown::untrusted(bare, &policy).plain(), @"Look at (link removed), see:(link removed) a,(link removed). and/or 3/4 of v1.2/3, km/h, plan.md? Node.js/React app.smartsheet.com/s/1.");
     }
 
     #[test]
