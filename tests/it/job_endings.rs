@@ -4,6 +4,7 @@ use crate::jobs::{cells, trials, type_and_wait};
 use crate::world::{Setting, World};
 use chatsheet::jobs::NewJob;
 use chatsheet::store::{JobStatus, LEASE};
+use sandbox::azure::{Mode, Reply};
 use sandbox::fault::Kind;
 use sandbox::{azure, slack, smartsheet};
 use serde_json::json;
@@ -222,5 +223,32 @@ async fn who_stops_while_a_job_runs_is_told_how_to_stop_it_and_lists_lead_to_it(
     world.azure.pause(false);
     world.app.jobs.until_idle().await.unwrap();
     assert!(world.seen().contains("Cancelled: summarize"));
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn how_many_rows_have_failed_is_seen_while_a_job_runs() {
+    let call = json!({ "sheet": null, "kind": "SUMMARIZE", "source_columns": ["Protocol"], "target_column": "AI Summary",
+        "where_sql": "row_number <= 30", "instructions": null, "limit": null });
+    let good = || Reply::Say(json!({ "summary": "A short text." }).to_string());
+    let unusable = || Reply::Say("no JSON".into());
+    let mut script = vec![Reply::call("propose_job", call), good(), good(), good(), unusable(), unusable()];
+    script.extend((0..26).map(|_| good()));
+    let setting = Setting {
+        slack: Some(slack::Options::default()),
+        azure: Some(azure::Options { row_latency: Duration::from_millis(250), ..azure::Options::default() }),
+        model: Some(Mode::Script(script)),
+        settings: vec![("JOB_CONCURRENCY", "1".into())],
+        ..Setting::default()
+    };
+    let world = World::with(setting).await.unwrap();
+    for text in ["use Clinical Trials", "summarize"] {
+        world.slack.say("D1", "U1", text, None).await;
+        world.app.bot.until_idle().await;
+    }
+    world.slack.press("D1", "U1", "Confirm").await;
+    world.slack.until(|all| all.last().unwrap().seen().contains("1 failed")).await.unwrap();
+    world.app.jobs.until_idle().await.unwrap();
+    assert!(world.slack.messages().last().unwrap().seen().contains("29 rows written"));
     world.end().await;
 }
