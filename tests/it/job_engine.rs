@@ -159,9 +159,11 @@ async fn who_cancels_a_long_job_gets_one_batch_more_and_the_rest_for_nothing() {
     let parameters = json!({ "sourceColumns": ["Text 5"], "targetColumn": "Summary" });
     world.app.jobs.create(NewJob { id: "long".into(), kind: "SUMMARIZE".into(), parameters, place }).await.unwrap();
     world.azure.until(|requests| rows_in(requests) >= 1_200).await.unwrap();
+    world.azure.pause(true);
     let under_way = world.app.jobs.read("long", &asker).await.unwrap();
     assert!(under_way.progress > 1_000, "what the model has answered counts: {}", under_way.progress);
     world.app.jobs.cancel("long", &asker).await.unwrap();
+    world.azure.pause(false);
     world.app.jobs.until_idle().await.unwrap();
     let written = || world.sheets.world().rows("Large").iter().filter(|r| r.contains_key("Summary")).count();
     let job = world.app.jobs.read("long", &asker).await.unwrap();
@@ -207,9 +209,11 @@ async fn a_cancelled_job_says_exactly_what_it_has_done() {
     world.type_line("summarize Protocol into AI Summary").await;
     world.send_line("confirm").await;
     world.azure.until(|asked| rows_in(asked) >= 13).await.unwrap();
+    world.azure.pause(true);
     let asked = about_rows(&world);
     let job = world.app.jobs.list("", Some(&world.asker("lee")), 1).await.unwrap().remove(0);
     world.app.jobs.cancel(&job.id, &world.asker("lee")).await.unwrap();
+    world.azure.pause(false);
     world.app.bot.until_idle().await;
     world.app.jobs.until_idle().await.unwrap();
     assert!(about_rows(&world) <= asked + 2, "no call begins after it: {asked} before, {} after", about_rows(&world));
@@ -222,17 +226,18 @@ async fn a_cancelled_job_says_exactly_what_it_has_done() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_deletion_is_cancelled_between_two_requests_and_taken_back() {
-    let slow = smartsheet::Options { write_latency: Duration::from_millis(60), ..large(1_000) };
     let settings = vec![("CONFIRM_LIMIT_ROWS", "1000".into())];
-    let world = World::with(Setting { smartsheet: Some(slow), settings, unbound: true, ..Setting::default() }).await.unwrap();
+    let world = World::with(Setting { smartsheet: Some(large(1_000)), settings, unbound: true, ..Setting::default() }).await.unwrap();
     world.type_line("use Large").await;
     let before = world.sheets.world().rows("Large");
     world.type_line("delete all tasks that are South").await;
+    world.sheets.hold_writes(true);
     world.send_line("confirm").await;
     let deletions = |w: &smartsheet::World| w.log.iter().filter(|l| l.method == "DELETE").count();
     world.sheets.until(|w| deletions(w) == 1).await.unwrap();
     let job = world.app.jobs.list("", Some(&world.asker("lee")), 1).await.unwrap().remove(0);
     world.app.jobs.cancel(&job.id, &world.asker("lee")).await.unwrap();
+    world.sheets.hold_writes(false);
     world.app.bot.until_idle().await;
     world.app.jobs.until_idle().await.unwrap();
     let left = world.sheets.world().rows("Large");

@@ -31,7 +31,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tower_http::compression::CompressionLayer;
 
 /// How to start the stand-in.
@@ -83,6 +83,7 @@ pub(crate) struct Service {
     writing: Mutex<BTreeSet<i64>>,
     recent: Mutex<VecDeque<Instant>>,
     happened: Notify,
+    held: watch::Sender<bool>,
     tokens: Mutex<accounts::Tokens>,
     options: Options,
     pub(crate) webhooks: webhooks::Queue,
@@ -103,6 +104,7 @@ impl Smartsheet {
             writing: Mutex::default(),
             recent: Mutex::default(),
             happened: Notify::new(),
+            held: watch::Sender::default(),
             tokens: Mutex::default(),
             webhooks: webhooks::Queue::default(),
             options,
@@ -124,6 +126,11 @@ impl Smartsheet {
     /// Faults on demand.
     pub fn faults(&self) -> &Faults {
         &self.service.faults
+    }
+
+    /// Whether writes are only carried out once it lets go. Those that came are in the log.
+    pub fn hold_writes(&self, hold: bool) {
+        self.service.held.send_replace(hold);
     }
 
     /// The sheets and everything else that is there, to look at or to change behind the bot's back.
@@ -185,6 +192,7 @@ impl Service {
         if !self.options.write_latency.is_zero() {
             tokio::time::sleep(self.options.write_latency).await;
         }
+        let _ = self.held.subscribe().wait_for(|held| !held).await;
         let result = change(&mut self.world());
         self.writing.lock().unwrap_or_else(std::sync::PoisonError::into_inner).remove(&sheet_id);
         result
