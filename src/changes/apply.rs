@@ -4,7 +4,7 @@
 use super::Changes;
 use super::apply_rows::Seen;
 use super::plan::Plan;
-use super::undo::{ENTRY_TAKEN_BACK, reversed};
+use super::undo::reversed;
 use crate::error::{Result, Trouble};
 use crate::sheet::{Snapshot, smartsheet_trouble};
 use crate::smartsheet::{Error, Identity, LONGEST_WAIT};
@@ -193,7 +193,7 @@ impl<'a> Run<'a> {
         // Also what had its old value already, or was changed by somebody else: there is nothing left to be done about it.
         let settled = |row: &ChangeRow| !is_left(row) && !open(row);
         let back: Vec<i64> = entries.iter().zip(rows).filter(|(_, row)| settled(row)).map(|(seq, _)| *seq).collect();
-        let closed = store.finish_undo_half_way(&self.change.id, self.fence, original, &back, ENTRY_TAKEN_BACK, now_ms).await?;
+        let closed = store.finish_undo_half_way(&self.change.id, self.fence, original, &back, now_ms).await?;
         if closed { Ok(()) } else { Err(taken_over()) }
     }
 

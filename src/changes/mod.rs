@@ -14,7 +14,7 @@ pub use apply::{CANCELLED, Outcome, OutcomeRow, Progress, SAME_VALUE, Stop};
 pub use apply_rows::{COLUMN_GONE, Seen};
 pub use plan::{CellEdit, DeletedRow, Location, NewRowPlan, Plan, RowEdit, Sample};
 pub use propose::{ColumnAction, ColumnRequest, Draft, NewRowRequest, SetRequest};
-pub use undo::{ENTRY_TAKEN_BACK, NOTHING_WRITTEN, TAKEN_BACK};
+pub use undo::{NOTHING_WRITTEN, TAKEN_BACK};
 
 use crate::clock::Clock;
 use crate::config::Writes;

@@ -4,13 +4,11 @@ use super::Changes;
 use super::plan::{CellEdit, DeletedRow, Plan, RowEdit};
 use crate::error::{Result, told};
 use crate::smartsheet::ColumnSpec;
-use crate::store::{Change, ChangeRow, RowState};
+use crate::store::{Change, ChangeRow, ENTRY_TAKEN_BACK, RowState};
 use serde_json::Value;
 
 /// Why there is nothing to take back.
 pub const TAKEN_BACK: &str = "That change was taken back already.";
-/// Why an entry of a change is not taken back again: it was, by an undo that did not come to its end.
-pub const ENTRY_TAKEN_BACK: &str = "it was taken back";
 /// See [`TAKEN_BACK`].
 pub const NOTHING_WRITTEN: &str = "Nothing of that change was written, so there is nothing to take back.";
 

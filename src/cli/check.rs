@@ -12,6 +12,7 @@ use secrecy::ExposeSecret;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::process::ExitCode;
+use telegram_chat::Delivery;
 use tokio::sync::watch;
 
 struct Line {
@@ -277,21 +278,22 @@ async fn telegram(config: &Config) -> Line {
     let Some(telegram) = &config.telegram else {
         return line("Telegram", State::Missing, "set TELEGRAM_BOT_TOKEN (https://t.me/BotFather, /newbot)");
     };
-    let tried = match telegram_adapter(telegram, config.public_base_url.as_ref()) {
-        Ok(adapter) => adapter.who_am_i().await.map_err(|e| e.to_string()),
-        Err(error) => Err(format!("{error:#}")),
+    let tried = async {
+        let adapter = telegram_adapter(telegram, config.public_base_url.as_ref())?;
+        anyhow::Ok((adapter.who_am_i().await?, adapter.delivery().await?))
     };
-    match (tried, &telegram.webhook_secret, &config.public_base_url) {
-        (Ok(who), Some(_), Some(_)) => line("Telegram", State::Works, format!("{who}; it sends updates here")),
-        (Ok(who), Some(_), None) => line(
-            "Telegram",
-            State::Works,
-            format!("{who}; it is asked for updates: TELEGRAM_WEBHOOK_SECRET has no use without PUBLIC_BASE_URL"),
-        ),
-        (Ok(who), _, _) => line("Telegram", State::Works, format!("{who}; it is asked for updates")),
-        (Err(error), _, _) => {
-            line("Telegram", State::Fails, format!("{error}. Check TELEGRAM_BOT_TOKEN (BotFather > /mybots > API Token)."))
+    match tried.await {
+        Ok((who, Delivery::Works(how))) => {
+            let idle = telegram.webhook_secret.is_some() && config.public_base_url.is_none();
+            let secret = if idle { ": TELEGRAM_WEBHOOK_SECRET has no use without PUBLIC_BASE_URL" } else { "" };
+            line("Telegram", State::Works, format!("{who}; {how}{secret}"))
         }
+        Ok((who, Delivery::Fails(why))) => line(
+            "Telegram",
+            State::Fails,
+            format!("{who}; {why}. Check that the bot runs, and that PUBLIC_BASE_URL leads to it over HTTPS from the internet."),
+        ),
+        Err(error) => line("Telegram", State::Fails, format!("{error:#}. Check TELEGRAM_BOT_TOKEN (BotFather > /mybots > API Token).")),
     }
 }
 

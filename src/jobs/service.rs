@@ -3,7 +3,7 @@
 use super::propose::Prepared;
 use super::runner::{AT_ONCE, PER_PERSON};
 use super::{BULK_UPDATE, Jobs, Kind, Parameters, UNDO, report, short};
-use crate::changes::{self, CANCELLED, ENTRY_TAKEN_BACK, Plan, SetRequest};
+use crate::changes::{self, CANCELLED, Plan, SetRequest};
 use crate::error::{Result, Trouble, told};
 use crate::smartsheet::Identity;
 use crate::store::{Asker, Change, Job, JobRow, JobRowState, JobStatus, Place, RowState};
@@ -238,7 +238,7 @@ impl Jobs {
             return Err(told("Nothing of that job was written, so there is nothing to take back."));
         }
         let what = format!("taking back: {}", report::what(&old));
-        let rest = self.parts.store.is_half_taken_back(&old.id, ENTRY_TAKEN_BACK).await?;
+        let rest = self.parts.store.is_half_taken_back(&old.id).await?;
         self.follow(&old, &format!("{}|undo", old.id), rest, UNDO, json!({ "job": old.id, "what": what }), &[]).await
     }
 

@@ -9,6 +9,7 @@ mod topic;
 use crate::clock::Clock;
 use crate::events::{Event, Events};
 use crate::links::Link;
+use crate::server::api::Problem;
 use crate::server::web::told;
 use crate::sheet::SheetId;
 use crate::smartsheet::Identity;
@@ -267,13 +268,15 @@ pub(super) async fn open(
     upgrade: WebSocketUpgrade,
 ) -> Response {
     if !from_our_page(&headers, live.parts.public_base_url.as_ref()) {
-        return (StatusCode::FORBIDDEN, "Connections are only taken from pages of this server.\n").into_response();
+        return Problem::new(StatusCode::FORBIDDEN, "other_page", "Connections are only taken from pages of this server.").into_response();
     }
     let Some(ticket) = live.redeem(&opened.ticket).await else {
-        return (StatusCode::UNAUTHORIZED, "The ticket is not valid any more; POST /api/ws-ticket gives a new one.\n").into_response();
+        let detail = "The ticket is not valid any more; POST /api/ws-ticket gives a new one.";
+        return Problem::new(StatusCode::UNAUTHORIZED, "ticket_ended", detail).into_response();
     };
     let Some(slot) = live.slot(&ticket.holder) else {
-        return (StatusCode::SERVICE_UNAVAILABLE, "Too many connections at the moment.\n").into_response();
+        let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too_many", "There are too many connections at the moment.");
+        return problem.after(PING).into_response();
     };
     let upgrade = upgrade
         .protocols(Packing::PROTOCOLS)

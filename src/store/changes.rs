@@ -160,10 +160,17 @@ macro_rules! insert_change {
     }};
 }
 
+/// Why an entry of a change is not taken back again: it was, by an undo that did not come to its end.
+pub const ENTRY_TAKEN_BACK: &str = "it was taken back";
+
 /// A change that can be taken back: not taken back yet, and no part of a job of which all was taken back that could be.
-const UNDOABLE: &str = "undo_of IS NULL AND state = 'applied' AND NOT EXISTS (SELECT 1 FROM changes u WHERE u.undo_of = changes.id)
-    AND (job_id IS NULL OR EXISTS (SELECT 1 FROM change_rows r WHERE r.change_id = changes.id AND r.reason = 'it was taken back')
-        OR NOT EXISTS (SELECT 1 FROM jobs j WHERE j.kind = 'UNDO' AND j.status = 'completed' AND j.parameters->>'job' = changes.job_id))";
+fn undoable() -> String {
+    format!(
+        "undo_of IS NULL AND state = 'applied' AND NOT EXISTS (SELECT 1 FROM changes u WHERE u.undo_of = changes.id)
+        AND (job_id IS NULL OR EXISTS (SELECT 1 FROM change_rows r WHERE r.change_id = changes.id AND r.reason = '{ENTRY_TAKEN_BACK}')
+            OR NOT EXISTS (SELECT 1 FROM jobs j WHERE j.kind = 'UNDO' AND j.status = 'completed' AND j.parameters->>'job' = changes.job_id))"
+    )
+}
 
 impl Store {
     /// Turns a proposal into a change, if it still waits: decision, journal, and the job that carries
@@ -253,8 +260,9 @@ impl Store {
     pub async fn last_undoable_of(&self, asker: &str, conversation: &str) -> Result<Option<Change>, sqlx::Error> {
         let get = || {
             sqlx::AssertSqlSafe(format!(
-                "SELECT id FROM changes WHERE asker = $1 AND (thread_key = $2 OR thread_key LIKE $3 ESCAPE '!') AND {UNDOABLE}
-                ORDER BY created_at_ms DESC, id DESC LIMIT 1"
+                "SELECT id FROM changes WHERE asker = $1 AND (thread_key = $2 OR thread_key LIKE $3 ESCAPE '!') AND {}
+                ORDER BY created_at_ms DESC, id DESC LIMIT 1",
+                undoable()
             ))
         };
         let like = super::inside(conversation);
@@ -295,7 +303,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn last_undoable(&self, session: &str) -> Result<Option<Change>, sqlx::Error> {
-        let condition = format!("session_id = $1 AND {UNDOABLE} ORDER BY created_at_ms DESC, id DESC LIMIT 1");
+        let condition = format!("session_id = $1 AND {} ORDER BY created_at_ms DESC, id DESC LIMIT 1", undoable());
         self.one_change(&condition, session).await
     }
 
@@ -393,7 +401,7 @@ impl Store {
         Ok(closed > 0)
     }
 
-    /// Closes an undo that took back only these entries of the original: they are marked so with a reason, and the undo is no
+    /// Closes an undo that took back only these entries of the original: they are marked so, and the undo is no
     /// longer in the way of another one. `false` when somebody else has taken it up.
     ///
     /// # Errors
@@ -404,7 +412,6 @@ impl Store {
         fence: i64,
         original: &str,
         back: &[i64],
-        reason: &str,
         now_ms: i64,
     ) -> Result<bool, sqlx::Error> {
         const CLOSE: &str = "UPDATE changes SET state = 'failed', applied_at_ms = $2, undo_of = NULL WHERE id = $1 AND fence = $3";
@@ -416,7 +423,7 @@ impl Store {
             }
             for run in back.chunk_by(|a, b| a + 1 == *b) {
                 let (first, last) = (run[0], run.last().copied().unwrap_or(run[0]));
-                sqlx::query(BACK).bind(original).bind(first).bind(last).bind(reason).execute(&mut *tx).await?;
+                sqlx::query(BACK).bind(original).bind(first).bind(last).bind(ENTRY_TAKEN_BACK).execute(&mut *tx).await?;
             }
             tx.commit().await?;
             Ok(true)
@@ -427,12 +434,12 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn is_half_taken_back(&self, job: &str, reason: &str) -> Result<bool, sqlx::Error> {
+    pub async fn is_half_taken_back(&self, job: &str) -> Result<bool, sqlx::Error> {
         const ASK: &str = "SELECT EXISTS (SELECT 1 FROM changes c WHERE c.job_id = $1 AND c.undo_of IS NULL AND c.state = 'applied'
             AND NOT EXISTS (SELECT 1 FROM changes u WHERE u.undo_of = c.id)
             AND EXISTS (SELECT 1 FROM change_rows r WHERE r.change_id = c.id AND r.reason = $2)
             AND EXISTS (SELECT 1 FROM change_rows r WHERE r.change_id = c.id AND r.state IN ('done', 'sent')))";
-        let (half,): (bool,) = on!(self, pool => sqlx::query_as(ASK).bind(job).bind(reason).fetch_one(pool).await?);
+        let (half,): (bool,) = on!(self, pool => sqlx::query_as(ASK).bind(job).bind(ENTRY_TAKEN_BACK).fetch_one(pool).await?);
         Ok(half)
     }
 }

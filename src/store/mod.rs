@@ -28,7 +28,7 @@ mod writers;
 
 pub use api_keys::ApiKey;
 pub use asker::Asker;
-pub use changes::{Change, ChangeRow, RowState};
+pub use changes::{Change, ChangeRow, ENTRY_TAKEN_BACK, RowState};
 pub use idempotency::{KeptAnswer, KnownRequest};
 pub use inbox::{Event, Lane};
 pub use job_rows::{JobRow, JobRowState};

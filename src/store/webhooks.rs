@@ -56,9 +56,10 @@ impl Store {
             AND t.thread_key NOT LIKE 'web|viewer-%')";
         let sql = |needed: bool| {
             let condition = if needed {
+                // What people have switched off, or Smartsheet for good, stays so.
                 format!(
-                    "next_try_ms <= $1 AND {NEEDED} AND status IN
-                    ('WANTED', 'NEW_NOT_VERIFIED', 'ENABLED', 'DISABLED_VERIFICATION_FAILED', 'DISABLED_CALLBACK_FAILED')"
+                    "next_try_ms <= $1 AND {NEEDED} AND status NOT IN
+                    ('DISABLED_BY_OWNER', 'DISABLED_APP_REVOKED', 'DISABLED_ADMINISTRATIVE')"
                 )
             } else {
                 // One that works is not looked at before long, but is removed at once.

@@ -1,7 +1,10 @@
 //! What strangers try: sockets that dawdle, bodies that never end.
 
+use crate::api::Program;
 use crate::world::World;
+use chatsheet::server::api::Scope;
 use futures_util::future::join_all;
+use serde_json::json;
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -75,6 +78,24 @@ async fn who_asks_and_does_not_read_is_cut_and_holds_up_no_stop() {
     let began = Instant::now();
     world.end().await;
     assert!(began.elapsed() < CUT, "{:?}", began.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_live_connection_that_answers_no_ping_is_cut() {
+    let world = World::start().await;
+    let program = Program::new(&world, "silent", &[Scope::Read]).await;
+    let ticket = program.post("/api/ws-ticket", json!({})).await.body["ticket"].as_str().unwrap().to_owned();
+    let mut socket = TcpStream::connect(world.app.address).await.unwrap();
+    let asked = format!(
+        "GET /ws?ticket={ticket} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+        Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    );
+    socket.write_all(asked.as_bytes()).await.unwrap();
+    let mut told = Vec::new();
+    // A ping after 20 s, and when the next is due it is over.
+    timeout(Duration::from_secs(60), socket.read_to_end(&mut told)).await.expect("it is cut").unwrap();
+    assert!(told.starts_with(b"HTTP/1.1 101") && told.ends_with(&[0x89, 0]), "{}", String::from_utf8_lossy(&told));
+    world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

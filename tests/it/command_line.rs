@@ -222,6 +222,10 @@ async fn check_says_what_works_and_how_to_fix_the_rest() {
     for name in ["SMARTSHEET_ACCESS_TOKEN", "AZURE_OPENAI_API_KEY", "SLACK_BOT_TOKEN"] {
         settings.push((name, "canary-secret".into()));
     }
+    let hooked = [("PUBLIC_BASE_URL", "https://bot.test".to_owned()), ("TELEGRAM_WEBHOOK_SECRET", "a-secret".to_owned())];
+    let hooked = check(settings.iter().cloned().chain(hooked).collect()).await.unwrap();
+    let said = text(&hooked.stdout);
+    assert!(said.contains("(privacy mode); once the bot runs, updates go to https://bot.test/api/webhooks/telegram"), "{said}");
     let teams = teams::Teams::start(teams::Options::default()).await.unwrap();
     settings.extend(teams.settings());
     settings.push(("TEAMS_APP_PASSWORD", "canary-secret".into()));

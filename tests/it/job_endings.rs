@@ -2,6 +2,7 @@
 
 use crate::jobs::{cells, trials, type_and_wait};
 use crate::world::{Setting, World};
+use chatsheet::events::Event;
 use chatsheet::jobs::NewJob;
 use chatsheet::store::{JobStatus, LEASE};
 use sandbox::azure::{Mode, Reply};
@@ -175,25 +176,36 @@ async fn a_row_that_the_model_never_answers_fails_alone() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_small_change_passes_a_large_one_of_the_same_sheet() {
     let options = smartsheet::Options {
-        seed: smartsheet::Seed::Large { rows: 8_000, columns: 4 },
-        write_latency: Duration::from_millis(400),
+        seed: smartsheet::Seed::Large { rows: 16_000, columns: 4 },
+        write_latency: Duration::from_millis(150),
         ..smartsheet::Options::default()
     };
     let world = World::with(Setting { smartsheet: Some(options), unbound: true, ..Setting::default() }).await.unwrap();
-    let change = async |id: &str, asker: &str, criteria: Option<&str>, value: &str| {
+    let change = async |id: &str, asker: &str, criteria: &str, value: &str| {
         let parameters = json!({ "criteria": criteria, "updates": { "Group 1": value } });
         let place = world.place_of(asker, "Large").await;
         world.app.jobs.create(NewJob { id: id.into(), kind: "BULK_UPDATE".into(), parameters, place }).await.unwrap();
     };
-    change("large", "omar", None, "North").await;
-    world.sheets.until(|w| puts(w) >= 3).await.unwrap();
-    change("small", "mia", Some("row_number <= 10"), "South").await;
-    let job = async |id: &str, asker: &str| world.app.jobs.read(id, &world.asker(asker)).await.unwrap().status;
-    while !job("small", "mia").await.ended() {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    let mut events = world.app.events.listen();
+    let mut told = async |id: &str, status: JobStatus| {
+        loop {
+            if let Event::Job(e) = events.recv().await.unwrap()
+                && (&*e.id, e.status) == (id, status.as_str())
+            {
+                return;
+            }
+        }
+    };
+    world.sheets.hold_writes(true);
+    change("large", "omar", "row_number > 10", "North").await;
+    world.sheets.until(|w| puts(w) == 1).await.unwrap();
+    change("small", "mia", "row_number <= 10", "South").await;
+    told("small", JobStatus::Processing).await;
+    world.sheets.hold_writes(false);
+    told("small", JobStatus::Completed).await;
     let before = puts(&world.sheets.world());
-    assert!(before < 12 && !job("large", "omar").await.ended(), "{before} requests of the large one had to come first");
+    let large = world.app.jobs.read("large", &world.asker("omar")).await.unwrap();
+    assert!(before < 24 && !large.status.ended(), "{before} requests of the large one had to come first");
     assert!(groups(&world)[..10].iter().all(|g| g == "South"));
     world.app.jobs.cancel("large", &world.asker("omar")).await.unwrap();
     world.app.jobs.until_idle().await.unwrap();

@@ -70,11 +70,17 @@ fn links_in_slack(world: &World, method: &str) -> Vec<String> {
 /// A channel whose bot can be reached, and a thread in it.
 async fn in_slack() -> (World, String) {
     let world = reachable().await;
+    let root = thread(&world).await;
+    (world, root)
+}
+
+/// A thread about the project plan.
+async fn thread(world: &World) -> String {
     world.slack.slash("C1", "U1", "use Project Plan").await;
     world.app.bot.until_idle().await;
     let root = world.slack.say("C1", "U1", "<@UBOT> status", None).await.ts;
     world.app.bot.until_idle().await;
-    (world, root)
+    root
 }
 
 async fn say(world: &World, root: &str, user: &str, text: &str) {
@@ -254,6 +260,25 @@ async fn a_page_is_told_what_happens_to_its_sheet_and_nothing_else() {
     let ticket = own.post("/ticket", json!({})).await.1["ticket"].as_str().unwrap().to_owned();
     say(&world, &root, "U1", "<@UBOT> unshare").await;
     assert_eq!(Wire::with(&world, &ticket, None, Some(&own.origin)).await.err(), Some(401), "a ticket of a link that was revoked");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sheet_that_may_only_be_read_says_so_and_offers_nothing_else() {
+    let world = reachable().await;
+    world.sheets.world().set_access("Project Plan", "VIEWER");
+    let root = thread(&world).await;
+    say(&world, &root, "U1", "<@UBOT> edit").await;
+    let page = Page::open(links_in_slack(&world, "chat.postEphemeral").last().unwrap()).await.unwrap();
+    let html = page.get("").await.1;
+    assert!(html.contains("Read only for the bot") && html.contains("aria-readonly=\"true\""), "{html}");
+    for offered in ["data-edit", "id=\"add\"", "id=\"undo\""] {
+        assert!(!html.contains(offered), "{offered}");
+    }
+    let row = world.sheets.world().row_id("Project Plan", "Load test").unwrap().to_string();
+    let (status, refused) = page.post("/row/delete", json!({ "row": row })).await;
+    assert!(status.is_client_error() && refused["detail"].as_str().unwrap().contains("may only"), "{refused}");
+    assert!(world.sheets.world().row_id("Project Plan", "Load test").is_some());
     world.end().await;
 }
 

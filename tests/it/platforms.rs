@@ -287,6 +287,37 @@ async fn the_story_in_a_group_of_telegram() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn commands_of_the_slash_menu_in_teams_are_answered_alone_and_can_be_shared() {
+    let world = world().await;
+    let far = world.teams.clone().unwrap();
+    let everybody = || far.messages().into_iter().filter(|m| m.from == far_teams::BOT && m.only_for.is_none()).collect::<Vec<_>>();
+    for (place, before) in [(far_teams::CHANNEL, 0), (far_teams::GROUP, 3)] {
+        for command in ["/use Project Plan", "/help", "/how many tasks are blocked?"] {
+            assert_eq!(far.slash(place, "29:mia", command).await.statuses, [200]);
+            settle(&world).await;
+        }
+        let alone = far.whispers(place, "29:mia");
+        let each = ["now about Project Plan", "I answer questions about"];
+        assert!(alone.len() == 2 && each.iter().zip(&alone).all(|(words, m)| m.contains(words)), "{alone:?}");
+        // A question is answered to everybody, where it can be gone on with.
+        let told = everybody();
+        let answer = told.last().unwrap();
+        assert!(told.len() == before + 1 && answer.seen().contains("There are 2"), "{told:?}");
+        let thread = if place == far_teams::CHANNEL { far_teams::Teams::thread_of(&answer.id) } else { place.to_owned() };
+        far.say(&thread, "29:lee", &format!("<at>{}</at> which of them are overdue?", far_teams::BOT_NAME)).await;
+        settle(&world).await;
+        let told = everybody().pop().unwrap();
+        assert!(told.conversation == thread && told.seen().contains("row"), "{told:?}");
+        far.press(place, "29:mia", "Share to channel").await;
+        settle(&world).await;
+        let told = everybody();
+        assert!(told.len() == before + 3 && told.last().unwrap().seen().contains("I answer questions about"), "{told:?}");
+    }
+    assert!(!far.messages().iter().any(|m| m.conversation.starts_with("a:")), "nobody is written to in a chat of their own");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_installs_the_app_in_teams_is_greeted_with_their_sheets() {
     let world = world().await;
     let far = world.teams.clone().unwrap();

@@ -2,7 +2,7 @@
 
 use crate::api::Program;
 use crate::world::{Setting, World, free_port};
-use chatsheet::events::{Event, PostEvent, Writer};
+use chatsheet::events::{Event, PostEvent, SheetEvent, Writer};
 use chatsheet::server::api::Scope;
 use futures_util::{SinkExt, StreamExt};
 use hmac::{Hmac, KeyInit, Mac};
@@ -135,12 +135,20 @@ async fn a_change_made_elsewhere_is_told_by_a_webhook() {
     let told = json.next_of("sheet_update").await;
     assert_eq!(told["changed"][0]["id"], json!(row.to_string()));
     // A webhook that was switched off is switched on again, and what was missed is found by comparing.
-    world.sheets.switch_webhooks("Project Plan", "DISABLED_CALLBACK_FAILED").await;
-    world.sheets.world().edit("Project Plan", "Load test", "Status", json!("In Progress"));
+    for (reason, value) in [("DISABLED_CALLBACK_FAILED", "In Progress"), ("DISABLED_EXCEEDED_GRID_LIMITS", "Blocked")] {
+        world.sheets.switch_webhooks("Project Plan", reason).await;
+        world.sheets.world().edit("Project Plan", "Load test", "Status", json!(value));
+        world.app.watch.look_after_webhooks().await.unwrap();
+        assert_eq!(world.sheets.world().webhooks_of("Project Plan"), ["ENABLED"]);
+        let missed = json.next_of("sheet_update").await;
+        assert_eq!(missed["changed"][0]["id"], json!(row.to_string()));
+    }
+    // One that somebody has switched off stays off.
+    world.sheets.switch_webhooks("Project Plan", "DISABLED_BY_OWNER").await;
     world.app.watch.look_after_webhooks().await.unwrap();
-    assert_eq!(world.sheets.world().webhooks_of("Project Plan"), ["ENABLED"]);
-    let missed = json.next_of("sheet_update").await;
-    assert_eq!(missed["changed"][0]["id"], json!(row.to_string()));
+    assert_eq!(world.sheets.world().webhooks_of("Project Plan"), ["DISABLED_BY_OWNER"]);
+    world.sheets.switch_webhooks("Project Plan", "ENABLED").await;
+    world.app.watch.look_after_webhooks().await.unwrap();
     // One that was switched off without a word is found when it is looked at, within the hour.
     world.sheets.world().silence_webhooks("Project Plan");
     world.app.watch.look_after_webhooks().await.unwrap();
@@ -273,6 +281,45 @@ async fn who_does_not_read_is_told_how_things_stand_later_and_others_hear_everyt
     assert!((1..300).contains(&told), "{told} of 19 MB waited in sockets and in the backlog; then it was told how things stand");
     world.app.events.tell(Event::Post(PostEvent { thread: thread.as_str().into(), revision: 301, author: None, post }));
     assert_eq!(dozing.next().await["eventId"], 301, "it is told at once again");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_missed_changes_of_a_sheet_is_told_to_read_it_anew() {
+    let world = reachable().await;
+    let program = Program::new(&world, "crowd", &Scope::ALL).await;
+    let topic = sheet_topic(&world);
+    let (mut dozing, mut awake) = (Wire::open(&world, &program, None).await, Wire::open(&world, &program, None).await);
+    world.sheets.until(|w| w.webhooks_of("Project Plan") == ["ENABLED"]).await.unwrap();
+    dozing.subscribe(&topic).await;
+    let first = awake.subscribe(&topic).await["eventId"].as_i64().unwrap();
+    let sheet = topic.trim_start_matches("sheet:").parse().unwrap();
+    let update: Arc<Value> = json!({ "from": 0, "changed": "x".repeat(64 << 10) }).into();
+    for version in 1..=300 {
+        world.app.events.tell(Event::Sheet(SheetEvent { sheet, version: -version, update: update.clone() }));
+        assert_eq!(awake.next().await["eventId"], -version, "nobody waits for who is slow");
+    }
+    world.sheets.edit("Project Plan", "Load test", "Status", json!("Blocked"));
+    let changed = awake.next_of("sheet_update").await["eventId"].as_i64().unwrap();
+    assert!(changed > first);
+    let mut told = dozing.next().await;
+    while told["type"] == "sheet_update" && told["eventId"].as_i64().unwrap() < 0 {
+        told = dozing.next().await;
+    }
+    assert_eq!(told["type"], "subscribed", "how it stands");
+    told = dozing.next().await;
+    assert_eq!((&told["type"], &told["eventId"], &told["reload"]), (&json!("sheet_update"), &json!(changed), &json!(true)), "{told}");
+    // The same for who comes back with what they knew.
+    let mut back = Wire::open(&world, &program, None).await;
+    for (known, reload) in [(first, true), (changed, false)] {
+        back.say(json!({ "type": "subscribe", "topic": topic, "lastEventId": known })).await;
+        assert_eq!(back.next().await["type"], "subscribed");
+        if reload {
+            assert_eq!(back.next().await["reload"], true);
+        }
+    }
+    back.say(json!({ "type": "connect" })).await;
+    assert_eq!(back.next().await["type"], "connected", "who knows everything is told nothing");
     world.end().await;
 }
 

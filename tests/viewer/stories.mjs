@@ -169,6 +169,25 @@ story('filters, sorting, hidden and wider columns stay in the address and in thi
   assert.equal(await page.locator('[aria-sort=ascending]').textContent(), 'Due Date');
   assert.equal(await width(), wide);
   assert.equal(await page.locator('.head .cell:has-text("Notes")').count(), 0);
+  // A filter that somebody types in stays theirs when the sheet is read anew.
+  await page.getByLabel('Filter Status').fill('=bloc');
+  const column = (await world.sheet()).columns.find(({ title }) => title === 'Budget');
+  const rename = (title) => world.smartsheet('PUT', `/sheets/${world.session.sheetId}/columns/${column.id}`, { title });
+  await rename('Costs');
+  await page.locator('.head .cell', { hasText: 'Costs' }).waitFor();
+  await page.keyboard.type('ked');
+  assert.equal(await page.getByLabel('Filter Status').inputValue(), '=blocked');
+  await page.locator('#count', { hasText: /^2 of 42 rows$/ }).waitFor();
+  await rename('Budget');
+  await page.locator('.head .cell', { hasText: 'Budget' }).waitFor();
+  // What is shown goes on paper.
+  const names = await page.locator('.space .primary').allTextContents();
+  await page.getByRole('button', { name: 'Print' }).click();
+  await page.locator('.paper').waitFor();
+  const printed = await page.locator('tbody td.level-1, tbody td.level-2, tbody td.level-3').allTextContents();
+  assert.deepEqual(printed.map((t) => t.trim()), names.map((t) => t.replace(/[▾▸]/, '').trim()));
+  assert.equal(await page.locator('th', { hasText: 'Notes' }).count(), 0);
+  assert.equal(await page.locator('th', { hasText: 'Status' }).count(), 1);
   await done(page);
 });
 
@@ -188,6 +207,12 @@ story('a link to a row opens what is above it and marks it; a link to several of
   await page.getByRole('button', { name: 'Only the 2 marked' }).click();
   await page.locator('#count', { hasText: '2 of 42 rows' }).waitFor();
   assert.equal(await page.locator('.row.marked').count(), 2);
+  await page.fill('#search', 'there is no such thing');
+  await page.locator('#empty', { hasText: 'No row matches' }).waitFor();
+  await page.evaluate(() => (location.hash = `#row=${new URLSearchParams(location.search).get('rows').split('-')[0]}`));
+  await page.getByRole('button', { name: 'Show it' }).click();
+  await page.locator('#count', { hasText: /^42 rows$/ }).waitFor();
+  assert.equal(await page.locator('#marked').getAttribute('aria-pressed'), 'false', 'all rows are shown again');
   assert.equal(await page.locator('#add, #chat').count(), 0, 'a link for everybody is for looking');
   await done(page);
 });

@@ -103,6 +103,9 @@ pub(crate) struct Place {
     pub bot: String,
     /// A conversation with one person.
     pub personal: bool,
+    /// A channel, outside of its threads: what is posted there opens one.
+    #[serde(default)]
+    pub top: bool,
 }
 
 impl Place {
@@ -125,7 +128,11 @@ impl Place {
     /// The address of a message.
     pub fn message(&self, id: &str) -> MessageRef {
         let place = At { service_url: self.service_url.clone(), conversation: self.conversation.clone(), id: id.to_owned() };
-        MessageRef { place: serde_json::to_string(&place).unwrap_or_default(), opens: None }
+        let opens = self.top.then(|| {
+            let inside = Self { conversation: format!("{}{ROOT}{id}", self.conversation), top: false, ..self.clone() };
+            (inside.thread(), inside.anchor())
+        });
+        MessageRef { place: serde_json::to_string(&place).unwrap_or_default(), opens }
     }
 }
 
@@ -145,7 +152,7 @@ impl At {
     /// Where the message stands, as far as its address tells.
     pub fn place(&self) -> Place {
         let (service_url, conversation) = (self.service_url.clone(), self.conversation.clone());
-        Place { tenant: String::new(), service_url, conversation, bot: String::new(), personal: false }
+        Place { tenant: String::new(), service_url, conversation, bot: String::new(), personal: false, top: false }
     }
 }
 
@@ -191,7 +198,7 @@ pub(crate) fn parse(activity: &Activity, now_ms: i64) -> Option<Incoming> {
 }
 
 /// Where an activity happened. A post in a channel that answers nothing opens a thread; a command that nobody else sees opens
-/// none, and speaks of the channel.
+/// none, and speaks of the channel; what is posted to everybody because of it opens one.
 pub(crate) fn place(activity: &Activity) -> Place {
     let conversation = &activity.conversation;
     let top = conversation.conversation_type == "channel" && !conversation.id.contains(ROOT);
@@ -204,6 +211,7 @@ pub(crate) fn place(activity: &Activity) -> Place {
         conversation: if opens { format!("{}{ROOT}{root}", conversation.id) } else { conversation.id.clone() },
         bot: activity.recipient.id.clone(),
         personal: is_personal(activity),
+        top: top && !opens,
     }
 }
 
@@ -239,7 +247,7 @@ fn said(activity: &Activity) -> Option<(What, Addressed)> {
     let words = unescaped(&text);
     let words = words.trim().to_owned();
     let command = words.strip_prefix(COMMAND).filter(|rest| rest.is_empty() || rest.starts_with(' ')).map(str::trim);
-    // A slash command is seen by nobody else, and its answer neither.
+    // A command of the slash menu is seen by nobody else.
     let alone = activity.recipient.is_targeted;
     let what = match command {
         Some(rest) => What::Command { text: rest.to_owned() },

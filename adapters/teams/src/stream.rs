@@ -154,7 +154,7 @@ impl Teams {
                 }
             }
         }
-        self.send_rest(&place.service_url, &place.conversation, parts.collect()).await;
+        self.send_rest(place, None, parts.collect()).await;
         Ok(true)
     }
 

@@ -97,10 +97,10 @@ impl Chat for Teams {
     async fn post(&self, anchor: &Anchor, message: &Message) -> Result<MessageRef, ChatError> {
         let place = place_of(anchor)?;
         self.pace(&place.conversation, false).await?;
-        let id = match self.send_all(&place.service_url, &place.conversation, render(message)).await {
+        let id = match self.send_all(&place, None, render(message)).await {
             Err(ChatError::Rejected(why)) => {
                 tracing::warn!(why, "teams refused the card; the words go out as text");
-                self.send_all(&place.service_url, &place.conversation, plain(message)).await?
+                self.send_all(&place, None, plain(message)).await?
             }
             other => other?,
         };
@@ -131,7 +131,7 @@ impl Chat for Teams {
         if let Some(card) = card {
             self.presses.outcome(&at.conversation, &at.id, &card);
         }
-        self.send_rest(&at.service_url, &at.conversation, parts.collect()).await;
+        self.send_rest(&at.place(), None, parts.collect()).await;
         Ok(())
     }
 
@@ -141,6 +141,19 @@ impl Chat for Teams {
         let plain_words = message.buttons().next().is_none() && !words.contains("://");
         if plain_words && self.presses.aside(&place.conversation, user, words.trim()) {
             return Ok(());
+        }
+        if !place.personal {
+            self.pace(&place.conversation, false).await?;
+            match self.send_all(&place, Some(user), render(message)).await {
+                Ok(_) => {
+                    self.presses.below(&place.conversation);
+                    return Ok(());
+                }
+                Err(ChatError::Rejected(why) | ChatError::Forbidden(why) | ChatError::Gone(why)) => {
+                    tracing::info!(why, "teams shows nothing to one person alone here; it goes into their own chat");
+                }
+                Err(error) => return Err(error),
+            }
         }
         let aside = if place.personal { place } else { self.direct(&place, user).await? };
         // What was being done is done; nothing else would take the place of that sign of life.
@@ -160,7 +173,7 @@ impl Chat for Teams {
         }
         let place = place_of(anchor)?;
         self.pace(&place.conversation, false).await?;
-        self.send_all(&place.service_url, &place.conversation, vec![Part { card: None, text: words }]).await.map(drop)
+        self.send_all(&place, None, vec![Part { card: None, text: words }]).await.map(drop)
     }
 
     async fn profile(&self, anchor: &Anchor, user: &str) -> Result<Profile, ChatError> {
@@ -204,24 +217,34 @@ impl Teams {
         Ok(Place { conversation: created.id, personal: true, ..place.clone() })
     }
 
-    /// Sends parts one after the other; the id of the first.
-    pub(crate) async fn send_all(&self, service_url: &str, conversation: &str, parts: Vec<Part>) -> Result<String, ChatError> {
-        let url = self.url(service_url, &["conversations", conversation, "activities"])?;
+    /// Sends parts one after the other, for everybody or for one person alone; the id of the first.
+    async fn send_all(&self, place: &Place, only_for: Option<&str>, parts: Vec<Part>) -> Result<String, ChatError> {
         let mut parts = parts.into_iter();
         let first = parts.next().ok_or_else(|| ChatError::Rejected("an empty message".into()))?;
-        let created: Created = self.call(Method::POST, url, Some(&activity(first))).await?;
-        self.send_rest(service_url, conversation, parts.collect()).await;
+        let created = self.send(place, only_for, first).await?;
+        self.send_rest(place, only_for, parts.collect()).await;
         Ok(created.id)
     }
 
     /// Sends the parts that come after the first one.
-    pub(crate) async fn send_rest(&self, service_url: &str, conversation: &str, parts: Vec<Part>) {
+    pub(crate) async fn send_rest(&self, place: &Place, only_for: Option<&str>, parts: Vec<Part>) {
         let send = |part: Part| async move {
-            self.pace(conversation, false).await?;
-            let url = self.url(service_url, &["conversations", conversation, "activities"])?;
-            self.call::<Created>(Method::POST, url, Some(&activity(part))).await.map(drop)
+            self.pace(&place.conversation, false).await?;
+            self.send(place, only_for, part).await.map(drop)
         };
         chat::rest(parts, send).await;
+    }
+
+    /// What one person alone sees is a targeted message: everybody else in the conversation does not.
+    /// <https://learn.microsoft.com/microsoftteams/platform/agents-in-teams/targeted-messages>
+    async fn send(&self, place: &Place, only_for: Option<&str>, part: Part) -> Result<Created, ChatError> {
+        let mut url = self.url(&place.service_url, &["conversations", &place.conversation, "activities"])?;
+        let mut body = activity(part);
+        if let Some(user) = only_for {
+            url.query_pairs_mut().append_pair("isTargetedActivity", "true");
+            body["recipient"] = json!({ "id": user });
+        }
+        self.call(Method::POST, url, Some(&body)).await
     }
 
     async fn update(&self, at: &At, part: Part) -> Result<(), ChatError> {

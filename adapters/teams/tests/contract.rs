@@ -9,6 +9,7 @@ use sandbox::teams::{self as far, CHANNEL, Forgery, GROUP};
 use std::fs::File;
 use std::io::Write;
 use std::sync::{Arc, LazyLock, Mutex};
+use std::time::Duration;
 use teams_chat::{Settings, Teams, plain, render, router};
 
 #[path = "../../chat/tests/wild/mod.rs"]
@@ -227,7 +228,10 @@ async fn a_press_is_answered_with_the_outcome_or_with_words_for_the_person_alone
     });
     assert_eq!(pressed.body["value"], "The answer is below.", "nobody waits for a card that stays as it is");
     rig.chat.whisper(&anchor, "29:mia", &Message::text("One more thing")).await.unwrap();
-    assert_eq!(rig.far_side.thread("a:mia"), ["One more thing"], "without a press it goes into their own chat");
+    assert_eq!(rig.far_side.whispers(GROUP, "29:mia"), ["One more thing"], "without a press it is a message that nobody else sees");
+    rig.far_side.refuse_targeted(true);
+    rig.chat.whisper(&anchor, "29:mia", &Message::text("And another")).await.unwrap();
+    assert_eq!(rig.far_side.thread("a:mia"), ["And another"], "where Teams has no such messages it goes into their own chat");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -287,6 +291,20 @@ async fn an_answer_grows_in_a_personal_chat_and_becomes_a_message() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_grows_for_longer_than_teams_streams_is_shown_all_the_same() {
+    let rig = TeamsRig::over(far::Options { stream_lifetime: Duration::from_millis(200), ..far::Options::default() }).await;
+    let anchor = rig.anchor("a:lee").await;
+    assert!(rig.chat.status(&anchor, "looking at Project Plan").await);
+    let at = rig.chat.post_growing(&anchor, "29:lee", &Message::text("The plan is").partial()).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(210)).await;
+    rig.chat.edit(&at, &Message::text("The plan is on time").partial()).await.unwrap();
+    rig.chat.edit(&at, &Message::text("The plan is on time.")).await.unwrap();
+    assert_eq!(rig.far_side.thread("a:lee")[1..], ["The plan is on time."]);
+    assert_eq!(rig.far_side.open_streams(), 0);
+    assert!(rig.chat.status(&anchor, "looking at Project Plan").await, "the next answer streams again");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn words_for_the_person_alone_take_the_place_of_what_is_being_done() {
     let rig = TeamsRig::start().await;
     let anchor = rig.anchor("a:lee").await;
@@ -333,8 +351,8 @@ async fn keys_that_changed_are_learnt_and_an_app_that_is_removed_has_left() {
     // Unknown keys make it ask, though not more often than every half a minute.
     let began = std::time::Instant::now();
     while rig.far_side.forge(Forgery::None).await != 200 {
-        assert!(began.elapsed() < std::time::Duration::from_secs(45), "the new key is never learnt");
-        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+        assert!(began.elapsed() < Duration::from_secs(45), "the new key is never learnt");
+        tokio::time::sleep(Duration::from_secs(1)).await;
     }
     rig.inbox.take();
     assert_eq!(rig.far_side.uninstall("a:lee", "29:lee").await.statuses, [200]);

@@ -1,6 +1,6 @@
 //! Updates in: a route for Telegram's webhook, or a loop that asks for them. An update is acknowledged when it is stored.
 
-use crate::{Telegram, event};
+use crate::{Delivery, Telegram, event};
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
@@ -92,6 +92,27 @@ async fn take(telegram: &Arc<Telegram>, inbox: &dyn Inbox, update: Update) -> bo
 #[expect(clippy::disallowed_methods, reason = "the moment of arrival")]
 fn now_ms() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| i64::try_from(d.as_millis()).unwrap_or(i64::MAX))
+}
+
+impl Telegram {
+    /// How updates come, as Telegram sees it; for whoever sets the bot up.
+    ///
+    /// # Errors
+    /// When Telegram does not accept the token or cannot be reached.
+    pub async fn delivery(&self) -> Result<Delivery, ChatError> {
+        let info = self.bot.get_webhook_info().await.map_err(|e| crate::web::chat_error(&e))?;
+        Ok(match (&self.webhook, info.url) {
+            (None, None) => Delivery::Works("it is asked for updates".into()),
+            (None, Some(set)) => Delivery::Works(format!("updates still go to {set}; once the bot runs, it is asked for them")),
+            (Some(ours), Some(set)) if ours.url == set => match info.last_error_message {
+                Some(why) if info.pending_update_count > 0 => {
+                    Delivery::Fails(format!("{} updates wait, because {set} does not take them: {why}", info.pending_update_count))
+                }
+                _ => Delivery::Works(format!("it sends updates to {set}")),
+            },
+            (Some(ours), _) => Delivery::Works(format!("once the bot runs, updates go to {}", ours.url)),
+        })
+    }
 }
 
 /// Sets the webhook, or asks for updates for as long as this runs.

@@ -71,6 +71,15 @@ const GROWING_CHAT: Rate = Rate::new(1_200, 2);
 const GROWING_GROUP: Rate = Rate::new(10_000, 3);
 const ALL: Rate = Rate::new(40, 4);
 
+/// How updates come to the bot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    /// By asking for them or by webhook.
+    Works(String),
+    /// Telegram has updates that it cannot deliver.
+    Fails(String),
+}
+
 /// Why the adapter could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum SetupError {

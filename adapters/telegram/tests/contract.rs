@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use sandbox::telegram::{self as far, BOT_NAME, FORUM, GROUP, SECRET, SMALL_GROUP, TOPIC};
 use std::sync::Arc;
 use std::time::Duration;
-use telegram_chat::{Settings, Telegram, Webhook, plain, render, rich, router};
+use telegram_chat::{Delivery, Settings, Telegram, Webhook, plain, render, rich, router};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 #[path = "../../chat/tests/wild/mod.rs"]
@@ -176,6 +176,20 @@ async fn presses_are_acknowledged_and_what_only_one_person_is_to_see_is_an_alert
     assert_eq!(rig.far_side.answered()[1].1, "", "nobody looks at a spinning button");
     rig.far_side.stranger(2);
     assert!(matches!(rig.chat.whisper(&anchor, "2", &Message::text("psst")).await, Err(ChatError::Forbidden(_))));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_sets_the_bot_up_is_told_when_telegram_cannot_deliver() {
+    let asked = TelegramRig::start(false).await;
+    assert_eq!(asked.chat.delivery().await.unwrap(), Delivery::Works("it is asked for updates".into()));
+    let rig = TelegramRig::start(true).await;
+    let url = rig.far_side.webhook().unwrap();
+    let works = Delivery::Works(format!("it sends updates to {url}"));
+    assert_eq!(rig.chat.delivery().await.unwrap(), works);
+    rig.inbox.refuse(usize::MAX);
+    rig.far_side.say(1, 1, "hello", None).await;
+    let why = format!("1 updates wait, because {url} does not take them: Wrong response from the webhook: 503");
+    assert_eq!(rig.chat.delivery().await.unwrap(), Delivery::Fails(why));
 }
 
 #[tokio::test(flavor = "multi_thread")]

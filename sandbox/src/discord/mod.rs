@@ -32,6 +32,9 @@ pub const OTHER_GUILD: u64 = 510;
 /// See [`OTHER_GUILD`].
 pub const OTHER_CHANNEL: u64 = 610;
 
+/// How long Discord waits for the answer to an interaction.
+const PATIENCE: Duration = Duration::from_secs(3);
+
 /// How to start the stand-in.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -136,7 +139,7 @@ impl Discord {
     #[expect(clippy::disallowed_methods, reason = "the stand-in's own way of delivering interactions")]
     pub async fn start(options: Options) -> anyhow::Result<Self> {
         let listener = serve::bind(options.listen).await?;
-        let http = reqwest::Client::builder().timeout(Duration::from_secs(10)).build()?;
+        let http = reqwest::Client::builder().timeout(PATIENCE).build()?;
         let key = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new())
             .and_then(|k| Ed25519KeyPair::from_pkcs8(k.as_ref()).map_err(|_| ring::error::Unspecified));
         let key = key.map_err(|_| anyhow::anyhow!("no key can be made"))?;

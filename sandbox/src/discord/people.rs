@@ -1,6 +1,6 @@
 //! People: they write, mention, press and use the slash command; the bot is told over the gateway, or by signed requests.
 
-use super::{APPLICATION, CHANNEL, Discord, GUILD, Posted, Service, api, direct_channel, gateway, user};
+use super::{APPLICATION, CHANNEL, Discord, GUILD, PATIENCE, Posted, Service, api, direct_channel, gateway, user};
 use axum::Form;
 use axum::extract::State;
 use serde_json::{Value, json};
@@ -248,8 +248,7 @@ impl Service {
                 changed.await;
             }
         };
-        // Discord waits no longer than that.
-        let answer = tokio::time::timeout(std::time::Duration::from_secs(3), answered).await.ok();
+        let answer = tokio::time::timeout(PATIENCE, answered).await.ok();
         Delivered { id: 0, status: if answer.is_some() { 200 } else { 0 }, answer }
     }
 

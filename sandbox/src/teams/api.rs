@@ -3,11 +3,11 @@
 use super::{APP_ID, APP_PASSWORD, BOT, CHANNEL, GROUP, Posted, Service, State as World, card, name, stream};
 use crate::fault::{self, Kind};
 use axum::Json;
-use axum::extract::{Form, Path, State};
+use axum::extract::{Form, Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -70,7 +70,12 @@ fn too_fast(state: &mut World, seconds: u64) -> Response {
     answer
 }
 
-/// The rates of a conversation, over each of the documented stretches of time.
+/// Whether something happened this often within so many seconds.
+fn over(times: &VecDeque<Instant>, now: Instant, (seconds, most): (u64, usize)) -> bool {
+    times.iter().rev().take_while(|t| now.duration_since(**t) < Duration::from_secs(seconds)).count() >= most
+}
+
+/// The rates of a conversation, over each of the documented stretches of time, and that of the app in its tenant.
 fn rate(service: &Service, state: &mut World, conversation: &str) -> Option<Response> {
     if !service.options.enforce_rates {
         return None;
@@ -80,13 +85,13 @@ fn rate(service: &Service, state: &mut World, conversation: &str) -> Option<Resp
     while times.front().is_some_and(|t| now.duration_since(*t) > Duration::from_secs(3_600)) {
         times.pop_front();
     }
-    let over = [(1, 7), (2, 8), (30, 60), (3_600, 1_800)]
-        .into_iter()
-        .any(|(seconds, most)| times.iter().rev().take_while(|t| now.duration_since(**t) < Duration::from_secs(seconds)).count() >= most);
-    if over {
+    let all = &mut state.sent_at_all;
+    if [(1, 7), (2, 8), (30, 60), (3_600, 1_800)].into_iter().any(|rate| over(times, now, rate)) || over(all, now, (1, 30)) {
         return Some(too_fast(state, 1));
     }
     times.push_back(now);
+    all.push_back(now);
+    all.drain(..all.len().saturating_sub(30));
     None
 }
 
@@ -125,15 +130,22 @@ fn wrong(state: &World, conversation: &str, activity: &Value) -> Option<Response
 pub(super) async fn send(
     State(service): State<Arc<Service>>,
     Path(conversation): Path<String>,
+    Query(query): Query<BTreeMap<String, String>>,
     headers: HeaderMap,
     Json(activity): Json<Value>,
 ) -> Response {
+    let targeted = query.get("isTargetedActivity").is_some_and(|v| v == "true");
+    let only_for = activity["recipient"]["id"].as_str().filter(|_| targeted).map(str::to_owned);
     call(&service, &headers, "send", &activity, |state| {
+        state.streams.end_after(service.options.stream_lifetime);
         if let Some(refusal) = wrong(state, &conversation, &activity).or_else(|| rate(&service, state, &conversation)) {
             return refusal;
         }
         if let Some(answer) = stream::take(state, &conversation, &activity) {
             return answer;
+        }
+        if targeted && (only_for.is_none() || conversation.starts_with("a:") || state.refuse_targeted) {
+            return refused(400, "BadArgument", "A targeted message needs a recipient, and a conversation of several people.");
         }
         let id = state.next_id();
         state.messages.push(Posted {
@@ -141,6 +153,7 @@ pub(super) async fn send(
             id: id.clone(),
             from: BOT.into(),
             activity: activity.clone(),
+            only_for,
             edits: 0,
         });
         (StatusCode::CREATED, Json(json!({ "id": id }))).into_response()

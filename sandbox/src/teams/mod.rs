@@ -41,10 +41,12 @@ pub const GROUP: &str = "19:group@thread.v2";
 pub struct Options {
     /// Where to listen; port 0 picks a free one.
     pub listen: SocketAddr,
-    /// Whether the rates are enforced (7 a second, 8 in two, 60 in 30 and 1,800 an hour in a conversation).
+    /// Whether the rates are enforced (7 a second, 8 in two, 60 in 30 and 1,800 an hour in a conversation; 30 a second in all).
     pub enforce_rates: bool,
     /// Who signs, and whose API the bot's token is for: governments' clouds have their own.
     pub issuer: &'static str,
+    /// How long an answer may stream.
+    pub stream_lifetime: Duration,
     /// Waits before an activity that was not acknowledged is sent again.
     pub retry_after: [Duration; 2],
 }
@@ -55,6 +57,7 @@ impl Default for Options {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             enforce_rates: false,
             issuer: sign::ISSUER,
+            stream_lifetime: Duration::from_secs(120),
             retry_after: [Duration::from_millis(100), Duration::from_millis(500)],
         }
     }
@@ -86,10 +89,12 @@ pub(crate) struct State {
     ticks: u64,
     gone: HashSet<String>,
     refuse_cards: bool,
+    refuse_targeted: bool,
     hide_keys: bool,
     /// Whether the keys of before are not used any more.
     new_keys: bool,
     sent: HashMap<String, VecDeque<Instant>>,
+    sent_at_all: VecDeque<Instant>,
     refused_for_rate: usize,
     calls: Vec<(String, Value)>,
     tokens: usize,
@@ -108,6 +113,8 @@ pub struct Posted {
     pub from: String,
     /// The activity, as it was sent last.
     pub activity: Value,
+    /// Who alone sees it.
+    pub only_for: Option<String>,
     /// How often it was changed.
     pub edits: usize,
 }
@@ -187,6 +194,11 @@ impl Teams {
         self.service.state().refuse_cards = refuse;
     }
 
+    /// From now on nothing is shown to one person alone, as where an administrator does not want it.
+    pub fn refuse_targeted(&self, refuse: bool) {
+        self.service.state().refuse_targeted = refuse;
+    }
+
     /// Whether the keys cannot be read.
     pub fn hide_keys(&self, hide: bool) {
         self.service.state().hide_keys = hide;
@@ -220,9 +232,19 @@ impl Teams {
         before - state.messages.len()
     }
 
-    /// What people see in a conversation, oldest first.
+    /// What everybody sees in a conversation, oldest first.
     pub fn thread(&self, conversation: &str) -> Vec<String> {
-        self.service.state().messages.iter().filter(|m| m.conversation == conversation).map(Posted::seen).collect()
+        self.seen_by(conversation, None)
+    }
+
+    /// What one person alone sees in a conversation, oldest first.
+    pub fn whispers(&self, conversation: &str, user: &str) -> Vec<String> {
+        self.seen_by(conversation, Some(user))
+    }
+
+    fn seen_by(&self, conversation: &str, only: Option<&str>) -> Vec<String> {
+        let state = self.service.state();
+        state.messages.iter().filter(|m| m.conversation == conversation && m.only_for.as_deref() == only).map(Posted::seen).collect()
     }
 
     /// Every call of the connector so far: what was done, and the body.

@@ -26,6 +26,13 @@ impl Teams {
         self.service.say(conversation, from, text).await
     }
 
+    /// Somebody takes a command of the slash menu; nobody else sees it.
+    pub async fn slash(&self, conversation: &str, from: &str, text: &str) -> Delivered {
+        let mut activity = self.service.said(conversation, from, text);
+        activity["recipient"]["isTargeted"] = json!(true);
+        self.service.deliver(activity, true).await
+    }
+
     /// The thread that a post opened.
     pub fn thread_of(id: &str) -> String {
         format!("{CHANNEL};messageid={id}")
@@ -193,7 +200,14 @@ impl Service {
         let activity = self.said(conversation, from, text);
         let id = activity["id"].as_str().unwrap_or_default().to_owned();
         let kept = if conversation == CHANNEL { Teams::thread_of(&id) } else { conversation.to_owned() };
-        self.state().messages.push(Posted { conversation: kept, id: id.clone(), from: from.into(), activity: activity.clone(), edits: 0 });
+        self.state().messages.push(Posted {
+            conversation: kept,
+            id: id.clone(),
+            from: from.into(),
+            activity: activity.clone(),
+            only_for: None,
+            edits: 0,
+        });
         Delivered { id, ..self.deliver(activity, true).await }
     }
 

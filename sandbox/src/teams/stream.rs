@@ -7,6 +7,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 use std::collections::HashMap;
+use std::time::{Duration, Instant};
 
 /// Streams that are open, by conversation.
 #[derive(Default)]
@@ -20,6 +21,14 @@ struct Stream {
     id: String,
     sequence: u64,
     status: String,
+    begun: Instant,
+}
+
+impl Streams {
+    /// Those that are older than this end as they are.
+    pub(super) fn end_after(&mut self, lifetime: Duration) {
+        self.open.retain(|_, s| s.begun.elapsed() < lifetime);
+    }
 }
 
 impl Teams {
@@ -38,7 +47,7 @@ impl Teams {
         self.service.state().streams.open.len()
     }
 
-    /// The person presses Stop, or two minutes are over: streams end as they are.
+    /// The person presses Stop: streams end as they are.
     pub fn stop_streams(&self) {
         self.service.state().streams.open.clear();
     }
@@ -71,7 +80,8 @@ pub(super) fn take(state: &mut World, conversation: &str, activity: &Value) -> O
             return Some(refused(400, "BadRequest", "A stream begins with streamSequence 1 and text."));
         }
         let id = state.next_id();
-        state.streams.open.insert(conversation.to_owned(), Stream { id: id.clone(), sequence: 1, status: text.to_owned() });
+        let stream = Stream { id: id.clone(), sequence: 1, status: text.to_owned(), begun: Instant::now() };
+        state.streams.open.insert(conversation.to_owned(), stream);
         return Some((StatusCode::CREATED, Json(json!({ "id": id }))).into_response());
     };
     let Some(stream) = state.streams.open.get_mut(conversation).filter(|s| s.id == id) else {
@@ -100,7 +110,7 @@ pub(super) fn take(state: &mut World, conversation: &str, activity: &Value) -> O
         Some(message) => (message.activity, message.edits) = (activity.clone(), message.edits + 1),
         None => {
             let (conversation, id) = (conversation.to_owned(), id.to_owned());
-            state.messages.push(Posted { conversation, id, from: BOT.into(), activity: activity.clone(), edits: 0 });
+            state.messages.push(Posted { conversation, id, from: BOT.into(), activity: activity.clone(), only_for: None, edits: 0 });
         }
     }
     Some((StatusCode::ACCEPTED, Json(json!({}))).into_response())

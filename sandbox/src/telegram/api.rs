@@ -120,6 +120,16 @@ fn run(service: &Service, method: &str, body: &Value) -> Response {
             ok(me)
         }
         "setwebhook" => set_webhook(&mut state, body),
+        "getwebhookinfo" => {
+            let url = state.webhook.as_ref().map(|(url, _)| url.as_str()).unwrap_or_default();
+            let mut info =
+                json!({ "url": url, "has_custom_certificate": false, "pending_update_count": state.pending.len(), "max_connections": 40 });
+            if let Some(why) = state.undelivered.as_ref().filter(|_| !url.is_empty()) {
+                info["last_error_date"] = json!(1_795_305_600);
+                info["last_error_message"] = json!(why);
+            }
+            ok(info)
+        }
         "deletewebhook" => {
             state.webhook = None;
             ok(json!(true))
@@ -207,6 +217,9 @@ fn content(state: &World, body: &Value) -> Result<Content, String> {
         Some("HTML") if state.refuse_markup => return Err("can't parse entities: refused on demand".into()),
         Some("HTML") => {
             let read = html::read(text, false).map_err(|why| format!("can't parse entities: {why}"))?;
+            if html::address_bytes(text) > html::MAX_ADDRESS_BYTES {
+                return Err("message is too long".into());
+            }
             (read.text, read.calls)
         }
         None => (text.to_owned(), html::called(text)),

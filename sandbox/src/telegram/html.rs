@@ -5,6 +5,9 @@ const TAGS: [&str; 13] = ["b", "strong", "i", "em", "u", "ins", "s", "strike", "
 /// Tags that rich messages have beside them.
 const RICH_TAGS: [&str; 16] = ["p", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "li", "table", "tr", "th", "td", "details", "summary"];
 
+/// What a message keeps of addresses, at most.
+pub(super) const MAX_ADDRESS_BYTES: usize = 9_500;
+
 /// What was read.
 #[derive(Debug, Default)]
 pub(super) struct Read {
@@ -28,15 +31,20 @@ pub fn fault(html: &str, rich: bool) -> Option<String> {
     if !read.calls.is_empty() {
         return Some(format!("it calls {:?}", read.calls));
     }
-    let links: usize = html.split("href=\"").skip(1).map(|rest| rest.find('"').unwrap_or(rest.len())).sum();
-    if links > 9_500 {
-        return Some(format!("{links} bytes of addresses"));
+    let addresses = address_bytes(html);
+    if addresses > MAX_ADDRESS_BYTES {
+        return Some(format!("{addresses} bytes of addresses"));
     }
     let (most, blocks) = if rich { (32_768, 500) } else { (4_096, usize::MAX) };
     if units == 0 || units > most || read.blocks > blocks || read.columns > 20 {
         return Some(format!("{units} characters, {} blocks, {} columns", read.blocks, read.columns));
     }
     None
+}
+
+/// Bytes of addresses behind words.
+pub(super) fn address_bytes(html: &str) -> usize {
+    html.split("href=\"").skip(1).map(|rest| rest.find('"').unwrap_or(rest.len())).sum()
 }
 
 /// Reads markup as the service does, or says what is wrong with it.

@@ -77,6 +77,8 @@ pub(crate) struct Service {
 pub(crate) struct State {
     webhook: Option<(String, String)>,
     pending: VecDeque<Value>,
+    /// Why the webhook did not take the last update that it was sent.
+    undelivered: Option<String>,
     last_update: Option<Value>,
     /// Updates that are not sent yet.
     held: Option<Vec<Value>>,

@@ -269,6 +269,15 @@ impl Service {
             tokio::time::sleep(wait).await;
             statuses.extend(self.send(update).await);
         }
+        let mut state = self.state();
+        state.undelivered = match statuses.last() {
+            None | Some(200..=299) => None,
+            Some(0) => Some("Connection refused".into()),
+            Some(status) => Some(format!("Wrong response from the webhook: {status}")),
+        };
+        if state.undelivered.is_some() {
+            state.pending.push_back(update.clone());
+        }
         statuses
     }
 

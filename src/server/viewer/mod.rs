@@ -64,7 +64,7 @@ pub(super) fn router(api: Arc<Api>, links: Links, chats: Chats) -> Router {
     Router::new()
         .route("/v/{token}", get(visit::enter))
         .route("/sheet/{id}", get(page::sheet))
-        .route("/sheet/{id}/print", get(page::print))
+        .route("/sheet/{id}/print", get(page::print).post(page::print))
         .route("/sheet/{id}/columns.css", get(page::columns))
         .route("/sheet/{id}/data", get(data::read))
         .route("/sheet/{id}/work", get(work::read))

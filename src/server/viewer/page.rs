@@ -7,12 +7,12 @@ use super::{Viewer, visit};
 use crate::server::api::Result;
 use crate::sheet::{Snapshot, SnapshotRow};
 use askama::Template;
-use axum::extract::{Query, State};
+use axum::extract::{Form, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 use serde::Deserialize;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use url::Url;
 
@@ -60,11 +60,30 @@ struct Row {
     cells: Vec<(&'static str, Shown)>,
 }
 
-#[derive(Deserialize)]
-pub(super) struct Marked {
-    /// Ids of rows, with hyphens in between.
+/// What of a sheet is printed; all of it when nothing is said.
+#[derive(Default, Deserialize)]
+pub(super) struct Selected {
+    /// Ids of rows in their order, with hyphens in between.
     #[serde(default)]
     rows: String,
+    /// Ids of columns in the same way.
+    #[serde(default)]
+    columns: String,
+}
+
+impl Selected {
+    fn rows<'a>(&self, snapshot: &'a Snapshot) -> Vec<&'a SnapshotRow> {
+        if self.rows.is_empty() {
+            return snapshot.rows.iter().collect();
+        }
+        let all: HashMap<i64, &SnapshotRow> = snapshot.rows.iter().map(|r| (r.id, r)).collect();
+        self.rows.split('-').filter_map(|id| all.get(&id.parse().ok()?).copied()).collect()
+    }
+
+    fn columns(&self, snapshot: &Snapshot) -> Vec<usize> {
+        let wanted: HashSet<i64> = self.columns.split('-').filter_map(|id| id.parse().ok()).collect();
+        visible(snapshot).into_iter().filter(|at| wanted.is_empty() || wanted.contains(&snapshot.columns[*at].id)).collect()
+    }
 }
 
 fn visible(snapshot: &Snapshot) -> Vec<usize> {
@@ -126,15 +145,13 @@ pub(super) async fn columns(State(viewer): State<Arc<Viewer>>, visit: Visit) -> 
     ([(header::CONTENT_TYPE, "text/css; charset=utf-8")], style).into_response()
 }
 
-/// The sheet on paper: a plain table.
-pub(super) async fn print(State(viewer): State<Arc<Viewer>>, visit: Visit, Query(marked): Query<Marked>, headers: HeaderMap) -> Response {
+/// The sheet on paper: a plain table. The page says which rows and columns it shows; they would be too many for an address.
+pub(super) async fn print(State(viewer): State<Arc<Viewer>>, visit: Visit, headers: HeaderMap, selected: Form<Selected>) -> Response {
     let snapshot = match viewer.sheet(&visit.link).await {
         Ok(snapshot) => snapshot,
         Err(problem) => return refused(visit::wants_html(&headers), problem),
     };
-    let wanted: HashSet<i64> = marked.rows.split('-').filter_map(|id| id.parse().ok()).collect();
-    let columns = visible(&snapshot);
-    let fits: Vec<&SnapshotRow> = snapshot.rows.iter().filter(|r| wanted.is_empty() || wanted.contains(&r.id)).collect();
+    let (columns, fits) = (selected.columns(&snapshot), selected.rows(&snapshot));
     let page = Printed {
         sheet: &snapshot,
         columns: heads(&snapshot, &columns),

@@ -27,7 +27,7 @@ impl InTeams {
     }
 
     fn messages(&self) -> impl Iterator<Item = teams::Posted> {
-        self.far.messages().into_iter().filter(|m| m.from == teams::BOT)
+        self.far.messages().into_iter().filter(|m| m.from == teams::BOT && m.only_for.is_none())
     }
 }
 

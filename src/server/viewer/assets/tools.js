@@ -30,6 +30,7 @@ export class Tools {
       this.arrange();
     };
     by('csv').onclick = () => this.csv();
+    by('print').onsubmit = ({ target }) => this.select(target);
     grid.head.addEventListener('pointerdown', (event) => this.resize(event));
   }
 
@@ -72,6 +73,7 @@ export class Tools {
   clear() {
     this.sheet.filters.clear();
     by('search').value = '';
+    by('marked').setAttribute('aria-pressed', false);
     this.arrange({ query: '', only: null });
     this.layout();
   }
@@ -85,9 +87,14 @@ export class Tools {
   }
 
   layout() {
+    const { ariaLabel, selectionStart } = document.activeElement;
     this.grid.layout();
     this.grid.head.querySelector('.filters')?.remove();
     if (this.filtering) this.grid.head.append(this.filters());
+    // Who types in a filter goes on typing there.
+    const typing = [...this.grid.head.querySelectorAll('.filters input')].find((field) => field.ariaLabel === ariaLabel);
+    typing?.focus();
+    typing?.setSelectionRange(selectionStart, selectionStart);
     by('columns').lastElementChild.replaceChildren(...this.sheet.columns.map((column) => this.choice(column)));
   }
 
@@ -137,6 +144,14 @@ export class Tools {
     addEventListener('pointermove', (moved) => this.widen(column, width + moved.clientX - start), { signal: stop.signal });
     addEventListener('pointerup', () => stop.abort(), { signal: stop.signal });
     event.preventDefault();
+  }
+
+  /** What is shown goes on paper, in the same order. */
+  select({ rows, columns }) {
+    const { ids, visible, kept, sort } = this.sheet;
+    const part = kept || sort || visible.length < ids.length;
+    rows.value = part ? visible.map((row) => ids[row]).join('-') : '';
+    columns.value = this.grid.columns.map((column) => column.id).join('-');
   }
 
   /** What is shown, as a file; a text that a spreadsheet would take for a formula gets an apostrophe. */
