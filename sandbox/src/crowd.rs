@@ -36,7 +36,7 @@ pub trait Crowd: Send + Sync {
 /// When that does not happen within a quarter of an hour; the error lists what they see.
 pub async fn until(crowd: &dyn Crowd, n: usize, words: &str) -> anyhow::Result<()> {
     let fits = || crowd.seen(n).iter().any(|s| s.contains(words));
-    let waited = serve::until(crowd.changed(), LONGEST, fits, || crowd.seen(n)).await;
+    let waited = serve::until_within(crowd.changed(), LONGEST, fits, || crowd.seen(n)).await;
     waited.with_context(|| format!("{}: person {n} waits for {words:?}", crowd.name()))
 }
 

@@ -48,8 +48,17 @@ pub(crate) fn serve(listener: TcpListener, router: Router) -> anyhow::Result<Run
     Ok(Running { address, task })
 }
 
-/// Returns when a condition holds; it is looked at after each change. Fails when it does not in time, and lists what is there.
-pub(crate) async fn until(
+/// How long it is waited for something that is to happen: long, since machines may be slow.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Returns when a condition holds; it is looked at after each change. Fails when it does not within [`PATIENCE`], and lists what
+/// is there.
+pub(crate) async fn until(changed: &Notify, condition: impl Fn() -> bool, seen: impl Fn() -> Vec<String>) -> anyhow::Result<()> {
+    until_within(changed, PATIENCE, condition, seen).await
+}
+
+/// The same with a patience of one's own.
+pub(crate) async fn until_within(
     changed: &Notify,
     within: Duration,
     condition: impl Fn() -> bool,

@@ -192,14 +192,13 @@ impl Bot {
             LiveReply::new(self.parts.store.clone(), chat.clone(), event).finish(&message).await.map_err(anyhow::Error::from)?;
             return Ok(());
         }
-        let mut shown = message;
-        if event.incoming.addressed != Addressed::Dm {
-            let incoming = &event.incoming;
-            let now_ms = self.parts.clock.now_ms();
-            self.parts.store.keep_whisper(event.id, &Asker::from(incoming), &incoming.anchor, &shown, now_ms).await?;
-            shown.blocks.push(words::share(event.id));
+        if event.incoming.addressed == Addressed::Dm {
+            self.tell_alone(event, &message).await.map_err(anyhow::Error::from)?;
+            return Ok(());
         }
-        self.tell_alone(event, &shown).await.map_err(anyhow::Error::from)?;
+        let (incoming, now_ms) = (&event.incoming, self.parts.clock.now_ms());
+        self.parts.store.keep_whisper(event.id, &Asker::from(incoming), &incoming.anchor, &message, now_ms).await?;
+        self.tell_alone(event, &words::alone(event.id, &message)).await.map_err(anyhow::Error::from)?;
         Ok(())
     }
 
@@ -208,7 +207,7 @@ impl Bot {
     pub(super) async fn tell_alone(&self, event: &Event, message: &Message) -> Result<(), ChatError> {
         let (incoming, platform) = (&event.incoming, event.incoming.thread.platform);
         let chat = self.chat(platform).map_err(|_| ChatError::Gone("the platform is not connected any more".into()))?;
-        match chat.whisper(&incoming.anchor, &incoming.sender.id, message).await {
+        match chat::insist_alone(chat.as_ref(), &incoming.anchor, &incoming.sender.id, message).await {
             Err(error @ (ChatError::Forbidden(_) | ChatError::Gone(_))) if incoming.addressed != Addressed::Dm => {
                 tracing::info!(%error, event = event.id, "somebody cannot be told something alone");
                 chat::insist(chat.as_ref(), &incoming.anchor, &mut None, &Message::text(words::cannot_whisper(platform))).await
@@ -217,10 +216,15 @@ impl Bot {
         }
     }
 
-    /// Whether the answer is for the person alone: after a slash command to which nothing was said in the thread.
+    /// Whether the answer is for the person alone: after a slash command to which nothing was said in the thread, and after a press
+    /// on such an answer.
     pub(super) async fn is_private(&self, event: &Event) -> Result<bool> {
-        let command = matches!(event.incoming.what, What::Command { .. });
-        Ok(command && event.reply.is_none() && self.parts.store.reply_of(event.id).await?.is_none())
+        let alone = match &event.incoming.what {
+            What::Command { .. } => true,
+            What::Press { action, .. } => words::pressed_alone(action).is_some(),
+            _ => false,
+        };
+        Ok(alone && event.reply.is_none() && self.parts.store.reply_of(event.id).await?.is_none())
     }
 
     /// Shows everybody what a person alone has seen until now.

@@ -8,7 +8,7 @@ use crate::error::{Result, told};
 use crate::jobs::{Jobs, LARGE, WaitsFor};
 use crate::smartsheet::Identity;
 use crate::store::{Asker, Change, Event, Job, NewMessage, Place, Proposal, ProposalState, Role};
-use chat::{Chat, ChatError, Incoming, Message, MessageRef, What};
+use chat::{Addressed, Chat, ChatError, Incoming, Message, MessageRef, What};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -17,7 +17,18 @@ use tokio::sync::watch;
 const SHOW_PROGRESS_AFTER: Duration = Duration::from_secs(1);
 
 impl Bot {
-    pub(super) async fn press(&self, event: &Event, action: &str, message: Option<MessageRef>) -> Result<()> {
+    pub(super) async fn press(&self, event: &mut Event, action: &str, message: Option<MessageRef>) -> Result<()> {
+        let Some((answered, action)) = words::pressed_alone(action) else { return self.act(event, action, message).await };
+        // The person is where they asked, wherever the platform shows such messages.
+        let person = Asker::from(&event.incoming);
+        let at = self.parts.store.whispered_at(answered, &person).await?.ok_or_else(|| told(words::unknown_button()))?;
+        let chat = self.chat(event.incoming.thread.platform)?;
+        event.incoming.thread = chat.thread_of(&at).ok_or_else(|| told(words::unknown_button()))?;
+        (event.incoming.anchor, event.incoming.addressed) = (at, Addressed::Mention);
+        self.act(event, action, None).await
+    }
+
+    async fn act(&self, event: &Event, action: &str, message: Option<MessageRef>) -> Result<()> {
         let (verb, id) = action.split_once(':').unwrap_or((action, ""));
         match verb {
             "confirm" => self.decide(event, id, false).await,
@@ -213,6 +224,9 @@ impl Bot {
 
     /// Puts a new text in the place of a message; when that is gone, posts it in the thread.
     pub(super) async fn replace(&self, event: &Event, at: Option<MessageRef>, message: &Message) -> Result<()> {
+        if at.is_none() && self.is_private(event).await? {
+            return self.answer(event, message.clone()).await;
+        }
         let chat = self.chat(event.incoming.thread.platform)?.clone();
         let mut event = event.clone();
         event.reply = at.or(event.reply);

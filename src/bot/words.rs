@@ -308,7 +308,28 @@ pub(super) fn number(text: &str) -> Option<i64> {
 }
 
 /// What lets a person show everybody an answer that only they see.
-pub(super) fn share(event: i64) -> Block {
+/// The same message for one person alone: its buttons know which event it answers, since a press on a message that nobody else
+/// sees does not tell where that stands.
+pub(super) fn alone(event: i64, message: &Message) -> Message {
+    let mut message = message.clone();
+    for block in &mut message.blocks {
+        if let Block::Buttons(buttons) = block {
+            buttons.iter_mut().for_each(|b| b.action = format!("{ALONE}:{event}:{}", b.action));
+        }
+    }
+    message.blocks.push(share(event));
+    message
+}
+
+/// The event that a message for one person alone answers, and what its button does.
+pub(super) fn pressed_alone(action: &str) -> Option<(i64, &str)> {
+    let (event, action) = action.strip_prefix(ALONE)?.strip_prefix(':')?.split_once(':')?;
+    Some((event.parse().ok()?, action))
+}
+
+const ALONE: &str = "to";
+
+fn share(event: i64) -> Block {
     Block::Buttons(vec![Button { label: "Share to channel".into(), action: format!("share:{event}"), style: ButtonStyle::Plain }])
 }
 

@@ -133,7 +133,8 @@ impl Shown {
             let file = File { name, media_type: "text/csv".into(), bytes: format!("Row,Reason\n{lines}").into_bytes() };
             if let Err(error) = chat.upload(&self.job.anchor, &file).await {
                 tracing::warn!(%error, job = %self.job.id, "the list of rows that were not written could not be shared");
-                return for_good(&error);
+                // One that may be there is not shared twice.
+                return for_good(&error) || matches!(error, chat::ChatError::MayHaveLanded(_));
             }
         }
         true
@@ -196,7 +197,8 @@ impl Shown {
 
 /// Whether what a platform says will not be otherwise later.
 fn for_good(error: &chat::ChatError) -> bool {
-    !matches!(error, chat::ChatError::RateLimited(_) | chat::ChatError::Unreachable(_))
+    use chat::ChatError::{MayHaveLanded, RateLimited, Unreachable};
+    !matches!(error, RateLimited(_) | Unreachable(_) | MayHaveLanded(_))
 }
 
 /// What a job does, in a few words.

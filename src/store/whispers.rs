@@ -1,6 +1,6 @@
 //! Answers that one person alone has seen, for as long as they may share them.
 
-use super::{Asker, Store, on_write};
+use super::{Asker, Store, on, on_write};
 use chat::{Anchor, Message};
 use sqlx::types::Json;
 
@@ -22,7 +22,7 @@ impl Store {
     ) -> Result<(), sqlx::Error> {
         const OLD: &str = "DELETE FROM whispers WHERE at_ms < $1";
         const PUT: &str = "INSERT INTO whispers (event_id, install, person, anchor, message, at_ms) VALUES ($1, $2, $3, $4, $5, $6)
-            ON CONFLICT (event_id) DO UPDATE SET message = excluded.message";
+            ON CONFLICT (event_id) DO UPDATE SET message = excluded.message, shared = FALSE";
         on_write!(self, pool => {
             sqlx::query(OLD).bind(now_ms - KEPT_MS).execute(pool).await?;
             let put = sqlx::query(PUT).bind(event).bind(&person.install).bind(&person.id).bind(&anchor.0);
@@ -30,12 +30,23 @@ impl Store {
         })
     }
 
+    /// Where the person was who alone has seen the answer to an event.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn whispered_at(&self, event: i64, person: &Asker) -> Result<Option<Anchor>, sqlx::Error> {
+        const GET: &str = "SELECT anchor FROM whispers WHERE event_id = $1 AND person = $2 AND install = $3";
+        let at: Option<(String,)> =
+            on!(self, pool => sqlx::query_as(GET).bind(event).bind(&person.id).bind(&person.install).fetch_optional(pool).await?);
+        Ok(at.map(|(anchor,)| Anchor(anchor)))
+    }
+
     /// Hands out what a person alone has seen, and where they did: once.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn take_whisper(&self, event: i64, person: &Asker) -> Result<Option<(Anchor, Message)>, sqlx::Error> {
-        const TAKE: &str = "DELETE FROM whispers WHERE event_id = $1 AND person = $2 AND install = $3 RETURNING anchor, message";
+        const TAKE: &str = "UPDATE whispers SET shared = TRUE WHERE event_id = $1 AND person = $2 AND install = $3 AND NOT shared RETURNING anchor, message";
         let taken: Option<(String, Json<Message>)> = on_write!(self, pool => {
             sqlx::query_as(TAKE).bind(event).bind(&person.id).bind(&person.install).fetch_optional(pool).await?
         });

@@ -16,7 +16,7 @@ const FRESH: Duration = Duration::from_millis(1_050);
 
 async fn world(postgres: bool, required: bool) -> Option<World> {
     let settings = if required { vec![("SMARTSHEET_ACCOUNTS", "required".to_owned())] } else { Vec::new() };
-    let world = World::with(Setting { accounts: true, unbound: true, patient: true, postgres, settings, ..Setting::default() }).await?;
+    let world = World::with(Setting { accounts: true, unbound: true, postgres, settings, ..Setting::default() }).await?;
     world.sheets.account(EMAIL, &[("Project Plan", "EDITOR")]);
     Some(world)
 }

@@ -96,15 +96,13 @@ impl Kind {
 
     /// Returns when the far side has seen so much of the job, or waited half a minute for it.
     async fn until_seen(self, place: &Place, wanted: usize) {
-        for _ in 0..3 {
-            let seen = match self {
+        let seen = async {
+            match self {
                 Self::Update => place.sheets.until(|w| w.log.iter().filter(|l| l.method == "PUT").count() >= wanted).await,
                 Self::Summaries => place.azure.until(|asked| items(asked).len() >= wanted).await,
-            };
-            if seen.is_ok() {
-                return;
             }
-        }
+        };
+        let _ = tokio::time::timeout(Duration::from_secs(30), seen).await;
     }
 
     /// Returns at a random moment in the job.

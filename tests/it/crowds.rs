@@ -11,7 +11,7 @@ const PEOPLE: usize = 20;
 async fn crowd(setting: Setting) -> World {
     // What Smartsheet grants a token is another story: here it would be what everybody waits for.
     let smartsheet = Some(smartsheet::Options { requests_per_minute: usize::MAX, ..smartsheet::Options::default() });
-    World::with(Setting { smartsheet, patient: true, paced: true, unbound: true, ..setting }).await.unwrap()
+    World::with(Setting { smartsheet, paced: true, unbound: true, ..setting }).await.unwrap()
 }
 
 async fn all_are_served(world: World, crowd: &dyn Crowd) {

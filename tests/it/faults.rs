@@ -7,9 +7,14 @@ use sandbox::{slack, smartsheet};
 use serde_json::json;
 use std::time::Duration;
 
+/// A world in which nobody waits long for an answer.
+async fn impatient() -> World {
+    World::with(Setting { impatient: true, ..Setting::default() }).await.unwrap()
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn passing_faults_of_smartsheet_are_waited_out() {
-    let world = World::start().await;
+    let world = impatient().await;
     for kind in [Kind::RateLimited, Kind::ServerError, Kind::Reset, Kind::Truncated, Kind::Hang, Kind::HangAfter, Kind::Slow] {
         world.sheets.faults().next(kind, 1);
         let said = world.type_line("how many tasks are blocked?").await;
@@ -20,7 +25,7 @@ async fn passing_faults_of_smartsheet_are_waited_out() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn passing_faults_of_the_model_are_waited_out() {
-    let world = World::start().await;
+    let world = impatient().await;
     for kind in [Kind::RateLimited, Kind::ServerError, Kind::Reset, Kind::Truncated, Kind::Hang] {
         world.azure.faults().next(kind, 1);
         let said = world.type_line("how many tasks are blocked?").await;
@@ -46,7 +51,7 @@ async fn lasting_faults_are_told_in_plain_words() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_write_whose_answer_is_lost_is_done_once() {
-    let world = World::start().await;
+    let world = impatient().await;
     for kind in [Kind::Truncated, Kind::Reset, Kind::ServerError, Kind::Hang] {
         let rows = world.sheets.world().rows("Project Plan").len();
         world.type_line("add a task \"Fire drill\" under Phase 4").await;
@@ -220,7 +225,7 @@ async fn a_change_that_meets_an_outage_ends_with_a_clear_word_and_can_be_undone(
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_write_that_is_carried_out_late_is_found_and_not_repeated() {
-    let world = World::start().await;
+    let world = impatient().await;
     for (phrase, done) in [
         ("add a task \"Fire drill\" under Phase 4", "Done: add 1 row"),
         ("mark \"Mail service\" as Blocked", "Done: set Status in 1 row"),

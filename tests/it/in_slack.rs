@@ -37,7 +37,7 @@ fn now() -> i64 {
 
 /// Channel C1 is about the project plan; a slow model is waited for.
 pub async fn world() -> World {
-    let world = World::with(Setting { patient: true, ..Setting::default() }).await.unwrap();
+    let world = World::start().await;
     world.slack.slash("C1", LEE, "use Project Plan").await;
     world.app.bot.until_idle().await;
     world
@@ -94,7 +94,7 @@ async fn a_question_a_confirmed_change_and_an_undo() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_slack_gets_is_safe_by_construction() {
-    let world = World::with(Setting { patient: true, unbound: true, ..Setting::default() }).await.unwrap();
+    let world = World::with(Setting { unbound: true, ..Setting::default() }).await.unwrap();
     // Before anybody has read the sheet: what is known of it is good for a second.
     world.sheets.world().edit("Project Plan", "Order service", "Notes", "<!channel> <https://evil.example|click> *x*".into());
     world.slack.slash("C1", LEE, "use Project Plan").await;
@@ -403,7 +403,7 @@ async fn a_slash_command_that_takes_long_says_so() {
 async fn follow_ups_are_answered_unless_only_mentions_are_wanted() {
     for (wanted, answers) in [("answer", 2), ("mention", 1)] {
         let settings = vec![("FOLLOW_UPS", wanted.to_owned())];
-        let world = World::with(Setting { settings, patient: true, ..Setting::default() }).await.unwrap();
+        let world = World::with(Setting { settings, ..Setting::default() }).await.unwrap();
         world.slack.slash("C1", LEE, "use Project Plan").await;
         let root = ask(&world, "how many tasks are blocked?").await;
         assert_eq!(world.slack.say("C1", LEE, "and how many are complete?", Some(&root)).await.statuses, [200]);

@@ -445,7 +445,7 @@ async fn a_large_change_says_before_what_it_takes() {
 async fn fifty_jobs_finish_whatever_fails() {
     let seed = smartsheet::Seed::Large { rows: 1_000, columns: 11 };
     let smartsheet = Some(smartsheet::Options { seed, ..smartsheet::Options::default() });
-    let world = World::with(Setting { smartsheet, unbound: true, ..Setting::default() }).await.unwrap();
+    let world = World::with(Setting { smartsheet, unbound: true, impatient: true, ..Setting::default() }).await.unwrap();
     let place = world.place_of("mia", "Large").await;
     let before = world.sheets.world().rows("Large");
     let passing =

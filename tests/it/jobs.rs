@@ -238,7 +238,7 @@ async fn a_running_job_is_cancelled_over_the_api() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn everybody_in_a_thread_sees_its_jobs_and_only_their_person_changes_them() {
-    let world = World::with(Setting { patient: true, ..Setting::default() }).await.unwrap();
+    let world = World::start().await;
     world.slack.slash("C1", LEE, "use Clinical Trials").await;
     world.app.bot.until_idle().await;
     let root = ask(&world, "summarize Protocol into AI Summary for the phase 3 trials that are recruiting").await;

@@ -20,6 +20,7 @@ mod jobs;
 mod links;
 mod measured;
 mod platforms;
+mod privately;
 mod queries;
 mod safety;
 mod slack_beyond_threads;

@@ -60,7 +60,7 @@ trait Side: Send + Sync {
 }
 
 /// A world with all platforms, which they can reach.
-async fn world() -> World {
+pub async fn world() -> World {
     let port = free_port();
     let settings = vec![
         ("LISTEN", format!("127.0.0.1:{port}")),
@@ -72,7 +72,6 @@ async fn world() -> World {
         discord: Some(far_discord::Options::default()),
         teams: Some(far_teams::Options::default()),
         telegram: Some(far_telegram::Options::default()),
-        patient: true,
         ..Setting::default()
     })
     .await
@@ -82,7 +81,7 @@ async fn world() -> World {
     world
 }
 
-async fn settle(world: &World) {
+pub async fn settle(world: &World) {
     world.app.bot.until_idle().await;
     world.app.jobs.until_idle().await.unwrap();
 }
@@ -244,7 +243,7 @@ async fn who_cannot_be_written_to_in_telegram_is_told_so_in_the_group() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_story_in_slack_by_socket_mode() {
-    let world = World::with(Setting { socket: true, patient: true, ..Setting::default() }).await.unwrap();
+    let world = World::with(Setting { socket: true, ..Setting::default() }).await.unwrap();
     world.slack.connected(2, 2).await.unwrap();
     let side = InSlack::begin(&world).await;
     story(world, &side).await;
@@ -348,7 +347,7 @@ async fn answers_to_one_person_in_telegram_grow_as_drafts_where_there_are_any() 
         let words = "The plan is on time but for five tasks, which I list below with their owners. ".repeat(20);
         let telegram = Some(far_telegram::Options { rich, ..far_telegram::Options::default() });
         let model = Some(Mode::Script(vec![Reply::Grow(words.clone())]));
-        let world = World::with(Setting { telegram, model, unbound: true, patient: true, ..Setting::default() }).await.unwrap();
+        let world = World::with(Setting { telegram, model, unbound: true, ..Setting::default() }).await.unwrap();
         let far = world.telegram.clone().unwrap();
         let says = |words: &'static str| move |far: &far_telegram::Telegram| far.messages().iter().any(|m| m.text.contains(words));
         far.say(1, 1, "use Project Plan", None).await;

@@ -38,8 +38,8 @@ pub struct Setting {
     /// There is a Telegram, too.
     pub telegram: Option<telegram::Options>,
     pub unbound: bool,
-    /// The model may be slow without being asked anew.
-    pub patient: bool,
+    /// Nobody is waited for long: for stories in which somebody does not answer.
+    pub impatient: bool,
     /// Proposals are too old as soon as they are made.
     pub hasty: bool,
     pub postgres: bool,
@@ -184,8 +184,9 @@ impl World {
         settings.extend(setting.settings);
         let mut config = Config::read(&|name| settings.iter().rev().find(|(k, _)| *k == name).map(|(_, v)| v.clone())).unwrap();
         hurry(&mut config, setting.paced);
-        if setting.patient {
-            config.model_settings.timeout = Duration::from_secs(20);
+        if setting.impatient {
+            config.model_settings.timeout = Duration::from_millis(700);
+            config.smartsheet.as_mut().unwrap().timeout = Duration::from_millis(700);
         }
         if setting.hasty {
             config.writes.proposal_lifetime = Duration::ZERO;
@@ -300,7 +301,6 @@ pub fn far_side(sheets: &smartsheet::Smartsheet, azure: &azure::Azure, slack: &s
 fn hurry(config: &mut Config, paced: bool) {
     let smartsheet = config.smartsheet.as_mut().unwrap();
     smartsheet.retry_delay = Duration::from_millis(20);
-    smartsheet.timeout = Duration::from_millis(700);
     smartsheet.breaker_pause = Duration::from_millis(300);
     config.slack.iter_mut().for_each(|s| s.paced = paced);
     config.discord.iter_mut().for_each(|d| d.paced = paced);
@@ -308,7 +308,6 @@ fn hurry(config: &mut Config, paced: bool) {
     config.telegram.iter_mut().for_each(|t| t.paced = paced);
     config.writes.in_doubt = Duration::from_millis(1_500);
     config.model_settings.retry_delay = Duration::from_millis(20);
-    config.model_settings.timeout = Duration::from_millis(700);
 }
 
 /// Text without ports, ids and the length of links, which differ from run to run.

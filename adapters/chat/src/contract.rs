@@ -22,7 +22,7 @@ pub struct Remembering {
 impl Remembering {
     /// Returns when there is something to take, for platforms that tell nobody when an event was taken.
     pub async fn wait(&self) {
-        let waited = tokio::time::timeout(Duration::from_secs(5), async {
+        let waited = tokio::time::timeout(Duration::from_secs(60), async {
             loop {
                 let came = self.came.notified();
                 if !self.events.lock().unwrap_or_else(std::sync::PoisonError::into_inner).is_empty() {

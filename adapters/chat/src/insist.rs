@@ -4,16 +4,27 @@ use crate::{Anchor, Chat, ChatError, Message, MessageRef};
 use std::time::Duration;
 
 /// How long it is tried in all.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
-pub(crate) const TRIES: usize = 5;
+const PATIENCE: Duration = Duration::from_secs(90);
+const TRIES: usize = 6;
 
-/// How long to wait before the same may work; `None` when it will not.
-pub(crate) fn wait_after(error: &ChatError, tries: usize) -> Option<Duration> {
-    match error {
-        ChatError::RateLimited(wait) => Some(*wait),
-        ChatError::Unreachable(_) => Some(Duration::from_millis(500 << tries.min(6))),
-        ChatError::MayHaveLanded(_) => Some(Duration::from_millis(500)),
-        ChatError::Gone(_) | ChatError::Forbidden(_) | ChatError::Rejected(_) => None,
+/// How often something was tried, and how long it was waited for.
+#[derive(Default)]
+pub(crate) struct Patience {
+    tries: usize,
+    waited: Duration,
+}
+
+impl Patience {
+    /// How long to wait before the same may work; `None` when it will not, or has taken too long.
+    pub fn after(&mut self, error: &ChatError) -> Option<Duration> {
+        self.tries += 1;
+        let wait = match error {
+            ChatError::RateLimited(wait) => *wait,
+            ChatError::Unreachable(_) | ChatError::MayHaveLanded(_) => Duration::from_millis(500 << self.tries.min(6)),
+            ChatError::Gone(_) | ChatError::Forbidden(_) | ChatError::Rejected(_) => return None,
+        };
+        self.waited += wait;
+        (self.tries < TRIES && self.waited <= PATIENCE).then_some(wait)
     }
 }
 
@@ -22,31 +33,44 @@ pub(crate) fn wait_after(error: &ChatError, tries: usize) -> Option<Duration> {
 /// # Errors
 /// When the platform refuses it, or asks for more patience than there is.
 pub async fn insist(chat: &dyn Chat, anchor: &Anchor, at: &mut Option<MessageRef>, message: &Message) -> Result<(), ChatError> {
-    let mut waited = Duration::ZERO;
-    let mut tries = 0;
+    let mut patience = Patience::default();
     loop {
         let shown = match &*at {
             Some(place) => chat.edit(place, message).await,
             None => chat.post(anchor, message).await.map(|place| *at = Some(place)),
         };
         let Err(error) = shown else { return Ok(()) };
-        tries += 1;
-        let wait = match &error {
-            ChatError::Gone(_) if at.take().is_some() => Duration::ZERO,
+        match &error {
+            ChatError::Gone(_) if at.take().is_some() => continue,
             // Edits are safe to repeat; a post that may be there is not.
-            ChatError::MayHaveLanded(why) if at.is_none() => {
-                tracing::warn!(why, "it is not known whether a message was posted; it is not sent twice");
-                return Ok(());
-            }
-            other => match wait_after(other, tries) {
-                Some(wait) => wait,
+            ChatError::MayHaveLanded(why) if at.is_none() => return is_enough(why),
+            _ => match patience.after(&error) {
+                Some(wait) => tokio::time::sleep(wait).await,
                 None => return Err(error),
             },
-        };
-        waited += wait;
-        if tries >= TRIES || waited > PATIENCE {
-            return Err(error);
         }
-        tokio::time::sleep(wait).await;
     }
+}
+
+/// Tells one person something alone, with the same patience.
+///
+/// # Errors
+/// When the platform refuses it, or asks for more patience than there is.
+pub async fn insist_alone(chat: &dyn Chat, anchor: &Anchor, person: &str, message: &Message) -> Result<(), ChatError> {
+    let mut patience = Patience::default();
+    loop {
+        let Err(error) = chat.whisper(anchor, person, message).await else { return Ok(()) };
+        match &error {
+            ChatError::MayHaveLanded(why) => return is_enough(why),
+            _ => match patience.after(&error) {
+                Some(wait) => tokio::time::sleep(wait).await,
+                None => return Err(error),
+            },
+        }
+    }
+}
+
+fn is_enough(why: &str) -> Result<(), ChatError> {
+    tracing::warn!(why, "it is not known whether a message was posted; it is not sent twice");
+    Ok(())
 }

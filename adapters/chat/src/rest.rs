@@ -2,8 +2,7 @@
 //! sent again because of what comes after it.
 
 use crate::ChatError;
-use crate::insist::{PATIENCE, TRIES, wait_after};
-use std::time::Duration;
+use crate::insist::Patience;
 
 /// Sends parts one after the other. Never fails: the first part is there, and says what the message is about.
 pub async fn rest<P, S, F>(parts: impl IntoIterator<Item = P, IntoIter: Send>, send: S)
@@ -13,17 +12,15 @@ where
     F: Future<Output = Result<(), ChatError>> + Send,
 {
     for part in parts {
-        let (mut tries, mut waited) = (0, Duration::ZERO);
+        let mut patience = Patience::default();
         while let Err(error) = send(part.clone()).await {
-            tries += 1;
             let wait = match &error {
                 ChatError::MayHaveLanded(_) => None,
-                other => wait_after(other, tries),
+                other => patience.after(other),
             };
-            waited += wait.unwrap_or_default();
             match wait {
-                Some(wait) if tries < TRIES && waited <= PATIENCE => tokio::time::sleep(wait).await,
-                _ => {
+                Some(wait) => tokio::time::sleep(wait).await,
+                None => {
                     tracing::warn!(%error, "a further part of a message did not go out, or it is not known whether it did");
                     break;
                 }

@@ -8,7 +8,7 @@ use serenity::Client;
 use serenity::client::{ClientBuilder, Context, EventHandler};
 use serenity::gateway::GatewayError;
 use serenity::model::application::Interaction;
-use serenity::model::channel::{Channel, ChannelType, Message};
+use serenity::model::channel::{ChannelType, Message};
 use serenity::model::gateway::{GatewayIntents, Ready};
 use serenity::model::guild::{Guild, UnavailableGuild};
 use serenity::model::id::{ChannelId, InteractionId};
@@ -25,6 +25,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// How often it is asked which bot this is.
 const ASKED: u32 = 4;
+const THREADS: [ChannelType; 3] = [ChannelType::PublicThread, ChannelType::PrivateThread, ChannelType::NewsThread];
 /// Kinds of answers to an interaction.
 const DEFERRED_MESSAGE: u8 = 5;
 const DEFERRED_UPDATE: u8 = 6;
@@ -170,28 +171,31 @@ impl Discord {
         None
     }
 
-    /// The channel above a thread; none above a channel. Asked for once.
+    /// The channel above a thread; none above a channel. Asked for once, with patience: the gateway tells nothing twice.
     pub(crate) async fn parent_of(&self, channel: ChannelId) -> Option<ChannelId> {
         if let Some(known) = self.channels.get(&channel).await {
             return known;
         }
-        let parent = match tokio::time::timeout(STORE_WITHIN, self.http.get_channel(channel)).await {
-            Ok(Ok(Channel::Guild(c))) => {
-                let thread = matches!(c.kind, ChannelType::PublicThread | ChannelType::PrivateThread | ChannelType::NewsThread);
-                c.parent_id.filter(|_| thread)
-            }
-            Ok(Ok(_)) => None,
-            Err(_) => {
-                tracing::warn!("discord does not say in time whether a channel is a thread");
-                return None;
-            }
-            Ok(Err(error)) => {
-                tracing::warn!(error = %web::chat_error(&error), "it is not known whether a channel is a thread");
-                return None;
-            }
-        };
-        self.channels.insert(channel, parent).await;
-        parent
+        for tries in 0..ASKED {
+            let why = match tokio::time::timeout(STORE_WITHIN, self.http.get_channel(channel)).await {
+                Ok(Ok(found)) => {
+                    let parent = found.guild().filter(|c| THREADS.contains(&c.kind)).and_then(|c| c.parent_id);
+                    self.channels.insert(channel, parent).await;
+                    return parent;
+                }
+                Ok(Err(error)) => match web::chat_error(&error) {
+                    ChatError::Gone(why) | ChatError::Forbidden(why) | ChatError::Rejected(why) => {
+                        tracing::warn!(why, "it is not known whether a channel is a thread");
+                        return None;
+                    }
+                    other => other.to_string(),
+                },
+                Err(_) => "no answer in time".to_owned(),
+            };
+            tracing::warn!(why, "discord does not say whether a channel is a thread; it is asked again");
+            tokio::time::sleep(FIRST_PAUSE * 2u32.pow(tries)).await;
+        }
+        None
     }
 
     async fn answer(&self, id: InteractionId, token: &str, answer: &Value) -> Result<(), ChatError> {

@@ -169,9 +169,10 @@ fn verifier(key: &str) -> Option<Verifier> {
 /// A client of the REST API; the gateway takes one of its own.
 fn client(settings: &Settings) -> Http {
     let http = HttpBuilder::new(&settings.bot_token).application_id(ApplicationId::new(settings.application_id.max(1)));
+    // serenity's limiter waits for as long as it likes; `Pace` keeps to the rates, and a refusal says so to whoever waits.
+    let http = http.ratelimiter_disabled(true);
     match &settings.api_base_url {
-        // serenity leaves the proxy out when it limits rates itself; ours are kept to anyway.
-        Some(base) => http.proxy(base.as_str().trim_end_matches('/')).ratelimiter_disabled(true).build(),
+        Some(base) => http.proxy(base.as_str().trim_end_matches('/')).build(),
         None => http.build(),
     }
 }

@@ -25,6 +25,10 @@ mod code {
     pub const UNKNOWN_GUILD: isize = 10_004;
     pub const UNKNOWN_MESSAGE: isize = 10_008;
     pub const UNKNOWN_WEBHOOK: isize = 10_015;
+    pub const UNKNOWN_INTERACTION: isize = 10_062;
+    pub const INVALID_WEBHOOK_TOKEN: isize = 50_027;
+    /// Messages that are older than an hour take few edits.
+    pub const TOO_OLD_FOR_MANY_EDITS: isize = 30_046;
     pub const INVALID_FORM: isize = 50_035;
     pub const EMPTY_MESSAGE: isize = 50_006;
     pub const ARCHIVED: isize = 50_083;
@@ -96,11 +100,12 @@ impl Chat for Discord {
 
     async fn whisper(&self, anchor: &Anchor, user: &str, message: &Message) -> Result<(), ChatError> {
         let place = place_of(anchor)?;
-        // What the token of the interaction is too old for, the bot's own says in a direct message.
-        if let Some(aside) = self.asked(&place).await
-            && self.aside(&aside, message).await.is_ok()
-        {
-            return Ok(());
+        if let Some(aside) = self.asked(&place).await {
+            match self.aside(&aside, message).await {
+                // What the token of the interaction is too old for, the bot's own says in a direct message.
+                Err(ChatError::Gone(why)) => tracing::info!(why, "an interaction has ended; its person is written to"),
+                other => return other,
+            }
         }
         let direct = if place.is_direct() { place } else { self.direct(user).await? };
         self.post(&direct.anchor(), message).await.map(drop)
@@ -209,17 +214,21 @@ impl Discord {
 
     /// Answers an interaction to the person alone.
     async fn aside(&self, aside: &Aside, message: &Message) -> Result<(), ChatError> {
-        for part in render(message) {
-            let mut body = body(&part);
-            if aside.deferred.swap(false, Ordering::Relaxed) {
-                let edited = aside.timely(|| self.http.edit_original_interaction_response(&aside.token, &body, Vec::new()));
-                edited.await.inspect_err(|_| aside.deferred.store(true, Ordering::Relaxed))?;
-            } else {
-                body["flags"] = json!(SUPPRESS_EMBEDS | EPHEMERAL);
-                aside.timely(|| self.http.create_followup_message(&aside.token, &body, Vec::new())).await?;
-            }
+        let mut parts = render(message).into_iter();
+        let first = body(&parts.next().unwrap_or_default());
+        if aside.deferred.swap(false, Ordering::Relaxed) {
+            let edited = aside.timely(|| self.http.edit_original_interaction_response(&aside.token, &first, Vec::new()));
+            edited.await.inspect_err(|_| aside.deferred.store(true, Ordering::Relaxed))?;
+        } else {
+            self.follow_up(aside, first).await?;
         }
+        chat::rest(parts, |part: Part| self.follow_up(aside, body(&part))).await;
         Ok(())
+    }
+
+    async fn follow_up(&self, aside: &Aside, mut body: Value) -> Result<(), ChatError> {
+        body["flags"] = json!(SUPPRESS_EMBEDS | EPHEMERAL);
+        aside.timely(|| self.http.create_followup_message(&aside.token, &body, Vec::new())).await.map(drop)
     }
 
     /// What a command asked for is answered where everybody sees it: its person is no longer shown that the bot thinks.
@@ -285,8 +294,10 @@ pub(crate) fn chat_error(error: &serenity::Error) -> ChatError {
         HttpError::UnsuccessfulRequest(answer) => {
             let words = format!("{} {} ({})", answer.status_code, answer.error.message, answer.error.code);
             match (answer.status_code, answer.error.code) {
+                (_, code::TOO_OLD_FOR_MANY_EDITS) => ChatError::Gone(words),
                 (StatusCode::TOO_MANY_REQUESTS, _) => ChatError::RateLimited(Duration::from_secs(2)),
                 (_, code::UNKNOWN_CHANNEL | code::UNKNOWN_GUILD | code::UNKNOWN_MESSAGE | code::ARCHIVED) => ChatError::Gone(words),
+                (_, code::UNKNOWN_WEBHOOK | code::UNKNOWN_INTERACTION | code::INVALID_WEBHOOK_TOKEN) => ChatError::Gone(words),
                 (_, code::INVALID_FORM | code::EMPTY_MESSAGE) => ChatError::Rejected(words),
                 (status, _) if status.is_server_error() => ChatError::MayHaveLanded(words),
                 (StatusCode::BAD_REQUEST, _) => ChatError::Rejected(words),

@@ -394,6 +394,7 @@ pub(crate) fn chat_error(error: SlackClientError) -> ChatError {
                 | "thread_not_found"
                 | "is_archived"
                 | "cant_update_message"
+                | "edit_window_closed"
                 | "invalid_thread_ts"
                 | "message_not_in_streaming_state"
                 | "stopped_by_user" => ChatError::Gone(words),

@@ -127,12 +127,18 @@ impl Place {
 
     /// The address of a message.
     pub fn message(&self, id: &str) -> MessageRef {
-        let place = At { service_url: self.service_url.clone(), conversation: self.conversation.clone(), id: id.to_owned() };
-        let opens = self.top.then(|| {
-            let inside = Self { conversation: format!("{}{ROOT}{id}", self.conversation), top: false, ..self.clone() };
-            (inside.thread(), inside.anchor())
-        });
+        let inside = self.below(id);
+        let place = At { service_url: self.service_url.clone(), conversation: inside.conversation.clone(), id: id.to_owned() };
+        let opens = self.top.then(|| (inside.thread(), inside.anchor()));
         MessageRef { place: serde_json::to_string(&place).unwrap_or_default(), opens }
+    }
+
+    /// Where what comes after a message goes: at the top of a channel into the thread that it opens.
+    pub fn below(&self, message: &str) -> Self {
+        if !self.top {
+            return self.clone();
+        }
+        Self { conversation: format!("{}{ROOT}{message}", self.conversation), top: false, ..self.clone() }
     }
 }
 
@@ -195,6 +201,11 @@ pub(crate) fn parse(activity: &Activity, now_ms: i64) -> Option<Incoming> {
         what,
         received_at_ms: now_ms,
     })
+}
+
+/// A conversation without the root of a thread.
+pub(crate) fn bare(conversation: &str) -> &str {
+    conversation.split(ROOT).next().unwrap_or_default()
 }
 
 /// Where an activity happened. A post in a channel that answers nothing opens a thread; a command that nobody else sees opens

@@ -1,29 +1,32 @@
 //! Presses that wait for what becomes of them: the card as it is then, or words for the person alone, is the answer of
 //! the request that brought the press.
 
+use crate::event::bare;
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard};
 use tokio::sync::oneshot;
 
-/// Presses by conversation.
+/// Presses by conversation, all threads of a channel together: where a card for one person stands is not told.
 #[derive(Default)]
 pub(crate) struct Presses(Mutex<HashMap<String, Vec<Press>>>);
 
-struct Press {
+pub(crate) struct Press {
+    conversation: String,
     message: String,
     user: String,
     answer: oneshot::Sender<Value>,
 }
 
 impl Presses {
-    /// A press of a person on a message; the answer comes from [`Presses::outcome`], [`Presses::aside`] or [`Presses::below`].
+    /// A press of a person on a message; the answer comes from one of the others.
     pub fn wait(&self, conversation: &str, message: &str, user: &str) -> oneshot::Receiver<Value> {
         let (answer, outcome) = oneshot::channel();
         let mut all = self.all();
         all.values_mut().for_each(|waiting| waiting.retain(|p| !p.answer.is_closed()));
         all.retain(|_, waiting| !waiting.is_empty());
-        all.entry(conversation.to_owned()).or_default().push(Press { message: message.to_owned(), user: user.to_owned(), answer });
+        let press = Press { conversation: conversation.to_owned(), message: message.to_owned(), user: user.to_owned(), answer };
+        all.entry(bare(conversation).to_owned()).or_default().push(press);
         outcome
     }
 
@@ -35,19 +38,22 @@ impl Presses {
 
     /// Words for the person alone; `false` when they have not pressed anything just now.
     pub fn aside(&self, conversation: &str, user: &str, words: &str) -> bool {
-        let answer = json!({ "statusCode": 200, "type": "application/vnd.microsoft.activity.message", "value": words });
-        self.answer(conversation, |p| p.user == user, &answer)
+        self.answer(conversation, |p| p.user == user, &told(words))
     }
 
-    /// A new message of the bot answers whoever waits in its conversation.
+    /// A new message for everybody answers whoever waits where it stands.
     pub fn below(&self, conversation: &str) {
-        let answer = json!({ "statusCode": 200, "type": "application/vnd.microsoft.activity.message", "value": "The answer is below." });
-        self.answer(conversation, |_| true, &answer);
+        self.answer(conversation, |p| p.conversation == conversation || bare(conversation) == conversation, &told(BELOW));
+    }
+
+    /// A new message that a person alone sees answers that person.
+    pub fn below_for(&self, conversation: &str, user: &str) {
+        self.answer(conversation, |p| p.user == user, &told(BELOW));
     }
 
     fn answer(&self, conversation: &str, which: impl Fn(&Press) -> bool, answer: &Value) -> bool {
         let mut all = self.all();
-        let Some(waiting) = all.get_mut(conversation) else { return false };
+        let Some(waiting) = all.get_mut(bare(conversation)) else { return false };
         let (mut answered, mut kept) = (false, Vec::new());
         for press in waiting.drain(..) {
             if which(&press) {
@@ -63,4 +69,10 @@ impl Presses {
     fn all(&self) -> MutexGuard<'_, HashMap<String, Vec<Press>>> {
         self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
+}
+
+const BELOW: &str = "The answer is below.";
+
+fn told(words: &str) -> Value {
+    json!({ "statusCode": 200, "type": "application/vnd.microsoft.activity.message", "value": words })
 }

@@ -135,12 +135,18 @@ impl Teams {
             body
         };
         self.pace(&place.conversation, false).await?;
-        let sent = match self.send_activity(place, &last(parts.next().unwrap_or_default())).await {
+        let first = last(parts.next().unwrap_or_default());
+        let sent = match self.send_activity(place, &first).await {
             Err(ChatError::Rejected(why)) => {
                 tracing::warn!(why, "teams refused the card; the words go out as text");
                 parts = plain(message).into_iter();
                 self.send_activity(place, &last(parts.next().unwrap_or_default())).await
             }
+            // It names its stream, so it cannot end that twice: a stream that has ended meanwhile has ended with it.
+            Err(ChatError::MayHaveLanded(_)) => match self.send_activity(place, &first).await {
+                Err(ChatError::Forbidden(_) | ChatError::Gone(_)) => Ok(Created::default()),
+                other => other,
+            },
             other => other,
         };
         match sent {

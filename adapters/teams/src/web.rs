@@ -146,7 +146,7 @@ impl Chat for Teams {
             self.pace(&place.conversation, false).await?;
             match self.send_all(&place, Some(user), render(message)).await {
                 Ok(_) => {
-                    self.presses.below(&place.conversation);
+                    self.presses.below_for(&place.conversation, user);
                     return Ok(());
                 }
                 Err(ChatError::Rejected(why) | ChatError::Forbidden(why) | ChatError::Gone(why)) => {
@@ -222,7 +222,8 @@ impl Teams {
         let mut parts = parts.into_iter();
         let first = parts.next().ok_or_else(|| ChatError::Rejected("an empty message".into()))?;
         let created = self.send(place, only_for, first).await?;
-        self.send_rest(place, only_for, parts.collect()).await;
+        let rest = if only_for.is_some() { place.clone() } else { place.below(&created.id) };
+        self.send_rest(&rest, only_for, parts.collect()).await;
         Ok(created.id)
     }
 

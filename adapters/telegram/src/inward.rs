@@ -160,7 +160,8 @@ impl Telegram {
     fn pressed(self: &Arc<Self>, event: &Incoming, id: CallbackQueryId, user: UserId) {
         let (What::Press { .. }, Some(place)) = (&event.what, event::Place::read(&event.anchor)) else { return };
         let key = (place.chat, user);
-        if let Some(earlier) = self.presses().insert(key, id.clone()) {
+        // Of the same press, delivered again, there is nothing to acknowledge yet.
+        if let Some(earlier) = self.presses().insert(key, id.clone()).filter(|earlier| *earlier != id) {
             self.acknowledge(earlier);
         }
         let telegram = self.clone();

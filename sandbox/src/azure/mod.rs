@@ -163,7 +163,7 @@ impl Azure {
     /// Returns when the requests so far fulfil a condition.
     ///
     /// # Errors
-    /// When they do not within ten seconds.
+    /// When they do not within a minute.
     pub async fn until(&self, condition: impl Fn(&[Value]) -> bool) -> anyhow::Result<()> {
         let wait = async {
             loop {
@@ -176,8 +176,8 @@ impl Azure {
                 asked.await;
             }
         };
-        let timed_out = |_| anyhow::anyhow!("not so after ten seconds and {} requests", lock(&self.service.requests).len());
-        tokio::time::timeout(Duration::from_secs(10), wait).await.map_err(timed_out)
+        let timed_out = |_| anyhow::anyhow!("not so after a minute and {} requests", lock(&self.service.requests).len());
+        tokio::time::timeout(serve::PATIENCE, wait).await.map_err(timed_out)
     }
 
     /// Waits until the stand-in ends, which it does only when it fails.

@@ -354,7 +354,7 @@ pub(super) async fn edit(
         if let Some(refusal) = exists(state, channel).or_else(|| wrong(state, &body)).or_else(|| rate(&service, state, channel, "edit")) {
             return refusal;
         }
-        let Some(message) = state.messages.iter_mut().find(|m| m.channel == channel && m.id == id) else {
+        let Some(message) = state.messages.iter_mut().find(|m| m.channel == channel && m.id == id && m.only_for.is_none()) else {
             return refused(404, 10_008, "Unknown Message");
         };
         if message.from != APPLICATION {
@@ -379,7 +379,7 @@ pub(super) async fn thread(
         if ![CHANNEL, OTHER_CHANNEL].contains(&channel) {
             return refused(403, 50_013, "Missing Permissions");
         }
-        if !state.messages.iter().any(|m| m.channel == channel && m.id == message) {
+        if !state.messages.iter().any(|m| m.channel == channel && m.id == message && m.only_for.is_none()) {
             return refused(404, 10_008, "Unknown Message");
         }
         if !(1..=100).contains(&name) || !matches!(wanted["auto_archive_duration"].as_u64(), None | Some(60 | 1_440 | 4_320 | 10_080)) {

@@ -275,7 +275,7 @@ impl Discord {
     /// When the condition is not fulfilled in time; the error lists what is there.
     pub async fn until(&self, condition: impl Fn(&Self) -> bool) -> anyhow::Result<()> {
         let seen = || self.messages().iter().map(|m| format!("{}: {}", m.from, m.seen())).collect();
-        serve::until(&self.service.changed, Duration::from_secs(20), || condition(self), seen).await
+        serve::until(&self.service.changed, || condition(self), seen).await
     }
 
     /// Waits until the stand-in ends, which it does only when it fails.

@@ -32,7 +32,7 @@ impl Discord {
                 .messages
                 .iter()
                 .rev()
-                .filter(|m| m.channel == channel && m.only_for.is_none())
+                .filter(|m| m.channel == channel && m.only_for.is_none_or(|person| person == from))
                 .find_map(|m| Some((m.clone(), button(m, label)?)))
         };
         let Some((message, id)) = found else { return Delivered::default() };

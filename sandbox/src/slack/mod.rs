@@ -240,7 +240,7 @@ impl Slack {
             now.0 >= open && now.1 >= ever
         };
         let seen = || vec![format!("{:?} connections", self.connections())];
-        serve::until(&self.service.changed, Duration::from_secs(60), enough, seen).await
+        serve::until(&self.service.changed, enough, seen).await
     }
 
     /// From now on blocks are refused, as the service does when it does not like them.
@@ -297,13 +297,13 @@ impl Slack {
         self.service.state().refused_for_rate
     }
 
-    /// Returns when the messages fulfil a condition. Fails after ten seconds.
+    /// Returns when the messages fulfil a condition. Fails after a minute.
     ///
     /// # Errors
     /// When the condition is not fulfilled in time; the error lists what is there.
     pub async fn until(&self, condition: impl Fn(&[Posted]) -> bool) -> anyhow::Result<()> {
         let seen = || self.messages().iter().map(|m| format!("{}: {}", m.user, m.seen())).collect();
-        serve::until(&self.service.changed, Duration::from_secs(10), || condition(&self.messages()), seen).await
+        serve::until(&self.service.changed, || condition(&self.messages()), seen).await
     }
 
     /// Waits until the stand-in ends, which it does only when it fails.

@@ -80,13 +80,13 @@ impl Slack {
         Some([text(&view["title"]["text"])].into_iter().chain(asked).collect())
     }
 
-    /// Returns when a modal is open for a person. Fails after ten seconds.
+    /// Returns when a modal is open for a person. Fails after a minute.
     ///
     /// # Errors
     /// When there is none in time.
     pub async fn until_modal(&self, user: &str) -> anyhow::Result<()> {
         let seen = || vec![format!("no modal for {user}")];
-        serve::until(&self.service.changed, Duration::from_secs(10), || self.modal(user).is_some(), seen).await
+        serve::until(&self.service.changed, || self.modal(user).is_some(), seen).await
     }
 
     /// Somebody fills in the modal that is open for them: names of fields, and what they type. The rest stays as it is.

@@ -53,13 +53,13 @@ impl Slack {
         self.service.state().streams.prompts.get(&(channel.to_owned(), thread.to_owned())).cloned().unwrap_or_default()
     }
 
-    /// Returns when people see a status below a thread of this channel. Fails after ten seconds.
+    /// Returns when people see a status below a thread of this channel. Fails after a minute.
     ///
     /// # Errors
     /// When there is none in time.
     pub async fn until_status(&self, channel: &str) -> anyhow::Result<()> {
         let seen = || vec![format!("no status in {channel}")];
-        serve::until(&self.service.changed, Duration::from_secs(10), || self.status(channel).is_some(), seen).await
+        serve::until(&self.service.changed, || self.status(channel).is_some(), seen).await
     }
 }
 

@@ -152,7 +152,7 @@ impl Smartsheet {
     /// Returns when the world is like this, which is looked at whenever a request came in or was carried out.
     ///
     /// # Errors
-    /// When that does not happen within ten seconds.
+    /// When that does not happen within a minute.
     pub async fn until(&self, condition: impl Fn(&World) -> bool) -> anyhow::Result<()> {
         let wait = async {
             loop {
@@ -165,9 +165,9 @@ impl Smartsheet {
                 happened.await;
             }
         };
-        tokio::time::timeout(Duration::from_secs(10), wait).await.map_err(|_| {
+        tokio::time::timeout(serve::PATIENCE, wait).await.map_err(|_| {
             let last = self.world().log.last().map(|l| format!("{} {}", l.method, l.path));
-            anyhow::anyhow!("not so after ten seconds; the last request was {last:?}")
+            anyhow::anyhow!("not so after a minute; the last request was {last:?}")
         })
     }
 

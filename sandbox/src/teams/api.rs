@@ -1,6 +1,6 @@
 //! The connector: messages, changes of them, people, conversations with one person; limits and rates as documented.
 
-use super::{APP_ID, APP_PASSWORD, BOT, CHANNEL, GROUP, Posted, Service, State as World, card, name, stream};
+use super::{APP_ID, APP_PASSWORD, BOT, CHANNEL, GROUP, Posted, Service, State as World, Teams, card, name, stream};
 use crate::fault::{self, Kind};
 use axum::Json;
 use axum::extract::{Form, Path, Query, State};
@@ -148,8 +148,10 @@ pub(super) async fn send(
             return refused(400, "BadArgument", "A targeted message needs a recipient, and a conversation of several people.");
         }
         let id = state.next_id();
+        // What is posted at the top of a channel opens a thread.
+        let opens = conversation == CHANNEL && !targeted;
         state.messages.push(Posted {
-            conversation: conversation.clone(),
+            conversation: if opens { Teams::thread_of(&id) } else { conversation.clone() },
             id: id.clone(),
             from: BOT.into(),
             activity: activity.clone(),
@@ -172,6 +174,7 @@ pub(super) async fn update(
             return refusal;
         }
         match state.messages.iter_mut().find(|m| m.conversation == conversation && m.id == id && m.from == BOT) {
+            Some(message) if message.only_for.is_some() => refused(400, "BadArgument", "A targeted message is changed as one."),
             Some(message) => {
                 message.activity = activity.clone();
                 message.edits += 1;

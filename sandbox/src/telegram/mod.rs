@@ -234,13 +234,13 @@ impl Telegram {
         self.service.state().strangers.insert(user);
     }
 
-    /// Returns when the stand-in fulfils a condition. Fails after ten seconds.
+    /// Returns when the stand-in fulfils a condition. Fails after a minute.
     ///
     /// # Errors
     /// When the condition is not fulfilled in time; the error lists what is there.
     pub async fn until(&self, condition: impl Fn(&Self) -> bool) -> anyhow::Result<()> {
         let seen = || self.messages().iter().map(|m| format!("{}: {}", m.from, m.seen())).collect();
-        serve::until(&self.service.changed, Duration::from_secs(10), || condition(self), seen).await
+        serve::until(&self.service.changed, || condition(self), seen).await
     }
 
     /// Waits until the stand-in ends, which it does only when it fails.
