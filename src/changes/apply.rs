@@ -5,7 +5,7 @@ use super::Changes;
 use super::apply_rows::Seen;
 use super::plan::Plan;
 use super::undo::reversed;
-use crate::error::{Result, Trouble};
+use crate::error::{Result, Trouble, UserError};
 use crate::sheet::{Snapshot, smartsheet_trouble};
 use crate::smartsheet::{Error, Identity, LONGEST_WAIT};
 use crate::store::{Change, ChangeRow, RowState};
@@ -243,14 +243,19 @@ impl<'a> Run<'a> {
 
     /// Smartsheet did not answer, for good: those of these entries that are open fail with this reason.
     pub async fn give_up(&self, all: &mut [ChangeRow], entries: &[usize], error: Error) -> Result<()> {
+        let lost = matches!(error, Error::MayHaveLanded(_));
         let reason = match smartsheet_trouble(error) {
             error @ Trouble::Later(_) if self.stop.patient => return Err(error),
+            // What was sent stays in doubt, and is compared when the work goes on.
+            Trouble::Logged(error) if lost && self.stop.patient => return Err(Trouble::Later(UserError(error.to_string()))),
             Trouble::Told(words) | Trouble::Later(words) => words.0,
             Trouble::Logged(error) => {
                 tracing::error!(change = %self.change.id, "{error:#}");
                 "Smartsheet's answer was lost; please look whether it was written".into()
             }
         };
+        let unsent: Vec<usize> = entries.iter().copied().filter(|i| lost && all[*i].state == RowState::Pending).collect();
+        self.fail(all, &unsent, "Smartsheet's answers were lost; it was not sent").await?;
         self.fail(all, entries, &reason).await
     }
 

@@ -1,7 +1,7 @@
 //! Carries out changes of columns and comments: one entry each.
 
 use super::apply::{Run, mark, open};
-use super::apply_rows::{Seen, new_cell, refused};
+use super::apply_rows::{Seen, new_cell, not_carried_out, refused};
 use super::plan::Plan;
 use super::turn::Turn;
 use crate::error::Result;
@@ -71,6 +71,7 @@ impl Run<'_> {
             self.note(all, &touched).await?;
             return Ok(None);
         }
+        let before = all.to_vec();
         all[0].made = Some(json!({ "twins": self.comments_like(plan).await? }));
         mark(&mut all[0], RowState::Sent, None);
         let touched = all.to_vec();
@@ -78,7 +79,7 @@ impl Run<'_> {
         Ok(Some(match self.send(turn, plan, &snapshot, seen).await {
             Err(Error::MayHaveLanded(why)) => self.look_for(plan, &all[0]).await?.ok_or(Error::MayHaveLanded(why)),
             Err(error) => {
-                mark(&mut all[0], RowState::Pending, None);
+                not_carried_out(all, &[0], &before);
                 Err(error)
             }
             made => made,

@@ -90,6 +90,7 @@ impl Run<'_> {
         range: Range<usize>,
     ) -> Result<Result<(), (Error, Vec<usize>)>> {
         let (snapshot, version) = self.seen_or_current(turn, seen).await?;
+        let before = all.to_vec();
         let mut batch = Vec::new();
         for i in range.clone() {
             let in_doubt = all[i].state == RowState::Sent;
@@ -135,7 +136,7 @@ impl Run<'_> {
                 if batch.iter().any(|i| open(&all[*i])) { Err((error, batch)) } else { Ok(()) }
             }
             Err(error) => {
-                batch.iter().for_each(|i| mark(&mut all[*i], RowState::Pending, None));
+                not_carried_out(all, &batch, &before);
                 Err((error, batch))
             }
         };
@@ -174,6 +175,7 @@ impl Run<'_> {
         range: Range<usize>,
     ) -> Result<Result<(), (Error, Vec<usize>)>> {
         let (snapshot, version) = self.seen_or_current(turn, seen).await?;
+        let before = all.to_vec();
         deletable(&snapshot, &gone[range.clone()], &mut all[range.clone()]);
         let touched = all[range.clone()].to_vec();
         self.note(all, &touched).await?;
@@ -196,13 +198,21 @@ impl Run<'_> {
                 if batch.iter().any(|i| open(&all[*i])) { Err((error, batch)) } else { Ok(()) }
             }
             Err(error) => {
-                batch.iter().for_each(|i| mark(&mut all[*i], RowState::Pending, None));
+                not_carried_out(all, &batch, &before);
                 Err((error, batch))
             }
         };
         let touched = all[range].to_vec();
         self.note(all, &touched).await?;
         Ok(result)
+    }
+}
+
+/// After a request that was refused its entries stand as they did before it: one whose answer was lost earlier may still be
+/// carried out.
+pub(super) fn not_carried_out(all: &mut [ChangeRow], batch: &[usize], before: &[ChangeRow]) {
+    for i in batch {
+        mark(&mut all[*i], before[*i].state, None);
     }
 }
 

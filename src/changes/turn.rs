@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::events::Writer;
 use crate::sheet::{SheetId, Sheets};
 use crate::smartsheet::{Hold, SheetWriter};
-use crate::store::{HEARTBEAT, LEASE, Store};
+use crate::store::{HEARTBEAT, LEASE, Store, UNDER_WAY_MS};
 use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
@@ -69,8 +69,8 @@ impl Lease {
         Ok(taken)
     }
 
-    async fn leave(&self) {
-        if let Err(error) = self.store.leave_sheet(self.sheet, &self.owner).await {
+    async fn leave(&self, until_ms: i64) {
+        if let Err(error) = self.store.leave_sheet(self.sheet, &self.owner, until_ms).await {
             tracing::warn!(sheet = %self.sheet, %error, "the lease of a sheet could not be given back; it runs out by itself");
         }
     }
@@ -83,7 +83,7 @@ impl Turn {
         self.heartbeat.abort();
         if let Some(lease) = self.lease.take() {
             self.sheets.changed(lease.sheet, Writer::Us);
-            lease.leave().await;
+            lease.leave(0).await;
         }
     }
 }
@@ -92,7 +92,9 @@ impl Drop for Turn {
     fn drop(&mut self) {
         if let Some(lease) = self.lease.take() {
             self.sheets.changed(lease.sheet, Writer::Us);
-            tokio::spawn(async move { lease.leave().await });
+            // What was given up half-way may leave a request on its way.
+            let until_ms = if lease.hold.is_busy() { lease.clock.now_ms() + UNDER_WAY_MS } else { 0 };
+            tokio::spawn(async move { lease.leave(until_ms).await });
         }
     }
 }

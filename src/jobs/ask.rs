@@ -5,6 +5,7 @@ use crate::llm::{Error as ModelError, Usage};
 use crate::sheet::{Cell, Snapshot, SnapshotRow};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tokio::sync::Semaphore;
 
 /// Characters of a row that the model reads.
 const SOURCE_CHARS: usize = 12_000;
@@ -56,8 +57,8 @@ pub(super) fn source_of(snapshot: &Snapshot, row: &SnapshotRow, titles: &[String
 }
 
 impl Jobs {
-    /// Asks for one row, when one of the calls that may run at the same time is free.
-    pub(super) async fn ask(&self, kind: &Kind, parameters: &Parameters, source: &str) -> Asked {
+    /// Asks for one row, when one of the calls that may run at the same time is free (`slots`); at once for a person who waits.
+    pub(super) async fn ask(&self, kind: &Kind, parameters: &Parameters, source: &str, slots: Option<&Semaphore>) -> Asked {
         if source.is_empty() {
             return Asked::Unusable("there is nothing to read".into());
         }
@@ -66,8 +67,12 @@ impl Jobs {
         let mut why = String::new();
         for _ in 0..TRIES {
             let answer = {
-                let Ok(_slot) = self.model_slots.acquire().await else {
-                    return Asked::Later(ModelError::Unavailable("this process stops".into()));
+                let _slot = match slots {
+                    Some(slots) => match slots.acquire().await {
+                        Ok(slot) => Some(slot),
+                        Err(_) => return Asked::Later(ModelError::Unavailable("this process stops".into())),
+                    },
+                    None => None,
                 };
                 self.parts.model.ask_json(&messages, &name, &schema, tokens).await
             };

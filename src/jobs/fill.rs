@@ -148,7 +148,7 @@ impl Running<'_> {
                 let over = || [&stop.cancel, &stop.pause, &enough].iter().any(|token| token.is_cancelled());
                 while let (false, Some((i, row_id))) = (over(), next()) {
                     let source = sheet.row(row_id).map(|r| source_of(&sheet, r, &parameters.source_columns)).unwrap_or_default();
-                    let asked = Jobs::ask(&jobs, kind, &parameters, &source).await;
+                    let asked = Jobs::ask(&jobs, kind, &parameters, &source, Some(&jobs.model_slots)).await;
                     let (kept, is_kept) = oneshot::channel();
                     // Nothing more is asked when the answer could not be kept, or there was none.
                     if sender.send((i, asked, kept)).await.is_err() || is_kept.await.is_err() {

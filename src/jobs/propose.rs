@@ -17,6 +17,8 @@ use tokio::time::Instant;
 
 /// Rows whose results are shown before anything is decided.
 const SAMPLES: usize = 3;
+/// How long a person waits for them.
+const PREVIEW: Duration = Duration::from_secs(45);
 /// Characters of a token, about.
 const CHARS_PER_TOKEN: usize = 4;
 
@@ -181,7 +183,9 @@ impl Jobs {
         let first = &mut rows[..count];
         let sources: Vec<String> =
             first.iter().filter_map(|r| snapshot.row(r.row_id)).map(|r| source_of(snapshot, r, &parameters.source_columns)).collect();
-        let answers = join_all(sources.iter().map(|source| self.ask(kind, parameters, source))).await;
+        let answers = join_all(sources.iter().map(|source| self.ask(kind, parameters, source, None)));
+        let busy = "the model is busy at the moment. Please ask again in a minute.";
+        let answers = tokio::time::timeout(PREVIEW, answers).await.map_err(|_| told(busy))?;
         let (mut samples, mut spent) = (Vec::new(), Usage::default());
         for (row, asked) in first.iter_mut().zip(answers) {
             let shown = match asked {

@@ -455,12 +455,13 @@ fn ended(outcomes: &[Outcome]) -> Ended {
     let all = || outcomes.iter().flat_map(|o| o.skipped.iter().chain(&o.failed));
     let done = outcomes.iter().map(|o| o.done).sum();
     let ids: Vec<String> = outcomes.iter().flat_map(|o| &o.rows).map(i64::to_string).collect();
+    let failed: usize = outcomes.iter().map(|o| o.failed.len()).sum();
     Ended {
         done,
         open: all().filter(|r| r.reason == CANCELLED).count(),
         kept: 0,
-        failed: outcomes.iter().map(|o| o.failed.len()).sum(),
+        failed,
         problems: all().filter(|r| r.reason != CANCELLED).map(|r| (r.label.clone(), r.reason.clone())).collect(),
-        result: json!({ "rowsAffected": done, "rowIds": ids }),
+        result: json!({ "rowsAffected": done, "rowIds": ids, "failedRows": failed }),
     }
 }

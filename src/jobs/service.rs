@@ -148,7 +148,7 @@ impl Jobs {
     /// # Errors
     /// When the store fails.
     pub async fn waits_for(&self, asker: &Asker) -> Result<WaitsFor> {
-        let own = self.parts.store.running_jobs_of(asker, self.parts.clock.now_ms()).await?;
+        let own = self.parts.store.unfinished_jobs_of(asker).await?;
         let all = self.running().len();
         Ok(match () {
             () if own >= PER_PERSON => WaitsFor::OwnJobs(own as usize),
@@ -178,7 +178,8 @@ impl Jobs {
     /// # Errors
     /// A sentence when there is nothing to be done again.
     pub async fn retry(&self, id: &str, asker: &Asker) -> Result<Job> {
-        let old = self.read_ended(id, asker).await?.ok_or_else(|| told("That job is still running."))?;
+        let asked = self.read_ended(id, asker).await?.ok_or_else(|| told("That job is still running."))?;
+        let old = self.newest(asked).await?;
         if Kind::named(&old.kind).is_none() {
             return self.retry_change(&old).await;
         }
@@ -195,6 +196,25 @@ impl Jobs {
         };
         let rows: Vec<JobRow> = failed.into_iter().enumerate().map(anew).collect();
         self.follow(&old, &format!("{}|retry", old.id), false, &old.kind, old.parameters.clone(), &rows).await
+    }
+
+    /// The last job that did again what an earlier one had left: from there it goes on, whichever message is pressed.
+    async fn newest(&self, asked: Job) -> Result<Job> {
+        let mut newest = asked;
+        loop {
+            let mut last = None;
+            for attempt in 1.. {
+                match self.parts.store.job(&follower(&format!("{}|retry", newest.id), attempt)).await? {
+                    Some(job) => last = Some(job),
+                    None => break,
+                }
+            }
+            match last {
+                None => return Ok(newest),
+                Some(job) if !job.status.ended() => return Err(asked_for_already()),
+                Some(job) => newest = job,
+            }
+        }
     }
 
     /// The entries of a large change that were refused, or not reached before it was cancelled, as a change of its own. What
@@ -259,16 +279,22 @@ impl Jobs {
     /// The id of the next job of this name.
     async fn next_id(&self, name: &str, rest: bool) -> Result<String> {
         for attempt in 1.. {
-            let id = uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, format!("{name}|{attempt}").as_bytes()).to_string();
-            match self.parts.store.job(&id).await?.map(|j| j.status) {
-                Some(JobStatus::Failed | JobStatus::Cancelled) => {}
-                Some(JobStatus::Completed) if rest => {}
-                Some(_) => break,
-                None => return Ok(id),
+            let id = follower(name, attempt);
+            let Some(earlier) = self.parts.store.job(&id).await? else { return Ok(id) };
+            let left = rest || earlier.result.as_ref().is_some_and(|r| r["failedRows"].as_u64().is_some_and(|n| n > 0));
+            match earlier.status {
+                JobStatus::Failed | JobStatus::Cancelled => {}
+                JobStatus::Completed if left => {}
+                _ => break,
             }
         }
         Err(asked_for_already())
     }
+}
+
+/// The id of the job that is the nth to follow from another one under a name.
+fn follower(name: &str, attempt: u32) -> String {
+    uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, format!("{name}|{attempt}").as_bytes()).to_string()
 }
 
 fn nothing_failed() -> Trouble {

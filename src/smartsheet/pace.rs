@@ -30,7 +30,11 @@ pub struct SheetWriter {
 
 /// Until when a right to write holds.
 #[derive(Clone, Debug)]
-pub struct Hold(Arc<Mutex<Instant>>);
+pub struct Hold {
+    until: Arc<Mutex<Instant>>,
+    /// A request is on its way.
+    busy: Arc<AtomicBool>,
+}
 
 /// A request that is sent in the last moments could arrive after them.
 const MARGIN: Duration = Duration::from_secs(2);
@@ -38,17 +42,30 @@ const MARGIN: Duration = Duration::from_secs(2);
 impl Hold {
     /// Holds until this moment.
     pub fn until(moment: Instant) -> Self {
-        Self(Arc::new(Mutex::new(moment)))
+        Self { until: Arc::new(Mutex::new(moment)), busy: Arc::default() }
     }
 
     /// Moves the moment.
     pub fn set(&self, until: Instant) {
-        *self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = until;
+        *self.until.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = until;
     }
 
     /// Whether it holds long enough for a request; not for a process that slept through it.
     pub fn holds(&self) -> bool {
-        Instant::now() + MARGIN < *self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        Instant::now() + MARGIN < *self.until.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// Waits for the answer to a request. Whoever gives up waiting leaves it on its way.
+    pub(super) async fn during<T>(&self, request: impl Future<Output = T>) -> T {
+        self.busy.store(true, Ordering::Release);
+        let answer = request.await;
+        self.busy.store(false, Ordering::Release);
+        answer
+    }
+
+    /// Whether a request may be on its way that nobody waits for any more.
+    pub fn is_busy(&self) -> bool {
+        self.busy.load(Ordering::Acquire)
     }
 }
 

@@ -126,7 +126,13 @@ impl Client {
             other => Attempt::Final(other),
         };
         let token = self.token(identity, None).await.map_err(unknown)?;
-        match self.attempt_with(&token, call).await {
+        let attempt = async {
+            match &call.hold {
+                Some(hold) => hold.during(self.attempt_with(&token, call)).await,
+                None => self.attempt_with(&token, call).await,
+            }
+        };
+        match attempt.await {
             // Nothing was carried out, and the token may have been renewed meanwhile.
             Err(Attempt::Final(Error::Unauthorized { .. })) if matches!(identity, Identity::Person(_)) => {
                 let token = self.token(identity, Some(&token)).await.map_err(unknown)?;

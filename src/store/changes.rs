@@ -168,7 +168,8 @@ fn undoable() -> String {
     format!(
         "undo_of IS NULL AND state = 'applied' AND NOT EXISTS (SELECT 1 FROM changes u WHERE u.undo_of = changes.id)
         AND (job_id IS NULL OR EXISTS (SELECT 1 FROM change_rows r WHERE r.change_id = changes.id AND r.reason = '{ENTRY_TAKEN_BACK}')
-            OR NOT EXISTS (SELECT 1 FROM jobs j WHERE j.kind = 'UNDO' AND j.status = 'completed' AND j.parameters->>'job' = changes.job_id))"
+            OR NOT EXISTS (SELECT 1 FROM jobs j WHERE j.kind = 'UNDO' AND j.status = 'completed' AND j.parameters->>'job' = changes.job_id
+                AND coalesce(CAST(j.result->>'failedRows' AS BIGINT), 0) = 0))"
     )
 }
 

@@ -448,6 +448,16 @@ impl Store {
         Ok(n)
     }
 
+    /// How many jobs of a person are queued or running.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn unfinished_jobs_of(&self, asker: &Asker) -> Result<i64, sqlx::Error> {
+        const COUNT: &str = "SELECT count(*) FROM jobs WHERE asker = $1 AND install = $2 AND status IN ('queued', 'processing')";
+        let (n,): (i64,) = on!(self, pool => sqlx::query_as(COUNT).bind(&asker.id).bind(&asker.install).fetch_one(pool).await?);
+        Ok(n)
+    }
+
     /// How many jobs are queued or running.
     ///
     /// # Errors

@@ -44,6 +44,7 @@ pub use webhooks::WebhookRecord;
 use accepts::Accepts;
 use anyhow::Context;
 use processes::Process;
+pub use processes::UNDER_WAY_MS;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{PgPool, SqlitePool};

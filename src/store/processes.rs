@@ -16,8 +16,8 @@ use std::time::{Duration, Instant};
 
 /// Names of processes begin like this; leases of others are left to run out.
 const PREFIX: &str = "process-";
-/// A request of a process that died may still be under way for this long; before that nobody writes to its sheet.
-const UNDER_WAY_MS: i64 = 2_000;
+/// A request that nobody waits for any more may still be under way for this long; before that nobody else writes to its sheet.
+pub const UNDER_WAY_MS: i64 = 2_000;
 /// How often the dead are looked for by a process that has just come: the server may not have noticed yet that one of them is gone.
 const LOOK_AT_FIRST: Duration = Duration::from_millis(250);
 

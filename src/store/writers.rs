@@ -19,12 +19,12 @@ impl Store {
         Ok(turns.map(|(n,)| n))
     }
 
-    /// Gives the lease of a sheet back.
+    /// Gives the lease of a sheet back: from this time on others may write to it.
     ///
     /// # Errors
     /// When the database fails; the lease runs out by itself.
-    pub async fn leave_sheet(&self, sheet: SheetId, owner: &str) -> Result<(), sqlx::Error> {
-        const LEAVE: &str = "UPDATE sheet_writers SET until_ms = 0 WHERE sheet_id = $1 AND owner = $2";
-        on_write!(self, pool => sqlx::query(LEAVE).bind(sheet.0).bind(owner).execute(pool).await.map(|_| ()))
+    pub async fn leave_sheet(&self, sheet: SheetId, owner: &str, until_ms: i64) -> Result<(), sqlx::Error> {
+        const LEAVE: &str = "UPDATE sheet_writers SET until_ms = $3 WHERE sheet_id = $1 AND owner = $2";
+        on_write!(self, pool => sqlx::query(LEAVE).bind(sheet.0).bind(owner).bind(until_ms).execute(pool).await.map(|_| ()))
     }
 }

@@ -375,11 +375,8 @@ async fn a_write_that_has_to_wait_is_compared_again_before_it_is_sent() {
     let world = World::start().await;
     world.type_line("set Status to Blocked for all tasks owned by Lee that are Not Started").await;
     world.sheets.faults().next_write(Kind::RateLimited);
-    let meddling = async {
-        world.sheets.until(|w| w.log.iter().any(|l| l.method == "PUT")).await.unwrap();
-        world.sheets.world().edit("Project Plan", "Mail service", "Status", json!("Complete"));
-    };
-    let (said, ()) = tokio::join!(world.type_line("confirm"), meddling);
+    world.sheets.at_write(1, |w| w.edit("Project Plan", "Mail service", "Status", json!("Complete")));
+    let said = world.type_line("confirm").await;
     assert!(said.contains("Done for 4 of 5 rows") && said.contains("Mail service: it was changed by somebody else meanwhile"), "{said}");
     assert_eq!(world.cell("Mail service", "Status"), "Complete", "what somebody else saved meanwhile stays");
     world.end().await;

@@ -10,6 +10,7 @@ mod command_line;
 mod crash_trials;
 mod crashes;
 mod crowds;
+mod doubts;
 mod faults;
 mod functions;
 mod gate;

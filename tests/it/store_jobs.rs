@@ -172,7 +172,7 @@ async fn turns_at_a_sheet_are_counted(store: &Store) {
     assert_eq!(store.take_sheet(sheet, "a", 0, 100).await.unwrap(), Some(1));
     assert_eq!(store.take_sheet(sheet, "b", 50, 150).await.unwrap(), None, "somebody else has it");
     assert_eq!(store.take_sheet(sheet, "a", 50, 150).await.unwrap(), Some(1), "prolonged, no turn of its own");
-    store.leave_sheet(sheet, "a").await.unwrap();
+    store.leave_sheet(sheet, "a", 0).await.unwrap();
     assert_eq!(store.take_sheet(sheet, "b", 60, 160).await.unwrap(), Some(2));
     assert_eq!(store.take_sheet(sheet, "a", 161, 300).await.unwrap(), Some(3), "b's lease ran out");
 }

@@ -74,6 +74,9 @@ pub struct Smartsheet {
     service: Arc<Service>,
 }
 
+/// What happens as a request that changes something comes in, after so many others.
+type Meanwhile = (usize, Box<dyn FnOnce(&mut World) + Send>);
+
 /// The access token that the stand-in knows.
 pub const TOKEN: &str = "sandbox-smartsheet-token";
 
@@ -84,6 +87,7 @@ pub(crate) struct Service {
     recent: Mutex<VecDeque<Instant>>,
     happened: Notify,
     held: watch::Sender<bool>,
+    meanwhile: Mutex<Vec<Meanwhile>>,
     tokens: Mutex<accounts::Tokens>,
     options: Options,
     pub(crate) webhooks: webhooks::Queue,
@@ -105,6 +109,7 @@ impl Smartsheet {
             recent: Mutex::default(),
             happened: Notify::new(),
             held: watch::Sender::default(),
+            meanwhile: Mutex::default(),
             tokens: Mutex::default(),
             webhooks: webhooks::Queue::default(),
             options,
@@ -131,6 +136,12 @@ impl Smartsheet {
     /// Whether writes are only carried out once it lets go. Those that came are in the log.
     pub fn hold_writes(&self, hold: bool) {
         self.service.held.send_replace(hold);
+    }
+
+    /// Somebody does something at the very moment when the nth request from now comes in that changes something, before it is
+    /// carried out or refused.
+    pub fn at_write(&self, nth: usize, act: impl FnOnce(&mut World) + Send + 'static) {
+        self.service.meanwhile().push((nth, Box::new(act)));
     }
 
     /// The sheets and everything else that is there, to look at or to change behind the bot's back.
@@ -182,6 +193,19 @@ impl Smartsheet {
 impl Service {
     pub(crate) fn world(&self) -> MutexGuard<'_, World> {
         self.world.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    fn meanwhile(&self) -> MutexGuard<'_, Vec<Meanwhile>> {
+        self.meanwhile.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// A request that changes something has come in.
+    fn write_comes_in(&self) {
+        let mut waiting = self.meanwhile();
+        waiting.iter_mut().for_each(|(nth, _)| *nth -= 1);
+        for (_, act) in waiting.extract_if(.., |(nth, _)| *nth == 0) {
+            act(&mut self.world());
+        }
     }
 
     /// Runs a write on a sheet, refusing it while another write on that sheet is under way.
@@ -254,6 +278,9 @@ async fn gate(State(service): State<Arc<Service>>, request: Request, next: Next)
     let opened = token.map(|t| service.tokens().open(t));
     let person = opened.as_ref().and_then(|o| o.as_ref().ok().cloned().flatten());
     service.world().log.push(Logged { fault, person: person.as_ref().map(|p| p.email.clone()), ..entry });
+    if change {
+        service.write_comes_in();
+    }
     service.happened.notify_waiters();
     if let Some(kind) = fault
         && let Some(response) = fault::before(kind).await
