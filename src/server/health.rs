@@ -12,8 +12,8 @@ pub(super) async fn ready(State(store): State<Store>) -> (StatusCode, &'static s
     match store.ping().await {
         Ok(()) => (StatusCode::OK, "ready\n"),
         Err(error) => {
-            tracing::warn!(%error, "not ready: the database does not answer");
-            (StatusCode::SERVICE_UNAVAILABLE, "the database does not answer\n")
+            tracing::warn!(%error, "not ready: the database does not answer, or is not migrated");
+            (StatusCode::SERVICE_UNAVAILABLE, "the database does not answer, or is not migrated\n")
         }
     }
 }

@@ -16,6 +16,7 @@ use crate::smartsheet::Identity;
 use crate::store::Store;
 use crate::vault::Vault;
 use crate::watch::Watch;
+use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -178,23 +179,24 @@ impl Live {
         let ticket: Ticket = serde_json::from_str(&opened).ok()?;
         let fresh = ticket.until_ms >= self.parts.clock.now_ms();
         let first = self.used.entry(sealed.to_owned()).or_insert(()).await.is_fresh();
-        (fresh && first && self.holds(&ticket).await).then_some(ticket)
+        if !(fresh && first) {
+            return None;
+        }
+        // Whoever is new has to wait when it is not known; who is here already stays.
+        let held = self.held(&ticket).await.unwrap_or_else(|error| {
+            tracing::error!(%error, "a ticket cannot be looked into");
+            false
+        });
+        held.then_some(ticket)
     }
 
     /// Whether a ticket still opens what it says: links and keys may have been revoked.
-    async fn holds(&self, ticket: &Ticket) -> bool {
+    async fn held(&self, ticket: &Ticket) -> Result<bool, sqlx::Error> {
         let store = &self.parts.store;
-        let held = match &ticket.holder {
-            Holder::Key { id, .. } => store.api_key(id).await.map(|key| key.is_some_and(|key| key.revoked_at_ms.is_none())),
-            Holder::Viewer(link) => {
-                let revoked = store.links_revoked_until(&link.session).await;
-                revoked.map(|until_ms| until_ms.is_some_and(|until_ms| link.made_ms > until_ms))
-            }
-        };
-        held.unwrap_or_else(|error| {
-            tracing::warn!(%error, "it is not known whether a link or a key was revoked");
-            true
-        })
+        match &ticket.holder {
+            Holder::Key { id, .. } => Ok(store.api_key(id).await?.is_some_and(|key| key.revoked_at_ms.is_none())),
+            Holder::Viewer(link) => Ok(store.links_revoked_until(&link.session).await?.is_some_and(|until_ms| link.made_ms > until_ms)),
+        }
     }
 
     /// Room for a connection; pages of one session take only a part of it.
@@ -265,8 +267,12 @@ pub(super) async fn open(
     State(live): State<Arc<Live>>,
     Query(opened): Query<Opened>,
     headers: HeaderMap,
-    upgrade: WebSocketUpgrade,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
+    let upgrade = match upgrade {
+        Ok(upgrade) => upgrade,
+        Err(error) => return Problem::new(error.status(), "no_websocket", format!("{}.", error.body_text())).into_response(),
+    };
     if !from_our_page(&headers, live.parts.public_base_url.as_ref()) {
         return Problem::new(StatusCode::FORBIDDEN, "other_page", "Connections are only taken from pages of this server.").into_response();
     }
@@ -340,12 +346,16 @@ impl Connection {
                 said = self.outlet.heard() => said,
                 _ = ping.tick() => {
                     anyhow::ensure!(std::mem::take(&mut alive), "it did not answer a ping");
-                    if !self.live.holds(&self.ticket).await {
-                        self.close(close_code::POLICY, "the link or the key has ended").await;
-                        return Ok(());
+                    self.outlet.send(Message::Ping(Vec::new().into())).await?;
+                    match self.live.held(&self.ticket).await {
+                        Ok(false) => {
+                            self.close(close_code::POLICY, "the link or the key has ended").await;
+                            return Ok(());
+                        }
+                        Ok(true) => {}
+                        Err(error) => tracing::warn!(%error, "it is not known whether a link or a key was revoked"),
                     }
                     self.leave_what_is_withdrawn().await?;
-                    self.outlet.send(Message::Ping(Vec::new().into())).await?;
                     continue;
                 }
             };
@@ -381,7 +391,7 @@ impl Connection {
                 self.leave(&topic);
                 self.send(&json!({ "type": "unsubscribed", "topic": topic })).await
             }
-            Some(Said::Subscribe { topic, .. }) if self.topics.len() >= MAX_TOPICS => {
+            Some(Said::Subscribe { topic, .. }) if self.topics.len() >= MAX_TOPICS && !self.topics.values().any(|w| w.name == topic) => {
                 self.refuse(&topic, "too_many", &format!("A connection has at most {MAX_TOPICS} topics.")).await
             }
             Some(Said::Subscribe { topic, last_event_id }) => {
@@ -419,13 +429,15 @@ impl Connection {
             Topic::Sheet(id) => Some((SheetId(*id), w.name.clone())),
             _ => None,
         });
-        for (sheet, name) in sheets.collect::<Vec<_>>() {
-            let identity = self.ticket.holder.identity();
-            let asked = tokio::time::timeout(RIGHTS, self.live.parts.watch.sees(&identity, sheet)).await;
-            if asked == Ok(false) {
-                self.leave(&name);
-                self.refuse(&name, "not_found", "This sheet cannot be seen in Smartsheet any more.").await?;
-            }
+        let (identity, watch) = (&self.ticket.holder.identity(), &self.live.parts.watch);
+        // All at once: Smartsheet may be slow, and a ping is due before long.
+        let asked = sheets.map(|(sheet, name)| async move {
+            let seen = tokio::time::timeout(RIGHTS, watch.sees(identity, sheet)).await;
+            (seen == Ok(false)).then_some(name)
+        });
+        for name in futures_util::future::join_all(asked).await.into_iter().flatten() {
+            self.leave(&name);
+            self.refuse(&name, "not_found", "This sheet cannot be seen in Smartsheet any more.").await?;
         }
         Ok(())
     }

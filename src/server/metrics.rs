@@ -69,12 +69,20 @@ pub(super) fn recorder() -> &'static PrometheusHandle {
     })
 }
 
+const ADDED_UP_EVERY: Duration = Duration::from_secs(5);
 /// How long the database may take to count what waits.
 const DATABASE_WITHIN: Duration = Duration::from_secs(2);
 
 /// `/metrics`.
 pub fn router(store: Store, clock: Clock) -> Router {
-    recorder();
+    let samples = recorder();
+    // What was measured is added up also while nobody asks for it: it would pile up otherwise.
+    tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(ADDED_UP_EVERY).await;
+            samples.run_upkeep();
+        }
+    });
     Router::new().route("/metrics", get(show)).with_state((store, clock))
 }
 

@@ -45,7 +45,7 @@ use tower_http::trace::TraceLayer;
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Bodies of platforms are small; anything larger is refused before it is read.
 const MAX_BODY_BYTES: usize = 1 << 20;
-const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+const BODY_TIMEOUT: Duration = Duration::from_secs(8);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What the sidecar offers beside the platforms' webhooks: the API, the viewer, live connections, the address that Smartsheet calls.

@@ -39,7 +39,7 @@ pub use proposals::{Proposal, ProposalState};
 pub use sessions::{Session, Thread};
 pub use waiting::Waiting;
 pub use web_sessions::WebSession;
-pub use webhooks::WebhookRecord;
+pub use webhooks::{SWITCHED_OFF, WebhookRecord};
 
 use accepts::Accepts;
 use anyhow::Context;
@@ -120,6 +120,9 @@ pub struct Store {
     lock_file: Option<PathBuf>,
 }
 
+static SQLITE: sqlx::migrate::Migrator = sqlx::migrate!("migrations/sqlite");
+static POSTGRES: sqlx::migrate::Migrator = sqlx::migrate!("migrations/postgres");
+
 impl Store {
     /// Opens the database behind a URL: `sqlite://path`, `sqlite::memory:` or `postgres://…`.
     /// Does not migrate.
@@ -190,8 +193,8 @@ impl Store {
             None => None,
         };
         match &self.writes {
-            Db::Sqlite(pool) => sqlx::migrate!("migrations/sqlite").run(pool).await?,
-            Db::Pg(pool) => sqlx::migrate!("migrations/postgres").run(pool).await?,
+            Db::Sqlite(pool) => SQLITE.run(pool).await?,
+            Db::Pg(pool) => POSTGRES.run(pool).await?,
         }
         Ok(())
     }
@@ -209,7 +212,16 @@ impl Store {
     /// # Errors
     /// When it does not answer, or is not migrated.
     pub async fn ping(&self) -> Result<(), sqlx::Error> {
-        on!(self, pool => sqlx::query("SELECT 1 FROM inbox LIMIT 1").fetch_optional(pool).await.map(|_| ()))
+        let known = match &self.reads {
+            Db::Sqlite(_) => SQLITE.iter().count(),
+            Db::Pg(_) => POSTGRES.iter().count(),
+        };
+        const DONE: &str = "SELECT count(*) FROM _sqlx_migrations WHERE success";
+        let (done,): (i64,) = on!(self, pool => sqlx::query_as(DONE).fetch_one(pool).await?);
+        if (done as usize) < known {
+            return Err(sqlx::Error::Configuration(format!("{done} of {known} migrations are done").into()));
+        }
+        Ok(())
     }
 
     /// The statement that takes the next thing from a queue: where several processes can write at the

@@ -27,6 +27,9 @@ fn record((sheet, webhook_id, secret, status, tries, next_try_ms): Row) -> Optio
     Some(WebhookRecord { sheet: SheetId::try_from(sheet).ok()?, webhook_id, secret, status, tries, next_try_ms })
 }
 
+/// What people have switched off, or Smartsheet for good, stays so.
+pub const SWITCHED_OFF: [&str; 3] = ["DISABLED_BY_OWNER", "DISABLED_APP_REVOKED", "DISABLED_ADMINISTRATIVE"];
+
 impl Store {
     /// Wants webhooks for all sheets that a thread is about and that have none. What is edited in a page belongs to a thread of
     /// its own, which is nobody's conversation.
@@ -56,11 +59,7 @@ impl Store {
             AND t.thread_key NOT LIKE 'web|viewer-%')";
         let sql = |needed: bool| {
             let condition = if needed {
-                // What people have switched off, or Smartsheet for good, stays so.
-                format!(
-                    "next_try_ms <= $1 AND {NEEDED} AND status NOT IN
-                    ('DISABLED_BY_OWNER', 'DISABLED_APP_REVOKED', 'DISABLED_ADMINISTRATIVE')"
-                )
+                format!("next_try_ms <= $1 AND {NEEDED} AND status NOT IN ('{}')", SWITCHED_OFF.join("', '"))
             } else {
                 // One that works is not looked at before long, but is removed at once.
                 format!("(next_try_ms <= $1 OR (status = 'ENABLED' AND tries = 0)) AND NOT {NEEDED}")

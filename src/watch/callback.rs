@@ -1,6 +1,7 @@
 //! What Smartsheet says when it calls: challenges, changes, and that a webhook no longer works.
 
 use super::Watch;
+use super::webhooks::{LOOKED_AT_EVERY, TOO_LARGE};
 use crate::error::Result;
 use crate::events::Writer;
 use crate::sheet::SheetId;
@@ -10,6 +11,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use sha2::Sha256;
+use std::time::Duration;
 use subtle::ConstantTimeEq;
 
 /// Hexadecimal digits of a signature.
@@ -99,7 +101,9 @@ impl Watch {
     /// Smartsheet has switched a webhook off or on. What happened meanwhile is never told: the sheet is compared anew.
     async fn status_changed(&self, record: WebhookRecord, status: String) -> Result<()> {
         tracing::info!(sheet = %record.sheet, %status, "a webhook changed its state");
-        let next_try_ms = self.parts.clock.now_ms();
+        // A sheet that is too large stays so for a while.
+        let wait = if status == TOO_LARGE { LOOKED_AT_EVERY } else { Duration::ZERO };
+        let next_try_ms = self.parts.clock.now_ms() + wait.as_millis() as i64;
         self.parts.store.set_webhook(&WebhookRecord { status, next_try_ms, ..record }).await?;
         Ok(())
     }

@@ -47,9 +47,9 @@ fn shape(column: &SnapshotColumn) -> impl PartialEq + '_ {
     (id, title, kind, options, read_only, hidden)
 }
 
-/// Some cells of a row: value, and how it looks where that is something else.
+/// Some cells of a row: value, and how it looks where that is something else. Columns that Smartsheet hides are left out.
 fn row_json(snapshot: &Snapshot, row: &SnapshotRow, wanted: impl Fn(usize) -> bool) -> Value {
-    let cells = (0..snapshot.columns.len()).filter(|i| wanted(*i)).map(|i| {
+    let cells = (0..snapshot.columns.len()).filter(|i| wanted(*i) && !snapshot.columns[*i].hidden).map(|i| {
         let (column, cell): (_, &Cell) = (&snapshot.columns[i], &row.cells[i]);
         (column.id.to_string(), json!({ "value": cell.to_json(), "display": cell.shown(&column.style) }))
     });

@@ -4,7 +4,7 @@ use super::Watch;
 use crate::error::Result;
 use crate::events::Writer;
 use crate::smartsheet::{Identity, Webhook};
-use crate::store::WebhookRecord;
+use crate::store::{SWITCHED_OFF, WebhookRecord};
 use secrecy::ExposeSecret;
 use std::time::Duration;
 
@@ -18,7 +18,9 @@ const TURN: Duration = Duration::from_secs(60);
 const FIRST_WAIT: Duration = Duration::from_secs(60);
 const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 /// How often it is looked whether a webhook still works: Smartsheet may have switched it off while nobody heard of it.
-const LOOKED_AT_EVERY: Duration = Duration::from_secs(3600);
+pub(super) const LOOKED_AT_EVERY: Duration = Duration::from_secs(3600);
+/// What Smartsheet says when a sheet has more cells than it tells changes of.
+pub(super) const TOO_LARGE: &str = "DISABLED_EXCEEDED_GRID_LIMITS";
 
 impl Watch {
     /// Looks after the webhooks that do not work or are not needed; nothing to do without an address that Smartsheet can call.
@@ -78,12 +80,16 @@ impl Watch {
     /// A webhook that Smartsheet has switched off, or that calls another address, is made to work again.
     async fn look_whether_it_works(&self, known: &WebhookRecord, callback: &str) -> anyhow::Result<()> {
         let all = self.parts.sheets.client().webhooks(&Identity::Service).await?;
-        let works = |w: &Webhook| Some(w.id) == known.webhook_id && w.status == ENABLED && w.callback_url == callback;
-        if !all.iter().any(works) {
+        let ours = all.iter().find(|w| Some(w.id) == known.webhook_id);
+        let next_try_ms = self.parts.clock.now_ms() + LOOKED_AT_EVERY.as_millis() as i64;
+        if let Some(off) = ours.filter(|w| SWITCHED_OFF.contains(&w.status.as_str())) {
+            tracing::info!(sheet = %known.sheet, status = %off.status, "a webhook was switched off, and stays so");
+            return Ok(self.parts.store.set_webhook(&WebhookRecord { status: off.status.clone(), next_try_ms, ..known.clone() }).await?);
+        }
+        if !ours.is_some_and(|w| w.status == ENABLED && w.callback_url == callback) {
             tracing::warn!(sheet = %known.sheet, "a webhook has stopped working without a word; it is made to work again");
             return self.make_work(known, callback).await;
         }
-        let next_try_ms = self.parts.clock.now_ms() + LOOKED_AT_EVERY.as_millis() as i64;
         Ok(self.parts.store.set_webhook(&WebhookRecord { next_try_ms, ..known.clone() }).await?)
     }
 

@@ -48,7 +48,7 @@ async fn sockets_that_dawdle_are_cut_and_nobody_else_notices() {
         tokio::time::sleep(Duration::from_millis(250)).await;
     }
     let took = dawdlers.await.unwrap();
-    let late: Vec<_> = took.iter().enumerate().filter(|(_, t)| **t > CUT + Duration::from_secs(1)).collect();
+    let late: Vec<_> = took.iter().enumerate().filter(|(_, t)| **t > CUT).collect();
     assert!(late.is_empty(), "{} were not cut: {:?}", late.len(), &late[..late.len().min(4)]);
     world.end().await;
 }

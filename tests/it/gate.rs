@@ -1,6 +1,7 @@
 //! Who gets in how fast, what a key may do, and what ends when rights end.
 
 use crate::api::Program;
+use crate::links::{Page, link_in};
 use crate::watching::{Wire, reachable};
 use crate::world::{Setting, World};
 use chatsheet::server::api::Scope;
@@ -29,6 +30,39 @@ async fn strangers_are_told_apart_by_their_addresses_also_behind_a_proxy() {
         assert_eq!(slowed("203.0.113.2", 50).await, others_too, "others are not, where a proxy of ours tells them apart");
         world.end().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn links_of_a_key_end_with_it() {
+    let world = reachable().await;
+    let program = Program::new(&world, "leaver", &Scope::ALL).await;
+    let session = program.session("Project Plan").await;
+    let said = program.post("/api/messages", json!({ "sessionId": session, "content": "edit" })).await;
+    let link = link_in(said.body["messages"][0]["text"].as_str().unwrap());
+    let page = Page::open(&link).await.unwrap();
+    assert!(page.get("").await.0.is_success());
+    for key in world.app.store.api_keys().await.unwrap() {
+        world.app.store.revoke_api_key(&key.id, world.clock.now_ms()).await.unwrap();
+    }
+    assert_eq!(page.get("").await.0, StatusCode::GONE);
+    assert_eq!(page.post("/say", json!({ "text": "edit" })).await.0, StatusCode::GONE);
+    assert_eq!(Page::open(&link).await.err(), Some(StatusCode::GONE));
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn it_is_ready_when_the_database_answers_and_has_all_its_tables() {
+    let world = World::start().await;
+    let ready = async || crate::smartsheet_api::http().get(format!("http://{}/readyz", world.app.address)).send().await.unwrap();
+    assert_eq!(ready().await.status(), StatusCode::OK);
+    let file = std::fs::read_dir(&world.folder.0).unwrap().map(|e| e.unwrap().path()).find(|p| p.extension().is_some_and(|e| e == "db"));
+    let database = sqlx::SqlitePool::connect(&format!("sqlite://{}", file.unwrap().display())).await.unwrap();
+    const LAST: &str = "DELETE FROM _sqlx_migrations WHERE version = (SELECT max(version) FROM _sqlx_migrations)";
+    sqlx::query(LAST).execute(&database).await.unwrap();
+    let answer = ready().await;
+    assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert!(answer.text().await.unwrap().contains("not migrated"));
+    world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

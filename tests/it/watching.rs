@@ -1,6 +1,7 @@
 //! Sheets that others change: webhooks of Smartsheet, and what is told at once over the WebSocket.
 
 use crate::api::Program;
+use crate::links::{Page, link_in};
 use crate::world::{Setting, World, free_port};
 use chatsheet::events::{Event, PostEvent, SheetEvent, Writer};
 use chatsheet::server::api::Scope;
@@ -138,6 +139,8 @@ async fn a_change_made_elsewhere_is_told_by_a_webhook() {
     for (reason, value) in [("DISABLED_CALLBACK_FAILED", "In Progress"), ("DISABLED_EXCEEDED_GRID_LIMITS", "Blocked")] {
         world.sheets.switch_webhooks("Project Plan", reason).await;
         world.sheets.world().edit("Project Plan", "Load test", "Status", json!(value));
+        // A sheet that is too large is not tried again all the time.
+        world.clock.advance(Duration::from_secs(3_601));
         world.app.watch.look_after_webhooks().await.unwrap();
         assert_eq!(world.sheets.world().webhooks_of("Project Plan"), ["ENABLED"]);
         let missed = json.next_of("sheet_update").await;
@@ -207,10 +210,59 @@ async fn calls_that_smartsheet_did_not_make_are_refused() {
     assert_eq!(call(body(id, "a"), Some(secret.clone())).await, 200, "the same again");
     let touched = std::iter::from_fn(|| events.try_recv().ok()).filter(|e| *e == Event::Touched { sheet, by: Writer::Others }).count();
     assert_eq!(touched, 1, "does nothing");
+    let of_ours = body(id, "b").replace("\"eventType\"", "\"changeAgent\":\"chatsheet,other\",\"eventType\"");
+    assert_eq!(call(of_ours, Some(secret.clone())).await, 200);
+    assert!(events.try_recv().is_err(), "what we have written ourselves is known already");
     let challenge = |id: i64, word: &str| json!({ "challenge": word, "webhookId": id }).to_string();
     assert_eq!(call(challenge(id, "word"), None).await, 200, "every hundredth call is a challenge again");
     assert_eq!(call(challenge(id + 1, "word"), None).await, 403);
     assert_eq!(call(challenge(id, "two\r\nlines"), None).await, 403);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_watched_sheet_without_a_webhook_is_asked_for_until_nobody_watches() {
+    let world = World::start().await;
+    let program = Program::new(&world, "watcher", &[Scope::Read]).await;
+    let topic = sheet_topic(&world);
+    let mut wire = Wire::open(&world, &program, None).await;
+    let subscribed = wire.subscribe(&topic).await;
+    assert_eq!((&subscribed["type"], &subscribed["webhook"]), (&json!("subscribed"), &json!(false)));
+    world.sheets.edit("Project Plan", "Load test", "Status", json!("Blocked"));
+    let told = wire.next_within(Duration::from_secs(60)).await;
+    let row = world.sheets.world().row_id("Project Plan", "Load test").unwrap().to_string();
+    assert_eq!((&told["type"], &told["changed"][0]["id"]), (&json!("sheet_update"), &json!(row)), "{told}");
+    wire.say(json!({ "type": "unsubscribe", "topic": topic })).await;
+    assert_eq!(wire.next().await["type"], "unsubscribed");
+    world.app.events.tell(Event::Sheet(SheetEvent { sheet: topic[6..].parse().unwrap(), version: 99, update: Arc::new(json!({})) }));
+    wire.say(json!({ "type": "connect" })).await;
+    assert_eq!(wire.next().await["type"], "connected", "nothing is told any more");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn columns_that_smartsheet_hides_are_not_handed_out() {
+    let world = reachable().await;
+    world.sheets.until(|w| w.webhooks_of("Project Plan") == ["ENABLED"]).await.unwrap();
+    let program = Program::new(&world, "watcher", &Scope::ALL).await;
+    let topic = sheet_topic(&world);
+    // Before anybody has read it: with the columns as they are then.
+    let columns = format!("{}/sheets/{}/columns", world.sheets.base_url(), topic.trim_start_matches("sheet:"));
+    let http = crate::smartsheet_api::http();
+    let all: Value = http.get(&columns).bearer_auth(smartsheet::TOKEN).send().await.unwrap().json().await.unwrap();
+    let budget = all["data"].as_array().unwrap().iter().find(|c| c["title"] == "Budget").unwrap()["id"].to_string();
+    let hide = http.put(format!("{columns}/{budget}")).bearer_auth(smartsheet::TOKEN).json(&json!({ "hidden": true }));
+    assert!(hide.send().await.unwrap().status().is_success());
+    let session = program.session("Project Plan").await;
+    let said = program.post("/api/messages", json!({ "sessionId": session, "content": "edit" })).await;
+    let page = Page::open(&link_in(said.body["messages"][0]["text"].as_str().unwrap())).await.unwrap();
+    let data = page.get("/data").await.1;
+    assert!(data.contains("\"Status\"") && !data.contains("\"Budget\"") && !data.contains(&budget), "{data}");
+    let mut wire = Wire::open(&world, &program, None).await;
+    wire.subscribe(&topic).await;
+    world.sheets.edit("Project Plan", "Load test", "Budget", json!(77));
+    let told = wire.next_of("sheet_update").await;
+    assert!(!told.to_string().contains("77"), "{told}");
     world.end().await;
 }
 
@@ -357,6 +409,8 @@ async fn live_connections_are_only_for_those_who_may() {
         world.app.store.revoke_api_key(&key.id, world.clock.now_ms()).await.unwrap();
     }
     assert_eq!(refused(&revoked, None).await, Some(401), "a revoked key opens nothing");
+    let plain = crate::smartsheet_api::http().get(format!("http://{}/ws?ticket=x", world.app.address)).send().await.unwrap();
+    assert_eq!((plain.status().as_u16(), &plain.headers()["content-type"]), (400, &"application/problem+json".parse().unwrap()));
     let late = other.post("/api/ws-ticket", json!({})).await.body["ticket"].as_str().unwrap().to_owned();
     world.clock.advance(Duration::from_secs(61));
     assert_eq!(refused(&late, None).await, Some(401), "and not for long");

@@ -182,12 +182,19 @@ story('filters, sorting, hidden and wider columns stay in the address and in thi
   await page.locator('.head .cell', { hasText: 'Budget' }).waitFor();
   // What is shown goes on paper.
   const names = await page.locator('.space .primary').allTextContents();
-  await page.getByRole('button', { name: 'Print' }).click();
-  await page.locator('.paper').waitFor();
-  const printed = await page.locator('tbody td.level-1, tbody td.level-2, tbody td.level-3').allTextContents();
+  const print = async () => {
+    const [paper] = await Promise.all([page.waitForEvent('popup'), page.getByRole('button', { name: 'Print' }).click()]);
+    await paper.locator('.paper').waitFor();
+    return paper;
+  };
+  const paper = await print();
+  const printed = await paper.locator('tbody td.level-1, tbody td.level-2, tbody td.level-3').allTextContents();
   assert.deepEqual(printed.map((t) => t.trim()), names.map((t) => t.replace(/[▾▸]/, '').trim()));
-  assert.equal(await page.locator('th', { hasText: 'Notes' }).count(), 0);
-  assert.equal(await page.locator('th', { hasText: 'Status' }).count(), 1);
+  assert.equal(await paper.locator('th', { hasText: 'Notes' }).count(), 0);
+  assert.equal(await paper.locator('th', { hasText: 'Status' }).count(), 1);
+  await page.getByLabel('Filter Status').fill('there is no such state');
+  await page.locator('#empty').waitFor();
+  assert.equal(await (await print()).locator('tbody tr').count(), 0, 'nothing is nothing');
   await done(page);
 });
 
@@ -294,11 +301,43 @@ story('what does not fit is refused with words, and the cell shows again what is
   await page.fill('.editor', 'Nobody Known');
   await page.keyboard.press('Enter');
   await toast(page, 'Not saved');
-  assert.match(await page.locator('#toast').textContent(), /Nobody Known/);
+  assert.match(await page.locator('#toast').textContent(), /You: “Nobody Known”/, 'what was typed is not lost');
   await reads(owner, before);
+  await page.getByRole('button', { name: 'Try again' }).click();
+  await toast(page, 'Not saved');
+  await page.getByRole('button', { name: 'Leave it' }).click();
   await owner.dblclick();
   await page.keyboard.press('Escape');
   await reads(owner, before);
+  await done(page);
+});
+
+story('who scrolls away while typing is asked, and one who types twice is in nobody\'s way', async () => {
+  const page = await mine();
+  await page.setViewportSize({ width: 1800, height: 300 });
+  const notes = await cell(page, 'Kick-off workshop', 'Notes');
+  await notes.dblclick();
+  await page.fill('.editor', 'half a');
+  await page.locator('#grid').evaluate((grid) => (grid.scrollTop = grid.scrollHeight));
+  await toast(page, 'You were typing in Notes: “half a”.');
+  assert.equal(await world.cell('Kick-off workshop', 'Notes'), undefined, 'nothing was written');
+  await page.getByRole('button', { name: 'Save it' }).click();
+  await toast(page, 'Saved.');
+  assert.equal(await world.cell('Kick-off workshop', 'Notes'), 'half a');
+  await page.locator('#grid').evaluate((grid) => (grid.scrollTop = 0));
+  const type = async (column, words) => {
+    await (await cell(page, 'Kick-off workshop', column)).dblclick();
+    await page.fill('.editor', words);
+    await page.keyboard.press('Enter');
+  };
+  await type('Budget', '4600');
+  await type('Notes', 'whole');
+  await type('Budget', '4700');
+  await until(page.locator('body'), async () => (await world.cell('Kick-off workshop', 'Budget')) === 4700);
+  assert.doesNotMatch(await page.locator('#toast').textContent(), /changed meanwhile/);
+  await type('Budget', '4500');
+  await type('Notes', '');
+  await until(page.locator('body'), async () => !(await world.cell('Kick-off workshop', 'Notes')));
   await done(page);
 });
 

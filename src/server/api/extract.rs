@@ -46,6 +46,18 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for UrlQuery<T> {
     }
 }
 
+/// The fields of a form, or of a query.
+pub(in crate::server) struct Fields<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Fields<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let form = axum::Form::<T>::from_request(request, state).await;
+        form.map(|f| Self(f.0)).map_err(|e| Problem::not_valid(format!("The form does not fit: {}.", e.body_text())))
+    }
+}
+
 /// The variable parts of a path.
 pub(super) struct Parameters<T>(pub T);
 

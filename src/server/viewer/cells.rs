@@ -4,8 +4,8 @@ use crate::sheet::{Cell, Snapshot, SnapshotColumn, SnapshotRow};
 use serde_json::Value;
 
 /// Columns as the page shows them: the primary one first, as the one that stays.
-pub(super) fn ordered(snapshot: &Snapshot) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..snapshot.columns.len()).collect();
+pub(super) fn visible(snapshot: &Snapshot) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..snapshot.columns.len()).filter(|i| !snapshot.columns[*i].hidden).collect();
     order.sort_by_key(|i| !snapshot.columns[*i].primary);
     order
 }

@@ -1,7 +1,7 @@
 //! The sheet as the page reads it: column by column, values that come again written once. A tenth of Smartsheet's own form.
 
 use super::assets::{gzip, knows, takes_gzip};
-use super::cells::{kind, ordered, width};
+use super::cells::{kind, visible, width};
 use super::visit::{Visit, refused};
 use super::{Viewer, visit};
 use crate::server::api::Problem;
@@ -42,8 +42,6 @@ struct Column<'a> {
     #[serde(rename = "type")]
     smartsheet_type: &'a str,
     width: u32,
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    hidden: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     read_only: Option<&'a str>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
@@ -84,13 +82,14 @@ async fn answer(viewer: &Viewer, visit: &Visit, headers: &HeaderMap) -> crate::s
 }
 
 fn written(snapshot: &Snapshot) -> anyhow::Result<Vec<u8>> {
-    let order = ordered(snapshot);
+    // What Smartsheet hides is not handed out to whoever looks into the page.
+    let order = visible(snapshot);
     let position: HashMap<i64, i32> = snapshot.rows.iter().zip(0..).map(|(r, i)| (r.id, i)).collect();
     let place: HashMap<usize, usize> = order.iter().enumerate().map(|(shown, at)| (*at, shown)).collect();
     let mut links = Vec::new();
     for (i, row) in snapshot.rows.iter().enumerate() {
         for (at, url) in snapshot.hyperlinks.get(&row.id).into_iter().flatten() {
-            links.push((i, place[&usize::from(*at)], &**url));
+            links.extend(place.get(&usize::from(*at)).map(|place| (i, *place, &**url)));
         }
     }
     let data = Data {
@@ -130,7 +129,6 @@ fn column(snapshot: &Snapshot, at: usize) -> anyhow::Result<Column<'_>> {
         kind: kind(column),
         smartsheet_type: &column.kind,
         width: width(column),
-        hidden: column.hidden,
         read_only: column.read_only.as_deref(),
         options: &column.options,
         values: RawValue::from_string(format!("[{}]", values.join(",")))?,

@@ -135,7 +135,9 @@ pub(super) async fn undo(State(viewer): State<Arc<Viewer>>, visit: Visit, Body(u
     known.ok_or_else(|| Problem::not_found("change"))?;
     let (key, what) = (thread.storage_key(), What::Press { action: format!("undo:{}", undone.change), message: None });
     let before = store.last_revision(&key).await?;
-    viewer.api.happen(&caller, &thread, &format!("undo-{}", uuid::Uuid::new_v4()), what).await?;
+    if !viewer.api.happen(&caller, &thread, &format!("undo-{}", uuid::Uuid::new_v4()), what).await? {
+        return Ok(Json(json!({ "said": "It is on its way, and takes longer than usual. The sheet shows it when it is done." })));
+    }
     let said = store.posts_after(&key, before, 10).await?.into_iter().rfind(|p| p.author.is_none()).map(|p| p.body["text"].clone());
     Ok(Json(json!({ "said": said })))
 }

@@ -1,13 +1,13 @@
 //! The page itself, its first rows written by the server; the stylesheet of its columns; the sheet on paper.
 
-use super::cells::{Shown, kind, ordered, shown, width};
+use super::cells::{Shown, kind, shown, visible, width};
 use super::visit::{Visit, refused, shown as answer};
 use super::work::Work;
 use super::{Viewer, visit};
-use crate::server::api::Result;
+use crate::server::api::{Fields, Result};
 use crate::sheet::{Snapshot, SnapshotRow};
 use askama::Template;
-use axum::extract::{Form, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
@@ -86,10 +86,6 @@ impl Selected {
     }
 }
 
-fn visible(snapshot: &Snapshot) -> Vec<usize> {
-    ordered(snapshot).into_iter().filter(|at| !snapshot.columns[*at].hidden).collect()
-}
-
 fn heads<'a>(snapshot: &'a Snapshot, columns: &[usize]) -> Vec<Head<'a>> {
     columns.iter().map(|at| Head { title: &snapshot.columns[*at].title, kind: kind(&snapshot.columns[*at]) }).collect()
 }
@@ -146,7 +142,12 @@ pub(super) async fn columns(State(viewer): State<Arc<Viewer>>, visit: Visit) -> 
 }
 
 /// The sheet on paper: a plain table. The page says which rows and columns it shows; they would be too many for an address.
-pub(super) async fn print(State(viewer): State<Arc<Viewer>>, visit: Visit, headers: HeaderMap, selected: Form<Selected>) -> Response {
+pub(super) async fn print(
+    State(viewer): State<Arc<Viewer>>,
+    visit: Visit,
+    headers: HeaderMap,
+    Fields(selected): Fields<Selected>,
+) -> Response {
     let snapshot = match viewer.sheet(&visit.link).await {
         Ok(snapshot) => snapshot,
         Err(problem) => return refused(visit::wants_html(&headers), problem),

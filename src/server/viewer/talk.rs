@@ -2,13 +2,13 @@
 
 use super::Viewer;
 use super::visit::{Visit, refused, wants_html};
-use crate::server::api::{Body, Problem, Result, Served};
+use crate::server::api::{Body, Fields, Problem, Result, Served};
 use crate::server::live::{Holder, TICKET};
 use crate::store::Thread;
+use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::{Form, Json};
 use chat::{Message, Platform, What};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -32,7 +32,12 @@ pub(super) struct Said {
 }
 
 /// A button of a proposal or a job; without scripts a form.
-pub(super) async fn press(State(viewer): State<Arc<Viewer>>, visit: Visit, headers: HeaderMap, Form(pressed): Form<Pressed>) -> Response {
+pub(super) async fn press(
+    State(viewer): State<Arc<Viewer>>,
+    visit: Visit,
+    headers: HeaderMap,
+    Fields(pressed): Fields<Pressed>,
+) -> Response {
     let done = async {
         let caller = visit.caller()?;
         let (verb, id) = pressed.action.split_once(':').filter(|_| pressed.action.len() <= 64).unwrap_or_default();

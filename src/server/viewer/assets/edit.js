@@ -33,7 +33,9 @@ function controlOf(column, entry, people) {
 export class Editor {
   /** `send(path, body)` asks the server; `say(text, actions)` tells the person. */
   constructor(grid, send, say) {
-    Object.assign(this, { grid, send, say, line: Promise.resolve(), done: [] });
+    Object.assign(this, { grid, send, say, line: Promise.resolve(), done: [], known: new Map(), pending: 0 });
+    // What is typed, or on its way, would be lost.
+    addEventListener('beforeunload', (event) => (this.pending || grid.editing) && event.preventDefault());
     const back = by('undo');
     if (back) back.onclick = () => this.undo(this.done.at(-1));
   }
@@ -54,7 +56,7 @@ export class Editor {
     const close = (keep, focus) => {
       if (!open) return;
       open = false;
-      grid.editing = null;
+      grid.editing = grid.park = null;
       field.remove();
       cell.tabIndex = -1;
       if (keep && field.validity.badInput) this.say(`Not saved: ${column.title} was not a whole date.`);
@@ -66,6 +68,13 @@ export class Editor {
       later?.();
     };
     field.addEventListener('blur', () => close(true));
+    // Whoever scrolls away has not said that it is to be written.
+    grid.park = () => {
+      const { value } = field;
+      close(false);
+      if (value === shown) return;
+      this.say(`You were typing in ${column.title}: “${value}”.`, [['Save it', () => this.save(column, id, value, entry)], ['Drop it', () => {}]]);
+    };
     field.addEventListener('keydown', (event) => {
       if (event.isComposing) return;
       if (event.key === 'Escape') close(false, true);
@@ -96,15 +105,18 @@ export class Editor {
   /** Shows a value, and writes it when what was typed before it is settled; the cell showed `before`. */
   save(column, id, value, before) {
     const typed = value === '' ? null : value;
-    const { last } = this;
+    const cell = `${id}:${column.id}`;
+    const last = this.known.get(cell);
     // What is told live may lag behind what was just written here.
-    const fresh = last && (last.pending > 0 || Date.now() - last.settled < LAG) && last.id === id && last.column === column;
-    const known = fresh ? last : { id, column, entry: before, pending: 0 };
+    const fresh = last && (last.pending > 0 || Date.now() - last.settled < LAG);
+    const known = fresh ? last : { entry: before, pending: 0 };
     known.pending++;
-    this.last = known;
+    this.pending++;
+    this.known.set(cell, known);
     this.put(column, id, typed);
     this.line = this.line.then(() => this.write(column, id, value, typed, known)).finally(() => {
       known.pending--;
+      this.pending--;
       known.settled = Date.now();
     });
   }
@@ -112,6 +124,7 @@ export class Editor {
   /** `known.entry` is what the server is known to have. */
   async write(column, id, value, typed, known) {
     const answer = await this.send('cell', { row: id, column: column.id, value, was: valueOf(known.entry) });
+    const mine = value === true ? '✓' : value || '(empty)';
     if (answer.ok) {
       known.entry = entryOf(answer.body);
       this.put(column, id, known.entry, typed);
@@ -121,12 +134,13 @@ export class Editor {
     } else if (answer.status === 409 && answer.body.now) {
       known.entry = entryOf(answer.body.now);
       this.put(column, id, known.entry);
-      const [mine, theirs] = [value === true ? '✓' : value || '(empty)', textOf(known.entry) || '(empty)'];
-      const words = `${column.title} was changed meanwhile. There now: “${theirs}”. You: “${mine}”.`;
+      const words = `${column.title} was changed meanwhile. There now: “${textOf(known.entry) || '(empty)'}”. You: “${mine}”.`;
       this.say(words, [['Keep mine', () => this.save(column, id, value, known.entry)], ['Keep theirs', () => {}]]);
     } else {
       this.put(column, id, known.entry, typed);
-      this.say(`Not saved: ${answer.body.detail ?? 'the row is gone.'}`);
+      // Without an answer nobody knows.
+      const words = `${answer.status ? 'Not saved' : 'Not known whether it was saved'}: ${answer.body.detail ?? 'the row is gone.'} You: “${mine}”.`;
+      this.say(words, [['Try again', () => this.save(column, id, value, known.entry)], ['Leave it', () => {}]]);
     }
   }
 
@@ -141,7 +155,7 @@ export class Editor {
   async undo(change) {
     this.done = this.done.filter((other) => other !== change);
     // What was written here last is not what stands there then.
-    this.last = null;
+    this.known.clear();
     by('undo').hidden = !this.done.length;
     const answer = await this.send('undo', { change });
     const again = [0, 429].includes(answer.status) || answer.status >= 500;

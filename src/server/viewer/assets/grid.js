@@ -25,7 +25,8 @@ export class Grid {
     new ResizeObserver(() => (document.activeElement.matches('.grid, .grid .cell') ? this.go(this.at) : this.refresh())).observe(root);
     root.addEventListener('keydown', (event) => this.key(event));
     root.addEventListener('click', (event) => this.click(event));
-    root.addEventListener('dblclick', (event) => this.pointed(event, (cell, column, row) => this.edit(cell, column, row)));
+    // Of two touches the second one has edited already.
+    root.addEventListener('dblclick', (event) => this.touched || this.pointed(event, (cell, column, row) => this.edit(cell, column, row)));
     root.addEventListener('focus', () => this.focus());
   }
 
@@ -152,7 +153,7 @@ export class Grid {
     const { sheet } = this;
     const row = sheet.visible[at];
     const [id, parent] = [sheet.ids[row], sheet.isParent(row)];
-    if (this.editing?.parentElement === target && target.named !== id) this.editing.lastElementChild.blur();
+    if (this.editing?.parentElement === target && target.named !== id) this.park();
     Object.assign(target, { at, row, named: id });
     const look = `row${parent ? ' parent' : ''}${this.marked.has(id) ? ' marked' : ''}`;
     if (target.className !== look) target.className = look;
@@ -315,11 +316,12 @@ export class Grid {
       if (column) this.sort(column);
       return;
     }
+    this.touched = event.pointerType === 'touch';
     this.pointed(event, (cell, column, row, at) => {
       // Fingers press once more on the cell that they are at.
       const index = this.columns.indexOf(column) + 1;
       const again = at === this.at && index === this.column && column && !event.target.matches('.toggle, a');
-      if (again && event.pointerType === 'touch') return this.edit(cell, column, row);
+      if (again && this.touched) return this.edit(cell, column, row);
       this.go(at, index);
       if (event.target.matches('.toggle') && this.sheet.isParent(row)) this.toggle(row);
       else if (!column) this.on.details(row);

@@ -150,7 +150,7 @@ export class Tools {
   select({ rows, columns }) {
     const { ids, visible, kept, sort } = this.sheet;
     const part = kept || sort || visible.length < ids.length;
-    rows.value = part ? visible.map((row) => ids[row]).join('-') : '';
+    rows.value = part ? visible.map((row) => ids[row]).join('-') || 'none' : '';
     columns.value = this.grid.columns.map((column) => column.id).join('-');
   }
 
