@@ -86,6 +86,8 @@ pub struct Bot {
     running: Mutex<HashMap<String, Running>>,
     in_hand: Mutex<HashMap<i64, i64>>,
     writing: Mutex<HashSet<i64>>,
+    /// Proposals that somebody is deciding.
+    deciding: Mutex<HashSet<String>>,
     slots: Arc<Semaphore>,
     express_slots: Arc<Semaphore>,
     /// What people are called, as far as it could be told.
@@ -102,6 +104,7 @@ impl Bot {
             running: Mutex::default(),
             in_hand: Mutex::default(),
             writing: Mutex::default(),
+            deciding: Mutex::default(),
             slots: Arc::new(Semaphore::new(SERVED_AT_ONCE)),
             express_slots: Arc::new(Semaphore::new(EXPRESS_AT_ONCE)),
             names: Cache::builder().max_capacity(10_000).time_to_live(NAMES_LAST).build(),

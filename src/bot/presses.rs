@@ -9,7 +9,8 @@ use crate::jobs::{Jobs, LARGE, WaitsFor};
 use crate::smartsheet::Identity;
 use crate::store::{Asker, Change, Event, Job, NewMessage, Place, Proposal, ProposalState, Role};
 use chat::{Addressed, Chat, ChatError, Incoming, Message, MessageRef, What};
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
 
@@ -76,8 +77,22 @@ impl Bot {
         Ok(proposal)
     }
 
-    /// Approves a proposal; `counted` when the number of rows was given as well.
+    /// Approves a proposal; `counted` when the number of rows was given as well. Of two presses at once one counts, and the other
+    /// shows nothing over what comes of it.
     pub(super) async fn decide(&self, event: &Event, id: &str, counted: bool) -> Result<()> {
+        if !self.deciding().insert(id.to_owned()) {
+            return Err(told(words::already_decided()));
+        }
+        let decided = self.decide_alone(event, id, counted).await;
+        self.deciding().remove(id);
+        decided
+    }
+
+    fn deciding(&self) -> MutexGuard<'_, HashSet<String>> {
+        self.deciding.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn decide_alone(&self, event: &Event, id: &str, counted: bool) -> Result<()> {
         let proposal = self.decidable(event, id).await?;
         let now = self.parts.clock.now_ms();
         match proposal.state {

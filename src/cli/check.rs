@@ -280,7 +280,9 @@ async fn telegram(config: &Config) -> Line {
     };
     let tried = async {
         let adapter = telegram_adapter(telegram, config.public_base_url.as_ref())?;
-        anyhow::Ok((adapter.who_am_i().await?, adapter.delivery().await?))
+        let commands =
+            if adapter.offers_commands().await? { "" } else { "; it offers no commands yet: `chatsheet manifest telegram --register`" };
+        anyhow::Ok((format!("{}{commands}", adapter.who_am_i().await?), adapter.delivery().await?))
     };
     match tried.await {
         Ok((who, Delivery::Works(how))) => {

@@ -110,9 +110,20 @@ impl Shown {
         if view.failed > 0 {
             words.push(format!("{} failed", view.failed));
         }
-        let progress = Progress { label: capital(&what(&self.job)), done: done as u64, total: view.total as u64 };
+        self.bar(done, view.total, &words.join(" · "))
+    }
+
+    /// Shows that the job goes on later, and when.
+    pub async fn rests(&mut self, done: usize, why: &str, wait: Duration) {
+        let words = format!("{why}, it goes on in about {}", chat::text::duration(wait));
+        let message = self.bar(done, self.job.total.max(0) as usize, &words);
+        self.show(&message, false).await;
+    }
+
+    fn bar(&self, done: usize, total: usize, words: &str) -> Message {
+        let progress = Progress { label: capital(&what(&self.job)), done: done as u64, total: total as u64 };
         let cancel = Button { label: "Cancel".into(), action: format!("jobcancel:{}", self.job.id), style: ButtonStyle::Plain };
-        let note = format!("Job {} in {} · {}", short(&self.job.id), self.sheet, words.join(" · "));
+        let note = format!("Job {} in {} · {words}", short(&self.job.id), self.sheet);
         let blocks = vec![Block::Progress(progress), Block::Note(Markdown::ours(&note)), Block::Buttons(vec![cancel])];
         Message::new(blocks).partial()
     }
@@ -120,9 +131,11 @@ impl Shown {
     /// Shows what came of the job; `false` when that has to be said later.
     pub async fn end(&mut self, status: JobStatus, error: Option<&str>, ended: &Ended) -> bool {
         let message = self.ended(status, error, ended);
-        if !self.show(&message, true).await {
-            return false;
-        }
+        self.show(&message, true).await
+    }
+
+    /// Shares the list of what was not written, when it is longer than what is named; `false` when that has to be done later.
+    pub async fn share(&self, ended: &Ended) -> bool {
         let problems = &ended.problems;
         if let (true, Some(chat)) = (problems.len() > NAMED, self.chat()) {
             // A spreadsheet would carry out what begins like a formula.

@@ -24,6 +24,10 @@ pub(super) const AT_ONCE: usize = 16;
 pub(super) const PER_PERSON: i64 = 3;
 /// How often the queue is looked at without being woken.
 const POLL: Duration = Duration::from_secs(1);
+/// A wait that the thread is told of.
+const WORTH_SAYING: Duration = Duration::from_secs(10);
+/// Last words that are said again at the same time.
+const WORDS_AT_ONCE: usize = 4;
 /// How long running jobs get to reach a good place when the process stops.
 const DRAIN: Duration = Duration::from_secs(5);
 /// How often it is noted how far a change is; the journal knows it exactly.
@@ -76,7 +80,8 @@ pub(super) struct Running<'a> {
 impl Jobs {
     /// Runs jobs until told to stop; then lets them reach a good place and gives them back.
     pub async fn run(self: Arc<Self>, stop: CancellationToken) {
-        let mut tasks = JoinSet::new();
+        // Last words of others take no place of a job: a platform that is away would hold up all.
+        let (mut tasks, mut words) = (JoinSet::new(), JoinSet::new());
         loop {
             while tasks.len() < AT_ONCE && !stop.is_cancelled() {
                 let Some(job) = self.next().await else { break };
@@ -87,22 +92,28 @@ impl Jobs {
                     jobs.wake();
                 });
             }
-            if let Some(job) = self.untold().await {
-                tasks.spawn(Box::pin(self.clone().say_again(job)));
+            while words.len() < WORDS_AT_ONCE
+                && let Some(job) = self.untold().await
+            {
+                words.spawn(Box::pin(self.clone().say_again(job)));
             }
             tokio::select! {
                 () = self.wake.notified() => {}
                 () = tokio::time::sleep(POLL) => {}
                 Some(_) = tasks.join_next() => {}
+                Some(_) = words.join_next() => {}
                 () = stop.cancelled() => break,
             }
         }
-        if tokio::time::timeout(DRAIN, async { while tasks.join_next().await.is_some() {} }).await.is_err() {
+        if tokio::time::timeout(DRAIN, async { while tasks.join_next().await.is_some() || words.join_next().await.is_some() {} })
+            .await
+            .is_err()
+        {
             tasks.shutdown().await;
             let left: Vec<(String, i64)> = self.running().drain().map(|(id, hold)| (id, hold.fence)).collect();
             tracing::info!(jobs = left.len(), "jobs that did not reach a good place in time are given back as they stand");
             for (id, fence) in left {
-                if let Err(error) = self.parts.store.release_job(&id, fence, 0, true).await {
+                if let Err(error) = self.parts.store.release_job(&id, fence, 0, false).await {
                     tracing::warn!(job = %id, %error, "a job could not be given back; its lease runs out by itself");
                 }
             }
@@ -150,7 +161,7 @@ impl Jobs {
         let ended = self.stand(&job, &Stop::default()).await;
         let mut shown = report::Shown::new(self.clone(), &job, Hold::until(Instant::now() + LEASE)).await;
         let told = match ended {
-            Ok(ended) => shown.end(job.status, job.error.as_deref(), &ended).await,
+            Ok(ended) => shown.end(job.status, job.error.as_deref(), &ended).await && shown.share(&ended).await,
             Err(error) => {
                 tracing::warn!(job = %job.id, "what came of a job cannot be read: {error}");
                 false
@@ -242,21 +253,30 @@ impl Jobs {
     ) -> Result<(), sqlx::Error> {
         let (store, now_ms) = (&self.parts.store, self.parts.clock.now_ms());
         // It may have got on since it was taken up.
-        let attempts = store.job(&job.id).await?.map_or(job.attempts, |j| j.attempts);
+        let (attempts, done) = store.job(&job.id).await?.map_or((job.attempts, 0), |j| (j.attempts, j.progress.max(0) as usize));
         let (status, error, ended) = match ran {
             Ok(ended) if stop.cancel.is_cancelled() && ended.open > 0 => (JobStatus::Cancelled, None, Some(ended)),
             Ok(ended) => (JobStatus::Completed, None, Some(ended)),
-            Err(_) if stop.pause.is_cancelled() => return store.release_job(&job.id, job.fence, 0, true).await,
+            Err(_) if stop.pause.is_cancelled() => return store.release_job(&job.id, job.fence, 0, false).await,
+            // Whoever has cancelled does not wait for better times.
+            Err(Trouble::Later(_) | Trouble::Logged(_)) if stop.cancel.is_cancelled() => (JobStatus::Cancelled, None, None),
             // To wait as long as the model asks for is no try.
             Err(Trouble::Later(_)) if wait.is_some_and(|w| w > Duration::ZERO) => {
-                let wait_ms = wait.unwrap_or_default().as_millis() as i64;
-                tracing::info!(job = %job.id, wait_ms, "the model's limit is used up; the job goes on after that");
-                return store.release_job(&job.id, job.fence, now_ms + wait_ms, false).await;
+                let wait = wait.unwrap_or_default();
+                tracing::info!(job = %job.id, ?wait, "the model's limit is used up; the job goes on after that");
+                if wait >= WORTH_SAYING {
+                    shown.rests(done, "the model's limit is used up", wait).await;
+                }
+                return store.release_job(&job.id, job.fence, now_ms + wait.as_millis() as i64, false).await;
             }
             Err(Trouble::Told(words)) => (JobStatus::Failed, Some(words.0), None),
             Err(error) if attempts < MAX_ATTEMPTS => {
                 let wait_ms = (1_000 << attempts.clamp(0, 10)).min(LONGEST_WAIT_MS);
                 tracing::warn!(job = %job.id, wait_ms, "{error}; the job is taken up again");
+                let wait = Duration::from_millis(wait_ms.unsigned_abs());
+                if wait >= WORTH_SAYING {
+                    shown.rests(done, "something does not answer at the moment", wait).await;
+                }
                 return store.release_job(&job.id, job.fence, now_ms + wait_ms, true).await;
             }
             Err(Trouble::Later(words)) => (JobStatus::Failed, Some(words.0), None),
@@ -279,12 +299,16 @@ impl Jobs {
         let view = View { settled: total - ended.open, answered: 0, failed: ended.failed, total };
         store.set_job_progress(&job.id, job.fence, view.settled).await?;
         let now_ms = self.parts.clock.now_ms();
-        let when = (now_ms, (!told).then_some(now_ms + SAID_AGAIN_MS));
+        // Whoever presses *Undo* does not wait for the list of what was not written.
+        let when = (now_ms, (!told || !ended.problems.is_empty()).then_some(now_ms + SAID_AGAIN_MS));
         if store.finish_job(&job.id, job.fence, status, error.as_deref(), &ended.result, when).await? {
             let took_ms = now_ms - job.started_at_ms.unwrap_or(now_ms);
             metrics::histogram!("chatsheet_job_duration_seconds", "kind" => job.kind.clone(), "status" => status.as_str())
                 .record(took_ms.max(0) as f64 / 1000.0);
             self.tell(job, status, view);
+            if told && !ended.problems.is_empty() && shown.share(&ended).await {
+                store.tell_job_at(&job.id, None).await?;
+            }
         }
         Ok(())
     }

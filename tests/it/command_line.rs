@@ -211,7 +211,7 @@ async fn check_says_what_works_and_how_to_fix_the_rest() {
     ok     Slack        chatsheet in workspace Sandbox. The signing secret proves itself with the first event.
     unset  Discord      set DISCORD_BOT_TOKEN and DISCORD_APPLICATION_ID (https://discord.com/developers/applications, New Application)
     unset  Teams        set TEAMS_APP_ID, TEAMS_APP_PASSWORD and TEAMS_TENANT_ID (`chatsheet manifest teams` makes the app to install)
-    ok     Telegram     @chatsheet_bot, in groups it hears commands, mentions and replies (privacy mode); it is asked for updates
+    ok     Telegram     @chatsheet_bot, in groups it hears commands, mentions and replies (privacy mode); it offers no commands yet: `chatsheet manifest telegram --register`; it is asked for updates
     unset  public URL   set PUBLIC_BASE_URL: Slack delivers events to it, and links lead to it
     ");
     slack.grant_only("app_mentions:read,chat:write,commands,channels:history,groups:history,im:history,im:write,files:write,users:read");
@@ -225,7 +225,7 @@ async fn check_says_what_works_and_how_to_fix_the_rest() {
     let hooked = [("PUBLIC_BASE_URL", "https://bot.test".to_owned()), ("TELEGRAM_WEBHOOK_SECRET", "a-secret".to_owned())];
     let hooked = check(settings.iter().cloned().chain(hooked).collect()).await.unwrap();
     let said = text(&hooked.stdout);
-    assert!(said.contains("(privacy mode); once the bot runs, updates go to https://bot.test/api/webhooks/telegram"), "{said}");
+    assert!(said.contains("once the bot runs, updates go to https://bot.test/api/webhooks/telegram"), "{said}");
     let teams = teams::Teams::start(teams::Options::default()).await.unwrap();
     settings.extend(teams.settings());
     settings.push(("TEAMS_APP_PASSWORD", "canary-secret".into()));

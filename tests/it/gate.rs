@@ -152,8 +152,8 @@ async fn what_is_edited_in_a_page_keeps_no_webhook() {
     world.app.watch.look_after_webhooks().await.unwrap();
     world.sheets.until(|w| w.webhooks_of("Budget 2026") == ["ENABLED"]).await.unwrap();
     let said = program.post("/api/messages", json!({ "sessionId": session, "content": "edit" })).await;
-    let link = crate::links::link_in(said.body["messages"][0]["text"].as_str().unwrap());
-    let page = crate::links::Page::open(&link).await.unwrap();
+    let link = link_in(said.body["messages"][0]["text"].as_str().unwrap());
+    let page = Page::open(&link).await.unwrap();
     let row = world.sheets.world().row_id("Budget 2026", "Licences").unwrap().to_string();
     let (status, written) = page.post("/row", json!({ "name": "Travel", "after": row })).await;
     assert_eq!(status, StatusCode::OK, "{written}");

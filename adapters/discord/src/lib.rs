@@ -142,7 +142,9 @@ impl Discord {
         } else {
             "it hears mentions only (Bot > Message Content Intent lets it hear follow-ups)"
         };
-        Ok(format!("{}, {hears}", user.name))
+        let commands = self.http.get_global_commands().await.map_err(|e| web::chat_error(&e))?;
+        let commands = if commands.is_empty() { "; /sheet is not known there yet: `chatsheet manifest discord --register`" } else { "" };
+        Ok(format!("{}, {hears}{commands}", user.name))
     }
 
     /// Sets the slash commands.

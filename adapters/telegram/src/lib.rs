@@ -142,6 +142,14 @@ impl Telegram {
         Ok(format!("@{}, {groups}", me.username()))
     }
 
+    /// Whether Telegram offers commands when somebody types `/`.
+    ///
+    /// # Errors
+    /// When Telegram does not accept the token or cannot be reached.
+    pub async fn offers_commands(&self) -> Result<bool, ChatError> {
+        self.bot.get_my_commands().await.map(|all| !all.is_empty()).map_err(|e| web::chat_error(&e))
+    }
+
     /// Sets what Telegram offers when somebody types `/`: commands and what they do.
     ///
     /// # Errors

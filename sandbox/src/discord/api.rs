@@ -473,16 +473,22 @@ pub(super) async fn commands(State(service): State<Arc<Service>>, headers: Heade
         if all.len() > 100 || !all.iter().all(is_command) {
             return refused(400, 50_035, "Invalid Form Body");
         }
-        state.commands = all.clone();
-        let described = all.iter().enumerate().map(|(n, c)| {
-            let mut command = c.clone();
-            command["id"] = json!((800 + n).to_string());
-            command["application_id"] = json!(APPLICATION.to_string());
-            command["version"] = json!("1");
-            command["default_member_permissions"] = Value::Null;
-            command
-        });
-        Json(described.collect::<Vec<_>>()).into_response()
+        state.commands = all;
+        offered(state)
     })
     .await
+}
+
+pub(super) async fn commands_there(State(service): State<Arc<Service>>, headers: HeaderMap) -> Response {
+    call(&service, &headers, "commands", &Value::Null, |state| offered(state)).await
+}
+
+fn offered(state: &World) -> Response {
+    let more = |n: usize| json!({ "id": (800 + n).to_string(), "application_id": APPLICATION.to_string(), "version": "1", "default_member_permissions": null });
+    let all = state.commands.iter().enumerate().map(|(n, command)| {
+        let mut command = command.clone();
+        more(n).as_object().into_iter().flatten().for_each(|(name, value)| command[name] = value.clone());
+        command
+    });
+    Json(all.collect::<Vec<_>>()).into_response()
 }

@@ -10,7 +10,7 @@ pub use people::Delivered;
 use crate::fault::Faults;
 use crate::serve::{self, Running};
 use axum::Router;
-use axum::routing::{any, get, patch, post};
+use axum::routing::{get, patch, post};
 use ring::rand::SystemRandom;
 use ring::signature::{Ed25519KeyPair, KeyPair};
 use serde_json::{Value, json};
@@ -159,7 +159,7 @@ impl Discord {
             .route("/users/@me/channels", post(api::direct))
             .route("/oauth2/applications/@me", get(api::application))
             .route("/applications/@me", get(api::application))
-            .route("/applications/{application}/commands", any(api::commands))
+            .route("/applications/{application}/commands", get(api::commands_there).put(api::commands))
             .route("/channels/{channel}", get(api::channel))
             .route("/channels/{channel}/messages", post(api::send))
             .route("/channels/{channel}/messages/{message}", patch(api::edit))

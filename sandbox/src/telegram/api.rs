@@ -135,6 +135,7 @@ fn run(service: &Service, method: &str, body: &Value) -> Response {
             ok(json!(true))
         }
         "setmycommands" => commands(&mut state, body),
+        "getmycommands" => ok(json!(state.commands)),
         "answercallbackquery" => {
             let text = body["text"].as_str().unwrap_or_default();
             if text.chars().count() > 200 {
