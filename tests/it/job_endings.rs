@@ -224,11 +224,14 @@ async fn who_stops_while_a_job_runs_is_told_how_to_stop_it_and_lists_lead_to_it(
     let status = listed.split("Status ").nth(1).unwrap().split_whitespace().next().unwrap().to_owned();
     let detail = world.type_line(&format!("Status {status}")).await;
     assert!(detail.contains("processing") && detail.contains("Cancel"), "{detail}");
-    world.send_line("Cancel").await;
-    world.app.bot.until_idle().await;
+    let told = world.type_line(&format!("cancel {status}")).await;
+    assert!(told.contains("The job stops"), "{told}");
     world.azure.pause(false);
     world.app.jobs.until_idle().await.unwrap();
     assert!(world.seen().contains("Cancelled: summarize"));
+    let again = type_and_wait(&world, &format!("retry {status}")).await;
+    assert!(again.contains("Queued") && again.contains("Done: summarize"), "{again}");
+    assert!(cells(&world, "AI Summary").iter().all(|c| !c.is_empty()), "the rest is done");
     world.end().await;
 }
 

@@ -221,6 +221,7 @@ async fn a_cancelled_job_says_exactly_what_it_has_done() {
     let said = world.seen();
     assert!(said.contains(&format!("{written} of 60 rows were written.")), "{said}");
     assert_eq!(written, about_rows(&world), "what was paid for is written");
+    assert!(world.azure.most_at_once() <= 3, "two rows at a time, or three for the preview: {}", world.azure.most_at_once());
     world.end().await;
 }
 

@@ -130,6 +130,8 @@ try {
 }
 for (const { what, value, unit, goal } of figures) {
   const shown = value >= 100 || Number.isInteger(value) ? Math.round(value) : value.toFixed(2);
-  const wanted = goal === undefined ? '' : `   goal ${goal} ${unit}${value <= goal ? '' : '   MISSED'}`;
+  const met = goal === undefined || value <= goal;
+  if (!met) process.exitCode = 1;
+  const wanted = goal === undefined ? '' : `   goal ${goal} ${unit}${met ? '' : '   MISSED'}`;
   console.log(`${what.padEnd(44)} ${String(shown).padStart(9)} ${unit}${wanted}`);
 }

@@ -127,6 +127,7 @@ pub async fn run(rig: &dyn Rig) {
     answers_grow_into_one_message(rig, &anchor).await;
     long_text_is_split_and_complete(rig, &anchor).await;
     parts_stand_once_whatever_happens_to_one(rig, &anchor).await;
+    last_words_stand_once_whatever_happens_on_the_way(rig, &anchor).await;
     tables_are_shown(rig, &anchor).await;
     buttons_round_trip(rig, &anchor).await;
     rejected_markup_falls_back_to_text(rig, &anchor).await;
@@ -237,6 +238,24 @@ async fn parts_stand_once_whatever_happens_to_one(rig: &dyn Rig, anchor: &Anchor
         let words: Vec<&str> = seen.split_whitespace().filter(|w| w.starts_with("word")).collect();
         assert_eq!(words.len(), VERY_LONG, "every word once; lost: {lost}, edited: {edited}");
         assert!(at.is_some(), "and it is known where it stands");
+    }
+}
+
+/// An answer to the last edit that is lost, or that asks for patience, neither loses nor doubles the last words.
+async fn last_words_stand_once_whatever_happens_on_the_way(rig: &dyn Rig, anchor: &Anchor) {
+    for (n, lost) in [true, false, true].into_iter().enumerate() {
+        let begun = match rig.chat().post(anchor, &Message::text("It begins")).await {
+            Err(ChatError::MayHaveLanded(_)) => rig.chat().post(anchor, &Message::text("It begins")).await,
+            other => other,
+        };
+        let mut at = Some(begun.expect("it begins"));
+        let place = at.clone();
+        rig.stumble(0, lost);
+        let last = format!("The last word {n} of it");
+        insist(rig.chat(), anchor, &mut at, &Message::text(&last)).await.expect("it goes out");
+        let seen = rig.visible().await;
+        assert_eq!(seen.iter().filter(|m| m.contains(&last)).count(), 1, "lost: {lost}: {seen:?}");
+        assert_eq!(at, place, "in the message that was there");
     }
 }
 

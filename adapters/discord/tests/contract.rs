@@ -301,6 +301,15 @@ async fn the_gateway_is_resumed_and_nothing_is_lost() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_cannot_be_resumed_is_begun_anew() {
+    let rig = DiscordRig::start().await;
+    rig.far_side.invalidate();
+    rig.far_side.until(|far| far.sessions() == (1, 2, 0)).await.unwrap();
+    rig.far_side.say(901, 1, "are you there?").await;
+    assert_eq!(rig.heard().await.remove(0).what, What::Text { text: "are you there?".into() });
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn nobody_is_called_and_nothing_of_a_cell_is_markup() {
     let rig = DiscordRig::start().await;
     let anchor = rig.anchor(901).await;

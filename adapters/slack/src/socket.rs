@@ -26,7 +26,7 @@ const STORE_WITHIN: Duration = Duration::from_millis(2_500);
 const GREETED_WITHIN: Duration = Duration::from_secs(30);
 const LOOK: Duration = Duration::from_secs(5);
 /// How long the next renewal waits for a connection that was just opened.
-const HELLO_WITHIN: Duration = Duration::from_secs(3);
+const HELLO_WITHIN: Duration = Duration::from_secs(10);
 
 type Connections = dyn SlackSocketModeClientsManager + Send + Sync;
 

@@ -138,6 +138,9 @@ async fn only_what_the_bot_framework_signs_for_this_bot_and_service_is_believed(
         assert_eq!(rig.far_side.forge(forgery).await, status, "{forgery:?}");
         assert_eq!(rig.inbox.take().len(), usize::from(status == 200), "{forgery:?}");
     }
+    for (garbage, status) in [("{", 400), ("[]", 403), ("null", 400), ("{\"type\": 5}", 400), ("\u{feff}", 400)] {
+        assert_eq!(rig.far_side.garbage(garbage).await, status, "{garbage}: what makes no sense is refused, whoever signs it");
+    }
     for elsewhere in
         ["https://evil.example/", "http://smba.trafficmanager.net/", "https://smba.trafficmanager.net.evil.example/", "https://127.0.0.1/"]
     {

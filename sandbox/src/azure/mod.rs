@@ -86,6 +86,26 @@ struct Service {
     /// Requests with this word fail, whatever is tried.
     stumbles_over: Mutex<Option<String>>,
     window: Mutex<limit::Window>,
+    /// Requests that are being answered, and the most that were at once.
+    under_way: Mutex<(usize, usize)>,
+}
+
+/// A request that is being answered.
+struct UnderWay<'a>(&'a Service);
+
+impl<'a> UnderWay<'a> {
+    fn begin(service: &'a Service) -> Self {
+        let mut under_way = lock(&service.under_way);
+        under_way.0 += 1;
+        under_way.1 = under_way.1.max(under_way.0);
+        Self(service)
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        lock(&self.0.under_way).0 -= 1;
+    }
 }
 
 impl Azure {
@@ -108,6 +128,7 @@ impl Azure {
             paused: watch::Sender::default(),
             stumbles_over: Mutex::default(),
             window: Mutex::default(),
+            under_way: Mutex::default(),
         });
         let router = Router::new()
             .route("/openai/deployments/{deployment}/chat/completions", post(dated))
@@ -138,6 +159,11 @@ impl Azure {
     /// Faults on demand.
     pub fn faults(&self) -> &Faults {
         &self.service.faults
+    }
+
+    /// The most requests that were being answered at the same time.
+    pub fn most_at_once(&self) -> usize {
+        lock(&self.service.under_way).1
     }
 
     /// Whether requests are only answered once it goes on.
@@ -231,6 +257,7 @@ async fn receive(service: &Service, deployment: &str, own: &str, headers: &Heade
 }
 
 async fn answer(service: &Service, deployment: &str, headers: &HeaderMap, body: Value) -> Response {
+    let _under_way = UnderWay::begin(service);
     let Received { fault, window } = match receive(service, deployment, DEPLOYMENT, headers, &body).await {
         Ok(received) => received,
         Err(response) => return response,

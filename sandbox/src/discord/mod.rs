@@ -225,6 +225,13 @@ impl Discord {
         gateway.forget_sessions();
     }
 
+    /// Ends the bot's session, which cannot be resumed then.
+    pub fn invalidate(&self) {
+        let gateway = &mut self.service.state().gateway;
+        gateway.tell_all(&json!({ "op": 9, "d": false }));
+        gateway.forget_sessions();
+    }
+
     /// All messages that are there, oldest first.
     pub fn messages(&self) -> Vec<Posted> {
         self.service.state().messages.clone()

@@ -80,6 +80,15 @@ impl Teams {
         self.service.send(&activity, forgery).await.0
     }
 
+    /// Something that is no activity, with a good token; the HTTP status.
+    pub async fn garbage(&self, body: &str) -> u16 {
+        let service = &self.service;
+        let url = service.state().events_url.clone().unwrap_or_default();
+        let token = sign::token(&service.service_url(), service.options.issuer, false, Forgery::None).unwrap_or_default();
+        let sent = service.http.post(url).bearer_auth(token).header("content-type", "application/json").body(body.to_owned()).send();
+        sent.await.map_or(0, |answer| answer.status().as_u16())
+    }
+
     /// An activity of another service, with a good token for that.
     pub async fn from_elsewhere(&self, service_url: &str) -> u16 {
         let Some(mut activity) = self.service.state().last_activity.clone() else { return 0 };

@@ -40,8 +40,8 @@ use axum::routing::get;
 use bytes::Bytes;
 use std::sync::Arc;
 use utoipa::OpenApi;
-use utoipa::openapi::RefOr;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{Content, Ref, RefOr, ResponseBuilder};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -132,11 +132,24 @@ pub fn document() -> serde_json::Result<String> {
     described(routes().into_openapi()).to_pretty_json()
 }
 
-/// Says what answers are that say nothing of themselves: OpenAPI wants a description of each.
+/// What any request may meet.
+const FAILURES: [(&str, &str); 2] = [
+    ("500", "Our fault; `reference` names the line in the log."),
+    ("503", "Smartsheet, the model or the database does not answer, or a limit is used up; `Retry-After` says when to try again."),
+];
+
+/// Says what answers are that say nothing of themselves, since OpenAPI wants a description of each, and what any of them may be.
 fn described(mut document: utoipa::openapi::OpenApi) -> utoipa::openapi::OpenApi {
     for item in document.paths.paths.values_mut() {
-        let operations = [&mut item.get, &mut item.post, &mut item.patch, &mut item.delete].into_iter().flatten();
-        for (status, response) in operations.flat_map(|o| &mut o.responses.responses) {
+        let mut operations: Vec<_> = [&mut item.get, &mut item.post, &mut item.patch, &mut item.delete].into_iter().flatten().collect();
+        for operation in &mut operations {
+            for (status, words) in FAILURES {
+                let problem = Content::new(Some(Ref::from_schema_name("Problem")));
+                let response = ResponseBuilder::new().description(words).content("application/problem+json", problem).build();
+                operation.responses.responses.entry(status.into()).or_insert(RefOr::T(response));
+            }
+        }
+        for (status, response) in operations.into_iter().flat_map(|o| &mut o.responses.responses) {
             if let RefOr::T(response) = response
                 && response.description.is_empty()
             {

@@ -139,8 +139,8 @@ export class Editor {
     } else {
       this.put(column, id, known.entry, typed);
       // Without an answer nobody knows.
-      const words = `${answer.status ? 'Not saved' : 'Not known whether it was saved'}: ${answer.body.detail ?? 'the row is gone.'} You: “${mine}”.`;
-      this.say(words, [['Try again', () => this.save(column, id, value, known.entry)], ['Leave it', () => {}]]);
+      const head = answer.status ? 'Not saved' : 'Not known whether it was saved';
+      this.say(`${head}: ${answer.body.detail ?? 'the row is gone.'} You: “${mine}”.`, [['Try again', () => this.save(column, id, value, known.entry)], ['Leave it', () => {}]]);
     }
   }
 

@@ -35,7 +35,7 @@ export class Live {
     clearTimeout(this.silence);
     clearTimeout(this.look);
     this.look = setTimeout(() => {
-      this.socket?.send?.('{"type":"connect"}');
+      this.subscribe(this.topics()[0]);
       this.silence = setTimeout(() => this.socket?.close?.(), LATE);
     }, LOOK);
     if (value.type === 'subscribed' && value.topic.startsWith('sheet:')) {
