@@ -73,7 +73,8 @@ export class Editor {
       const { value } = field;
       close(false);
       if (value === shown) return;
-      this.say(`You were typing in ${column.title}: “${value}”.`, [['Save it', () => this.save(column, id, value, entry)], ['Drop it', () => {}]]);
+      const save = () => this.save(column, id, value, entry);
+      this.say(`You were typing in ${column.title}: “${value}”.`, [['Save it', save], ['Drop it', () => {}]]);
     };
     field.addEventListener('keydown', (event) => {
       if (event.isComposing) return;
@@ -140,7 +141,8 @@ export class Editor {
       this.put(column, id, known.entry, typed);
       // Without an answer nobody knows.
       const head = answer.status ? 'Not saved' : 'Not known whether it was saved';
-      this.say(`${head}: ${answer.body.detail ?? 'the row is gone.'} You: “${mine}”.`, [['Try again', () => this.save(column, id, value, known.entry)], ['Leave it', () => {}]]);
+      const again = () => this.save(column, id, value, known.entry);
+      this.say(`${head}: ${answer.body.detail ?? 'the row is gone.'} You: “${mine}”.`, [['Try again', again], ['Leave it', () => {}]]);
     }
   }
 
