@@ -18,18 +18,21 @@ use tokio::sync::watch;
 const SHOW_PROGRESS_AFTER: Duration = Duration::from_secs(1);
 
 impl Bot {
-    pub(super) async fn press(&self, event: &mut Event, action: &str, message: Option<MessageRef>) -> Result<()> {
-        let Some((answered, action)) = words::pressed_alone(action) else { return self.act(event, action, message).await };
-        // The person is where they asked, wherever the platform shows such messages.
+    /// Whoever presses a button of what only they see is where they asked, wherever the platform shows such messages.
+    pub(super) async fn back_where_it_was_asked(&self, event: &mut Event) -> Result<()> {
+        let What::Press { action, message } = &mut event.incoming.what else { return Ok(()) };
+        let Some((answered, _)) = words::pressed_alone(action) else { return Ok(()) };
+        *message = None;
         let person = Asker::from(&event.incoming);
         let at = self.parts.store.whispered_at(answered, &person).await?.ok_or_else(|| told(words::unknown_button()))?;
         let chat = self.chat(event.incoming.thread.platform)?;
         event.incoming.thread = chat.thread_of(&at).ok_or_else(|| told(words::unknown_button()))?;
         (event.incoming.anchor, event.incoming.addressed) = (at, Addressed::Mention);
-        self.act(event, action, None).await
+        Ok(())
     }
 
-    async fn act(&self, event: &Event, action: &str, message: Option<MessageRef>) -> Result<()> {
+    pub(super) async fn press(&self, event: &Event, action: &str, message: Option<MessageRef>) -> Result<()> {
+        let action = words::pressed_alone(action).map_or(action, |(_, action)| action);
         let (verb, id) = action.split_once(':').unwrap_or((action, ""));
         match verb {
             "confirm" => self.decide(event, id, false).await,
@@ -77,22 +80,12 @@ impl Bot {
         Ok(proposal)
     }
 
-    /// Approves a proposal; `counted` when the number of rows was given as well. Of two presses at once one counts, and the other
-    /// shows nothing over what comes of it.
-    pub(super) async fn decide(&self, event: &Event, id: &str, counted: bool) -> Result<()> {
-        if !self.deciding().insert(id.to_owned()) {
-            return Err(told(words::already_decided()));
-        }
-        let decided = self.decide_alone(event, id, counted).await;
-        self.deciding().remove(id);
-        decided
-    }
-
     fn deciding(&self) -> MutexGuard<'_, HashSet<String>> {
         self.deciding.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn decide_alone(&self, event: &Event, id: &str, counted: bool) -> Result<()> {
+    /// Approves a proposal; `counted` when the number of rows was given as well.
+    pub(super) async fn decide(&self, event: &Event, id: &str, counted: bool) -> Result<()> {
         let proposal = self.decidable(event, id).await?;
         let now = self.parts.clock.now_ms();
         match proposal.state {
@@ -110,6 +103,12 @@ impl Bot {
             }
             ProposalState::Counting if !counted => return Err(told(words::count_needed(proposal.row_count))),
             ProposalState::Open | ProposalState::Counting => {}
+        }
+        // Of two presses at once one counts, and the other shows nothing over what comes of it.
+        let Some(_deciding) = Deciding::begin(self, id) else { return Err(told(words::already_decided())) };
+        let proposal = self.decidable(event, id).await?;
+        if !matches!(proposal.state, ProposalState::Open | ProposalState::Counting) {
+            return Err(told(words::already_decided()));
         }
         self.carry_out(event, &proposal).await
     }
@@ -247,6 +246,24 @@ impl Bot {
         event.reply = at.or(event.reply);
         LiveReply::new(self.parts.store.clone(), chat, &event).finish(message).await.map_err(anyhow::Error::from)?;
         Ok(())
+    }
+}
+
+/// The right to carry a proposal out, among the presses that this process serves.
+struct Deciding<'a> {
+    bot: &'a Bot,
+    id: String,
+}
+
+impl<'a> Deciding<'a> {
+    fn begin(bot: &'a Bot, id: &str) -> Option<Self> {
+        bot.deciding().insert(id.to_owned()).then(|| Self { bot, id: id.to_owned() })
+    }
+}
+
+impl Drop for Deciding<'_> {
+    fn drop(&mut self) {
+        self.bot.deciding().remove(&self.id);
     }
 }
 

@@ -61,6 +61,7 @@ impl Bot {
     }
 
     async fn handle(&self, event: &mut Event, token: &CancellationToken) -> Result<()> {
+        self.back_where_it_was_asked(event).await?;
         if let Some(change) = self.parts.store.change(&uuid_of(event)).await? {
             // This event has caused a change already: whatever caused it, it goes on from there.
             return self.go_on(event, &change).await;

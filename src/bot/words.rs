@@ -308,7 +308,7 @@ pub(super) fn number(text: &str) -> Option<i64> {
 }
 
 /// What lets a person show everybody an answer that only they see.
-/// The same message for one person alone: its buttons know which event it answers, since a press on a message that nobody else
+/// The same message for one person alone, with a button to show it to everybody: its buttons know which event it answers, since a press on a message that nobody else
 /// sees does not tell where that stands.
 pub(super) fn alone(event: i64, message: &Message) -> Message {
     let mut message = message.clone();

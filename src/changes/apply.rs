@@ -146,8 +146,10 @@ impl Changes {
         let run = Run::take_up(self, change, &progress, stop).await?;
         let mut rows = self.store.change_rows(&change.id).await?;
         for row in rows.iter_mut().filter(|r| open(r)) {
-            row.state = if row.state == RowState::Sent { RowState::Sent } else { RowState::Failed };
-            row.reason = Some(reason.to_owned());
+            let cancelled = row.state == RowState::Pending && stop.cancel.is_cancelled();
+            let state = if row.state == RowState::Sent { RowState::Sent } else { RowState::Failed };
+            row.state = if cancelled { RowState::Skipped } else { state };
+            row.reason = Some(if cancelled { CANCELLED } else { reason }.to_owned());
         }
         run.note(&rows, &rows).await?;
         run.close(&rows).await
@@ -247,7 +249,10 @@ impl<'a> Run<'a> {
         let reason = match smartsheet_trouble(error) {
             error @ Trouble::Later(_) if self.stop.patient => return Err(error),
             // What was sent stays in doubt, and is compared when the work goes on.
-            Trouble::Logged(error) if lost && self.stop.patient => return Err(Trouble::Later(UserError(error.to_string()))),
+            Trouble::Logged(error) if lost && self.stop.patient => {
+                tracing::warn!(change = %self.change.id, "{error:#}; it is taken up again");
+                return Err(Trouble::Later(UserError("Smartsheet's answers are lost at the moment.".into())));
+            }
             Trouble::Told(words) | Trouble::Later(words) => words.0,
             Trouble::Logged(error) => {
                 tracing::error!(change = %self.change.id, "{error:#}");
@@ -261,6 +266,9 @@ impl<'a> Run<'a> {
 
     /// Those of these entries that are neither written nor left alone fail with this reason.
     async fn fail(&self, all: &mut [ChangeRow], entries: &[usize], reason: &str) -> Result<()> {
+        if entries.is_empty() {
+            return Ok(());
+        }
         for i in entries.iter().copied() {
             if open(&all[i]) {
                 all[i].state = RowState::Failed;

@@ -1,11 +1,11 @@
 //! Carries out changes that make rows: new ones, and deleted ones that come back. What is in doubt is looked for by its values.
 
 use super::apply::{Run, mark, open};
-use super::apply_rows::{Seen, cell_of, holds, settle};
+use super::apply_rows::{Seen, cell_of, has_more, holds, settle};
 use super::plan::{CellEdit, DeletedRow, Location, NewRowPlan};
 use super::turn::Turn;
 use crate::error::Result;
-use crate::sheet::{Cell, Snapshot};
+use crate::sheet::Snapshot;
 use crate::smartsheet::{Error, NewRow, ROWS_PER_CALL};
 use crate::store::{ChangeRow, RowState};
 use serde_json::{Value, json};
@@ -180,7 +180,7 @@ fn remember(new_ids: &mut HashMap<i64, i64>, row: &DeletedRow, entry: &ChangeRow
 /// Rows that have all of these values; of one without any, those that have none.
 fn twins(snapshot: &Snapshot, wanted: &Wanted<'_>) -> Vec<i64> {
     if wanted.cells.iter().all(|c| (wanted.value)(c).is_null()) {
-        return snapshot.rows.iter().filter(|r| r.cells.iter().all(|c| *c == Cell::Empty)).map(|r| r.id).collect();
+        return snapshot.rows.iter().filter(|r| !has_more(snapshot, r, &[])).map(|r| r.id).collect();
     }
     snapshot.rows.iter().filter(|r| holds(snapshot, r, wanted.cells, wanted.value)).map(|r| r.id).collect()
 }

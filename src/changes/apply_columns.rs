@@ -71,7 +71,7 @@ impl Run<'_> {
             self.note(all, &touched).await?;
             return Ok(None);
         }
-        let before = all.to_vec();
+        let before = [all[0].state];
         all[0].made = Some(json!({ "twins": self.comments_like(plan).await? }));
         mark(&mut all[0], RowState::Sent, None);
         let touched = all.to_vec();

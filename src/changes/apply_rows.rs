@@ -90,7 +90,7 @@ impl Run<'_> {
         range: Range<usize>,
     ) -> Result<Result<(), (Error, Vec<usize>)>> {
         let (snapshot, version) = self.seen_or_current(turn, seen).await?;
-        let before = all.to_vec();
+        let before: Vec<RowState> = all.iter().map(|r| r.state).collect();
         let mut batch = Vec::new();
         for i in range.clone() {
             let in_doubt = all[i].state == RowState::Sent;
@@ -175,7 +175,7 @@ impl Run<'_> {
         range: Range<usize>,
     ) -> Result<Result<(), (Error, Vec<usize>)>> {
         let (snapshot, version) = self.seen_or_current(turn, seen).await?;
-        let before = all.to_vec();
+        let before: Vec<RowState> = all.iter().map(|r| r.state).collect();
         deletable(&snapshot, &gone[range.clone()], &mut all[range.clone()]);
         let touched = all[range.clone()].to_vec();
         self.note(all, &touched).await?;
@@ -210,9 +210,9 @@ impl Run<'_> {
 
 /// After a request that was refused its entries stand as they did before it: one whose answer was lost earlier may still be
 /// carried out.
-pub(super) fn not_carried_out(all: &mut [ChangeRow], batch: &[usize], before: &[ChangeRow]) {
+pub(super) fn not_carried_out(all: &mut [ChangeRow], batch: &[usize], before: &[RowState]) {
     for i in batch {
-        mark(&mut all[*i], before[*i].state, None);
+        mark(&mut all[*i], before[*i], None);
     }
 }
 
@@ -301,7 +301,7 @@ pub(super) fn holds(snapshot: &Snapshot, row: &SnapshotRow, cells: &[CellEdit], 
 }
 
 /// Whether somebody filled a cell of the row that the plan knows nothing of.
-fn has_more(snapshot: &Snapshot, row: &SnapshotRow, cells: &[CellEdit]) -> bool {
+pub(super) fn has_more(snapshot: &Snapshot, row: &SnapshotRow, cells: &[CellEdit]) -> bool {
     snapshot.columns.iter().enumerate().any(|(i, column)| {
         let planned = cells.iter().any(|c| c.column_id == column.id);
         let made = column.read_only.is_some() || row.formulas.contains(&(i as u16));

@@ -137,7 +137,7 @@ impl Shown {
     /// Shares the list of what was not written, when it is longer than what is named; `false` when that has to be done later.
     pub async fn share(&self, ended: &Ended) -> bool {
         let problems = &ended.problems;
-        if let (true, Some(chat)) = (problems.len() > NAMED, self.chat()) {
+        if let (true, Some(chat)) = (is_listed(ended), self.chat()) {
             // A spreadsheet would carry out what begins like a formula.
             let safe = |text: &String| if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text.clone() };
             let quoted = |text: &String| format!("\"{}\"", safe(text).replace('"', "\"\""));
@@ -206,6 +206,11 @@ impl Shown {
         blocks.push(Block::Note(Markdown::ours(&format!("Job {} · {}", short(&self.job.id), chat::text::duration(self.since_it_began())))));
         Message::new(blocks)
     }
+}
+
+/// Whether more was not written than is named in the message: then there is a list of it.
+pub(super) fn is_listed(ended: &Ended) -> bool {
+    ended.problems.len() > NAMED
 }
 
 /// Whether what a platform says will not be otherwise later.

@@ -243,6 +243,15 @@ impl Jobs {
         }
     }
 
+    /// Tells the thread that the job goes on later, unless somebody else has taken it up.
+    async fn say_rests(&self, job: &Job, shown: &mut report::Shown, done: usize, why: &str, wait: Duration) -> Result<(), sqlx::Error> {
+        let until_ms = self.parts.clock.now_ms() + LEASE.as_millis() as i64;
+        if wait >= WORTH_SAYING && self.parts.store.prolong_job(&job.id, job.fence, until_ms).await?.is_some() {
+            shown.rests(done, why, wait).await;
+        }
+        Ok(())
+    }
+
     async fn end(
         &self,
         job: &Job,
@@ -264,9 +273,7 @@ impl Jobs {
             Err(Trouble::Later(_)) if wait.is_some_and(|w| w > Duration::ZERO) => {
                 let wait = wait.unwrap_or_default();
                 tracing::info!(job = %job.id, ?wait, "the model's limit is used up; the job goes on after that");
-                if wait >= WORTH_SAYING {
-                    shown.rests(done, "the model's limit is used up", wait).await;
-                }
+                self.say_rests(job, shown, done, "the model's limit is used up", wait).await?;
                 return store.release_job(&job.id, job.fence, now_ms + wait.as_millis() as i64, false).await;
             }
             Err(Trouble::Told(words)) => (JobStatus::Failed, Some(words.0), None),
@@ -274,9 +281,7 @@ impl Jobs {
                 let wait_ms = (1_000 << attempts.clamp(0, 10)).min(LONGEST_WAIT_MS);
                 tracing::warn!(job = %job.id, wait_ms, "{error}; the job is taken up again");
                 let wait = Duration::from_millis(wait_ms.unsigned_abs());
-                if wait >= WORTH_SAYING {
-                    shown.rests(done, "something does not answer at the moment", wait).await;
-                }
+                self.say_rests(job, shown, done, "something does not answer at the moment", wait).await?;
                 return store.release_job(&job.id, job.fence, now_ms + wait_ms, true).await;
             }
             Err(Trouble::Later(words)) => (JobStatus::Failed, Some(words.0), None),
@@ -300,14 +305,16 @@ impl Jobs {
         store.set_job_progress(&job.id, job.fence, view.settled).await?;
         let now_ms = self.parts.clock.now_ms();
         // Whoever presses *Undo* does not wait for the list of what was not written.
-        let when = (now_ms, (!told || !ended.problems.is_empty()).then_some(now_ms + SAID_AGAIN_MS));
+        let (listed, again_ms) = (report::is_listed(&ended), if told { SAYING_MS } else { SAID_AGAIN_MS });
+        let when = (now_ms, (!told || listed).then_some(now_ms + again_ms));
         if store.finish_job(&job.id, job.fence, status, error.as_deref(), &ended.result, when).await? {
             let took_ms = now_ms - job.started_at_ms.unwrap_or(now_ms);
             metrics::histogram!("chatsheet_job_duration_seconds", "kind" => job.kind.clone(), "status" => status.as_str())
                 .record(took_ms.max(0) as f64 / 1000.0);
             self.tell(job, status, view);
-            if told && !ended.problems.is_empty() && shown.share(&ended).await {
-                store.tell_job_at(&job.id, None).await?;
+            if told && listed {
+                let again = (!shown.share(&ended).await).then(|| self.parts.clock.now_ms() + SAID_AGAIN_MS);
+                store.tell_job_at(&job.id, again).await?;
             }
         }
         Ok(())

@@ -148,7 +148,7 @@ impl Jobs {
     /// # Errors
     /// When the store fails.
     pub async fn waits_for(&self, asker: &Asker) -> Result<WaitsFor> {
-        let own = self.parts.store.unfinished_jobs_of(asker).await?;
+        let own = self.parts.store.unfinished_jobs_of(asker, self.parts.clock.now_ms()).await?;
         let all = self.running().len();
         Ok(match () {
             () if own >= PER_PERSON => WaitsFor::OwnJobs(own as usize),

@@ -126,13 +126,7 @@ impl Client {
             other => Attempt::Final(other),
         };
         let token = self.token(identity, None).await.map_err(unknown)?;
-        let attempt = async {
-            match &call.hold {
-                Some(hold) => hold.during(self.attempt_with(&token, call)).await,
-                None => self.attempt_with(&token, call).await,
-            }
-        };
-        match attempt.await {
+        match self.attempt_with(&token, call).await {
             // Nothing was carried out, and the token may have been renewed meanwhile.
             Err(Attempt::Final(Error::Unauthorized { .. })) if matches!(identity, Identity::Person(_)) => {
                 let token = self.token(identity, Some(&token)).await.map_err(unknown)?;
@@ -160,7 +154,11 @@ impl Client {
         if let Some(body) = &call.body {
             request = request.header("Content-Type", "application/json").body(body.clone());
         }
-        let response = request.send().await.map_err(|e| {
+        let sent = match &call.hold {
+            Some(hold) => hold.during(request.send()).await,
+            None => request.send().await,
+        };
+        let response = sent.map_err(|e| {
             self.breaker.failed();
             let nothing_sent = e.is_connect();
             let why = e.without_url().to_string();

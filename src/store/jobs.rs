@@ -320,7 +320,8 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn release_job(&self, id: &str, fence: i64, run_at_ms: i64, counts: bool) -> Result<(), sqlx::Error> {
-        const SET: &str = "UPDATE jobs SET lease_until_ms = 0, run_at_ms = $3, attempts = attempts - $4
+        const SET: &str =
+            "UPDATE jobs SET lease_until_ms = 0, run_at_ms = CASE WHEN cancel_requested <> 0 THEN 0 ELSE $3 END, attempts = attempts - $4
             WHERE id = $1 AND fence = $2 AND status = 'processing'";
         let back = i64::from(!counts);
         on_write!(self, pool => sqlx::query(SET).bind(id).bind(fence).bind(run_at_ms).bind(back).execute(pool).await.map(|_| ()))
@@ -448,13 +449,15 @@ impl Store {
         Ok(n)
     }
 
-    /// How many jobs of a person are queued or running.
+    /// How many jobs of a person run, or will as soon as there is a place.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn unfinished_jobs_of(&self, asker: &Asker) -> Result<i64, sqlx::Error> {
-        const COUNT: &str = "SELECT count(*) FROM jobs WHERE asker = $1 AND install = $2 AND status IN ('queued', 'processing')";
-        let (n,): (i64,) = on!(self, pool => sqlx::query_as(COUNT).bind(&asker.id).bind(&asker.install).fetch_one(pool).await?);
+    pub async fn unfinished_jobs_of(&self, asker: &Asker, now_ms: i64) -> Result<i64, sqlx::Error> {
+        const COUNT: &str =
+            "SELECT count(*) FROM jobs WHERE asker = $1 AND install = $2 AND status IN ('queued', 'processing') AND run_at_ms <= $3";
+        let (n,): (i64,) =
+            on!(self, pool => sqlx::query_as(COUNT).bind(&asker.id).bind(&asker.install).bind(now_ms).fetch_one(pool).await?);
         Ok(n)
     }
 

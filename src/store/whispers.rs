@@ -4,7 +4,7 @@ use super::{Asker, Store, on, on_write};
 use chat::{Anchor, Message};
 use sqlx::types::Json;
 
-/// How long an answer can be shared.
+/// How long an answer can be shared, and its buttons work.
 const KEPT_MS: i64 = 24 * 3_600 * 1_000;
 
 impl Store {

@@ -18,9 +18,11 @@ impl Patience {
     /// How long to wait before the same may work; `None` when it will not, or has taken too long.
     pub fn after(&mut self, error: &ChatError) -> Option<Duration> {
         self.tries += 1;
+        let growing = Duration::from_millis(500 << self.tries.min(6));
         let wait = match error {
-            ChatError::RateLimited(wait) => *wait,
-            ChatError::Unreachable(_) | ChatError::MayHaveLanded(_) => Duration::from_millis(500 << self.tries.min(6)),
+            // Some guess how long.
+            ChatError::RateLimited(wait) => growing.max(*wait),
+            ChatError::Unreachable(_) | ChatError::MayHaveLanded(_) => growing,
             ChatError::Gone(_) | ChatError::Forbidden(_) | ChatError::Rejected(_) => return None,
         };
         self.waited += wait;
@@ -43,7 +45,7 @@ pub async fn insist(chat: &dyn Chat, anchor: &Anchor, at: &mut Option<MessageRef
         match &error {
             ChatError::Gone(_) if at.take().is_some() => continue,
             // Edits are safe to repeat; a post that may be there is not.
-            ChatError::MayHaveLanded(why) if at.is_none() => return is_enough(why),
+            ChatError::MayHaveLanded(why) if at.is_none() => return not_sent_twice(why),
             _ => match patience.after(&error) {
                 Some(wait) => tokio::time::sleep(wait).await,
                 None => return Err(error),
@@ -61,7 +63,7 @@ pub async fn insist_alone(chat: &dyn Chat, anchor: &Anchor, person: &str, messag
     loop {
         let Err(error) = chat.whisper(anchor, person, message).await else { return Ok(()) };
         match &error {
-            ChatError::MayHaveLanded(why) => return is_enough(why),
+            ChatError::MayHaveLanded(why) => return not_sent_twice(why),
             _ => match patience.after(&error) {
                 Some(wait) => tokio::time::sleep(wait).await,
                 None => return Err(error),
@@ -70,7 +72,7 @@ pub async fn insist_alone(chat: &dyn Chat, anchor: &Anchor, person: &str, messag
     }
 }
 
-fn is_enough(why: &str) -> Result<(), ChatError> {
+fn not_sent_twice(why: &str) -> Result<(), ChatError> {
     tracing::warn!(why, "it is not known whether a message was posted; it is not sent twice");
     Ok(())
 }

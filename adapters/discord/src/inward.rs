@@ -177,6 +177,9 @@ impl Discord {
             return known;
         }
         for tries in 0..ASKED {
+            if tries > 0 {
+                tokio::time::sleep(FIRST_PAUSE * 2u32.pow(tries)).await;
+            }
             let why = match tokio::time::timeout(STORE_WITHIN, self.http.get_channel(channel)).await {
                 Ok(Ok(found)) => {
                     let parent = found.guild().filter(|c| THREADS.contains(&c.kind)).and_then(|c| c.parent_id);
@@ -192,8 +195,7 @@ impl Discord {
                 },
                 Err(_) => "no answer in time".to_owned(),
             };
-            tracing::warn!(why, "discord does not say whether a channel is a thread; it is asked again");
-            tokio::time::sleep(FIRST_PAUSE * 2u32.pow(tries)).await;
+            tracing::warn!(why, "discord does not say whether a channel is a thread");
         }
         None
     }

@@ -18,6 +18,8 @@ const SUPPRESS_EMBEDS: u64 = 1 << 2;
 /// A thread that nobody writes in goes out of sight after a day.
 const ARCHIVE_MINUTES: u32 = 1_440;
 const CALL_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long growing words leave a message alone that takes few edits.
+const FEW_EDITS: Duration = Duration::from_secs(60);
 
 /// Codes of Discord: <https://discord.com/developers/docs/topics/opcodes-and-status-codes#json>
 mod code {
@@ -83,15 +85,15 @@ impl Chat for Discord {
         self.pace(channel, "edit", message.partial).await?;
         let mut parts = render(message).into_iter();
         let first = body(&parts.next().unwrap_or_default());
-        match timely(self.http.edit_message(channel, id, &first, Vec::new())).await {
+        match self.edit_once(channel, id, &first, message.partial).await {
             Err(ChatError::Rejected(why)) => {
                 tracing::warn!(why, "discord refused the message; the words go out alone");
                 parts = plain(message).into_iter();
                 let first = body(&parts.next().unwrap_or_default());
-                timely(self.http.edit_message(channel, id, &first, Vec::new())).await?
+                self.edit_once(channel, id, &first, message.partial).await?;
             }
             other => other?,
-        };
+        }
         if !message.partial {
             self.send_rest(channel, parts).await;
         }
@@ -145,6 +147,18 @@ fn body(part: &Part) -> Value {
 }
 
 impl Discord {
+    /// A message that is older than an hour takes few edits: growing words wait, last words go into a new one.
+    async fn edit_once(&self, channel: ChannelId, id: MessageId, body: &Value, partial: bool) -> Result<(), ChatError> {
+        match timely(self.http.edit_message(channel, id, body, Vec::new())).await {
+            Err(ChatError::Gone(_)) if partial && self.is_there(channel, id).await => Err(ChatError::RateLimited(FEW_EDITS)),
+            other => other.map(drop),
+        }
+    }
+
+    async fn is_there(&self, channel: ChannelId, id: MessageId) -> bool {
+        timely(self.http.get_message(channel, id)).await.is_ok()
+    }
+
     /// Messages and edits are counted apart.
     async fn pace(&self, channel: ChannelId, what: &str, partial: bool) -> Result<(), ChatError> {
         match &self.paces {
@@ -214,11 +228,25 @@ impl Discord {
 
     /// Answers an interaction to the person alone.
     async fn aside(&self, aside: &Aside, message: &Message) -> Result<(), ChatError> {
-        let mut parts = render(message).into_iter();
+        match self.aside_in(aside, render(message)).await {
+            Err(ChatError::Rejected(why)) => {
+                tracing::warn!(why, "discord refused the message; the words go out alone");
+                self.aside_in(aside, plain(message)).await
+            }
+            other => other,
+        }
+    }
+
+    async fn aside_in(&self, aside: &Aside, parts: Vec<Part>) -> Result<(), ChatError> {
+        let mut parts = parts.into_iter();
         let first = body(&parts.next().unwrap_or_default());
         if aside.deferred.swap(false, Ordering::Relaxed) {
-            let edited = aside.timely(|| self.http.edit_original_interaction_response(&aside.token, &first, Vec::new()));
-            edited.await.inspect_err(|_| aside.deferred.store(true, Ordering::Relaxed))?;
+            let edited = aside.timely(|| self.http.edit_original_interaction_response(&aside.token, &first, Vec::new())).await;
+            edited.inspect_err(|_| aside.deferred.store(true, Ordering::Relaxed)).map_err(|error| match error {
+                // An edit is the same twice as once.
+                ChatError::MayHaveLanded(why) => ChatError::Unreachable(why),
+                other => other,
+            })?;
         } else {
             self.follow_up(aside, first).await?;
         }

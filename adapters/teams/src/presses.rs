@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 #[derive(Default)]
 pub(crate) struct Presses(Mutex<HashMap<String, Vec<Press>>>);
 
-pub(crate) struct Press {
+struct Press {
     conversation: String,
     message: String,
     user: String,
@@ -19,7 +19,7 @@ pub(crate) struct Press {
 }
 
 impl Presses {
-    /// A press of a person on a message; the answer comes from one of the others.
+    /// A press of a person on a message, which waits for its answer: an outcome, words aside, or a message below.
     pub fn wait(&self, conversation: &str, message: &str, user: &str) -> oneshot::Receiver<Value> {
         let (answer, outcome) = oneshot::channel();
         let mut all = self.all();

@@ -3,7 +3,7 @@
 //! <https://learn.microsoft.com/microsoftteams/platform/bots/streaming-ux>
 
 use crate::Teams;
-use crate::event::Place;
+use crate::event::{At, Place};
 use crate::render::{Part, plain, render};
 use crate::web::{Created, activity};
 use chat::{Block, ChatError, Message};
@@ -142,9 +142,13 @@ impl Teams {
                 parts = plain(message).into_iter();
                 self.send_activity(place, &last(parts.next().unwrap_or_default())).await
             }
-            // It names its stream, so it cannot end that twice: a stream that has ended meanwhile has ended with it.
+            // It names its stream, so it cannot end that twice. One that has ended meanwhile is a message, whatever it says.
             Err(ChatError::MayHaveLanded(_)) => match self.send_activity(place, &first).await {
-                Err(ChatError::Forbidden(_) | ChatError::Gone(_)) => Ok(Created::default()),
+                Err(ChatError::Forbidden(_)) => {
+                    let at = At { service_url: place.service_url.clone(), conversation: place.conversation.clone(), id: stream.id.clone() };
+                    let part = render(message).into_iter().next().unwrap_or_default();
+                    self.update(&at, part).await.map(|()| Created::default())
+                }
                 other => other,
             },
             other => other,

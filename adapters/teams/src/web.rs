@@ -214,7 +214,7 @@ impl Teams {
             "channelData": { "tenant": { "id": place.tenant } },
         });
         let created: Created = self.call(Method::POST, url, Some(&wanted)).await?;
-        Ok(Place { conversation: created.id, personal: true, ..place.clone() })
+        Ok(Place { conversation: created.id, personal: true, top: false, ..place.clone() })
     }
 
     /// Sends parts one after the other, for everybody or for one person alone; the id of the first.
@@ -248,7 +248,7 @@ impl Teams {
         self.call(Method::POST, url, Some(&body)).await
     }
 
-    async fn update(&self, at: &At, part: Part) -> Result<(), ChatError> {
+    pub(crate) async fn update(&self, at: &At, part: Part) -> Result<(), ChatError> {
         let url = self.url(&at.service_url, &["conversations", &at.conversation, "activities", &at.id])?;
         let mut body = activity(part);
         body["id"] = json!(at.id);

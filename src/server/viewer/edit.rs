@@ -143,12 +143,12 @@ pub(super) async fn undo(State(viewer): State<Arc<Viewer>>, visit: Visit, Body(u
 }
 
 fn cell_of(snapshot: &Snapshot, row: i64, column: i64) -> Option<(&Cell, &SnapshotColumn)> {
-    let (at, column) = snapshot.column_by_id(column)?;
+    let (at, column) = snapshot.column_by_id(column).filter(|(_, column)| !column.hidden)?;
     Some((&snapshot.row(row)?.cells[at], column))
 }
 
 fn shown(snapshot: &Snapshot, row: i64, column: i64) -> Option<Value> {
-    let (at, column) = snapshot.column_by_id(column)?;
+    let (at, column) = snapshot.column_by_id(column).filter(|(_, column)| !column.hidden)?;
     let cell = &snapshot.row(row)?.cells[at];
     Some(json!({ "value": cell.to_json(), "display": cell.shown(&column.style) }))
 }

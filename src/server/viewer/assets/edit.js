@@ -70,9 +70,9 @@ export class Editor {
     field.addEventListener('blur', () => close(true));
     // Whoever scrolls away has not said that it is to be written.
     grid.park = () => {
-      const { value } = field;
+      const { value, validity } = field;
       close(false);
-      if (value === shown) return;
+      if (value === shown || validity.badInput) return;
       const save = () => this.save(column, id, value, entry);
       this.say(`You were typing in ${column.title}: “${value}”.`, [['Save it', save], ['Drop it', () => {}]]);
     };
