@@ -2,6 +2,7 @@
 
 use super::ask::Kept;
 use super::runner::Ended;
+use crate::changes::{CANCELLED, Outcome};
 use crate::events::View;
 use crate::store::{JobRow, JobRowState};
 use serde_json::{Value, json};
@@ -113,5 +114,21 @@ pub(super) fn ended(rows: &[JobRow]) -> Ended {
         problems: with_reason.map(|r| (r.label.clone(), r.reason.clone().unwrap_or_default())).collect(),
         failed,
         result: json!({ "processedRows": written, "failedRows": failed, "sampleResults": samples }),
+    }
+}
+
+/// Where a job of these changes stands.
+pub(super) fn ended_by(outcomes: &[Outcome]) -> Ended {
+    let all = || outcomes.iter().flat_map(|o| o.skipped.iter().chain(&o.failed));
+    let done = outcomes.iter().map(|o| o.done).sum();
+    let ids: Vec<String> = outcomes.iter().flat_map(|o| &o.rows).map(i64::to_string).collect();
+    let failed: usize = outcomes.iter().map(|o| o.failed.len()).sum();
+    Ended {
+        done,
+        open: all().filter(|r| r.reason == CANCELLED).count(),
+        kept: 0,
+        failed,
+        problems: all().filter(|r| r.reason != CANCELLED).map(|r| (r.label.clone(), r.reason.clone())).collect(),
+        result: json!({ "rowsAffected": done, "rowIds": ids, "failedRows": failed }),
     }
 }

@@ -3,12 +3,12 @@
 use super::board;
 use super::report;
 use super::{BULK_ADD, BULK_DELETE, BULK_UPDATE, Jobs, Kind, UNDO, Under};
-use crate::changes::{CANCELLED, NOTHING_WRITTEN, Outcome, Plan, Progress, Seen, Stop, TAKEN_BACK};
+use crate::changes::{NOTHING_WRITTEN, Outcome, Plan, Progress, Seen, Stop, TAKEN_BACK};
 use crate::error::{Result, Trouble, told};
 use crate::events::{Event, JobEvent, View};
 use crate::smartsheet::Hold;
 use crate::store::{Change, HEARTBEAT, Job, JobRow, JobStatus, LEASE};
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -26,6 +26,8 @@ pub(super) const PER_PERSON: i64 = 3;
 const POLL: Duration = Duration::from_secs(1);
 /// A wait that the thread is told of.
 const WORTH_SAYING: Duration = Duration::from_secs(10);
+/// Cancelled jobs that are ended while all places are taken.
+const CANCELLED_BESIDE: usize = 4;
 /// Last words that are said again at the same time.
 const WORDS_AT_ONCE: usize = 4;
 /// How long running jobs get to reach a good place when the process stops.
@@ -83,8 +85,10 @@ impl Jobs {
         // Last words of others take no place of a job: a platform that is away would hold up all.
         let (mut tasks, mut words) = (JoinSet::new(), JoinSet::new());
         loop {
-            while tasks.len() < AT_ONCE && !stop.is_cancelled() {
-                let Some(job) = self.next().await else { break };
+            while tasks.len() < AT_ONCE + CANCELLED_BESIDE && !stop.is_cancelled() {
+                // Who has cancelled one that waits for a place does not wait for it.
+                let per_person = if tasks.len() < AT_ONCE { PER_PERSON } else { 0 };
+                let Some(job) = self.next(per_person).await else { break };
                 let (jobs, pause) = (self.clone(), stop.clone());
                 tasks.spawn(async move {
                     Box::pin(jobs.clone().carry_out(job, pause)).await;
@@ -136,9 +140,9 @@ impl Jobs {
         }
     }
 
-    async fn next(&self) -> Option<Job> {
+    async fn next(&self, per_person: i64) -> Option<Job> {
         let now_ms = self.parts.clock.now_ms();
-        self.parts.store.claim_job(self.parts.store.owner(), PER_PERSON, now_ms, now_ms + LEASE.as_millis() as i64).await.unwrap_or_else(
+        self.parts.store.claim_job(self.parts.store.owner(), per_person, now_ms, now_ms + LEASE.as_millis() as i64).await.unwrap_or_else(
             |error| {
                 tracing::error!(%error, "the queue of jobs cannot be read");
                 None
@@ -344,7 +348,7 @@ impl Jobs {
             outcomes.push(self.parts.changes.apply(&closed, &watch::Sender::default(), &Stop::default()).await?);
         }
         let rows = self.parts.store.job_rows(&job.id).await?;
-        Ok(if rows.is_empty() { ended(&outcomes) } else { board::ended(&rows) })
+        Ok(if rows.is_empty() { board::ended_by(&outcomes) } else { board::ended(&rows) })
     }
 }
 
@@ -366,7 +370,7 @@ impl Running<'_> {
         let id = self.job.parameters["change"].as_str().unwrap_or_default();
         let change = self.jobs.parts.store.change(id).await?.ok_or_else(|| anyhow::anyhow!("the change of the job is gone"))?;
         let outcome = self.apply(&change, 0, &mut None).await?;
-        Ok(ended(&[outcome]))
+        Ok(board::ended_by(&[outcome]))
     }
 
     /// Takes the changes of another job back, the last one first.
@@ -387,7 +391,7 @@ impl Running<'_> {
                 outcomes.push(self.apply(&undo, before, &mut seen).await?);
             }
         }
-        Ok(ended(&outcomes))
+        Ok(board::ended_by(&outcomes))
     }
 
     /// Carries a change out and tells how far it is.
@@ -480,19 +484,4 @@ pub(super) fn undone(job: &Job) -> &str {
 /// How far a job was when it was taken up.
 fn view_of(job: &Job) -> View {
     View { settled: job.progress.max(0) as usize, total: job.total.max(0) as usize, ..View::default() }
-}
-
-fn ended(outcomes: &[Outcome]) -> Ended {
-    let all = || outcomes.iter().flat_map(|o| o.skipped.iter().chain(&o.failed));
-    let done = outcomes.iter().map(|o| o.done).sum();
-    let ids: Vec<String> = outcomes.iter().flat_map(|o| &o.rows).map(i64::to_string).collect();
-    let failed: usize = outcomes.iter().map(|o| o.failed.len()).sum();
-    Ended {
-        done,
-        open: all().filter(|r| r.reason == CANCELLED).count(),
-        kept: 0,
-        failed,
-        problems: all().filter(|r| r.reason != CANCELLED).map(|r| (r.label.clone(), r.reason.clone())).collect(),
-        result: json!({ "rowsAffected": done, "rowIds": ids, "failedRows": failed }),
-    }
 }

@@ -282,6 +282,18 @@ async fn who_comes_while_all_places_are_taken_is_told_how_many_run() {
     }
     let queued = world.type_line("confirm").await;
     assert!(queued.contains("16 jobs are running at the moment; it begins when one of them has ended"), "{queued}");
+    // Who cancels one that waits does not wait for a place.
+    let place = world.place_of("somebody", "Clinical Trials").await;
+    let parameters = json!({ "sourceColumns": ["Protocol"], "targetColumn": "Fit" });
+    world.app.jobs.create(NewJob { id: "waits".into(), kind: "SUMMARIZE".into(), parameters, place }).await.unwrap();
+    world.app.jobs.cancel("waits", &world.asker("somebody")).await.unwrap();
+    loop {
+        if let Event::Job(job) = events.recv().await.unwrap()
+            && (&*job.id, job.status) == ("waits", "cancelled")
+        {
+            break;
+        }
+    }
     world.azure.pause(false);
     world.app.jobs.until_idle().await.unwrap();
     assert!(without_times(&world.seen()).contains("6 rows written"));

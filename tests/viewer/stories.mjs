@@ -541,6 +541,7 @@ story('the conversation beside the sheet is that of the thread', async () => {
   await said.locator('.message').last().getByText('Engineering').first().waitFor();
   assert.deepEqual(await faults(page), [], 'with the conversation');
   await said.locator('.message').last().locator('table').waitFor();
+  assert.match(await said.locator('.message td a').first().getAttribute('href'), /rowId=/, 'rows can be opened as in the thread');
   await page.getByLabel('Message to the bot').fill('set Priority to Low for "Usability test"');
   await page.keyboard.press('Enter');
   await said.getByRole('button', { name: 'Confirm' }).waitFor();

@@ -12,19 +12,20 @@ function span({ text, bold, code, link }) {
 const point = ({ kind, number, depth }) => (kind === 'item' ? `${'   '.repeat(depth ?? 0)}${number ? `${number}.` : '•'} ` : '');
 const words = (node) => [point(node), ...(node.spans?.map(span) ?? [node.text])];
 const paragraph = (node) => made(node.kind === 'code' ? 'pre' : 'p', { className: node.kind }, ...words(node));
-const cells = (name, texts) => made('tr', {}, ...texts.map((textContent) => made(name, { textContent })));
+const cells = (name, shown) => made('tr', {}, ...shown.map((cell) => made(name, {}, span(cell))));
 const BLOCKS = {
   text: ({ nodes }) => nodes.map(paragraph),
   note: ({ nodes }) => [made('div', { className: 'note' }, ...nodes.map(paragraph))],
   progress: ({ label, done, total }) => [made('label', {}, `${label} `, made('progress', { value: done, max: total || 1 }))],
+  image: ({ url, alt }) => [made('p', {}, span({ text: alt || 'picture', link: url }))],
   file: ({ name }) => [made('p', { textContent: `📎 ${name}` })],
   buttons: ({ buttons }) => [made('form', { method: 'post', action: `${document.body.dataset.base}/press` }, ...buttons
     .filter(({ action }) => VERBS.test(action))
     .map(({ label, action, style }) => made('button', { name: 'action', value: action, className: style, textContent: label })))],
   table: ({ columns, rows, total }) => [
     made('div', { className: 'scroll', tabIndex: 0 }, made('table', {},
-      made('thead', {}, cells('th', columns.map((column) => column.title))),
-      made('tbody', {}, ...rows.map((row) => cells('td', row.map((cell) => cell.text)))))),
+      made('thead', {}, cells('th', columns.map(({ title }) => ({ text: title })))),
+      made('tbody', {}, ...rows.map((row) => cells('td', row))))),
     ...(total > rows.length ? [made('p', { textContent: `${rows.length} of ${total} rows.` })] : []),
   ],
 };
