@@ -173,6 +173,19 @@ async fn a_change_made_elsewhere_is_told_by_a_webhook() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_hundredth_call_asks_again_whether_it_is_us() {
+    let world = reachable().await;
+    world.sheets.until(|w| w.webhooks_of("Project Plan") == ["ENABLED"]).await.unwrap();
+    for n in 1..=101 {
+        world.sheets.edit("Project Plan", "Load test", "Budget", json!(n));
+        world.sheets.until(|_| world.sheets.callbacks().0 >= n).await.unwrap();
+    }
+    assert_eq!(world.sheets.callbacks(), (101, 2), "once when it was made, and once more");
+    assert_eq!(world.sheets.world().webhooks_of("Project Plan"), ["ENABLED"]);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn calls_that_smartsheet_did_not_make_are_refused() {
     let world = reachable().await;
     world.sheets.until(|w| w.webhooks_of("Project Plan") == ["ENABLED"]).await.unwrap();

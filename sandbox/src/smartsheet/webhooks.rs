@@ -1,22 +1,42 @@
 //! Webhooks: created disabled, enabled by a real challenge, called back with skinny signed events.
 
-use super::Service;
 use super::error::Failure;
+use super::{Service, Smartsheet};
 use axum::Json;
 use axum::extract::{Path, State};
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
 use sha2::Sha256;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 type Reply = Result<Json<Value>, Failure>;
 
-/// Whether a callback round is already on its way.
+/// What is on its way to webhooks, and what was.
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
+    /// A callback round is already on its way.
     pending: AtomicBool,
+    /// Callbacks so far.
+    calls: AtomicUsize,
+    /// Challenges so far.
+    challenges: AtomicUsize,
+}
+
+/// After so many callbacks the address has to prove itself again.
+const CHALLENGED_EVERY: usize = 100;
+/// A callback that is not taken is tried so often: seven times with waits that double, then every three hours.
+const TRIES: u32 = 14;
+/// The first wait; hours of Smartsheet are seconds here.
+const FIRST_WAIT: Duration = Duration::from_millis(20);
+
+impl Smartsheet {
+    /// How many callbacks webhooks have taken, and how often they were challenged.
+    pub fn callbacks(&self) -> (usize, usize) {
+        let queue = &self.service.webhooks;
+        (queue.calls.load(Ordering::Acquire), queue.challenges.load(Ordering::Acquire))
+    }
 }
 
 pub(super) async fn list(State(service): State<Arc<Service>>) -> Json<Value> {
@@ -74,7 +94,7 @@ pub(super) async fn update(State(service): State<Arc<Service>>, Path(id): Path<i
     let current = service.world().webhooks.get(&id).cloned().ok_or_else(Failure::not_found)?;
     let enable = body["enabled"].as_bool();
     let status = match enable {
-        Some(true) if challenge(&current).await => "ENABLED",
+        Some(true) if challenge(&service, &current).await => "ENABLED",
         Some(true) => "DISABLED_VERIFICATION_FAILED",
         Some(false) => "DISABLED_BY_OWNER",
         None => current["status"].as_str().unwrap_or("NEW_NOT_VERIFIED"),
@@ -97,7 +117,8 @@ fn client() -> Result<reqwest::Client, reqwest::Error> {
     reqwest::Client::builder().timeout(Duration::from_secs(5)).redirect(reqwest::redirect::Policy::none()).build()
 }
 
-async fn challenge(webhook: &Value) -> bool {
+async fn challenge(service: &Service, webhook: &Value) -> bool {
+    service.webhooks.challenges.fetch_add(1, Ordering::AcqRel);
     let word = format!("challenge-{}", webhook["id"]);
     let Ok(client) = client() else { return false };
     let url = webhook["callbackUrl"].as_str().unwrap_or_default();
@@ -164,20 +185,31 @@ async fn call_back(service: &Service, webhook: &Value, what: Value) {
     let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret.as_bytes()) else { return };
     mac.update(body.as_bytes());
     let signature: String = mac.finalize().into_bytes().iter().map(|b| format!("{b:02x}")).collect();
+    if (service.webhooks.calls.load(Ordering::Acquire) + 1).is_multiple_of(CHALLENGED_EVERY) && !challenge(service, webhook).await {
+        return disable(service, webhook, "DISABLED_VERIFICATION_FAILED");
+    }
     let Ok(client) = client() else { return };
-    for attempt in 0..7u32 {
+    for attempt in 0..TRIES {
         let request = client.post(webhook["callbackUrl"].as_str().unwrap_or_default());
         let request = request.header("Smartsheet-Hmac-SHA256", &signature).header("Content-Type", "application/json");
         match request.body(body.clone()).send().await.map(|r| r.status().as_u16()) {
-            Ok(200) => return,
+            Ok(200) => {
+                service.webhooks.calls.fetch_add(1, Ordering::AcqRel);
+                service.happened.notify_waiters();
+                return;
+            }
             Ok(201..=399 | 410) => break,
-            _ => tokio::time::sleep(Duration::from_millis(100 << attempt)).await,
+            _ => tokio::time::sleep(FIRST_WAIT * (1 << attempt.min(6))).await,
         }
     }
+    disable(service, webhook, "DISABLED_CALLBACK_FAILED");
+}
+
+fn disable(service: &Service, webhook: &Value, status: &str) {
     let id = webhook["id"].as_i64().unwrap_or(0);
     if let Some(stored) = service.world().webhooks.get_mut(&id) {
         stored["enabled"] = json!(false);
-        stored["status"] = json!("DISABLED_CALLBACK_FAILED");
+        stored["status"] = json!(status);
     }
     service.happened.notify_waiters();
 }
