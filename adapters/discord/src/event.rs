@@ -9,6 +9,8 @@ use serenity::model::user::User;
 
 /// Name of a thread that is opened.
 const NAME_CHARS: usize = 80;
+/// Kinds of channels that are threads.
+pub(crate) const THREADS: [ChannelType; 3] = [ChannelType::PublicThread, ChannelType::PrivateThread, ChannelType::NewsThread];
 
 /// Where to post: the private part of [`Anchor`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -155,8 +157,7 @@ pub(crate) struct Interacted {
 
 /// The channel above a thread; none above a channel, whose parent is a category.
 fn parent_of(channel: Option<&PartialChannel>) -> Option<ChannelId> {
-    let thread = |kind| matches!(kind, ChannelType::PublicThread | ChannelType::PrivateThread | ChannelType::NewsThread);
-    channel.filter(|c| thread(c.kind)).and_then(|c| c.parent_id)
+    channel.filter(|c| THREADS.contains(&c.kind)).and_then(|c| c.parent_id)
 }
 
 /// A command or a press.

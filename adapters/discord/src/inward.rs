@@ -8,7 +8,7 @@ use serenity::Client;
 use serenity::client::{ClientBuilder, Context, EventHandler};
 use serenity::gateway::GatewayError;
 use serenity::model::application::Interaction;
-use serenity::model::channel::{ChannelType, Message};
+use serenity::model::channel::Message;
 use serenity::model::gateway::{GatewayIntents, Ready};
 use serenity::model::guild::{Guild, UnavailableGuild};
 use serenity::model::id::{ChannelId, InteractionId};
@@ -25,7 +25,6 @@ const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// How often it is asked which bot this is.
 const ASKED: u32 = 4;
-const THREADS: [ChannelType; 3] = [ChannelType::PublicThread, ChannelType::PrivateThread, ChannelType::NewsThread];
 /// Kinds of answers to an interaction.
 const DEFERRED_MESSAGE: u8 = 5;
 const DEFERRED_UPDATE: u8 = 6;
@@ -182,7 +181,7 @@ impl Discord {
             }
             let why = match tokio::time::timeout(STORE_WITHIN, self.http.get_channel(channel)).await {
                 Ok(Ok(found)) => {
-                    let parent = found.guild().filter(|c| THREADS.contains(&c.kind)).and_then(|c| c.parent_id);
+                    let parent = found.guild().filter(|c| event::THREADS.contains(&c.kind)).and_then(|c| c.parent_id);
                     self.channels.insert(channel, parent).await;
                     return parent;
                 }
