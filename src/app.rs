@@ -89,7 +89,7 @@ impl App {
         let client = Client::new(smartsheet)?
             .with_shared_budget(Arc::new(store.clone()))
             .with_people(accounts.clone().map(|a| Arc::new(a) as Arc<dyn PeoplesTokens>));
-        let sheets = Sheets::new(client, clock.clone(), events.clone(), config.snapshot_cache_bytes);
+        let sheets = Sheets::new(client, clock.clone(), events.clone(), config.snapshot_cache_bytes).with_usual(config.usual.clone());
         let model = Arc::new(Model::new(endpoint, config.model_settings.clone())?);
         let model_of_jobs = match config.text_model.clone() {
             Some(endpoint) => Arc::new(Model::of_texts(endpoint, config.model_settings.clone())?),

@@ -1,5 +1,6 @@
 //! Every setting, read once at start and validated together; the only file that knows the environment.
 
+mod people;
 mod platforms;
 mod reader;
 mod variables;
@@ -9,6 +10,7 @@ pub use variables::VARIABLES;
 
 use crate::accounts;
 use crate::llm::{Endpoint, ModelSettings};
+use crate::locality::Told;
 use crate::smartsheet;
 use ipnet::IpNet;
 use reader::Reader;
@@ -69,6 +71,8 @@ pub struct Config {
     pub link_hosts: Vec<String>,
     /// `SNAPSHOT_CACHE_MB`: memory for sheets. Unset: 128.
     pub snapshot_cache_bytes: u64,
+    /// `TIME_ZONE` and `LOCALE`: where people are of whom neither platform nor account tells. Unset: UTC, and no locale.
+    pub usual: Told,
     /// Logging: `LOG_FORMAT`, `LOG_FILE`, `RUST_LOG`.
     pub log: Log,
 }
@@ -199,6 +203,7 @@ impl Config {
                 .map(|h| h.trim().to_lowercase())
                 .filter(|h| !h.is_empty())
                 .collect(),
+            usual: people::usual(r),
             snapshot_cache_bytes: r.number("SNAPSHOT_CACHE_MB", 1.0, 65_536.0) as u64 * (1 << 20),
             log: log(r),
         };

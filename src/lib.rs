@@ -16,6 +16,7 @@ pub mod events;
 pub mod jobs;
 pub mod links;
 pub mod llm;
+pub mod locality;
 pub mod server;
 pub mod sheet;
 pub mod smartsheet;

@@ -2,6 +2,7 @@
 
 use super::{Bot, words};
 use crate::error::{Result, told};
+use crate::locality::{Locality, Told};
 use crate::smartsheet::Identity;
 use crate::store::{Asker, Event};
 use chat::{Incoming, Platform};
@@ -23,6 +24,20 @@ impl Bot {
             None if accounts.required() => Err(told(words::connect_first())),
             None => Ok(Identity::Service),
         }
+    }
+
+    /// Where the person is who caused an event: as their platform tells, else as the account does on whose behalf they ask.
+    pub(super) async fn locality(&self, incoming: &Incoming, identity: &Identity) -> Locality {
+        let of_event = Told::read(incoming.sender.time_zone.as_deref(), incoming.sender.locale.as_deref());
+        // Slack's events say nothing of where people are; it has to be asked.
+        let of_platform = match incoming.thread.platform {
+            Platform::Slack => {
+                let profile = self.profile(incoming).await.unwrap_or_default();
+                of_event.or(Told::read(profile.time_zone.as_deref(), profile.locale.as_deref()))
+            }
+            _ => of_event,
+        };
+        self.parts.sheets.locality(identity, of_platform).await
     }
 
     /// Whether the person has connected an account; `None` where nobody can.

@@ -70,12 +70,12 @@ impl Bot {
         }
         let identity = self.identity(&event.incoming).await?;
         let snapshot = self.parts.sheets.snapshot(&identity, old.sheet).await?;
-        let proposed = self.parts.jobs.propose(&snapshot, kind, parameters).await?;
+        let proposed = self.parts.jobs.propose(&snapshot, kind, parameters, &self.locality(&event.incoming, &identity).await).await?;
         let now = self.parts.clock.now_ms();
         if !self.parts.store.move_proposal(id, ProposalState::Open, ProposalState::Cancelled, &old.asker, now).await? {
             return Err(told(words::already_decided()));
         }
-        let context = self.context(event, &session, identity);
+        let context = self.context(event, &session, identity).await;
         let made = context.propose(proposed.draft.clone(), snapshot).await?.made;
         let gathered = Gathered { made, ..Gathered::default() };
         let Some(made) = &gathered.made else { return Err(told(words::proposal_gone())) };

@@ -25,7 +25,7 @@ use crate::links::Links;
 use crate::llm::Model;
 use crate::sheet::Sheets;
 use crate::store::{Event, HEARTBEAT, LEASE, Store};
-use chat::{Chat, Chats, Platform, What};
+use chat::{Chat, Chats, Platform, Profile, What};
 use moka::future::Cache;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
@@ -90,8 +90,8 @@ pub struct Bot {
     deciding: Mutex<HashSet<String>>,
     slots: Arc<Semaphore>,
     express_slots: Arc<Semaphore>,
-    /// What people are called, as far as it could be told.
-    names: Cache<String, Option<String>>,
+    /// Who people are, as far as it could be told.
+    profiles: Cache<String, Option<Profile>>,
 }
 
 impl Bot {
@@ -107,7 +107,7 @@ impl Bot {
             deciding: Mutex::default(),
             slots: Arc::new(Semaphore::new(SERVED_AT_ONCE)),
             express_slots: Arc::new(Semaphore::new(EXPRESS_AT_ONCE)),
-            names: Cache::builder().max_capacity(10_000).time_to_live(NAMES_LAST).build(),
+            profiles: Cache::builder().max_capacity(10_000).time_to_live(NAMES_LAST).build(),
         })
     }
 

@@ -3,7 +3,7 @@
 use super::turn::Gathered;
 use super::words::{self, capital, count, md, note};
 use crate::changes::{CellEdit, Outcome, OutcomeRow, Plan, Sample};
-use crate::sheet::Snapshot;
+use crate::sheet::{Snapshot, Table};
 use crate::smartsheet::ColumnSpec;
 use crate::store::{Change, Proposal};
 use crate::tools::{Made, Shown};
@@ -23,7 +23,7 @@ pub(super) fn answer(gathered: &Gathered, policy: &LinkPolicy, limits: &Limits, 
         blocks.push(Block::Markdown(Markdown::untrusted(&gathered.text, policy)));
     }
     for shown in &gathered.shown {
-        blocks.extend(query(shown, limits, viewer));
+        blocks.extend(query(shown, &gathered.text, limits, viewer));
     }
     if let Some(made) = &gathered.made {
         blocks.extend(proposal(made, limits.forms, lifetime, viewer));
@@ -43,7 +43,7 @@ pub(super) fn answer(gathered: &Gathered, policy: &LinkPolicy, limits: &Limits, 
 pub(super) fn for_history(gathered: &Gathered) -> String {
     let mut text = gathered.text.clone();
     for shown in &gathered.shown {
-        text.push_str(&format!("\n[query of {}: {} -> {}]", shown.snapshot.name, shown.checked.sql, count(shown.result.total, "row")));
+        text.push_str(&format!("\n[query of {}: {} -> {}]", shown.snapshot.name, shown.checked.asked, count(shown.result.total, "row")));
     }
     if let Some(made) = &gathered.made {
         text.push_str(&format!("\n[proposed to {}; waits for the person's decision]", words::what(&made.draft.plan)));
@@ -52,34 +52,54 @@ pub(super) fn for_history(gathered: &Gathered) -> String {
 }
 
 /// A table (unless the answer is one figure) and the line that says what was queried.
-fn query(shown: &Shown, limits: &Limits, viewer: &Viewer<'_>) -> Vec<Block> {
+fn query(shown: &Shown, said: &str, limits: &Limits, viewer: &Viewer<'_>) -> Vec<Block> {
     let mut blocks = Vec::new();
     let visible: Vec<usize> =
         (0..shown.result.columns.len()).filter(|i| !shown.result.columns[*i].is_row_id).take(limits.table_columns).collect();
-    let single = shown.result.total == 1 && visible.len() == 1;
-    if shown.result.total > 0 && !single && !visible.is_empty() {
-        blocks.push(Block::Table(table(shown, &visible, limits.table_rows)));
+    let figure = if let ([at], 1) = (visible.as_slice(), shown.result.rows.len()) { Some(*at) } else { None };
+    match figure {
+        // A figure that the words tell already is not said again.
+        Some(at) => {
+            let value = shown.result.shown(0, at);
+            if !value.is_empty() && !said.contains(&value) {
+                blocks.push(md(&format!("{}: **{}**", escape(&shown.result.columns[at].title), escape(&value))));
+            }
+        }
+        None if shown.result.rows.is_empty() || visible.is_empty() => {}
+        None => blocks.push(Block::Table(table(shown, &visible, limits.table_rows))),
     }
-    let mut line = format!("Queried [{}]({})", escape(&shown.snapshot.name), shown.snapshot.permalink);
-    match &shown.checked.filter {
-        Some(filter) => line.push_str(&format!(": {}", escape(filter))),
-        None => line.push_str(": all rows"),
+    let mut line = format!("Queried [{}]({}): ", escape(&shown.snapshot.name), shown.snapshot.permalink);
+    if let Some(filter) = &shown.checked.filter {
+        line.push_str(&format!("{} · ", escape(filter)));
     }
-    line.push_str(&format!(
-        " · {} of the sheet's {} · version {} · {} UTC",
-        count(shown.result.total, "result row"),
-        count(shown.snapshot.rows.len(), "row"),
-        shown.snapshot.version,
-        shown.snapshot.read_at.strftime("%H:%M")
-    ));
+    line.push_str(&asked_of(shown));
+    let (wanted, total) = (shown.result.wanted, shown.result.total);
+    if wanted < total {
+        line.push_str(&format!(" · {wanted} of {}", count(total, "result")));
+    } else if figure.is_none() {
+        line.push_str(&format!(" · {}", count(total, "result")));
+    }
+    let at = shown.snapshot.read_at.to_zoned(shown.snapshot.zone.clone());
+    line.push_str(&format!(" · version {} · {}", shown.snapshot.version, at.strftime("%H:%M %Z")));
     let rows = row_ids(shown);
     if let Some(url) = viewer(&shown.snapshot, &rows) {
         let words = if rows.is_empty() { "open the sheet" } else { "see the rows" };
         line.push_str(&format!(" · [{words}]({url})"));
     }
     blocks.push(note(&line));
-    blocks.extend(shown.notes.iter().map(|n| note(&format!("⚠️ {}", escape(n)))));
+    blocks.extend(shown.result.notes.iter().map(|n| note(&format!("⚠️ {}", escape(n)))));
     blocks
+}
+
+/// Which rows a query was asked of.
+fn asked_of(shown: &Shown) -> String {
+    let all = shown.snapshot.rows.len();
+    let leaves = shown.snapshot.rows.iter().filter(|r| !r.is_parent).count();
+    match shown.checked.table {
+        Table::Leaf if leaves < all => format!("rows without children: {leaves} of {all}"),
+        Table::Sheet | Table::Leaf | Table::Other if all == 1 => "the only row".into(),
+        Table::Sheet | Table::Leaf | Table::Other => format!("all {all} rows"),
+    }
 }
 
 /// The rows that a result is about, as far as it says so.
@@ -108,7 +128,7 @@ fn table(shown: &Shown, visible: &[usize], most: usize) -> TableBlock {
         };
         visible.iter().enumerate().map(cell).collect()
     });
-    TableBlock { columns: columns.collect(), rows: rows.collect(), total: result.total }
+    TableBlock { columns: columns.collect(), rows: rows.collect(), total: result.wanted }
 }
 
 /// What would be done: count, old -> new for some rows, warnings, Confirm and Cancel.

@@ -1,5 +1,6 @@
 //! What the model is told: its task, the sheet at hand, and the conversation cut to a budget.
 
+use crate::locality::Locality;
 use crate::sheet::Snapshot;
 use crate::store::MessageRecord;
 use jiff::civil::Date;
@@ -20,7 +21,8 @@ const TASK: &str = "You are ChatSheetAI. You answer questions about a Smartsheet
 - Answer in the language of the person, briefly, in simple Markdown without headings, images or tables.";
 
 /// The messages of a request.
-pub(super) fn messages(snapshot: &Snapshot, history: &[MessageRecord], question: &str, today: Date, compact: bool) -> Vec<Value> {
+pub(super) fn messages(snapshot: &Snapshot, history: &[MessageRecord], question: &str, locality: &Locality, compact: bool) -> Vec<Value> {
+    let today = locality.today();
     let system = format!("{TASK}\n\nToday is {today}, {}.\n\n{}", weekday(today), outline(snapshot));
     let mut messages = vec![json!({ "role": "system", "content": system })];
     let budget = if compact { HISTORY_CHARS / 8 } else { HISTORY_CHARS };
@@ -42,7 +44,7 @@ pub(super) fn messages(snapshot: &Snapshot, history: &[MessageRecord], question:
 fn outline(snapshot: &Snapshot) -> String {
     let columns = snapshot.columns.iter().take(60).map(|c| {
         let options = if c.options.is_empty() { String::new() } else { format!(" [{}]", c.options.join(" | ")) };
-        let marks = [(c.primary, "primary"), (c.numeric, "numbers"), (c.read_only.is_some(), "read-only")];
+        let marks = [(c.primary, "primary"), (c.is_numeric(), "numbers"), (c.read_only.is_some(), "read-only")];
         let marks: Vec<&str> = marks.iter().filter(|(is, _)| *is).map(|(_, m)| *m).collect();
         let marks = if marks.is_empty() { String::new() } else { format!(" ({})", marks.join(", ")) };
         format!("- {} = {}: {}{marks}{}\n", json!(c.title), c.sql, c.kind, chat::text::shorten(&options, 300))

@@ -8,7 +8,7 @@ use crate::sheet::{SheetId, smartsheet_trouble};
 use crate::smartsheet::{Identity, SheetEntry};
 use crate::store::{Asker, Event, Session};
 use crate::tools::{Match, resolve};
-use chat::{Addressed, Inbox, Incoming, Message, MessageRef, ThreadKey};
+use chat::{Addressed, Inbox, Incoming, Message, MessageRef, Profile, ThreadKey};
 use std::time::Duration;
 use url::Url;
 
@@ -129,8 +129,19 @@ impl Bot {
 
     /// The same for words beside which the name stands: nothing waits long for it.
     pub(super) async fn author(&self, incoming: &Incoming) -> Option<String> {
-        let look = async { tokio::time::timeout(AUTHOR, self.name_of(incoming)).await.ok().and_then(Result::ok).flatten() };
-        self.names.get_with(format!("{}|{}", incoming.thread.install_key(), incoming.sender.id), look).await
+        match &incoming.sender.name {
+            Some(name) => Some(name.clone()),
+            None => self.profile(incoming).await.map(|p| p.name),
+        }
+    }
+
+    /// Who caused an event, as their platform knows them; asked for once in a while, and not waited for long.
+    pub(super) async fn profile(&self, incoming: &Incoming) -> Option<Profile> {
+        let look = async {
+            let chat = self.chat(incoming.thread.platform).ok()?;
+            tokio::time::timeout(AUTHOR, chat.profile(&incoming.anchor, &incoming.sender.id)).await.ok()?.ok()
+        };
+        self.profiles.get_with(format!("{}|{}", incoming.thread.install_key(), incoming.sender.id), look).await
     }
 
     /// Ends the links that were made in this thread.

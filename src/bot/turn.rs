@@ -62,7 +62,7 @@ impl Bot {
         let identity = self.identity(&event.incoming).await?;
         let snapshot = self.parts.sheets.snapshot(&identity, session.sheet).await?;
         let question = text_of(event);
-        let context = self.context(event, &session, identity);
+        let context = self.context(event, &session, identity).await;
         let work = self.work(&context, &snapshot, &question, &reply);
         let gathered = tokio::select! {
             gathered = work => gathered?,
@@ -117,8 +117,9 @@ impl Bot {
     }
 
     /// What functions work with on behalf of whoever caused the event.
-    pub(super) fn context(&self, event: &Event, session: &Session, identity: Identity) -> Context {
+    pub(super) async fn context(&self, event: &Event, session: &Session, identity: Identity) -> Context {
         Context {
+            locality: self.locality(&event.incoming, &identity).await,
             sheets: self.parts.sheets.clone(),
             changes: self.parts.changes.clone(),
             jobs: self.parts.jobs.clone(),
@@ -127,13 +128,12 @@ impl Bot {
             session: session.clone(),
             thread_key: event.incoming.thread.storage_key(),
             asker: event.incoming.sender.id.clone(),
-            today: self.parts.clock.today(),
         }
     }
 
     async fn work(&self, context: &Context, snapshot: &Arc<Snapshot>, question: &str, reply: &LiveReply) -> Result<Gathered> {
         let history = self.parts.store.recent_messages(&context.session.id, prompt::HISTORY, 0).await?;
-        let mut messages = prompt::messages(snapshot, &history, question, context.today, false);
+        let mut messages = prompt::messages(snapshot, &history, question, &context.locality, false);
         let functions = tools::schemas(snapshot.writable());
         let mut gathered = Gathered::default();
         let mut compacted = false;
@@ -215,7 +215,7 @@ impl Bot {
         let author = self.author(&event.incoming).await;
         let mut messages = vec![NewMessage { author, ..message("user", Role::User, question, None) }];
         for (i, shown) in gathered.shown.iter().enumerate() {
-            messages.push(message(&format!("function{i}"), Role::Function, &shown.checked.sql, Some("query_sheet")));
+            messages.push(message(&format!("function{i}"), Role::Function, &shown.checked.asked, Some("query_sheet")));
         }
         messages.push(message("assistant", Role::Assistant, &preview::for_history(gathered), None));
         Ok(self.parts.store.add_messages(&session.id, &messages, self.parts.clock.now()).await?)
@@ -251,7 +251,7 @@ fn calls_message(answer: &Answer) -> Value {
 
 /// The same question with next to no history and short function results.
 fn compact(snapshot: &Snapshot, question: &str, context: &Context, messages: &[Value]) -> Vec<Value> {
-    let mut short = prompt::messages(snapshot, &[], question, context.today, true);
+    let mut short = prompt::messages(snapshot, &[], question, &context.locality, true);
     let since = messages.iter().rposition(|m| m["role"] == "user").map_or(messages.len(), |i| i + 1);
     for message in &messages[since..] {
         let mut message = message.clone();

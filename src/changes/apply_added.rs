@@ -1,7 +1,7 @@
 //! Carries out changes that make rows: new ones, and deleted ones that come back. What is in doubt is looked for by its values.
 
 use super::apply::{Run, mark, open};
-use super::apply_rows::{Seen, cell_of, has_more, holds, settle};
+use super::apply_rows::{Seen, Side, has_more, holds, new_cell, settle};
 use super::plan::{CellEdit, DeletedRow, Location, NewRowPlan};
 use super::turn::Turn;
 use crate::error::Result;
@@ -18,12 +18,12 @@ const STOPPED: &str = "Smartsheet did not answer, so this was not written";
 struct Wanted<'a> {
     at: usize,
     cells: &'a [CellEdit],
-    value: fn(&CellEdit) -> &Value,
+    side: Side,
 }
 
 impl Run<'_> {
     pub async fn add(&self, location: &Location, new: &[NewRowPlan], all: &mut [ChangeRow]) -> Result<()> {
-        let rows: Vec<Wanted<'_>> = new.iter().enumerate().map(|(at, r)| Wanted { at, cells: &r.cells, value: |c| &c.after }).collect();
+        let rows: Vec<Wanted<'_>> = new.iter().enumerate().map(|(at, r)| Wanted { at, cells: &r.cells, side: Side::After }).collect();
         let (mut location, mut seen) = (location.clone(), None);
         for chunk in rows.chunks(ROWS_PER_CALL) {
             self.between(all).await?;
@@ -160,7 +160,7 @@ impl Run<'_> {
                 Some(above) => Location { after: Some(above), ..Location::default() },
                 None => Location { parent, top: true, ..Location::default() },
             };
-            let rows: Vec<Wanted<'_>> = run.iter().map(|at| Wanted { at: *at, cells: &back[*at].cells, value: |c| &c.before }).collect();
+            let rows: Vec<Wanted<'_>> = run.iter().map(|at| Wanted { at: *at, cells: &back[*at].cells, side: Side::Before }).collect();
             let after = self.add_block(&turn, &snapshot, &location, &rows, all).await?;
             seen = after.and_then(|after| Seen::after(&turn, (snapshot, version), after));
             turn.end().await;
@@ -179,14 +179,15 @@ fn remember(new_ids: &mut HashMap<i64, i64>, row: &DeletedRow, entry: &ChangeRow
 
 /// Rows that have all of these values; of one without any, those that have none.
 fn twins(snapshot: &Snapshot, wanted: &Wanted<'_>) -> Vec<i64> {
-    if wanted.cells.iter().all(|c| (wanted.value)(c).is_null()) {
+    if wanted.cells.iter().all(|c| wanted.side.value(c).is_null()) {
         return snapshot.rows.iter().filter(|r| !has_more(snapshot, r, &[])).map(|r| r.id).collect();
     }
-    snapshot.rows.iter().filter(|r| holds(snapshot, r, wanted.cells, wanted.value)).map(|r| r.id).collect()
+    snapshot.rows.iter().filter(|r| holds(snapshot, r, wanted.cells, wanted.side)).map(|r| r.id).collect()
 }
 
 fn new_row(snapshot: &Snapshot, location: &Location, wanted: &Wanted<'_>) -> NewRow {
-    let cells = wanted.cells.iter().map(|c| cell_of(snapshot, c, (wanted.value)(c))).collect();
+    let cell = |c: &CellEdit| new_cell(snapshot, c.column_id, wanted.side.value(c), wanted.side.beside(c));
+    let cells = wanted.cells.iter().map(cell).collect();
     match (location.after, location.parent) {
         (Some(after), _) => NewRow { cells, sibling_id: Some(after), ..NewRow::default() },
         (None, Some(parent)) => NewRow { cells, parent_id: Some(parent), to_bottom: (!location.top).then_some(true), ..NewRow::default() },

@@ -2,14 +2,14 @@
 
 use super::apply::{Run, mark, open};
 use super::apply_rows::{Seen, new_cell, not_carried_out, refused};
-use super::plan::Plan;
+use super::plan::{Beside, Plan};
 use super::turn::Turn;
 use crate::error::Result;
 use crate::sheet::{Cell, Snapshot};
 use crate::smartsheet::{ColumnSpec, Error, ROWS_PER_CALL, RowChange};
 use crate::store::{ChangeRow, RowState};
 use serde_json::{Value, json};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 impl Run<'_> {
     pub async fn single(&self, plan: &Plan, all: &mut [ChangeRow], seen: &mut Option<Seen>) -> Result<()> {
@@ -89,8 +89,12 @@ impl Run<'_> {
     /// Notes what was made; a column that comes back gets its cells first.
     async fn made(&self, turn: &Turn, plan: &Plan, made: Value, all: &mut [ChangeRow]) -> Result<()> {
         let mut lost = 0;
-        if let (Plan::RestoreColumn { cells, .. }, Some(column)) = (plan, made.as_i64()) {
-            lost = self.fill(turn, column, cells).await?;
+        if let (Plan::RestoreColumn { cells, beside, spec }, Some(column)) = (plan, made.as_i64()) {
+            // What fills itself needs nothing.
+            if spec.formula.is_none() && spec.system_column_type.is_none() {
+                lost = self.fill(turn, column, cells, beside).await?;
+            }
+            self.restrict(turn, column, spec).await?;
         }
         all[0].made = Some(made);
         mark(&mut all[0], RowState::Done, None);
@@ -109,10 +113,23 @@ impl Run<'_> {
                 *seen = after.and_then(|after| Seen::after(turn, (after, before.version), version));
                 Ok(json!(id))
             }
-            // Its cells come back next, so nothing is known of the sheet then.
-            Plan::RestoreColumn { spec, .. } => client.add_column(writer, identity, spec).await.map(|added| json!(added.column.id)),
+            // Its cells come back next, so nothing is known of the sheet then; only then is it restricted to its options, and locked.
+            Plan::RestoreColumn { spec, .. } => {
+                let open = ColumnSpec { validation: None, locked: None, ..spec.clone() };
+                client.add_column(writer, identity, &open).await.map(|added| json!(added.column.id))
+            }
             Plan::UpdateColumn { column_id, after, .. } => {
-                client.update_column(writer, identity, *column_id, after).await.map(|c| json!(c.id))
+                // A new type takes the restriction away, so that comes after it.
+                let (first, then) = match after.kind {
+                    Some(_) => (ColumnSpec { validation: None, ..(**after).clone() }, after.validation),
+                    None => ((**after).clone(), None),
+                };
+                let mut column = client.update_column(writer, identity, *column_id, &first).await?;
+                if let Some(validation) = then {
+                    let spec = ColumnSpec { validation: Some(validation), ..ColumnSpec::default() };
+                    column = client.update_column(writer, identity, *column_id, &spec).await?;
+                }
+                Ok(json!(column.id))
             }
             Plan::DeleteColumn { column_id, .. } => client.delete_column(writer, identity, *column_id).await.map(|()| Value::Null),
             Plan::Comment { row_id, text, .. } => {
@@ -172,7 +189,8 @@ impl Run<'_> {
 
     /// Puts the cells of a restored column back, in rows that are still there and where nobody has
     /// written meanwhile. Returns how many were refused; when Smartsheet does not answer, this is tried again later.
-    async fn fill(&self, turn: &Turn, column: i64, cells: &[(i64, Value)]) -> Result<usize> {
+    async fn fill(&self, turn: &Turn, column: i64, cells: &[(i64, Value)], beside: &[(i64, Beside)]) -> Result<usize> {
+        let beside: HashMap<i64, &Beside> = beside.iter().map(|(row, beside)| (*row, beside)).collect();
         let mut waits = self.waits();
         let (mut sent, mut refused) = (HashSet::new(), 0);
         loop {
@@ -186,7 +204,7 @@ impl Run<'_> {
                 .iter()
                 .filter(|(row, value)| !sent.contains(row) && !Cell::same(value, &Value::Null) && empty(row))
                 .take(ROWS_PER_CALL)
-                .map(|(row, value)| RowChange { id: *row, cells: vec![new_cell(&snapshot, column, value)] })
+                .map(|(row, value)| RowChange { id: *row, cells: vec![new_cell(&snapshot, column, value, beside.get(row).copied())] })
                 .collect();
             if missing.is_empty() {
                 return Ok(refused);
@@ -196,6 +214,23 @@ impl Run<'_> {
                     refused += bulk.failed.len();
                     sent.extend(missing.iter().map(|m| m.id));
                 }
+                Err(error) => waits.after(error).await.map_err(anyhow::Error::from)?,
+            }
+        }
+    }
+}
+
+impl Run<'_> {
+    /// Restricts a restored column to its options, and locks it, as it was.
+    async fn restrict(&self, turn: &Turn, column: i64, spec: &ColumnSpec) -> Result<()> {
+        let restricted = ColumnSpec { validation: spec.validation, locked: spec.locked, ..ColumnSpec::default() };
+        if restricted == ColumnSpec::default() {
+            return Ok(());
+        }
+        let mut waits = self.waits();
+        loop {
+            match self.changes.sheets.client().update_column(&turn.writer, &self.identity, column, &restricted).await {
+                Ok(_) => return Ok(()),
                 Err(error) => waits.after(error).await.map_err(anyhow::Error::from)?,
             }
         }

@@ -1,10 +1,10 @@
 //! Carries out changes of rows that exist: only where the old values still stand, in chunks, journal first.
 
 use super::apply::{Run, SAME_VALUE, mark, open};
-use super::plan::{CellEdit, DeletedRow, RowEdit};
+use super::plan::{Beside, CellEdit, DeletedRow, RowEdit};
 use super::turn::Turn;
 use crate::error::Result;
-use crate::sheet::{Cell, Snapshot, SnapshotRow};
+use crate::sheet::{Cell, Maker, Snapshot, SnapshotColumn, SnapshotRow};
 use crate::smartsheet::{Bulk, Error, IDS_PER_URL, NewCell, ROWS_PER_CALL, RowChange};
 use crate::store::{ChangeRow, RowState};
 use serde_json::{Value, json};
@@ -114,7 +114,7 @@ impl Run<'_> {
         }
         let change = |i: &usize| RowChange {
             id: edits[*i].row_id,
-            cells: edits[*i].cells.iter().map(|c| cell_of(&snapshot, c, &c.after)).collect(),
+            cells: edits[*i].cells.iter().map(|c| new_cell(&snapshot, c.column_id, &c.after, c.after_beside.as_deref())).collect(),
         };
         let changes: Vec<RowChange> = batch.iter().map(change).collect();
         let sent = self.changes.sheets.client().update_rows(&turn.writer, &self.identity, &changes).await;
@@ -247,7 +247,7 @@ fn deletable(snapshot: &Snapshot, gone: &[DeletedRow], all: &mut [ChangeRow]) {
             continue;
         };
         let below = snapshot.descendants(row.row_id);
-        let reason = if !holds(snapshot, now, &row.cells, |c| &c.before) || has_more(snapshot, now, &row.cells) {
+        let reason = if !holds(snapshot, now, &row.cells, Side::Before) || has_more(snapshot, now, &row.cells) {
             Some(CHANGED)
         } else if below.iter().any(|id| !planned.contains(id)) {
             Some("it has new rows below it")
@@ -286,53 +286,89 @@ fn compare(snapshot: &Snapshot, edit: &RowEdit) -> Standing {
     if edit.cells.iter().any(|c| snapshot.column_by_id(c.column_id).is_none()) {
         return Standing::NoColumn;
     }
-    if holds(snapshot, row, &edit.cells, |c| &c.before) {
+    if holds(snapshot, row, &edit.cells, Side::Before) {
         Standing::Before
-    } else if holds(snapshot, row, &edit.cells, |c| &c.after) {
+    } else if holds(snapshot, row, &edit.cells, Side::After) {
         Standing::After
     } else {
         Standing::Other
     }
 }
 
-/// Whether the row has these values; columns that are gone count as changed.
-pub(super) fn holds(snapshot: &Snapshot, row: &SnapshotRow, cells: &[CellEdit], value: fn(&CellEdit) -> &Value) -> bool {
-    cells.iter().all(|c| snapshot.column_by_id(c.column_id).is_some_and(|(i, _)| Cell::same(&row.cells[i].to_json(), value(c))))
+/// Which side of an edit is meant: what was, or what will be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Side {
+    Before,
+    After,
+}
+
+impl Side {
+    pub fn value(self, edit: &CellEdit) -> &Value {
+        if self == Self::Before { &edit.before } else { &edit.after }
+    }
+
+    pub fn beside(self, edit: &CellEdit) -> Option<&Beside> {
+        if self == Self::Before { edit.before_beside.as_deref() } else { edit.after_beside.as_deref() }
+    }
+}
+
+/// Whether the row has these values; columns that are gone count as changed. Of a formula the text is compared, as what it makes
+/// changes by itself.
+pub(super) fn holds(snapshot: &Snapshot, row: &SnapshotRow, cells: &[CellEdit], side: Side) -> bool {
+    cells.iter().all(|c| {
+        let Some((at, _)) = snapshot.column_by_id(c.column_id) else { return false };
+        match (row.maker(at), side.beside(c).and_then(|b| b.formula.as_ref())) {
+            (Some(Maker::Formula(now)), Some(formula)) => **now == **formula,
+            _ => Cell::same(&row.cells[at].to_json(), side.value(c)),
+        }
+    })
 }
 
 /// Whether somebody filled a cell of the row that the plan knows nothing of.
 pub(super) fn has_more(snapshot: &Snapshot, row: &SnapshotRow, cells: &[CellEdit]) -> bool {
     snapshot.columns.iter().enumerate().any(|(i, column)| {
         let planned = cells.iter().any(|c| c.column_id == column.id);
-        let made = column.read_only.is_some() || row.formulas.contains(&(i as u16));
+        let made = column.read_only.is_some() || row.maker(i).is_some() || (snapshot.project && column.rolls_up());
         !planned && !made && !Cell::same(&row.cells[i].to_json(), &Value::Null)
     })
 }
 
-pub(super) fn cell_of(snapshot: &Snapshot, edit: &CellEdit, value: &Value) -> NewCell {
-    new_cell(snapshot, edit.column_id, value)
+/// A value on its way, with what belongs beside it. What fits its column is sent strictly typed, so that Smartsheet reads nothing else
+/// into it; what does not is sent as it stood.
+pub(super) fn new_cell(snapshot: &Snapshot, column_id: i64, value: &Value, beside: Option<&Beside>) -> NewCell {
+    let column = snapshot.column_by_id(column_id).map(|(_, c)| c);
+    let beside = beside.cloned().unwrap_or_default();
+    if beside.formula.is_some() {
+        return NewCell { column_id, formula: beside.formula, strict: true, ..NewCell::default() };
+    }
+    let plain = NewCell { column_id, hyperlink: beside.hyperlink, ..NewCell::default() };
+    match value {
+        Value::Object(_) => NewCell { column_id, object_value: Some(value.clone()), strict: true, ..NewCell::default() },
+        Value::Null if column.is_some_and(|c| c.kind == "CHECKBOX") => NewCell { value: Some(json!(false)), strict: true, ..plain },
+        Value::Null => NewCell { column_id, value: Some(json!("")), ..NewCell::default() },
+        _ => {
+            let strict = column.is_none_or(|c| fits(c, value));
+            let restricted = column.is_some_and(|c| c.validation) && !strict && snapshot.shapeable();
+            NewCell {
+                value: Some(value.clone()),
+                display_value: beside.name.filter(|_| column.is_some_and(SnapshotColumn::is_contact)),
+                strict,
+                override_validation: restricted,
+                ..plain
+            }
+        }
+    }
 }
 
-/// A value on its way: numbers and dates strictly typed, text never as a formula.
-pub(super) fn new_cell(snapshot: &Snapshot, column_id: i64, value: &Value) -> NewCell {
-    let column = snapshot.column_by_id(column_id).map(|(_, c)| c);
-    let strict = column.is_some_and(|c| {
-        c.kind != "TEXT_NUMBER" && !(c.kind == "PICKLIST" && value.as_str().is_some_and(|v| !c.options.iter().any(|o| o == v)))
-    });
-    match value {
-        Value::Object(_) => NewCell { column_id, value: None, object_value: Some(value.clone()), strict: true },
-        Value::Null if column.is_some_and(|c| c.kind == "CHECKBOX") => {
-            NewCell { column_id, value: Some(json!(false)), object_value: None, strict: true }
-        }
-        Value::Null => NewCell { column_id, value: Some(json!("")), object_value: None, strict: false },
-        // Without `strict` Smartsheet would read "1/2" or "$5" in a text as a number or a date.
-        Value::String(_) => NewCell {
-            column_id,
-            value: Some(value.clone()),
-            object_value: None,
-            strict: strict || column.is_none_or(|c| c.kind == "TEXT_NUMBER"),
-        },
-        other => NewCell { column_id, value: Some(other.clone()), object_value: None, strict: true },
+/// Whether Smartsheet takes a value for a column as it is; otherwise it would refuse it (1042), or read it as it likes.
+fn fits(column: &SnapshotColumn, value: &Value) -> bool {
+    match column.kind.as_str() {
+        "CHECKBOX" => value.is_boolean(),
+        "DATE" | "ABSTRACT_DATETIME" => value.as_str().is_some_and(|text| text.len() == 10 && text.parse::<jiff::civil::Date>().is_ok()),
+        "CONTACT_LIST" => value.as_str().is_some_and(|text| text.contains('@') && !text.contains(char::is_whitespace)),
+        "PICKLIST" => value.as_str().is_some_and(|text| column.options.is_empty() || column.options.iter().any(|o| o == text)),
+        "MULTI_PICKLIST" | "MULTI_CONTACT_LIST" | "PREDECESSOR" => false,
+        _ => true,
     }
 }
 

@@ -5,15 +5,20 @@ mod apply;
 mod apply_added;
 mod apply_columns;
 mod apply_rows;
+mod matching;
 mod plan;
 pub mod propose;
+mod propose_columns;
 mod turn;
 mod undo;
 
 pub use apply::{CANCELLED, Outcome, OutcomeRow, Progress, SAME_VALUE, Stop};
 pub use apply_rows::{COLUMN_GONE, Seen};
-pub use plan::{CellEdit, DeletedRow, Location, NewRowPlan, Plan, RowEdit, Sample};
-pub use propose::{ColumnAction, ColumnRequest, Draft, NewRowRequest, SetRequest};
+pub(crate) use matching::{Matching, matching};
+pub use plan::{Beside, CellEdit, DeletedRow, Location, NewRowPlan, Plan, RowEdit, Sample};
+pub use propose::{Draft, NewRowRequest, SetRequest};
+pub(crate) use propose_columns::new_column;
+pub use propose_columns::{ColumnAction, ColumnRequest, column};
 pub use undo::{NOTHING_WRITTEN, TAKEN_BACK};
 
 use crate::clock::Clock;

@@ -1,6 +1,7 @@
 //! What a write does, with the old values: kept in proposals and in the journal.
 
-use crate::smartsheet::ColumnSpec;
+use crate::sheet::{Cell, Maker, Snapshot, SnapshotRow};
+use crate::smartsheet::{ColumnSpec, Hyperlink};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::{RawValue, to_raw_value};
@@ -41,9 +42,9 @@ pub enum Plan {
         /// The column.
         column_id: i64,
         /// What it is like now.
-        before: ColumnSpec,
+        before: Box<ColumnSpec>,
         /// What it will be like.
-        after: ColumnSpec,
+        after: Box<ColumnSpec>,
     },
     /// A column that goes, with its cells.
     DeleteColumn {
@@ -53,6 +54,9 @@ pub enum Plan {
         spec: ColumnSpec,
         /// Its cells that are not empty.
         cells: Vec<(i64, Value)>,
+        /// What some of them hold beside their values, by row.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        beside: Vec<(i64, Beside)>,
     },
     /// A deleted column that comes back, with a new id.
     RestoreColumn {
@@ -60,6 +64,9 @@ pub enum Plan {
         spec: ColumnSpec,
         /// Its cells.
         cells: Vec<(i64, Value)>,
+        /// What some of them held beside their values, by row.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        beside: Vec<(i64, Beside)>,
     },
     /// A comment on a row.
     Comment {
@@ -127,6 +134,44 @@ pub struct CellEdit {
     pub before_shown: String,
     /// The new value as people see it.
     pub after_shown: String,
+    /// What the cell holds beside the old value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before_beside: Option<Box<Beside>>,
+    /// What it will hold beside the new value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after_beside: Option<Box<Beside>>,
+}
+
+/// What a cell holds beside its value, and what comes back with it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Beside {
+    /// The formula that makes the value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub formula: Option<String>,
+    /// Where it links to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hyperlink: Option<Hyperlink>,
+    /// The name under which a contact is shown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+}
+
+impl Beside {
+    /// What a cell of a snapshot holds beside its value.
+    pub fn of(snapshot: &Snapshot, row: &SnapshotRow, position: usize) -> Option<Box<Self>> {
+        let formula = match row.maker(position) {
+            Some(Maker::Formula(formula)) => Some(formula.to_string()),
+            Some(Maker::Link) | None => None,
+        };
+        let links = snapshot.hyperlinks.get(&row.id).into_iter().flatten();
+        let hyperlink = links.clone().find(|(at, _)| usize::from(*at) == position).map(|(_, link)| (**link).clone());
+        let name = match &row.cells[position] {
+            Cell::Named(named) if snapshot.columns[position].is_contact() => Some(named.1.clone()),
+            _ => None,
+        };
+        let beside = Self { formula, hyperlink, name };
+        (beside != Self::default()).then(|| Box::new(beside))
+    }
 }
 
 /// Where new rows go.

@@ -1,10 +1,11 @@
 //! Makes plans: finds the rows, makes values fit their columns, reads the old values, warns.
 
 use super::Changes;
-use super::plan::{CellEdit, DeletedRow, Location, NewRowPlan, Plan, RowEdit};
+use super::matching::{Matching, matching, of_condition};
+use super::plan::{Beside, CellEdit, DeletedRow, Location, NewRowPlan, Plan, RowEdit};
 use crate::error::{Result, told};
-use crate::sheet::{Cell, Snapshot, SnapshotColumn, SnapshotRow, check, coerce};
-use crate::smartsheet::ColumnSpec;
+use crate::locality::Locality;
+use crate::sheet::{Cell, Coerced, Maker, Snapshot, SnapshotColumn, SnapshotRow, ValueReader, nearest};
 use crate::store::{Proposal, ProposalState, Session};
 use serde_json::Value;
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -40,48 +41,18 @@ pub struct NewRowRequest {
     pub cells: Vec<(String, Value)>,
 }
 
-/// What to do with a column.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ColumnAction {
-    /// Make it.
-    Add,
-    /// Change it.
-    Update,
-    /// Delete it.
-    Delete,
-}
-
-/// A change of a column.
-#[derive(Clone, Debug)]
-pub struct ColumnRequest {
-    /// What to do.
-    pub action: ColumnAction,
-    /// Its title (new, or of today).
-    pub column: String,
-    /// Another title.
-    pub new_title: Option<String>,
-    /// Its type.
-    pub kind: Option<String>,
-    /// Options of a picklist.
-    pub options: Option<Vec<String>>,
-}
-
-/// Columns that a sheet takes.
-const MOST_COLUMNS: usize = 400;
-const KINDS: [&str; 7] = ["TEXT_NUMBER", "DATE", "CONTACT_LIST", "MULTI_CONTACT_LIST", "PICKLIST", "MULTI_PICKLIST", "CHECKBOX"];
-
 /// Sets columns of all rows that match an SQL condition.
 ///
 /// # Errors
 /// A sentence that says what to change.
-pub async fn update(snapshot: &Arc<Snapshot>, condition: &str, set: &[SetRequest], today: jiff::civil::Date) -> Result<Draft> {
+pub async fn update(snapshot: &Arc<Snapshot>, condition: &str, set: &[SetRequest], locality: &Locality) -> Result<Draft> {
     writable(snapshot)?;
     if set.is_empty() {
         return Err(told("nothing to set: name at least one column and its new value"));
     }
-    let people = snapshot.people();
+    let reader = ValueReader::new(snapshot, locality);
     let expressions: Vec<&str> = set.iter().filter_map(|s| s.expression.as_deref()).collect();
-    let (filter, found) = matching(snapshot, condition, &expressions).await?;
+    let Matching { filter, rows: found, warnings: left_out, hints } = matching(snapshot, condition, &expressions, locality).await?;
     let mut targets = Vec::new();
     for request in set {
         let (position, column) = column_of(snapshot, &request.column)?;
@@ -90,7 +61,8 @@ pub async fn update(snapshot: &Arc<Snapshot>, condition: &str, set: &[SetRequest
         }
         targets.push((position, column, request));
     }
-    let (mut rows, mut formulas, mut locked, mut same) = (Vec::new(), 0, 0, 0);
+    let (mut rows, mut made, mut linked, mut rolled_up, mut locked, mut same) = (Vec::new(), 0, 0, 0, 0, 0);
+    let mut notes: Vec<String> = Vec::new();
     for (id, computed) in found {
         let Some(row) = snapshot.row(id) else { continue };
         if row.locked {
@@ -101,14 +73,19 @@ pub async fn update(snapshot: &Arc<Snapshot>, condition: &str, set: &[SetRequest
         let mut computed = computed.into_iter();
         for (position, column, request) in &targets {
             let value = if request.expression.is_some() { computed.next().unwrap_or_default() } else { request.value.clone() };
-            let after = coerce(column, &value, &people, today).map_err(told)?;
+            let after = reader.read(column, &value).map_err(told)?;
             let before = row.cells[*position].to_json();
-            if row.formulas.contains(&(*position as u16)) {
-                formulas += 1;
-            } else if Cell::same(&before, &after.value) {
-                same += 1;
-            } else {
-                cells.push(edit(column, before, row.cells[*position].shown(&column.style), after.value, after.shown));
+            match row.maker(*position) {
+                Some(Maker::Formula(_)) => made += 1,
+                Some(Maker::Link) => linked += 1,
+                None if snapshot.project && row.is_parent && column.rolls_up() => rolled_up += 1,
+                None if Cell::same(&before, &after.value) => same += 1,
+                None => {
+                    if let Some(note) = after.note.clone().filter(|note| !notes.contains(note)) {
+                        notes.push(note);
+                    }
+                    cells.push(changed(snapshot, row, *position, after));
+                }
             }
         }
         if !cells.is_empty() {
@@ -118,28 +95,36 @@ pub async fn update(snapshot: &Arc<Snapshot>, condition: &str, set: &[SetRequest
     if rows.is_empty() {
         let why = if same > 0 {
             "they have these values already"
-        } else if formulas > 0 {
+        } else if made > 0 {
             "formulas make these cells"
+        } else if linked > 0 {
+            "these cells are linked from another sheet"
+        } else if rolled_up > 0 {
+            "Smartsheet computes these cells from the rows below them"
         } else if locked > 0 {
             "the rows are locked"
         } else {
             "no row matches"
         };
-        return Err(told(format!("nothing would change: {why} (condition: {})", filter.as_deref().unwrap_or("all rows"))));
+        return Err(told(format!("nothing would change: {why}{}", of_condition(filter.as_deref(), &hints))));
     }
     let mut warnings = Vec::new();
     if filter.is_none() && rows.len() > 1 {
         warnings.push("This touches every row of the sheet.".to_owned());
     }
-    for (count, why) in
-        [(formulas, "cells are left alone because a formula makes them"), (locked, "rows are left alone because they are locked")]
-    {
+    for (count, why) in [
+        (made, "cells are left alone because a formula makes them"),
+        (linked, "cells are left alone because they are linked from another sheet"),
+        (rolled_up, "cells are left alone because Smartsheet computes them from the rows below"),
+        (locked, "rows are left alone because they are locked"),
+    ] {
         if count > 0 {
             warnings.push(format!("{count} {why}."));
         }
     }
+    warnings.extend(left_out);
     warnings.extend(same_first_names(snapshot, &rows));
-    warnings.extend(text_for_numbers(snapshot, rows.iter().flat_map(|r| &r.cells)));
+    warnings.extend(notes);
     Ok(Draft { plan: Plan::Update { rows }, filter, warnings })
 }
 
@@ -147,12 +132,12 @@ pub async fn update(snapshot: &Arc<Snapshot>, condition: &str, set: &[SetRequest
 ///
 /// # Errors
 /// A sentence that says what to change.
-pub fn add(snapshot: &Snapshot, requests: &[NewRowRequest], location: Location, today: jiff::civil::Date) -> Result<Draft> {
+pub fn add(snapshot: &Snapshot, requests: &[NewRowRequest], location: Location, locality: &Locality) -> Result<Draft> {
     writable(snapshot)?;
     if requests.is_empty() {
         return Err(told("nothing to add: give at least one row"));
     }
-    let people = snapshot.people();
+    let reader = ValueReader::new(snapshot, locality);
     let mut location = location;
     if let Some(parent) = location.parent {
         let row = snapshot.row(parent).ok_or_else(|| told(format!("there is no row {parent} to add under")))?;
@@ -166,9 +151,10 @@ pub fn add(snapshot: &Snapshot, requests: &[NewRowRequest], location: Location, 
         let mut cells = Vec::new();
         for (name, value) in &request.cells {
             let (_, column) = column_of(snapshot, name)?;
-            let after = coerce(column, value, &people, today).map_err(told)?;
+            let after = reader.read(column, value).map_err(told)?;
+            warnings.extend(after.note.clone());
             if !after.value.is_null() {
-                cells.push(edit(column, Value::Null, String::new(), after.value, after.shown));
+                cells.push(edit(column, Value::Null, String::new(), after));
             }
         }
         if cells.is_empty() {
@@ -185,7 +171,7 @@ pub fn add(snapshot: &Snapshot, requests: &[NewRowRequest], location: Location, 
         }
         rows.push(NewRowPlan { label, cells });
     }
-    warnings.extend(text_for_numbers(snapshot, rows.iter().flat_map(|r| &r.cells)));
+    warnings.dedup();
     Ok(Draft { plan: Plan::Add { location, rows }, filter: None, warnings })
 }
 
@@ -193,16 +179,16 @@ pub fn add(snapshot: &Snapshot, requests: &[NewRowRequest], location: Location, 
 ///
 /// # Errors
 /// A sentence that says what to change.
-pub async fn delete(snapshot: &Arc<Snapshot>, condition: &str) -> Result<Draft> {
+pub async fn delete(snapshot: &Arc<Snapshot>, condition: &str, locality: &Locality) -> Result<Draft> {
     writable(snapshot)?;
-    let (filter, found) = matching(snapshot, condition, &[]).await?;
+    let Matching { filter, rows: found, warnings: left_out, hints } = matching(snapshot, condition, &[], locality).await?;
     let named: HashSet<i64> = found.iter().map(|(id, _)| *id).collect();
     let mut all: HashSet<i64> = named.clone();
     for id in &named {
         all.extend(snapshot.descendants(*id));
     }
     if named.is_empty() {
-        return Err(told(format!("nothing would be deleted: no row matches (condition: {})", filter.as_deref().unwrap_or("all rows"))));
+        return Err(told(format!("nothing would be deleted: no row matches{}", of_condition(filter.as_deref(), &hints))));
     }
     let mut rows: Vec<DeletedRow> = Vec::with_capacity(all.len());
     let mut last_child: HashMap<Option<i64>, i64> = HashMap::new();
@@ -223,74 +209,12 @@ pub async fn delete(snapshot: &Arc<Snapshot>, condition: &str) -> Result<Draft> 
     if rows.len() == snapshot.rows.len() {
         warnings.push("This deletes every row of the sheet.".to_owned());
     }
-    if snapshot.rows.iter().any(|r| all.contains(&r.id) && !r.formulas.is_empty()) {
-        warnings.push("Formulas in these rows come back as values if you undo this.".to_owned());
+    let linked = snapshot.rows.iter().filter(|r| all.contains(&r.id)).flat_map(|r| &r.makers).filter(|(_, m)| *m == Maker::Link).count();
+    if linked > 0 {
+        warnings.push(format!("{linked} cells are linked from other sheets: undo brings their values back, not the links."));
     }
+    warnings.extend(left_out);
     Ok(Draft { plan: Plan::Delete { rows }, filter, warnings })
-}
-
-/// Adds, changes or deletes a column.
-///
-/// # Errors
-/// A sentence that says what to change.
-pub fn column(snapshot: &Snapshot, request: &ColumnRequest) -> Result<Draft> {
-    shapeable(snapshot)?;
-    if let Some(kind) = &request.kind
-        && !KINDS.contains(&kind.as_str())
-    {
-        return Err(told(format!("'{kind}' is not a type of column that can be set; use one of {}", KINDS.join(", "))));
-    }
-    let plan = match request.action {
-        ColumnAction::Add => {
-            let kind = request.kind.clone().unwrap_or_else(|| if request.options.is_some() { "PICKLIST" } else { "TEXT_NUMBER" }.into());
-            Plan::AddColumn {
-                spec: ColumnSpec { kind: Some(kind), options: request.options.clone(), ..new_column(snapshot, &request.column)? },
-            }
-        }
-        ColumnAction::Update => {
-            let (_, column) = column_of(snapshot, &request.column)?;
-            let new_title = request.new_title.as_deref().map(|t| title_of(snapshot, t, Some(column.id))).transpose()?;
-            let with_kind = request.kind.is_some() || request.options.is_some();
-            let kind = if with_kind { request.kind.clone().or(Some(column.kind.clone())) } else { None };
-            let after = ColumnSpec { title: new_title, kind: kind.clone(), index: None, options: request.options.clone() };
-            if after == ColumnSpec::default() {
-                return Err(told("nothing to change: give a new title, type or options"));
-            }
-            let changes_kind = after.kind.as_ref().is_some_and(|k| *k != column.kind);
-            let before = ColumnSpec {
-                title: Some(column.title.clone()),
-                kind: kind.map(|_| column.kind.clone()),
-                index: None,
-                options: (after.options.is_some() || changes_kind).then(|| column.options.clone()).filter(|o| !o.is_empty()),
-            };
-            Plan::UpdateColumn { column_id: column.id, before, after }
-        }
-        ColumnAction::Delete => {
-            let (position, column) = column_of(snapshot, &request.column)?;
-            if column.primary {
-                return Err(told(format!("{} is the primary column and cannot be deleted", column.title)));
-            }
-            let filled = snapshot.rows.iter().filter(|r| r.cells[position] != Cell::Empty);
-            Plan::DeleteColumn {
-                column_id: column.id,
-                spec: column.spec.clone(),
-                cells: filled.map(|r| (r.id, r.cells[position].to_json())).collect(),
-            }
-        }
-    };
-    let mut warnings = Vec::new();
-    if let (ColumnAction::Delete, Ok((_, c))) = (request.action, column_of(snapshot, &request.column))
-        && let Some(why) = &c.read_only
-    {
-        warnings.push(format!("Undo brings its values back, but not what fills it today: {why}."));
-    }
-    match &plan {
-        Plan::DeleteColumn { cells, .. } if !cells.is_empty() => warnings.push(format!("{} cells with values go with it.", cells.len())),
-        Plan::UpdateColumn { before, after, .. } if before.kind != after.kind => warnings
-            .push("Changing the type converts the cells; undo brings the type back, not what was lost in the conversion.".to_owned()),
-        _ => {}
-    }
-    Ok(Draft { plan, filter: None, warnings })
 }
 
 /// Comments on a row.
@@ -344,43 +268,6 @@ impl Changes {
     }
 }
 
-/// A new text column of this title, behind the others.
-///
-/// # Errors
-/// A sentence that says what to change.
-pub(crate) fn new_column(snapshot: &Snapshot, title: &str) -> Result<ColumnSpec> {
-    shapeable(snapshot)?;
-    if snapshot.columns.len() >= MOST_COLUMNS {
-        return Err(told(format!("{} has {MOST_COLUMNS} columns, and Smartsheet takes no more in a sheet", snapshot.name)));
-    }
-    let index = u32::try_from(snapshot.columns.len()).ok();
-    Ok(ColumnSpec { title: Some(title_of(snapshot, title, None)?), kind: Some("TEXT_NUMBER".into()), index, options: None })
-}
-
-/// A title as Smartsheet takes it, for this column or a new one.
-fn title_of(snapshot: &Snapshot, text: &str, of: Option<i64>) -> Result<String> {
-    let title = text.trim();
-    if title.is_empty() || title.chars().count() > 50 {
-        return Err(told("the title of a column has 1 to 50 characters"));
-    }
-    if snapshot.columns.iter().any(|c| c.title.to_lowercase() == title.to_lowercase() && Some(c.id) != of) {
-        return Err(told(format!("there is a column called {title} already")));
-    }
-    Ok(title.to_owned())
-}
-
-fn shapeable(snapshot: &Snapshot) -> Result<()> {
-    writable(snapshot)?;
-    if snapshot.shapeable() {
-        Ok(())
-    } else {
-        Err(told(format!(
-            "I may change cells and rows of {}, not its columns; ask its owner for admin rights for the account I run under",
-            snapshot.name
-        )))
-    }
-}
-
 /// Whether cells can be written.
 ///
 /// # Errors
@@ -393,61 +280,46 @@ pub(crate) fn writable(snapshot: &Snapshot) -> Result<()> {
     }
 }
 
-fn column_of<'a>(snapshot: &'a Snapshot, name: &str) -> Result<(usize, &'a SnapshotColumn)> {
+pub(super) fn column_of<'a>(snapshot: &'a Snapshot, name: &str) -> Result<(usize, &'a SnapshotColumn)> {
     snapshot.column(name).ok_or_else(|| {
         let titles: Vec<&str> = snapshot.columns.iter().map(|c| c.title.as_str()).collect();
-        told(format!("there is no column called {name}; the columns are: {}", titles.join(", ")))
+        let near = nearest(name, titles.iter().map(|t| (*t).to_owned()));
+        let guess = if near.is_empty() { String::new() } else { format!("; did you mean {}?", near.join(" or ")) };
+        told(format!("there is no column called {name}{guess}; the columns are: {}", titles.join(", ")))
     })
 }
 
-fn edit(column: &SnapshotColumn, before: Value, before_shown: String, after: Value, after_shown: String) -> CellEdit {
-    CellEdit { column_id: column.id, title: column.title.clone(), before, after, before_shown, after_shown }
+/// A cell that gets its first value, or another one.
+fn edit(column: &SnapshotColumn, before: Value, before_shown: String, after: Coerced) -> CellEdit {
+    CellEdit {
+        column_id: column.id,
+        title: column.title.clone(),
+        before,
+        after: after.value,
+        before_shown,
+        after_shown: after.shown,
+        before_beside: None,
+        after_beside: None,
+    }
+}
+
+/// A cell of a row with another value, and all that it holds now.
+fn changed(snapshot: &Snapshot, row: &SnapshotRow, position: usize, after: Coerced) -> CellEdit {
+    let (column, cell) = (&snapshot.columns[position], &row.cells[position]);
+    let before_beside = Beside::of(snapshot, row, position);
+    CellEdit { before_beside, ..edit(column, cell.to_json(), cell.shown(cell.style(&column.style)), after) }
 }
 
 fn deleted(snapshot: &Snapshot, row: &SnapshotRow, above: Option<i64>, as_child: bool) -> DeletedRow {
-    let cells = snapshot.columns.iter().zip(&row.cells).filter(|(c, cell)| c.read_only.is_none() && **cell != Cell::Empty);
-    let cells = cells.map(|(c, cell)| edit(c, cell.to_json(), cell.shown(&c.style), Value::Null, String::new())).collect();
+    let filled = (0..snapshot.columns.len()).filter(|at| {
+        let column = &snapshot.columns[*at];
+        // What Smartsheet computes comes back by itself.
+        let computed = column.read_only.is_some() || (snapshot.project && row.is_parent && column.rolls_up());
+        !computed && row.cells[*at] != Cell::Empty
+    });
+    let gone = Coerced { value: Value::Null, shown: String::new(), note: None };
+    let cells = filled.map(|at| changed(snapshot, row, at, gone.clone())).collect();
     DeletedRow { row_id: row.id, label: snapshot.label(row), parent: row.parent, above, cells, as_child }
-}
-
-pub(crate) type Found = Vec<(i64, Vec<Value>)>;
-
-/// Ids of the rows that match, with the values of the expressions for each.
-pub(crate) async fn matching(snapshot: &Arc<Snapshot>, condition: &str, expressions: &[&str]) -> Result<(Option<String>, Found)> {
-    let condition = condition.trim().trim_end_matches(';');
-    if expressions.is_empty()
-        && let Some(id) = condition.strip_prefix("row_id = ").and_then(|id| id.parse().ok())
-    {
-        // One row is found without copying the sheet into SQL.
-        return Ok((Some(condition.to_owned()), snapshot.row(id).map(|row| (row.id, Vec::new())).into_iter().collect()));
-    }
-    let all = condition.is_empty() || matches!(condition.replace(' ', "").to_lowercase().as_str(), "1=1" | "true" | "1");
-    let mut sql = String::from("SELECT row_id");
-    for expression in expressions {
-        sql.push_str(&format!(", ({expression})"));
-    }
-    sql.push_str(" FROM sheet");
-    if !all {
-        sql.push_str(&format!(" WHERE {condition}"));
-    }
-    sql.push_str(" ORDER BY row_number");
-    let checked = check(&sql, snapshot).map_err(|e| told(format!("the condition cannot be used: {e}")))?;
-    let filter = checked.filter.clone().filter(|_| !all);
-    let of = snapshot.clone();
-    let run = tokio::task::spawn_blocking(move || of.query(&checked, usize::MAX));
-    let result = run.await.map_err(anyhow::Error::from)?.map_err(|e| told(format!("the condition cannot be used: {e}")))?;
-    let row = |mut row: Vec<Value>| {
-        let values = row.split_off(1);
-        Some((row[0].as_str()?.parse().ok()?, values))
-    };
-    Ok((filter, result.rows.into_iter().filter_map(row).collect()))
-}
-
-/// Says so when a text would go into a column of numbers, where sums would leave it out.
-fn text_for_numbers<'a>(snapshot: &Snapshot, mut cells: impl Iterator<Item = &'a CellEdit>) -> Option<String> {
-    let numeric = |c: &&CellEdit| c.after.is_string() && snapshot.column_by_id(c.column_id).is_some_and(|(_, column)| column.numeric);
-    let cell = cells.find(numeric)?;
-    Some(format!("{} holds numbers, but “{}” is text: sums will leave it out.", cell.title, chat::text::shorten(&cell.after_shown, 40)))
 }
 
 /// Says so when the rows belong to several people of the same first name.

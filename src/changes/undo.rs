@@ -100,14 +100,16 @@ fn reverse(plan: &Plan, rows: &[ChangeRow]) -> Plan {
             Plan::Delete { rows: back.iter().enumerate().filter_map(row).collect() }
         }
         Plan::AddColumn { spec } | Plan::RestoreColumn { spec, .. } => match made(0) {
-            Some(column_id) => Plan::DeleteColumn { column_id, spec: spec.clone(), cells: Vec::new() },
+            Some(column_id) => Plan::DeleteColumn { column_id, spec: spec.clone(), cells: Vec::new(), beside: Vec::new() },
             None => Plan::Delete { rows: Vec::new() },
         },
         Plan::UpdateColumn { column_id, before, after } => {
-            let now = ColumnSpec { title: after.title.clone().or_else(|| before.title.clone()), ..after.clone() };
-            Plan::UpdateColumn { column_id: *column_id, before: now, after: before.clone() }
+            let now = ColumnSpec { title: after.title.clone().or_else(|| before.title.clone()), ..(**after).clone() };
+            Plan::UpdateColumn { column_id: *column_id, before: Box::new(now), after: before.clone() }
         }
-        Plan::DeleteColumn { spec, cells, .. } => Plan::RestoreColumn { spec: spec.clone(), cells: cells.clone() },
+        Plan::DeleteColumn { spec, cells, beside, .. } => {
+            Plan::RestoreColumn { spec: spec.clone(), cells: cells.clone(), beside: beside.clone() }
+        }
         Plan::Comment { label, .. } => match made(0) {
             Some(comment_id) => Plan::DeleteComment { comment_id, label: label.clone() },
             None => Plan::Delete { rows: Vec::new() },
@@ -122,6 +124,8 @@ fn swapped(cell: &CellEdit) -> CellEdit {
         after: cell.before.clone(),
         before_shown: cell.after_shown.clone(),
         after_shown: cell.before_shown.clone(),
+        before_beside: cell.after_beside.clone(),
+        after_beside: cell.before_beside.clone(),
         ..cell.clone()
     }
 }

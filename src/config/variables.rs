@@ -131,6 +131,12 @@ pub const VARIABLES: &[(&str, &str, &str)] = &[
         "How long finished jobs, the journal of changes and what was shown in threads are kept; not shorter than changes can be taken back.",
     ),
     ("LINK_HOSTS", "", "Comma-separated hosts whose links may stay in answers, beside Smartsheet's own and links from the sheet."),
+    (
+        "TIME_ZONE",
+        "",
+        "Time zone, such as Europe/Berlin, of people of whom neither their platform nor their Smartsheet account tells one. Unset: UTC.",
+    ),
+    ("LOCALE", "", "How those people write numbers and days: de-DE, en-US … Unset: what can be read in two ways is asked back."),
     ("SNAPSHOT_CACHE_MB", "128", "Memory for sheets that were read."),
     ("LOG_FORMAT", "pretty", "pretty or json."),
     ("LOG_FILE", "", "File that log lines are added to; rotate it with copytruncate. Unset: standard error."),

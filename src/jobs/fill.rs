@@ -5,8 +5,7 @@ use super::ask::{Asked, Kept, source_of};
 use super::board::{Board, Next};
 use super::runner::{Ended, Running};
 use super::{Jobs, Kind, Parameters};
-use crate::changes::propose::new_column;
-use crate::changes::{COLUMN_GONE, CellEdit, Plan, RowEdit, SAME_VALUE, Seen, Stop};
+use crate::changes::{Beside, COLUMN_GONE, CellEdit, Plan, RowEdit, SAME_VALUE, Seen, Stop, new_column};
 use crate::error::{Result, Trouble, UserError, told};
 use crate::llm::Error as ModelError;
 use crate::sheet::Snapshot;
@@ -330,6 +329,8 @@ impl Running<'_> {
                 after: kept.value,
                 before_shown,
                 after_shown,
+                before_beside: if target.made { None } else { Beside::of(&snapshot, now, position) },
+                after_beside: None,
             };
             edits.push(RowEdit { row_id: row.row_id, label: row.label, cells: vec![cell] });
         }

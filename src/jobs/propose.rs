@@ -3,10 +3,12 @@
 
 use super::ask::{Asked, source_of};
 use super::{Instructions, Jobs, Kind, Parameters};
-use crate::changes::propose::{matching, new_column, writable};
+use crate::changes::propose::writable;
 use crate::changes::{Draft, Plan, Sample};
+use crate::changes::{Matching, matching, new_column};
 use crate::error::{Result, told};
 use crate::llm::Usage;
+use crate::locality::Locality;
 use crate::sheet::{Cell, Snapshot};
 use crate::store::{Job, JobRow, JobRowState, JobStatus, Place, Proposal};
 use chat::Anchor;
@@ -43,7 +45,13 @@ pub struct Proposed {
 
 impl Jobs {
     /// Finds the rows of a job and checks what it was asked to do.
-    pub(super) async fn prepare(&self, snapshot: &Arc<Snapshot>, kind: &Kind, mut parameters: Parameters) -> Result<Prepared> {
+    pub(super) async fn prepare(
+        &self,
+        snapshot: &Arc<Snapshot>,
+        kind: &Kind,
+        mut parameters: Parameters,
+        locality: &Locality,
+    ) -> Result<Prepared> {
         writable(snapshot)?;
         if parameters.source_columns.is_empty() {
             return Err(told("name at least one column to read"));
@@ -81,7 +89,7 @@ impl Jobs {
             _ => {}
         }
         let condition = parameters.filter.clone().unwrap_or_default();
-        let (filter, found) = matching(snapshot, &condition, &[]).await?;
+        let Matching { filter, rows: found, warnings: left_out, .. } = matching(snapshot, &condition, &[], locality).await?;
         let mut rows = Vec::new();
         let written = snapshot.column(&parameters.target_column).map(|(i, _)| i);
         let (mut empty, mut overwritten, mut chars, mut formulas, mut locked) = (0, 0, 0, 0, 0);
@@ -90,7 +98,7 @@ impl Jobs {
                 locked += 1;
                 continue;
             }
-            if written.is_some_and(|i| row.formulas.contains(&(i as u16))) {
+            if written.is_some_and(|i| row.maker(i).is_some()) {
                 formulas += 1;
                 continue;
             }
@@ -115,7 +123,7 @@ impl Jobs {
         if rows.is_empty() {
             return Err(told("no row matches that has something to read in these columns and can be written"));
         }
-        let mut warnings = Vec::new();
+        let mut warnings = left_out;
         if is_new {
             warnings.push(format!("The column {} will be made.", parameters.target_column));
         }
@@ -138,8 +146,14 @@ impl Jobs {
     ///
     /// # Errors
     /// A sentence that says what to change.
-    pub async fn propose(&self, snapshot: &Arc<Snapshot>, kind: &'static Kind, parameters: Parameters) -> Result<Proposed> {
-        let Prepared { parameters, mut rows, filter, warnings, chars } = self.prepare(snapshot, kind, parameters).await?;
+    pub async fn propose(
+        &self,
+        snapshot: &Arc<Snapshot>,
+        kind: &'static Kind,
+        parameters: Parameters,
+        locality: &Locality,
+    ) -> Result<Proposed> {
+        let Prepared { parameters, mut rows, filter, warnings, chars } = self.prepare(snapshot, kind, parameters, locality).await?;
         let started = Instant::now();
         let (samples, usage) = self.samples(snapshot, kind, &parameters, &mut rows).await?;
         let estimate = self.estimate(rows.len(), chars, usage, started.elapsed());

@@ -5,6 +5,7 @@ use super::runner::{AT_ONCE, PER_PERSON};
 use super::{BULK_UPDATE, Jobs, Kind, Parameters, UNDO, report, short};
 use crate::changes::{self, CANCELLED, Plan, SetRequest};
 use crate::error::{Result, Trouble, told};
+use crate::locality::Told;
 use crate::smartsheet::Identity;
 use crate::store::{Asker, Change, Job, JobRow, JobRowState, JobStatus, Place, RowState};
 use serde::Deserialize;
@@ -53,7 +54,9 @@ impl Jobs {
     /// # Errors
     /// A sentence that says what to change.
     pub async fn create(&self, new: NewJob) -> Result<Job> {
-        let snapshot = self.parts.changes.sheets.snapshot(&Identity::read(&new.place.identity), new.place.sheet).await?;
+        let identity = Identity::read(&new.place.identity);
+        let sheets = &self.parts.changes.sheets;
+        let (snapshot, locality) = (sheets.snapshot(&identity, new.place.sheet).await?, sheets.locality(&identity, Told::default()).await);
         let unfit = |e: serde_json::Error| told(format!("the parameters do not fit the kind {}: {e}", new.kind));
         let job = Job::queued(new.id.clone(), &new.kind, Value::Null, &new.place, self.parts.clock.now_ms());
         let (queued, job) = if new.kind == BULK_UPDATE {
@@ -61,7 +64,7 @@ impl Jobs {
             let set = updates.iter().map(|(column, value)| SetRequest { column: column.clone(), value: value.clone(), expression: None });
             let set: Vec<SetRequest> = set.collect();
             let criteria = criteria.unwrap_or_default();
-            let draft = changes::propose::update(&snapshot, &criteria, &set, self.parts.clock.today()).await?;
+            let draft = changes::propose::update(&snapshot, &criteria, &set, &locality).await?;
             let change = Change {
                 id: format!("{}-change", job.id),
                 undo_of: None,
@@ -84,7 +87,7 @@ impl Jobs {
         } else {
             let kind = Kind::named(&new.kind).ok_or_else(|| told(format!("'{}' is not a kind of job", new.kind)))?;
             let parameters: Parameters = serde_json::from_value(new.parameters.clone()).map_err(unfit)?;
-            let Prepared { parameters, rows, .. } = self.prepare(&snapshot, kind, parameters).await?;
+            let Prepared { parameters, rows, .. } = self.prepare(&snapshot, kind, parameters, &locality).await?;
             let job = Job { parameters: serde_json::to_value(&parameters)?, total: rows.len() as i64, ..job };
             (self.parts.store.add_job(&job, &rows).await?, job)
         };

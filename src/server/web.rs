@@ -102,7 +102,7 @@ impl Chat for Web {
     }
 
     async fn profile(&self, _anchor: &Anchor, user: &str) -> Result<Profile, ChatError> {
-        Ok(Profile { name: user.to_owned(), email: None })
+        Ok(Profile { name: user.to_owned(), ..Profile::default() })
     }
 }
 

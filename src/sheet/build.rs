@@ -1,12 +1,12 @@
-//! Makes a snapshot: rows are taken as they arrive, then laid out by column; copied into SQL when somebody queries them.
+//! Makes a snapshot: rows are taken as they arrive, then laid out by column.
 
-use super::names::sql_names;
-use super::snapshot::{Snapshot, SnapshotColumn, SnapshotRow};
-use super::value::{Cell, Style};
-use crate::smartsheet::{AddedColumn, Column, ColumnSpec, Row, Scalar, SheetHeader};
+use super::cell::{Cell, Style};
+use super::names::{RESERVED, sql_names, unique};
+use super::snapshot::{Maker, Snapshot, SnapshotColumn, SnapshotRow};
+use super::typed::{Typed, Values};
+use crate::smartsheet::{AddedColumn, Column, ColumnSpec, Hyperlink, Row, Scalar, SheetHeader};
 use jiff::Timestamp;
-use rusqlite::Connection;
-use rusqlite::limits::Limit;
+use jiff::tz::TimeZone;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 
@@ -24,7 +24,8 @@ pub(super) struct Builder {
     named: HashMap<(String, String), Arc<(String, String)>>,
     styles: HashMap<i64, Style>,
     links: HashSet<String>,
-    hyperlinks: HashMap<i64, Vec<(i64, Arc<str>)>>,
+    hyperlinks: HashMap<i64, Vec<(i64, Arc<Hyperlink>)>>,
+    formulas: HashSet<Arc<str>>,
     text_bytes: usize,
 }
 
@@ -33,31 +34,39 @@ struct RawRow {
     parent: Option<i64>,
     number: u32,
     locked: bool,
-    cells: Vec<(i64, Cell, bool)>,
+    cells: Vec<(i64, Cell, Option<Maker>)>,
 }
 
 impl Extend<Row> for Builder {
     fn extend<I: IntoIterator<Item = Row>>(&mut self, rows: I) {
         for row in rows {
-            let cells = row.cells.into_iter().map(|cell| self.cell(row.id, cell)).filter(|(_, c, f)| *c != Cell::Empty || *f).collect();
-            self.rows.push(RawRow { id: row.id, parent: row.parent_id, number: row.row_number, locked: row.locked, cells });
+            let cells =
+                row.cells.into_iter().map(|cell| self.cell(row.id, cell)).filter(|(_, c, m)| *c != Cell::Empty || m.is_some()).collect();
+            let locked = row.locked_for_user.unwrap_or(row.locked);
+            self.rows.push(RawRow { id: row.id, parent: row.parent_id, number: row.row_number, locked, cells });
         }
     }
 }
 
 impl Builder {
-    fn cell(&mut self, row: i64, cell: crate::smartsheet::Cell) -> (i64, Cell, bool) {
-        if let Some(url) = cell.hyperlink.and_then(|h| h.url) {
-            self.hyperlinks.entry(row).or_default().push((cell.column_id, url.as_str().into()));
-            self.links.insert(url);
+    fn cell(&mut self, row: i64, cell: crate::smartsheet::Cell) -> (i64, Cell, Option<Maker>) {
+        if let Some(link) = cell.hyperlink {
+            self.links.extend(link.url.clone());
+            self.hyperlinks.entry(row).or_default().push((cell.column_id, Arc::new(link)));
         }
+        let maker = match cell.formula {
+            Some(formula) => Some(Maker::Formula(self.formula(formula))),
+            None => cell.link_in_from_cell.map(|_| Maker::Link),
+        };
         let value = match (cell.value, cell.display_value, cell.object_value) {
-            (_, shown, Some(object)) if object["values"].is_array() => Cell::Several(Arc::new((shown.unwrap_or_default(), object))),
+            (_, shown, Some(object)) if object["values"].is_array() || object["predecessors"].is_array() => {
+                Cell::Several(Arc::new((shown.unwrap_or_default(), object)))
+            }
             (Scalar::Empty, _, _) => Cell::Empty,
             (Scalar::Bool(b), _, _) => Cell::Bool(b),
             (Scalar::Number(n), shown, _) => {
                 let Some(own) = shown.map(|shown| Style::of_display(&shown)) else {
-                    return (cell.column_id, Cell::Number(n), cell.formula.is_some());
+                    return (cell.column_id, Cell::Number(n), maker);
                 };
                 let usual = self.styles.entry(cell.column_id).or_insert_with(|| own.clone());
                 if *usual == own { Cell::Number(n) } else { Cell::Styled(Arc::new((n, own))) }
@@ -70,7 +79,17 @@ impl Builder {
                 Cell::Text(self.text(text))
             }
         };
-        (cell.column_id, value, cell.formula.is_some())
+        (cell.column_id, value, maker)
+    }
+
+    fn formula(&mut self, formula: String) -> Arc<str> {
+        if let Some(known) = self.formulas.get(formula.as_str()) {
+            return known.clone();
+        }
+        self.text_bytes += formula.len();
+        let shared: Arc<str> = formula.into();
+        self.formulas.insert(shared.clone());
+        shared
     }
 
     fn text(&mut self, text: String) -> Arc<str> {
@@ -93,10 +112,11 @@ impl Builder {
         Cell::Named(entry.or_insert_with(|| Arc::new(pair)).clone())
     }
 
-    pub fn finish(self, header: SheetHeader, read_at: Timestamp) -> Snapshot {
+    pub fn finish(self, header: SheetHeader, read_at: Timestamp, zone: TimeZone) -> Snapshot {
         let names = sql_names(header.columns.iter().map(|c| c.title.as_str()));
         let position: HashMap<i64, usize> = header.columns.iter().enumerate().map(|(i, c)| (c.id, i)).collect();
-        let mut columns: Vec<SnapshotColumn> = header.columns.into_iter().zip(names).map(|(c, sql)| column(c, sql, &self.styles)).collect();
+        let mut columns: Vec<SnapshotColumn> =
+            header.columns.into_iter().zip(names).map(|(c, sql)| column(c, sql, &self.styles, &zone)).collect();
         let parents: HashSet<i64> = self.rows.iter().filter_map(|r| r.parent).collect();
         let mut levels: HashMap<i64, u16> = HashMap::with_capacity(parents.len());
         let mut by_id = HashMap::with_capacity(self.rows.len());
@@ -108,13 +128,11 @@ impl Builder {
                 levels.insert(raw.id, level);
             }
             let mut cells = vec![Cell::Empty; columns.len()].into_boxed_slice();
-            let mut formulas = Vec::new();
-            for (id, cell, formula) in raw.cells {
+            let mut makers = Vec::new();
+            for (id, cell, maker) in raw.cells {
                 let Some(at) = position.get(&id) else { continue };
                 cells[*at] = cell;
-                if formula {
-                    formulas.push(*at as u16);
-                }
+                makers.extend(maker.map(|maker| (*at as u16, maker)));
             }
             by_id.insert(raw.id, i as u32);
             let number = if raw.number == 0 { i as u32 + 1 } else { raw.number };
@@ -126,19 +144,20 @@ impl Builder {
                 is_parent,
                 locked: raw.locked,
                 cells,
-                formulas: formulas.into(),
+                makers: makers.into(),
             });
         }
         for (i, column) in columns.iter_mut().enumerate() {
             if rows.iter().any(|r| matches!(r.cells[i], Cell::Styled(_))) {
                 mix(column, rows.iter_mut().map(|r| &mut r.cells[i]));
             }
-            let numbers = rows.iter().filter(|r| r.cells[i].number().is_some()).count();
-            let filled = rows.iter().filter(|r| r.cells[i] != Cell::Empty).count();
-            column.numeric = column.kind == "TEXT_NUMBER" && numbers > 0 && numbers * 2 > filled;
+            column.values = Values::of(&column.kind, rows.iter().map(|r| &r.cells[i]));
+            let stray = |r: &&SnapshotRow| matches!(column.typed(&r.cells[i], &zone), Typed::Stray(_));
+            column.strays = u32::try_from(rows.iter().filter(stray).count()).unwrap_or(u32::MAX);
         }
+        name_beside(&mut columns);
         let cells = rows.len() * columns.len();
-        let placed = |(column, url): (i64, Arc<str>)| position.get(&column).map(|at| (*at as u16, url));
+        let placed = |(column, link): (i64, Arc<Hyperlink>)| position.get(&column).map(|at| (*at as u16, link));
         Snapshot {
             id: header.id,
             name: header.name,
@@ -146,6 +165,8 @@ impl Builder {
             access_level: header.access_level,
             permalink: header.permalink,
             read_at,
+            zone,
+            project: header.dependencies_enabled,
             columns,
             rows,
             links: self.links,
@@ -166,6 +187,9 @@ impl Snapshot {
         }
         let titles = self.columns.iter().map(|c| c.title.as_str()).chain([added.title.as_str()]);
         let sql = sql_names(titles).pop()?;
+        let mut columns: Vec<SnapshotColumn> = self.columns.clone();
+        columns.push(column(added, sql, &HashMap::new(), &self.zone));
+        name_beside(&mut columns);
         let mut rows = self.rows.clone();
         for row in &mut rows {
             row.cells = std::mem::take(&mut row.cells).into_iter().chain([Cell::Empty]).collect();
@@ -177,7 +201,9 @@ impl Snapshot {
             access_level: self.access_level.clone(),
             permalink: self.permalink.clone(),
             read_at: self.read_at,
-            columns: self.columns.iter().cloned().chain([column(added, sql, &HashMap::new())]).collect(),
+            zone: self.zone.clone(),
+            project: self.project,
+            columns,
             rows,
             links: self.links.clone(),
             hyperlinks: self.hyperlinks.clone(),
@@ -188,26 +214,60 @@ impl Snapshot {
     }
 }
 
-fn column(column: Column, sql: String, styles: &HashMap<i64, Style>) -> SnapshotColumn {
+fn column(column: Column, sql: String, styles: &HashMap<i64, Style>, zone: &TimeZone) -> SnapshotColumn {
     let read_only = SnapshotColumn::reason_read_only(&column);
-    let options = (!column.options.is_empty()).then(|| column.options.clone());
+    let filled = |list: &[String]| (!list.is_empty()).then(|| list.to_vec());
+    let spec = ColumnSpec {
+        title: Some(column.title.clone()),
+        kind: Some(column.kind.clone()),
+        index: Some(column.index),
+        options: filled(&column.options),
+        symbol: column.symbol.clone(),
+        validation: column.validation.then_some(true),
+        description: column.description.clone(),
+        width: column.width,
+        hidden: column.hidden.then_some(true),
+        locked: column.locked.then_some(true),
+        formula: column.formula.clone(),
+        format: column.format.clone(),
+        system_column_type: column.system_column_type.clone(),
+        auto_number_format: column.auto_number_format.clone(),
+        contact_options: (!column.contact_options.is_empty()).then(|| column.contact_options.clone()),
+    };
     SnapshotColumn {
         id: column.id,
         sql,
         primary: column.primary,
-        numeric: false,
         style: match column.kind.as_str() {
-            "DATETIME" | "ABSTRACT_DATETIME" => Style::Moment,
+            "DATETIME" | "ABSTRACT_DATETIME" => Style::Moment(zone.clone()),
+            "DURATION" => Style::Days,
             _ => styles.get(&column.id).cloned().unwrap_or_default(),
         },
+        values: Values::of(&column.kind, [].into_iter()),
         read_only,
         symbol: column.symbol,
         hidden: column.hidden,
         width: column.width,
-        spec: ColumnSpec { title: Some(column.title.clone()), kind: Some(column.kind.clone()), index: Some(column.index), options },
+        validation: column.validation,
+        contacts: column.contact_options,
+        tags: column.tags,
+        spec,
         title: column.title,
         kind: column.kind,
         options: column.options,
+        ..SnapshotColumn::default()
+    }
+}
+
+/// Gives names to what stands beside the values of columns, without taking one from a column.
+fn name_beside(columns: &mut [SnapshotColumn]) {
+    let own = columns.iter().map(|c| c.sql.clone());
+    let mut taken: HashSet<String> = RESERVED.iter().map(|r| (*r).to_owned()).chain(own).collect();
+    for column in columns {
+        let mut name = |beside: &str, is_there: bool| is_there.then(|| unique(&format!("{}_{beside}", column.sql), &mut taken));
+        column.email_sql = name("email", column.is_contact());
+        column.moment_sql = name("time", column.values == Values::Moment);
+        column.text_sql = name("text", column.strays > 0);
     }
 }
 
@@ -223,71 +283,18 @@ fn mix<'a>(column: &mut SnapshotColumn, cells: impl Iterator<Item = &'a mut Cell
     }
 }
 
-/// Table `sheet` with every row, view `leaf` with the rows that have no children.
-pub(super) fn load(columns: &[SnapshotColumn], rows: &[SnapshotRow]) -> Result<Connection, rusqlite::Error> {
-    let connection = Connection::open_in_memory()?;
-    connection.execute_batch("PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA temp_store=MEMORY;")?;
-    let mut names =
-        vec!["row_id INTEGER PRIMARY KEY".to_owned(), "parent_id".into(), "level".into(), "row_number".into(), "is_parent".into()];
-    for column in columns {
-        names.push(format!("\"{}\"", column.sql));
-        if column.is_contact() {
-            names.push(format!("\"{}_email\"", column.sql));
-        }
-    }
-    connection.execute_batch(&format!(
-        "CREATE TABLE sheet ({}); CREATE VIEW leaf AS SELECT * FROM sheet WHERE is_parent = 0; BEGIN",
-        names.join(", ")
-    ))?;
-    let marks = vec!["?"; names.len()].join(", ");
-    {
-        let mut insert = connection.prepare(&format!("INSERT INTO sheet VALUES ({marks})"))?;
-        for row in rows {
-            let mut at = 0;
-            let mut next = || {
-                at += 1;
-                at
-            };
-            insert.raw_bind_parameter(next(), row.id)?;
-            insert.raw_bind_parameter(next(), row.parent)?;
-            insert.raw_bind_parameter(next(), row.level)?;
-            insert.raw_bind_parameter(next(), row.number)?;
-            insert.raw_bind_parameter(next(), row.is_parent)?;
-            for (column, cell) in columns.iter().zip(&row.cells) {
-                let contact = column.is_contact();
-                match cell {
-                    Cell::Styled(styled) if styled.0.fract() == 0.0 && styled.0.abs() < 9e15 => {
-                        insert.raw_bind_parameter(next(), styled.0 as i64)?;
-                    }
-                    Cell::Styled(styled) => insert.raw_bind_parameter(next(), styled.0)?,
-                    Cell::Empty => insert.raw_bind_parameter(next(), None::<i64>)?,
-                    Cell::Number(n) if n.fract() == 0.0 && n.abs() < 9e15 => insert.raw_bind_parameter(next(), *n as i64)?,
-                    Cell::Number(n) => insert.raw_bind_parameter(next(), n)?,
-                    Cell::Bool(b) => insert.raw_bind_parameter(next(), b)?,
-                    Cell::Text(t) => insert.raw_bind_parameter(next(), &**t)?,
-                    Cell::Named(named) => insert.raw_bind_parameter(next(), &named.1)?,
-                    Cell::Several(several) => insert.raw_bind_parameter(next(), &several.0)?,
-                }
-                match cell {
-                    Cell::Named(named) if contact => insert.raw_bind_parameter(next(), &named.0)?,
-                    Cell::Text(t) if contact => insert.raw_bind_parameter(next(), &**t)?,
-                    _ if contact => insert.raw_bind_parameter(next(), None::<i64>)?,
-                    _ => {}
-                }
-            }
-            insert.raw_execute()?;
-        }
-    }
-    connection.execute_batch("COMMIT; PRAGMA query_only=ON; PRAGMA case_sensitive_like=OFF;")?;
-    // No value that a query makes up may be larger than a row of a sheet can be.
-    connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, 4_000_000)?;
-    Ok(connection)
+/// A snapshot of a sheet as `GET /sheets/{id}` answers it.
+#[cfg(test)]
+pub(super) fn snapshot_of(sheet: &serde_json::Value) -> Snapshot {
+    let mut builder = Builder::default();
+    let read = crate::smartsheet::read_sheet(sheet.to_string().as_bytes(), &mut |row| builder.extend([row])).expect("a sheet");
+    let crate::smartsheet::Read::Sheet(header) = read else { panic!("a sheet") };
+    builder.finish(header, Timestamp::UNIX_EPOCH, TimeZone::UTC)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::smartsheet::{Read, read_sheet};
     use serde_json::json;
 
     #[test]
@@ -298,13 +305,10 @@ mod tests {
             "columns": [{ "id": 10, "index": 0, "title": "Value", "type": "TEXT_NUMBER", "primary": true }],
             "rows": [row(1, 1.0, "100%"), row(2, 10.0, "10"), row(3, 0.45, "45%"), row(4, 1_000.0, "$1,000")],
         });
-        let mut builder = Builder::default();
-        let read = read_sheet(sheet.to_string().as_bytes(), &mut |row| builder.extend([row])).expect("a sheet");
-        let Read::Sheet(header) = read else { panic!("a sheet") };
-        let snapshot = builder.finish(header, Timestamp::UNIX_EPOCH);
+        let snapshot = snapshot_of(&sheet);
         let column = &snapshot.columns[0];
         let shown: Vec<String> = snapshot.rows.iter().map(|r| r.cells[0].shown(&column.style)).collect();
         assert_eq!(shown, ["100%", "10", "45%", "$1,000"], "each as people see it in the sheet");
-        assert!(column.style == Style::Plain && column.numeric, "and together as they are");
+        assert!(column.style == Style::Plain && column.is_numeric(), "and together as they are");
     }
 }

@@ -7,7 +7,9 @@ use super::trouble::smartsheet_trouble;
 use crate::clock::Clock;
 use crate::error::{Result, Trouble};
 use crate::events::{Event, Events, Writer};
+use crate::locality::{Locality, Told};
 use crate::smartsheet::{AddedColumn, Client, Identity};
+use jiff::tz::TimeZone;
 use moka::future::Cache;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -25,6 +27,9 @@ const IDLE: Duration = Duration::from_secs(3600);
 /// Sheets that are remembered as being read or changed, before those that are not any more are forgotten.
 const REMEMBERED: usize = 1_000;
 
+/// How long it is remembered where the people of an account are.
+const SETTLED: Duration = Duration::from_secs(6 * 3600);
+
 type Key = (Identity, i64);
 
 /// All sheets of this process. Cheap to clone; clones share what was read.
@@ -38,6 +43,9 @@ pub struct Sheets {
     /// When a sheet was last known to have changed; each identity has its own snapshot of it.
     changed_at: Arc<Mutex<HashMap<i64, Instant>>>,
     reading: Arc<Semaphore>,
+    /// Where people are of whom nothing else is known.
+    usual: Told,
+    accounts: Cache<Identity, Told>,
 }
 
 #[derive(Clone)]
@@ -61,7 +69,33 @@ impl Sheets {
             loading: Arc::default(),
             changed_at: Arc::default(),
             reading: Arc::new(Semaphore::new(READ_AT_ONCE)),
+            usual: Told::default(),
+            accounts: Cache::builder().max_capacity(REMEMBERED as u64).time_to_live(SETTLED).build(),
         }
+    }
+
+    /// The same sheets for people who are here unless their account or platform says otherwise.
+    #[must_use]
+    pub fn with_usual(self, usual: Told) -> Self {
+        Self { usual, ..self }
+    }
+
+    /// Where the person behind an identity is, as their Smartsheet account tells; what it does not tell is as usual.
+    pub async fn told(&self, identity: &Identity) -> Told {
+        let ask = async {
+            let user = self.client.me(identity).await?;
+            Ok::<_, crate::smartsheet::Error>(Told::read(user.time_zone.as_deref(), user.locale.as_deref()))
+        };
+        let of_account = Box::pin(self.accounts.try_get_with(identity.clone(), ask)).await.unwrap_or_else(|error| {
+            tracing::debug!(%error, "it is not known where the account is");
+            Told::default()
+        });
+        of_account.or(self.usual.clone())
+    }
+
+    /// Somebody who asks on behalf of this identity, at this moment. What their platform told goes first.
+    pub async fn locality(&self, identity: &Identity, of_platform: Told) -> Locality {
+        of_platform.or(self.told(identity).await).at(&self.clock)
     }
 
     /// The same sheets for work that can wait.
@@ -153,7 +187,8 @@ impl Sheets {
             (Ok(None), Some(entry)) => entry.snapshot,
             (Ok(Some((header, builder))), _) => {
                 let read_at = self.clock.now();
-                let build = tokio::task::spawn_blocking(move || builder.finish(header, read_at));
+                let zone = self.told(identity).await.zone.unwrap_or(TimeZone::UTC);
+                let build = tokio::task::spawn_blocking(move || builder.finish(header, read_at, zone));
                 Arc::new(build.await.map_err(|e| Trouble::Logged(e.into()))?)
             }
             (Ok(None), None) => {

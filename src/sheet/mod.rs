@@ -2,19 +2,25 @@
 
 mod build;
 mod cache;
-mod gate;
+mod cell;
+mod duration;
 mod names;
 mod query;
 mod snapshot;
+mod sql;
+mod table;
 mod trouble;
+mod typed;
 mod value;
 
 pub use cache::Sheets;
-pub use gate::{Checked, SqlError, check};
+pub use cell::{Cell, Style};
 pub use query::{QueryResult, ResultColumn};
-pub use snapshot::{Snapshot, SnapshotColumn, SnapshotRow};
+pub use snapshot::{Maker, Snapshot, SnapshotColumn, SnapshotRow};
+pub use sql::{Checked, SqlError, Table, check, nearest};
 pub use trouble::smartsheet_trouble;
-pub use value::{Cell, Coerced, Style, coerce, coerce_display};
+pub use typed::{Typed, Values};
+pub use value::{Coerced, ValueReader, coerce_display, read_day};
 
 use serde::{Deserialize, Serialize};
 use std::fmt;

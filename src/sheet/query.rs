@@ -1,12 +1,15 @@
-//! Runs a checked query on a snapshot: read-only, time-limited, rows capped with the total told.
+//! Runs a checked query on a snapshot: read-only, time-limited, rows capped with the total told, and what was left out.
 
-use super::build::load;
-use super::gate::{Checked, SqlError};
+use super::cell::Style;
 use super::snapshot::Snapshot;
-use super::value::{Cell, Style};
+use super::sql::{Checked, LeftOut, SqlError, Why};
+use super::table::load;
+use super::typed::Typed;
+use rusqlite::Connection;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use rusqlite::types::ValueRef;
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -15,16 +18,24 @@ const TIME_LIMIT: Duration = Duration::from_secs(3);
 const MAX_RESULT_BYTES: usize = 32 << 20;
 /// Rows are counted up to here.
 const MAX_COUNTED: usize = 1_000_000;
+/// Rows that a note names.
+const NAMED_IN_NOTE: usize = 3;
 
 /// The answer to a query.
 #[derive(Clone, Debug, Default)]
 pub struct QueryResult {
     /// Its columns, `row_id` and `parent_id` included.
     pub columns: Vec<ResultColumn>,
-    /// The first rows, each value as it is in SQL (ids as text).
+    /// The first rows, each value as it is in SQL (ids as text); texts among numbers stand where the sheet has them.
     pub rows: Vec<Vec<Value>>,
-    /// How many rows there are in all.
+    /// How many rows there are in all, whatever `LIMIT` says.
     pub total: usize,
+    /// How many of them were wanted.
+    pub wanted: usize,
+    /// What was left out, for people.
+    pub notes: Vec<String>,
+    /// What may have been meant otherwise, for whoever wrote the query.
+    pub hints: Vec<String>,
 }
 
 /// A column of an answer.
@@ -50,7 +61,7 @@ impl QueryResult {
         let style = &self.columns[column];
         match &self.rows[row][column] {
             Value::Null => String::new(),
-            Value::Number(n) if style.checkbox => if n.as_i64() == Some(0) { "no" } else { "yes" }.into(),
+            Value::Number(n) if style.checkbox => if n.as_f64() == Some(0.0) { "no" } else { "yes" }.into(),
             Value::Number(n) => style.style.show(n.as_f64().unwrap_or_default()),
             Value::String(s) => s.clone(),
             other => other.to_string(),
@@ -64,22 +75,39 @@ impl Snapshot {
     /// # Errors
     /// [`SqlError`] with SQLite's words, for whoever wrote the query.
     pub fn query(&self, checked: &Checked, max_rows: usize) -> Result<QueryResult, SqlError> {
-        let wrong = |e: rusqlite::Error| SqlError(self.explain(&e.to_string()));
+        let wrong = |e: rusqlite::Error| SqlError(explain(&e.to_string()));
         let mut database = self.database.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let database = match &mut *database {
             Some(made) => made,
-            none => none.insert(load(&self.columns, &self.rows).map_err(wrong)?),
+            none => none.insert(load(self).map_err(wrong)?),
         };
         let deadline = Instant::now() + TIME_LIMIT;
         database.authorizer(Some(authorize)).map_err(wrong)?;
         database.progress_handler(10_000, Some(move || Instant::now() > deadline)).map_err(wrong)?;
+        let mut result = self.run(database, checked, max_rows)?;
+        result.notes = self.notes(database, &checked.left_out).map_err(wrong)?;
+        result.hints = self.near_misses(&checked.literals);
+        Ok(result)
+    }
+
+    fn run(&self, database: &Connection, checked: &Checked, max_rows: usize) -> Result<QueryResult, SqlError> {
+        let wrong = |e: rusqlite::Error| SqlError(explain(&e.to_string()));
         let mut statement = database.prepare(&checked.sql).map_err(wrong)?;
-        let mut result = QueryResult { columns: self.result_columns(checked, &statement.column_names()), ..QueryResult::default() };
+        let column = |c: &super::sql::Output| ResultColumn {
+            name: c.name.clone(),
+            title: c.title.clone(),
+            style: c.style.clone(),
+            numeric: false,
+            is_row_id: c.is_row_id,
+            checkbox: c.checkbox,
+        };
+        let mut result = QueryResult { columns: checked.columns.iter().map(column).collect(), ..QueryResult::default() };
         let (width, mut size_bytes) = (result.columns.len(), 0);
+        let most = max_rows.min(checked.limit.unwrap_or(usize::MAX));
         let mut rows = statement.query([]).map_err(wrong)?;
         while let Some(row) = rows.next().map_err(wrong)? {
             result.total += 1;
-            if result.rows.len() < max_rows {
+            if result.total > checked.offset && result.rows.len() < most {
                 let values = (0..width).map(|i| row.get_ref(i).map(|v| json_of(v, result.columns[i].is_row_id)));
                 let values: Vec<Value> = values.collect::<Result<_, _>>().map_err(wrong)?;
                 size_bytes += values.iter().map(|v| v.as_str().map_or(16, str::len)).sum::<usize>();
@@ -92,49 +120,86 @@ impl Snapshot {
                 break;
             }
         }
+        result.wanted = result.total.saturating_sub(checked.offset).min(checked.limit.unwrap_or(usize::MAX));
+        self.fill_in_texts(checked, &mut result);
         for (i, column) in result.columns.iter_mut().enumerate() {
-            column.numeric = result.rows.iter().any(|r| r[i].is_number()) && result.rows.iter().all(|r| r[i].is_number() || r[i].is_null());
+            column.numeric = !column.is_row_id
+                && result.rows.iter().any(|r| r[i].is_number())
+                && result.rows.iter().all(|r| r[i].is_number() || r[i].is_null());
         }
         Ok(result)
     }
 
-    /// Rows whose cell in this numeric column is text, so that sums leave it out: label and text.
-    pub fn text_among_numbers(&self, sql_name: &str) -> Vec<(String, String)> {
-        let Some((i, column)) = self.columns.iter().enumerate().find(|(_, c)| c.sql == sql_name && c.numeric) else { return Vec::new() };
-        let texts = self.rows.iter().filter(|r| matches!(r.cells[i], Cell::Text(_) | Cell::Named(_)));
-        texts.map(|r| (self.label(r), r.cells[i].shown(&column.style))).collect()
-    }
-
-    fn result_columns(&self, checked: &Checked, names: &[&str]) -> Vec<ResultColumn> {
-        let column = |(i, name): (usize, &&str)| {
-            let source = checked.shows.get(i).cloned().flatten().unwrap_or_else(|| name.to_lowercase());
-            let of_sheet = self.columns.iter().find(|c| c.sql == source);
-            let own = self.columns.iter().find(|c| c.sql == name.to_lowercase());
-            let title = own.map_or_else(|| words_of(name), |c| c.title.clone());
-            let named_row_id =
-                matches!(name.to_lowercase().as_str(), "row_id" | "parent_id") || matches!(source.as_str(), "row_id" | "parent_id");
-            ResultColumn {
-                name: (*name).to_owned(),
-                title,
-                style: of_sheet.map(|c| c.style.clone()).unwrap_or_default(),
-                numeric: false,
-                is_row_id: named_row_id,
-                checkbox: own.is_some_and(|c| c.kind == "CHECKBOX"),
+    /// Cells that are shown as they stand show what the sheet shows: a text among numbers, a time beside a day.
+    fn fill_in_texts(&self, checked: &Checked, result: &mut QueryResult) {
+        let Some(id) = checked.columns.iter().position(|c| c.is_row_id && c.name == "row_id") else { return };
+        for (at, output) in checked.columns.iter().enumerate() {
+            let Some(column) = output.column.filter(|c| self.columns[*c].strays > 0) else { continue };
+            for row in result.rows.iter_mut().filter(|r| r[at].is_null()) {
+                let of = row[id].as_str().and_then(|id| id.parse().ok()).and_then(|id| self.row(id));
+                if let Some(Typed::Stray(text)) = of.map(|r| self.columns[column].typed(&r.cells[column], &self.zone)) {
+                    row[at] = Value::String(text.into_owned());
+                }
             }
-        };
-        names.iter().enumerate().map(column).collect()
+        }
     }
 
-    fn explain(&self, error: &str) -> String {
-        if error.contains("interrupted") {
-            return format!("the query took longer than {} s; make it simpler", TIME_LIMIT.as_secs());
+    /// What was left out, in a sentence for each column and reason, where rows show that it was.
+    fn notes(&self, database: &Connection, left_out: &[LeftOut]) -> Result<Vec<String>, rusqlite::Error> {
+        let mut notes = Vec::new();
+        let mut said: BTreeSet<(usize, &str)> = BTreeSet::new();
+        for LeftOut { column, why, sql } in left_out {
+            let numbers: Vec<u32> = match why {
+                Why::Somewhere => self.rows.iter().filter(|r| self.is_stray(*column, r)).map(|r| r.number).collect(),
+                _ => database.prepare(sql)?.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?,
+            };
+            let title = &self.columns[*column].title;
+            let (rows, is, stand) = if numbers.len() == 1 { ("row", "is", "stands") } else { ("rows", "are", "stand") };
+            let (head, kind) = match why {
+                Why::Figure | Why::Condition => (format!("{title} holds text in {} {rows} and is left out there", numbers.len()), "text"),
+                Why::Order => (format!("{title} holds text in {} {rows}, which {stand} last", numbers.len()), "text"),
+                Why::Blank => (format!("{title} is empty in {} {rows}, which {is} left out", numbers.len()), "blank"),
+                Why::Somewhere => (
+                    format!(
+                        "{title} holds text in {} {rows}, which count{} in no figure and no comparison",
+                        numbers.len(),
+                        if numbers.len() == 1 { "s" } else { "" }
+                    ),
+                    "text",
+                ),
+            };
+            // One sentence says it, whichever part of the query left the texts out.
+            if numbers.is_empty() || !said.insert((*column, kind)) {
+                continue;
+            }
+            notes.push(format!("{head}{}", self.named(*column, &numbers, *why)));
         }
-        if error.contains("no such column") {
-            let names: Vec<&str> = self.columns.iter().map(|c| c.sql.as_str()).collect();
-            return format!("{error}; the columns are: row_id, parent_id, level, row_number, is_parent, {}", names.join(", "));
-        }
-        error.to_owned()
+        Ok(notes)
     }
+
+    fn is_stray(&self, column: usize, row: &super::snapshot::SnapshotRow) -> bool {
+        matches!(self.columns[column].typed(&row.cells[column], &self.zone), Typed::Stray(_))
+    }
+
+    /// The first of these rows, with their texts.
+    fn named(&self, column: usize, numbers: &[u32], why: Why) -> String {
+        let rows = numbers.iter().take(NAMED_IN_NOTE).filter_map(|n| self.rows.iter().find(|r| r.number == *n));
+        let some: Vec<String> = rows
+            .map(|r| match why {
+                Why::Blank => self.label(r),
+                _ => format!("{}: “{}”", self.label(r), chat::text::shorten(&r.cells[column].shown(&self.columns[column].style), 60)),
+            })
+            .collect();
+        let more = if numbers.len() > NAMED_IN_NOTE { ", …" } else { "" };
+        format!(" ({}{more})", some.join(", "))
+    }
+}
+
+fn explain(error: &str) -> String {
+    if error.contains("interrupted") {
+        return format!("the query took longer than {} s; make it simpler", TIME_LIMIT.as_secs());
+    }
+    error.to_owned()
 }
 
 fn authorize(context: AuthContext<'_>) -> Authorization {
@@ -150,15 +215,9 @@ fn json_of(value: ValueRef<'_>, is_id: bool) -> Value {
         ValueRef::Null => Value::Null,
         ValueRef::Integer(n) if is_id => Value::String(n.to_string()),
         ValueRef::Integer(n) => n.into(),
+        ValueRef::Real(n) if n.fract() == 0.0 && n.abs() < 9e15 => Value::from(n as i64),
         ValueRef::Real(n) => serde_json::Number::from_f64(n).map_or(Value::Null, Value::Number),
         ValueRef::Text(t) => String::from_utf8_lossy(t).into_owned().into(),
         ValueRef::Blob(_) => Value::Null,
     }
-}
-
-/// `total_budget` -> `Total budget`.
-fn words_of(name: &str) -> String {
-    let spaced = name.replace('_', " ");
-    let mut chars = spaced.chars();
-    chars.next().map(|c| c.to_uppercase().chain(chars).collect()).unwrap_or_default()
 }

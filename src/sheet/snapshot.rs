@@ -1,9 +1,12 @@
 //! One version of one sheet as one identity sees it: typed columns, rows with their place in the
 //! hierarchy, and a private in-memory database for queries.
 
-use super::value::{Cell, Style};
-use crate::smartsheet::{Column, ColumnSpec};
+use super::cell::{Cell, Style};
+use super::names::sql_name;
+use super::typed::{self, Typed, Values};
+use crate::smartsheet::{Column, ColumnSpec, Contact, Hyperlink};
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use rusqlite::Connection;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
@@ -23,8 +26,22 @@ pub struct SnapshotColumn {
     pub primary: bool,
     /// Options of a picklist.
     pub options: Vec<String>,
-    /// Whether most of its filled cells are numbers.
-    pub numeric: bool,
+    /// What its cells are in SQL.
+    pub values: Values,
+    /// Cells that hold a text where the column holds values of another type.
+    pub strays: u32,
+    /// Name in SQL of the texts among its values, where there are any.
+    pub text_sql: Option<String>,
+    /// Name in SQL of people's addresses.
+    pub email_sql: Option<String>,
+    /// Name in SQL of the moments of which the column itself holds the day.
+    pub moment_sql: Option<String>,
+    /// Whether only its options may be chosen, and only values of its type be typed.
+    pub validation: bool,
+    /// People who may be chosen by name.
+    pub contacts: Vec<Contact>,
+    /// Its part in a project, such as `GANTT_END_DATE`.
+    pub tags: Vec<String>,
     /// How its numbers look.
     pub style: Style,
     /// Symbols of a checkbox or picklist, such as `FLAG` or `RYG`.
@@ -52,12 +69,28 @@ pub struct SnapshotRow {
     pub level: u16,
     /// Whether it has children.
     pub is_parent: bool,
-    /// Whether Smartsheet lets nobody but owners change it.
+    /// Whether Smartsheet keeps whoever asks from changing it.
     pub locked: bool,
     /// One cell per column.
     pub cells: Box<[Cell]>,
-    /// Columns (by position) whose cell in this row is made by a formula.
-    pub formulas: Box<[u16]>,
+    /// What makes the value of a cell, by the position of its column, where nobody types it.
+    pub makers: Box<[(u16, Maker)]>,
+}
+
+/// What makes the value of a cell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Maker {
+    /// A formula.
+    Formula(Arc<str>),
+    /// A link to a cell of another sheet.
+    Link,
+}
+
+impl SnapshotRow {
+    /// What makes the value in the column at this position; `None` where somebody typed it.
+    pub fn maker(&self, position: usize) -> Option<&Maker> {
+        self.makers.iter().find(|(at, _)| usize::from(*at) == position).map(|(_, maker)| maker)
+    }
 }
 
 /// One version of a sheet.
@@ -74,6 +107,10 @@ pub struct Snapshot {
     pub permalink: String,
     /// When it was read.
     pub read_at: Timestamp,
+    /// The time zone in which moments of the sheet have their days.
+    pub zone: TimeZone,
+    /// Whether it is a project: dates carry times, ends and parents are computed.
+    pub project: bool,
     /// Columns, left to right.
     pub columns: Vec<SnapshotColumn>,
     /// Rows, top to bottom.
@@ -81,7 +118,7 @@ pub struct Snapshot {
     /// Links that stand in cells.
     pub links: HashSet<String>,
     /// Targets of cells whose text is not the link itself, by row and position of the column.
-    pub hyperlinks: HashMap<i64, Vec<(u16, Arc<str>)>>,
+    pub hyperlinks: HashMap<i64, Vec<(u16, Arc<Hyperlink>)>>,
     /// About how much memory it takes.
     pub size_bytes: usize,
     pub(super) by_id: HashMap<i64, u32>,
@@ -97,7 +134,17 @@ impl SnapshotColumn {
 
     /// Whether its cells are days.
     pub fn is_date(&self) -> bool {
-        matches!(self.kind.as_str(), "DATE" | "DATETIME" | "ABSTRACT_DATETIME")
+        matches!(self.values, Values::Day | Values::Moment)
+    }
+
+    /// Whether its cells are numbers.
+    pub fn is_numeric(&self) -> bool {
+        matches!(self.values, Values::Number | Values::Duration)
+    }
+
+    /// A cell of it as its type sees it.
+    pub fn typed<'a>(&self, cell: &'a Cell, zone: &TimeZone) -> Typed<'a> {
+        self.values.read(&self.kind, cell, zone)
     }
 
     pub(super) fn reason_read_only(column: &Column) -> Option<String> {
@@ -107,11 +154,24 @@ impl SnapshotColumn {
         if column.formula.is_some() {
             return Some("a column formula fills it".into());
         }
-        if column.locked {
+        if column.locked_for_user.unwrap_or(column.locked) {
             return Some("the column is locked".into());
         }
-        matches!(column.kind.as_str(), "DATETIME" | "PREDECESSOR" | "DURATION")
-            .then(|| format!("columns of type {} are set by Smartsheet's project settings", column.kind))
+        if column.tags.iter().any(|tag| tag == "GANTT_END_DATE") && column.kind == "ABSTRACT_DATETIME" {
+            return Some("Smartsheet computes it from start and duration in this project sheet: change the duration or the start".into());
+        }
+        (column.kind == "DATETIME").then(|| "Smartsheet fills this column itself".to_owned())
+    }
+
+    /// Whether it holds the ends of a project's tasks, which Smartsheet computes.
+    pub fn is_project_end(&self) -> bool {
+        self.kind == "ABSTRACT_DATETIME" && self.tags.iter().any(|tag| tag == "GANTT_END_DATE")
+    }
+
+    /// Whether Smartsheet computes it for rows with children in a project sheet.
+    pub fn rolls_up(&self) -> bool {
+        let rolled = ["GANTT_START_DATE", "GANTT_END_DATE", "GANTT_DURATION", "GANTT_PERCENT_COMPLETE"];
+        self.tags.iter().any(|tag| rolled.contains(&tag.as_str()))
     }
 }
 
@@ -123,9 +183,14 @@ impl Snapshot {
 
     /// The column that a title or SQL name means, ignoring case.
     pub fn column(&self, name: &str) -> Option<(usize, &SnapshotColumn)> {
-        let lower = name.trim().to_lowercase();
+        let lower = typed::normal(name.trim()).to_lowercase();
         let all = || self.columns.iter().enumerate();
-        all().find(|(_, c)| c.title == name).or_else(|| all().find(|(_, c)| c.title.to_lowercase() == lower || c.sql == lower))
+        let alike = |title: &str| typed::normal(title.trim()).to_lowercase() == lower;
+        let plain = sql_name(&lower);
+        all()
+            .find(|(_, c)| c.title == name)
+            .or_else(|| all().find(|(_, c)| alike(&c.title) || c.sql == lower))
+            .or_else(|| all().find(|(_, c)| c.sql == plain))
     }
 
     /// The position of the column with this id.
@@ -161,19 +226,31 @@ impl Snapshot {
         matches!(self.access_level.as_str(), "OWNER" | "ADMIN")
     }
 
-    /// Everybody who stands in a contact column: address and name, without doubles.
+    /// Everybody who stands in a contact column, alone or with others, or on the list of one: address and name, without doubles.
     pub fn people(&self) -> Vec<(String, String)> {
         let mut seen = HashSet::new();
         let mut people = Vec::new();
+        let mut add = |email: &str, name: &str| {
+            if email.contains('@') && seen.insert(email.to_lowercase()) {
+                people.push((email.to_owned(), if name.is_empty() { email.to_owned() } else { name.to_owned() }));
+            }
+        };
         let contacts: Vec<usize> = (0..self.columns.len()).filter(|i| self.columns[*i].is_contact()).collect();
         for row in &self.rows {
             for i in &contacts {
-                if let Cell::Named(named) = &row.cells[*i]
-                    && seen.insert(named.0.clone())
-                {
-                    people.push((named.0.clone(), named.1.clone()));
+                match &row.cells[*i] {
+                    Cell::Named(named) => add(&named.0, &named.1),
+                    Cell::Several(several) => {
+                        for one in several.1["values"].as_array().into_iter().flatten() {
+                            add(one["email"].as_str().unwrap_or_default(), one["name"].as_str().unwrap_or_default());
+                        }
+                    }
+                    _ => {}
                 }
             }
+        }
+        for contact in self.columns.iter().flat_map(|c| &c.contacts) {
+            add(contact.email.as_deref().unwrap_or_default(), contact.name.as_deref().unwrap_or_default());
         }
         people
     }

@@ -18,6 +18,10 @@ pub struct User {
     /// Last name.
     #[serde(default)]
     pub last_name: String,
+    /// How they write: `en_US`.
+    pub locale: Option<String>,
+    /// Their time zone: `US/Pacific`.
+    pub time_zone: Option<String>,
 }
 
 /// A sheet in a listing.

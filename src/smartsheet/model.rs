@@ -19,6 +19,8 @@ pub struct SheetHeader {
     pub access_level: String,
     /// Link for people.
     pub permalink: String,
+    /// Whether it is a project: dates carry times, ends and parents are computed.
+    pub dependencies_enabled: bool,
     /// The columns, left to right.
     pub columns: Vec<Column>,
 }
@@ -52,9 +54,23 @@ pub struct Column {
     pub formula: Option<String>,
     /// Symbols of a checkbox or picklist.
     pub symbol: Option<String>,
-    /// Whether nobody but owners may change it.
+    /// Whether nobody but owners and admins may change it.
     #[serde(default)]
     pub locked: bool,
+    /// Whether whoever asks may not change it.
+    pub locked_for_user: Option<bool>,
+    /// What it is for, as people see it.
+    pub description: Option<String>,
+    /// Its format, as Smartsheet writes it: `,,1,,,`.
+    pub format: Option<String>,
+    /// People who may be chosen by name.
+    #[serde(default)]
+    pub contact_options: Vec<Contact>,
+    /// Its part in a project, such as `GANTT_END_DATE`.
+    #[serde(default)]
+    pub tags: Vec<String>,
+    /// How the numbers of a column that counts by itself look.
+    pub auto_number_format: Option<Value>,
     /// Whether people do not see it.
     #[serde(default)]
     pub hidden: bool,
@@ -75,9 +91,11 @@ pub struct Row {
     pub parent_id: Option<i64>,
     /// The row above on the same level.
     pub sibling_id: Option<i64>,
-    /// Whether nobody but owners may change it.
+    /// Whether nobody but owners and admins may change it.
     #[serde(default)]
     pub locked: bool,
+    /// Whether whoever asks may not change it.
+    pub locked_for_user: Option<bool>,
     /// When it was made, ISO 8601.
     #[serde(default)]
     pub created_at: String,
@@ -103,13 +121,30 @@ pub struct Cell {
     pub formula: Option<String>,
     /// Where the cell links to.
     pub hyperlink: Option<Hyperlink>,
+    /// The cell of another sheet that the value comes from.
+    pub link_in_from_cell: Option<LinkIn>,
 }
 
-/// A link in a cell.
+/// The mark of a cell whose value comes from another sheet; where from is not read.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+pub struct LinkIn {}
+
+/// A link in a cell: to the web, or to a sheet, report or dashboard.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Hyperlink {
-    /// Its target, for links to the web.
+    /// Its address.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
+    /// The sheet it leads to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sheet_id: Option<i64>,
+    /// The report it leads to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub report_id: Option<i64>,
+    /// The dashboard it leads to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sight_id: Option<i64>,
 }
 
 /// A cell's value.
@@ -138,7 +173,7 @@ pub struct Contact {
 }
 
 /// A value on its way into a cell.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct NewCell {
     /// The column.
@@ -149,8 +184,20 @@ pub struct NewCell {
     /// A value of several parts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub object_value: Option<Value>,
+    /// The formula that makes the value, instead of one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub formula: Option<String>,
+    /// Where the cell links to; its text is the value.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hyperlink: Option<Hyperlink>,
+    /// The name under which a contact is shown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub display_value: Option<String>,
     /// Whether Smartsheet checks the type strictly; `false` lets text into number, picklist … columns.
     pub strict: bool,
+    /// Whether a value may stand in a column that is restricted to others; for owners and admins (1212 for everybody else).
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub override_validation: bool,
 }
 
 /// Cells of a row that exists.
@@ -198,6 +245,39 @@ pub struct ColumnSpec {
     /// Options of a picklist.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub options: Option<Vec<String>>,
+    /// Symbols of a checkbox or picklist, such as `FLAG` or `RYG`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub symbol: Option<String>,
+    /// Whether only its options may be chosen, and only values of its type be typed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub validation: Option<bool>,
+    /// What it is for, as people see it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// Width in pixels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub width: Option<u32>,
+    /// Whether people do not see it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hidden: Option<bool>,
+    /// Whether only owners and admins may change it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub locked: Option<bool>,
+    /// The formula that fills it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub formula: Option<String>,
+    /// Its format, as Smartsheet writes it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub format: Option<String>,
+    /// Set for columns that Smartsheet fills.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub system_column_type: Option<String>,
+    /// How the numbers of a column that counts by itself look.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auto_number_format: Option<Value>,
+    /// People who may be chosen by name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub contact_options: Option<Vec<Contact>>,
 }
 
 /// A discussion.

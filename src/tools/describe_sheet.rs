@@ -2,7 +2,7 @@
 
 use super::{Context, Output, Tool, arguments, object, sheet_parameter, short};
 use crate::error::Result;
-use crate::sheet::{Cell, Snapshot, SnapshotColumn, Style};
+use crate::sheet::{Cell, Snapshot, SnapshotColumn, Style, Values};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -44,7 +44,7 @@ fn describe(snapshot: &Snapshot) -> Value {
     json!({
         "sheet_id": snapshot.id.to_string(), "name": snapshot.name, "version": snapshot.version, "your_rights": snapshot.access_level,
         "tables": { "sheet": "all rows", "leaf": "rows without children: use it for counts and sums, parent rows may repeat what their children say" },
-        "extra_columns": "row_id, parent_id, level, row_number, is_parent", "rows": snapshot.rows.len(), "leaf_rows": leaves,
+        "extra_columns": "row_id, parent_id, level, row_number, is_parent, path (the rows above), top (the outermost of them)", "rows": snapshot.rows.len(), "leaf_rows": leaves,
         "levels": snapshot.rows.iter().map(|r| r.level + 1).max().unwrap_or(0), "columns": columns, "sample": sample,
     })
 }
@@ -58,19 +58,26 @@ fn column(snapshot: &Snapshot, position: usize, column: &SnapshotColumn) -> Valu
     if !column.options.is_empty() {
         json["options"] = json!(column.options);
     }
-    if column.numeric {
+    if column.is_numeric() {
         json["numeric"] = json!(true);
-        let texts = snapshot.text_among_numbers(&column.sql).len();
-        if texts > 0 {
-            json["cells_with_text"] = json!(texts);
-        }
+    }
+    if let Some(texts) = &column.text_sql {
+        json["cells_with_text"] = json!(column.strays);
+        json["text_column"] = json!(texts);
+    }
+    if let Some(moments) = &column.moment_sql {
+        json["unit"] = json!("days");
+        json["time_column"] = json!(moments);
+    }
+    if column.values == Values::Duration {
+        json["unit"] = json!("working days");
     }
     if column.style == Style::Percent {
         json["percent"] = json!(true);
         json["unit"] = json!("0.5 means 50%");
     }
-    if column.is_contact() {
-        json["email_column"] = json!(format!("{}_email", column.sql));
+    if let Some(emails) = &column.email_sql {
+        json["email_column"] = json!(emails);
     }
     if let Some(why) = &column.read_only {
         json["read_only"] = json!(why);
@@ -84,7 +91,7 @@ fn column(snapshot: &Snapshot, position: usize, column: &SnapshotColumn) -> Valu
 
 /// The values of a column that repeats itself, most frequent first.
 fn usual_values(snapshot: &Snapshot, position: usize, column: &SnapshotColumn) -> Vec<(String, usize)> {
-    if column.primary || column.numeric || column.is_date() {
+    if column.primary || column.is_numeric() || column.is_date() {
         return Vec::new();
     }
     let mut counts: HashMap<String, usize> = HashMap::new();

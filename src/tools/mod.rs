@@ -18,12 +18,12 @@ use crate::changes::{Changes, Draft};
 use crate::error::{Result, Trouble};
 use crate::jobs::Jobs;
 use crate::llm::ToolCall;
+use crate::locality::Locality;
 use crate::sheet::{Checked, QueryResult, SheetId, Sheets, Snapshot};
 use crate::smartsheet::Identity;
 use crate::store::{Proposal, Session};
 use chat::Anchor;
 use futures_util::future::BoxFuture;
-use jiff::civil::Date;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -74,8 +74,8 @@ pub struct Context {
     pub thread_key: String,
     /// Who asked.
     pub asker: String,
-    /// The day.
-    pub today: Date,
+    /// Where whoever asked is.
+    pub locality: Locality,
 }
 
 /// What a function brought.
@@ -96,8 +96,6 @@ pub struct Shown {
     pub checked: Checked,
     /// Its answer.
     pub result: QueryResult,
-    /// What was left out of sums.
-    pub notes: Vec<String>,
 }
 
 /// A proposal that was just made.

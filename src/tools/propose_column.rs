@@ -1,7 +1,7 @@
 //! `propose_column`: add, change or delete a column.
 
 use super::{Context, Output, Tool, arguments, object, sheet_parameter};
-use crate::changes::{ColumnAction, ColumnRequest, propose};
+use crate::changes::{self, ColumnAction, ColumnRequest};
 use crate::error::{Result, told};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -43,6 +43,6 @@ async fn run(context: &Context, value: Value) -> Result<Output> {
         other => return Err(told(format!("'{other}' is not an action; use add, update or delete"))),
     };
     let request = ColumnRequest { action, column: a.column, new_title: a.new_title, kind: a.kind, options: a.options };
-    let draft = propose::column(&snapshot, &request)?;
+    let draft = changes::column(&snapshot, &request)?;
     context.propose(draft, snapshot).await
 }

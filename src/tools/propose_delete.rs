@@ -26,6 +26,6 @@ struct Arguments {
 async fn run(context: &Context, value: Value) -> Result<Output> {
     let Arguments { sheet, where_sql } = arguments(value)?;
     let snapshot = context.snapshot(sheet.as_deref()).await?;
-    let draft = propose::delete(&snapshot, &where_sql).await?;
+    let draft = propose::delete(&snapshot, &where_sql, &context.locality).await?;
     context.propose(draft, snapshot).await
 }

@@ -51,7 +51,7 @@ async fn run(context: &Context, value: Value) -> Result<Output> {
         limit: a.limit,
         lowest: a.lowest,
     };
-    let proposed = context.jobs.propose(&snapshot, kind, parameters).await?;
+    let proposed = context.jobs.propose(&snapshot, kind, parameters, &context.locality).await?;
     let output = context.propose(proposed.draft.clone(), snapshot).await?;
     if let Some(made) = &output.made {
         context.jobs.keep(&proposed, &made.proposal, &context.anchor).await?;

@@ -46,6 +46,6 @@ async fn run(context: &Context, value: Value) -> Result<Output> {
         .into_iter()
         .map(|s| SetRequest { column: s.column, value: s.value, expression: s.expression.filter(|e| !e.trim().is_empty()) })
         .collect();
-    let draft = propose::update(&snapshot, &where_sql, &set, context.today).await?;
+    let draft = propose::update(&snapshot, &where_sql, &set, &context.locality).await?;
     context.propose(draft, snapshot).await
 }

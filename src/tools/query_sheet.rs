@@ -9,7 +9,9 @@ use serde_json::{Value, json};
 pub(super) const TOOL: Tool = Tool {
     name: "query_sheet",
     description: "Runs one SQLite SELECT over a sheet and returns exact results. Tables: sheet (all rows), leaf (rows without children: use it for counts and sums). \
-        Dates are ISO text, percent is 0 to 1, checkboxes are 0 or 1, contacts have a name and an _email column, empty cells are NULL. row_id is added to lists of rows.",
+        Days are 'YYYY-MM-DD' and CURRENT_DATE is today; percents are 0 to 1; checkboxes are 0 or 1; people have a name and an _email column; empty cells are NULL. \
+        Texts among numbers or days are NULL there and stand in a _text column; the moment of a day is in a _time column. path and top name the rows above: path LIKE '%Phase 3%' is everything under it. \
+        Texts are compared without regard to case. Lists come in the order of the sheet unless sorted, with row_id added; total counts all rows whatever LIMIT says.",
     parameters: || {
         object(json!({
             "sheet": sheet_parameter(),
@@ -35,33 +37,22 @@ struct Arguments {
 async fn run(context: &Context, value: Value) -> Result<Output> {
     let Arguments { sheet, sql, show } = arguments(value)?;
     let snapshot = context.snapshot(sheet.as_deref()).await?;
-    let checked = check(&sql, &snapshot).map_err(|e| told(e.0))?;
+    let checked = check(&sql, &snapshot, context.locality.here()).map_err(|e| told(e.0))?;
     let (of, query) = (snapshot.clone(), checked.clone());
     let run = tokio::task::spawn_blocking(move || of.query(&query, ROWS_FOR_PEOPLE));
     let result = run.await.map_err(anyhow::Error::from)?.map_err(|e| told(e.0))?;
-    let mut notes = Vec::new();
-    for name in &checked.measured {
-        let texts = snapshot.text_among_numbers(name);
-        if let (Some((_, column)), false) = (snapshot.column(name), texts.is_empty()) {
-            let some: Vec<String> = texts.iter().take(3).map(|(label, text)| format!("{label}: “{}”", short(text))).collect();
-            let more = if texts.len() > 3 { ", …" } else { "" };
-            notes.push(format!(
-                "{} holds text in {} {} and is left out there ({}{more})",
-                column.title,
-                texts.len(),
-                if texts.len() == 1 { "row" } else { "rows" },
-                some.join(", ")
-            ));
-        }
-    }
     let mut json = for_model(&result);
     if result.total == 1 && result.columns.len() == 1 {
         json["figure"] = json!(result.shown(0, 0));
     }
-    if !notes.is_empty() {
-        json["notes"] = json!(notes);
+    if !result.notes.is_empty() {
+        json["notes"] = json!(result.notes);
     }
-    let shown = show.then_some(Shown { snapshot, checked, result, notes });
+    let hints: Vec<&String> = checked.readings.iter().chain(&result.hints).collect();
+    if !hints.is_empty() {
+        json["hints"] = json!(hints);
+    }
+    let shown = show.then_some(Shown { snapshot, checked, result });
     Ok(Output { json, shown, made: None })
 }
 
@@ -79,5 +70,6 @@ fn for_model(result: &QueryResult) -> Value {
         }
         rows.push(row);
     }
-    json!({ "columns": names, "shown": rows.len(), "total": result.total, "truncated": rows.len() < result.total, "rows": rows })
+    let truncated = rows.len() < result.wanted;
+    json!({ "columns": names, "shown": rows.len(), "total": result.total, "truncated": truncated, "rows": rows })
 }

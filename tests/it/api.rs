@@ -106,14 +106,14 @@ async fn a_program_talks_to_the_bot_and_confirms_what_it_proposes() {
     let world = World::start().await;
     let program = Program::new(&world, "reporter", &Scope::ALL).await;
     let session = program.session("Project Plan").await;
-    insta::assert_snapshot!(text(&program.say(&session, "how many tasks are blocked?").await), @"
+    insta::assert_snapshot!(text(&program.say(&session, "how many tasks are blocked?").await), @r"
     There are 2 rows.
-    Queried Project Plan (‹sheet›): Status = 'Blocked' · 1 result row of the sheet's 42 rows · version 1 · 10:30 UTC
+    Queried Project Plan (‹sheet›): Status is “Blocked” · rows without children: 34 of 42 · version 1 · 10:30 UTC
     ");
     let proposed = program.say(&session, "set Status of \"Load test\" to Complete").await;
-    insta::assert_snapshot!(text(&proposed), @"
+    insta::assert_snapshot!(text(&proposed), @r"
     Set Status in 1 row of Project Plan (‹sheet›)?
-    Where Task Name = 'Load test'
+    Where Task Name is “Load test”
     Row        Now          New
     ─────────  ───────────  ────────
     Load test  Not Started  Complete

@@ -7,9 +7,9 @@ use std::time::Duration;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_change_is_previewed_confirmed_and_taken_back() {
     let world = World::start().await;
-    insta::assert_snapshot!(world.type_line("set Status to \"In Progress\" for everything assigned to Dana that is Not Started").await, @"
+    insta::assert_snapshot!(world.type_line("set Status to \"In Progress\" for everything assigned to Dana that is Not Started").await, @r"
     bot> Set Status in 5 rows of Project Plan (‹sheet›)?
-           Where Status = 'Not Started' AND Assigned To = 'Dana Reyes'
+           Where Status is “Not Started” and Assigned To is “Dana Reyes”
          Row             Now          New          Link
          ──────────────  ───────────  ───────────  ────────────────────────────────────────
          Usability test  Not Started  In Progress  ‹row›
@@ -73,9 +73,9 @@ async fn rows_are_added_in_their_place_and_taken_away_again() {
 async fn a_deleted_family_comes_back_where_it_stood() {
     let world = World::start().await;
     let before = world.sheets.world().rows("Project Plan");
-    insta::assert_snapshot!(world.type_line("delete \"Back end\"").await, @"
+    insta::assert_snapshot!(world.type_line("delete \"Back end\"").await, @r"
     bot> Delete 4 rows of Project Plan (‹sheet›)?
-           Where Task Name = 'Back end'
+           Where Task Name is “Back end”
          Row                  Values                                                        Link
          ───────────────────  ────────────────────────────────────────  ────────────────────────────────────────
          Back end             Omar Haddad · In Progress · High · Engineering · 2026-11-10…  ‹row›
@@ -83,7 +83,6 @@ async fn a_deleted_family_comes_back_where_it_stood() {
          Payment integration  Blocked · High · Engineering · 2026-11-16 · 2026-11-21 · 10…  ‹row›
          Mail service         Lee Park · Not Started · Medium · Engineering · 2026-11-30…   ‹row›
            ⚠️ 3 of these rows go because they stand below one that is deleted.
-           ⚠️ Formulas in these rows come back as values if you undo this.
          [1] Confirm   [2] Cancel   (type the number or the words)
            Nothing is written until you confirm. Only you can, for 10 minutes.
     ");
@@ -251,7 +250,7 @@ async fn values_that_do_not_fit_are_refused_with_what_would() {
     let world = World::start().await;
     insta::assert_snapshot!(world.type_line("set Status to \"Someday\" for Load test").await, @"bot> That did not work: “Someday” is not an option of Status; the options are: Not Started, In Progress, Complete, Blocked, Cancelled");
     insta::assert_snapshot!(world.type_line("assign Load test to Ghost").await, @"bot> That did not work: I do not know the e-mail address of “Ghost” for Assigned To; use an e-mail address, or one of: Lee Park, Priya Nair, Mia Jensen, Omar Haddad, Dana Reyes");
-    insta::assert_snapshot!(world.type_line("set Status to Complete for \"No such task\"").await, @"bot> That did not work: nothing would change: no row matches (condition: Task Name = 'No such task')");
+    insta::assert_snapshot!(world.type_line("set Status to Complete for \"No such task\"").await, @"bot> That did not work: nothing would change: no row matches (condition: Task Name is “No such task”); no row has Task Name “No such task”");
     assert!(world.writes().is_empty());
     world.end().await;
 }

@@ -68,9 +68,9 @@ async fn dates_are_moved_by_an_expression() {
     let set = json!([{ "column": "Due Date", "value": null, "expression": "date(due_date, '+7 days')" }]);
     let call = json!({ "sheet": null, "where_sql": "assigned_to = 'Mia Jensen' AND status = 'Not Started'", "set": set });
     let world = World::scripted(vec![Reply::call("propose_update", call)]).await;
-    insta::assert_snapshot!(world.type_line("move what Mia has not begun by a week").await, @"
+    insta::assert_snapshot!(world.type_line("move what Mia has not begun by a week").await, @r"
     bot> Set Due Date in 2 rows of Project Plan (‹sheet›)?
-           Where Assigned To = 'Mia Jensen' AND Status = 'Not Started'
+           Where Assigned To is “Mia Jensen” and Status is “Not Started”
          Row              Now         New         Link
          ───────────────  ──────────  ──────────  ────────────────────────────────────────
          Press kit        2027-01-31  2027-02-07  ‹row›
@@ -198,9 +198,9 @@ async fn cells_with_several_values_are_set_and_taken_back() {
     let (topics, informed) = (cell("Topics"), cell("Informed"));
     world.type_line("topics legal and money").await;
     insta::assert_snapshot!(result(&world)["error"].as_str().unwrap(), @"“Money” is not an option of Topics; the options are: Legal, Supplier, Data, People");
-    insta::assert_snapshot!(world.type_line("topics data and legal").await, @"
+    insta::assert_snapshot!(world.type_line("topics data and legal").await, @r"
     bot> Set Topics in 1 row of Risk Register (‹sheet›)?
-           Where row number = 1
+           Where row number is 1
          Row                                Now              New          Link
          ─────────────────────────────────  ───────────────  ───────────  ────────────────────────────────────────
          Payment provider contract is late  Supplier, Legal  Data, Legal  ‹row›
@@ -211,9 +211,9 @@ async fn cells_with_several_values_are_set_and_taken_back() {
     assert_eq!(cell("Topics"), "Data, Legal");
     world.type_line("undo").await;
     assert_eq!(cell("Topics"), topics);
-    insta::assert_snapshot!(world.type_line("tell Mia and Omar").await, @"
+    insta::assert_snapshot!(world.type_line("tell Mia and Omar").await, @r"
     bot> Set Informed in 1 row of Risk Register (‹sheet›)?
-           Where row number = 1
+           Where row number is 1
          Row                                Now                      New                      Link
          ─────────────────────────────────  ───────────────────────  ───────────────────────  ────────────────────────────────────────
          Payment provider contract is late  Dana Reyes, Omar Haddad  Mia Jensen, Omar Haddad  ‹row›

@@ -58,10 +58,10 @@ async fn a_question_a_confirmed_change_and_an_undo() {
     Copy writing | Mia Jensen | In Progress | 2026-11-19
     Accessibility review | Dana Reyes | Blocked | 2026-11-20
     Payment integration | – | Blocked | 2026-11-21
-    Queried Project Plan: Due Date < '2026-11-22' AND (Status IS NULL OR Status NOT IN ('Complete', 'Cancelled')) · 5 result rows of the sheet's 42 rows · version 1 · 10:30 UTC
+    Queried Project Plan: Due Date is before 2026-11-22 and (Status is empty or Status is none of “Complete”, “Cancelled”) · rows without children: 34 of 42 · 5 results · version 1 · 10:30 UTC
     Lee: set Status to Blocked for "Page templates"
     bot: Set Status in 1 row of Project Plan?
-    Where Task Name = 'Page templates'
+    Where Task Name is “Page templates”
     Row | Now | New
     Page templates | In Progress | Blocked
     [Confirm] [Cancel]

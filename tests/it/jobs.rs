@@ -46,9 +46,9 @@ pub fn cells(world: &World, column: &str) -> Vec<String> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_column_is_summarized_and_taken_back() {
     let world = trials().await;
-    insta::assert_snapshot!(without_times(&world.type_line("summarize Protocol into AI Summary for the phase 3 trials that are recruiting").await), @"
+    insta::assert_snapshot!(without_times(&world.type_line("summarize Protocol into AI Summary for the phase 3 trials that are recruiting").await), @r"
     bot> Summarize Protocol into AI Summary for 6 rows of Clinical Trials (‹sheet›)?
-           Where Phase = 'Phase 3' AND Recruitment = 'Recruiting'
+           Where Phase is “Phase 3” and Recruitment is “Recruiting”
          Row     Result                                                                                                Link
          ──────  ────────────────────────────────────────  ────────────────────────────────────────
          NCT-11  Randomised, double-blind study of trivaprost against placebo in adults over 60 with acute lymphobla…  ‹row›

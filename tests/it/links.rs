@@ -122,7 +122,7 @@ async fn what_is_said_beside_the_sheet_is_said_in_the_thread_and_what_waits_ther
     insta::assert_snapshot!(readable(&thread[thread.len() - 2..].join("\n")).lines().map(|l| l.split(" See").next().unwrap()).collect::<Vec<_>>().join("\n"), @r#"
     UBOT: Lee Park, beside the sheet: set Status to Blocked for "Page templates"
     UBOT: Set Status in 1 row of Project Plan?
-    Where Task Name = 'Page templates'
+    Where Task Name is “Page templates”
     Row | Now | New
     Page templates | In Progress | Blocked
     [Confirm] [Cancel]

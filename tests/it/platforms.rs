@@ -130,7 +130,7 @@ async fn story(world: World, side: &dyn Side) {
     // One behind the other they get an answer each, and one to both when the second was there in time.
     let answers = side.seen().split_off(shown);
     let all = answers.concat();
-    let (blocked, overdue) = (all.matches("Status = 'Blocked'").count(), all.matches("Due Date <").count());
+    let (blocked, overdue) = (all.matches("Status is “Blocked”").count(), all.matches("Due Date is before").count());
     assert!((blocked, overdue) == (1, 1) && answers.len() <= 2, "each is answered, and once: {answers:?}");
     let shown = side.seen().len();
 

@@ -27,7 +27,7 @@ async fn a_model_cannot_confirm_its_own_proposal() {
         Reply::call("propose_delete", json!({ "sheet": null, "where_sql": "1 = 1", "confirm": true })),
     ])
     .await;
-    insta::assert_snapshot!(world.type_line("summarize the notes").await, @"
+    insta::assert_snapshot!(world.type_line("summarize the notes").await, @r"
     bot> Delete 42 rows of Project Plan (‹sheet›)?
          Row                     Values                                                        Link
          ──────────────────────  ────────────────────────────────────────  ────────────────────────────────────────
@@ -41,7 +41,6 @@ async fn a_model_cannot_confirm_its_own_proposal() {
          Legacy audit            Omar Haddad · Cancelled · Low · Engineering · 2026-09-23 ·…   ‹row›
          … 8 of 42 rows shown
            ⚠️ This deletes every row of the sheet.
-           ⚠️ Formulas in these rows come back as values if you undo this.
          [1] Confirm   [2] Cancel   (type the number or the words)
            Nothing is written until you confirm. Only you can, for 10 minutes.
     ");
@@ -168,15 +167,15 @@ async fn unknown_functions_bad_json_and_bad_sql_go_back_to_the_model() {
         Reply::Say("It is sunny in Paris.".into()),
     ])
     .await;
-    insta::assert_snapshot!(world.type_line("hello").await, @r#"
+    insta::assert_snapshot!(world.type_line("hello").await, @r"
     bot> It is sunny in Paris.
-           ⚠️ The last step failed: near "nothing": syntax error
-    "#);
+           ⚠️ The last step failed: no such column: nothing; the columns are: row_id, parent_id, level, row_number, is_parent, path, top, task_name, assigned_to, status, priority, department, start, due_date, percent_complete, budget, notes
+    ");
     insta::assert_snapshot!(told(&world), @r#"
     {"error":"there is no function called get_weather; the functions are: find_sheets, describe_sheet, query_sheet, get_row, explain_result, propose_update, propose_rows, propose_delete, propose_column, propose_comment, propose_job"}
     {"error":"the arguments of query_sheet are not valid JSON: EOF while parsing a string at line 1 column 15"}
-    {"error":"no such column: Task; the columns are: row_id, parent_id, level, row_number, is_parent, task_name, assigned_to, status, priority, department, start, due_date, percent_complete, budget, notes"}
-    {"error":"near \"nothing\": syntax error"}
+    {"error":"no such column: Task; did you mean task_name?; the columns are: row_id, parent_id, level, row_number, is_parent, path, top, task_name, assigned_to, status, priority, department, start, due_date, percent_complete, budget, notes"}
+    {"error":"no such column: nothing; the columns are: row_id, parent_id, level, row_number, is_parent, path, top, task_name, assigned_to, status, priority, department, start, due_date, percent_complete, budget, notes"}
     "#);
     world.end().await;
 }

@@ -46,7 +46,7 @@ fn event(id: &str, root: &str) -> Incoming {
         dedupe_id: id.into(),
         thread,
         anchor: Anchor("{}".into()),
-        sender: Sender { id: "U1".into(), name: None },
+        sender: Sender { id: "U1".into(), ..Sender::default() },
         addressed: Addressed::Mention,
         what: What::Text { text: format!("text {id}") },
         received_at_ms: 1,

@@ -92,12 +92,18 @@ pub struct MessageRef {
 }
 
 /// Who wrote or pressed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sender {
     /// The platform's id of the person, unique within the install.
     pub id: String,
     /// The name to show, where the event carries one.
     pub name: Option<String>,
+    /// Their time zone (`Europe/Berlin`), where the event carries one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_zone: Option<String>,
+    /// Their language and country (`de-DE`), where the event carries one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub locale: Option<String>,
 }
 
 /// How the bot was addressed.

@@ -40,12 +40,16 @@ pub struct File {
 }
 
 /// A person as the platform knows them.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Profile {
     /// The name to show.
     pub name: String,
     /// The e-mail address, where the platform tells it.
     pub email: Option<String>,
+    /// The time zone (`Europe/Berlin`), where the platform tells it.
+    pub time_zone: Option<String>,
+    /// Language and country (`de-DE`), where the platform tells them.
+    pub locale: Option<String>,
 }
 
 /// Why a message did not go out, named after what the caller does next.

@@ -63,7 +63,7 @@ impl Console {
             dedupe_id: id,
             thread: self.thread(),
             anchor: self.anchor(),
-            sender: Sender { id: self.user.clone(), name: Some(self.user.clone()) },
+            sender: Sender { id: self.user.clone(), name: Some(self.user.clone()), ..Sender::default() },
             addressed: Addressed::Dm,
             what,
             received_at_ms: now_ms,
@@ -159,6 +159,6 @@ impl Chat for Console {
     }
 
     async fn profile(&self, _anchor: &Anchor, user: &str) -> Result<Profile, ChatError> {
-        Ok(Profile { name: user.to_owned(), email: None })
+        Ok(Profile { name: user.to_owned(), ..Profile::default() })
     }
 }

@@ -129,7 +129,11 @@ fn name_of_thread(text: &str) -> String {
 }
 
 fn sender(user: &User) -> Sender {
-    Sender { id: user.id.to_string(), name: Some(chat::text::clean(user.global_name.as_deref().unwrap_or(&user.name))) }
+    Sender {
+        id: user.id.to_string(),
+        name: Some(chat::text::clean(user.global_name.as_deref().unwrap_or(&user.name))),
+        ..Sender::default()
+    }
 }
 
 /// The words, without the mention of the bot; other people by their names.
@@ -162,7 +166,7 @@ fn parent_of(channel: Option<&PartialChannel>) -> Option<ChannelId> {
 
 /// A command or a press.
 pub(crate) fn interacted(interaction: Interaction, now_ms: i64) -> Option<Interacted> {
-    let (place, user, what, token, id) = match interaction {
+    let (place, user, locale, what, token, id) = match interaction {
         Interaction::Command(command) => {
             let text = command.data.options.iter().find_map(|o| match &o.value {
                 CommandDataOptionValue::String(text) => Some(text.trim().to_owned()),
@@ -170,7 +174,7 @@ pub(crate) fn interacted(interaction: Interaction, now_ms: i64) -> Option<Intera
             });
             let what = What::Command { text: text.unwrap_or_default() };
             let here = Place::below(command.guild_id, command.channel_id, parent_of(command.channel.as_ref()));
-            (here, command.user, what, command.token, command.id.get())
+            (here, command.user, command.locale, what, command.token, command.id.get())
         }
         Interaction::Component(press) => {
             let here = Place::below(press.guild_id, press.channel_id, parent_of(press.channel.as_ref()));
@@ -179,7 +183,7 @@ pub(crate) fn interacted(interaction: Interaction, now_ms: i64) -> Option<Intera
             // A press on a message of the channel belongs to the thread below it.
             let in_channel = here.thread.is_none() && !here.is_direct();
             let at = if in_channel { here.opening(press.message.id, "ChatSheet".into()) } else { here };
-            (at, press.user, what, press.token, press.id.get())
+            (at, press.user, press.locale, what, press.token, press.id.get())
         }
         _ => return None,
     };
@@ -190,7 +194,7 @@ pub(crate) fn interacted(interaction: Interaction, now_ms: i64) -> Option<Intera
         dedupe_id: format!("interaction:{id}"),
         thread: place.thread(),
         anchor: place.anchor(),
-        sender: sender(&user),
+        sender: Sender { locale: Some(locale), ..sender(&user) },
         addressed: if place.is_direct() { Addressed::Dm } else { Addressed::Mention },
         what,
         received_at_ms: now_ms,
@@ -206,7 +210,7 @@ pub(crate) fn left(guild: GuildId, now_ms: i64) -> Incoming {
         dedupe_id: format!("left:{now_ms}"),
         thread: ThreadKey { conversation: String::new(), root: None, ..place.thread() },
         anchor: place.anchor(),
-        sender: Sender { id: String::new(), name: None },
+        sender: Sender::default(),
         addressed: Addressed::Mention,
         what: What::Left,
         received_at_ms: now_ms,

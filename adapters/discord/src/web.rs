@@ -122,7 +122,7 @@ impl Chat for Discord {
 
     async fn profile(&self, _anchor: &Anchor, user: &str) -> Result<Profile, ChatError> {
         let user = timely(self.http.get_user(user_id(user)?)).await?;
-        Ok(Profile { name: chat::text::clean(user.global_name.as_deref().unwrap_or(&user.name)), email: None })
+        Ok(Profile { name: chat::text::clean(user.global_name.as_deref().unwrap_or(&user.name)), ..Profile::default() })
     }
 }
 

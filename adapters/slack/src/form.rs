@@ -67,7 +67,7 @@ pub(crate) fn filled(submission: Submission, now_ms: i64) -> Option<Incoming> {
         delivery_id: view.id,
         thread: place.thread(),
         anchor,
-        sender: Sender { id: submission.user.id.clone(), name: submission.user.name() },
+        sender: Sender { id: submission.user.id.clone(), name: submission.user.name(), ..Sender::default() },
         addressed: if place.is_dm() { Addressed::Dm } else { Addressed::Mention },
         what: What::Filled {
             action: view.callback_id?,

@@ -31,6 +31,8 @@ pub(crate) struct Person {
     /// Their workspace.
     pub team_id: Option<String>,
     name: Option<String>,
+    tz: Option<String>,
+    locale: Option<String>,
     #[serde(default)]
     profile: PersonProfile,
 }
@@ -194,7 +196,12 @@ impl Chat for Slack {
         let place = Place::read(anchor).ok_or_else(|| ChatError::Gone("the address is not one of Slack".into()))?;
         let known = self.person(&place, user).await?;
         let shown = known.profile.display_name.filter(|n| !n.is_empty()).or(known.profile.real_name);
-        Ok(Profile { name: shown.or(known.name).unwrap_or_else(|| user.to_owned()), email: known.profile.email })
+        Ok(Profile {
+            name: shown.or(known.name).unwrap_or_else(|| user.to_owned()),
+            email: known.profile.email,
+            time_zone: known.tz,
+            locale: known.locale,
+        })
     }
 }
 
@@ -228,7 +235,9 @@ impl Slack {
         struct Known {
             user: Person,
         }
-        self.ask::<Known>(&place.team, "users.info", &With::Params(vec![("user", Some(user))])).await.map(|k| k.user)
+        self.ask::<Known>(&place.team, "users.info", &With::Params(vec![("user", Some(user)), ("include_locale", Some("true"))]))
+            .await
+            .map(|k| k.user)
     }
 
     /// Further parts of a message go into its thread.

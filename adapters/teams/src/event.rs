@@ -28,6 +28,8 @@ pub(crate) struct Activity {
     #[serde(deserialize_with = "or_default")]
     pub service_url: String,
     pub reply_to_id: Option<String>,
+    pub local_timezone: Option<String>,
+    pub locale: Option<String>,
     #[serde(deserialize_with = "or_default")]
     pub from: Account,
     #[serde(deserialize_with = "or_default")]
@@ -70,6 +72,8 @@ pub(crate) struct Entity {
     #[serde(rename = "type", deserialize_with = "or_default")]
     pub kind: String,
     pub text: Option<String>,
+    /// Of the entity `clientInfo`.
+    pub timezone: Option<String>,
     #[serde(deserialize_with = "or_default")]
     pub mentioned: Account,
 }
@@ -196,11 +200,23 @@ pub(crate) fn parse(activity: &Activity, now_ms: i64) -> Option<Incoming> {
         dedupe_id: format!("{kind}{}:{}", thread.conversation, activity.id),
         thread,
         anchor: place.anchor(),
-        sender: Sender { id: activity.from.id.clone(), name: activity.from.name.as_deref().map(chat::text::clean) },
+        sender: Sender {
+            id: activity.from.id.clone(),
+            name: activity.from.name.as_deref().map(chat::text::clean),
+            time_zone: activity.time_zone(),
+            locale: activity.locale.clone(),
+        },
         addressed,
         what,
         received_at_ms: now_ms,
     })
+}
+
+impl Activity {
+    /// The time zone of whoever sent it: beside the message, or in the entity that tells of their client.
+    fn time_zone(&self) -> Option<String> {
+        self.local_timezone.clone().or_else(|| self.entities.iter().find_map(|e| e.timezone.clone()))
+    }
 }
 
 /// A conversation without the root of a thread.

@@ -180,7 +180,7 @@ impl Chat for Teams {
         let place = place_of(anchor)?;
         let url = self.url(&place.service_url, &["conversations", &place.conversation, "members", user])?;
         let member: Member = self.call(Method::GET, url, None).await?;
-        Ok(Profile { name: member.name.unwrap_or_else(|| user.to_owned()), email: member.email.or(member.principal) })
+        Ok(Profile { name: member.name.unwrap_or_else(|| user.to_owned()), email: member.email.or(member.principal), ..Profile::default() })
     }
 }
 

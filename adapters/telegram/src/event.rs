@@ -112,7 +112,7 @@ fn moved(message: &Message, old: ChatId, me: &Me, delivery: String, now_ms: i64)
         dedupe_id: format!("moved:{old}"),
         thread: place.thread(),
         anchor: place.anchor(),
-        sender: Sender { id: String::new(), name: None },
+        sender: Sender::default(),
         addressed: Addressed::Mention,
         what: What::Moved { from },
         received_at_ms: now_ms,
@@ -120,7 +120,12 @@ fn moved(message: &Message, old: ChatId, me: &Me, delivery: String, now_ms: i64)
 }
 
 fn sender(user: &User) -> Sender {
-    Sender { id: user.id.to_string(), name: Some(chat::text::clean(&user.full_name())) }
+    Sender {
+        id: user.id.to_string(),
+        name: Some(chat::text::clean(&user.full_name())),
+        locale: user.language_code.clone(),
+        ..Sender::default()
+    }
 }
 
 /// Text, or what is written under a picture or file; service messages have none.

@@ -119,7 +119,7 @@ impl Chat for Telegram {
         let place = place_of(anchor)?;
         let user: u64 = user.parse().map_err(|_| ChatError::Gone("the person is not one of Telegram".into()))?;
         let member = self.bot.get_chat_member(place.chat, UserId(user)).await.map_err(|e| chat_error(&e))?;
-        Ok(Profile { name: chat::text::clean(&member.user.full_name()), email: None })
+        Ok(Profile { name: chat::text::clean(&member.user.full_name()), ..Profile::default() })
     }
 }
 

@@ -5,6 +5,7 @@ mod cells;
 mod columns;
 mod discussions;
 mod error;
+mod formulas;
 mod page;
 mod rows;
 mod samples;

@@ -2,6 +2,7 @@
 
 use super::cells::{accept, row_json};
 use super::error::Failure;
+use super::formulas::recompute;
 use super::world::{Row, Sheet, World};
 use super::{Service, discussions};
 use axum::Json;
@@ -68,6 +69,7 @@ pub(super) async fn delete(State(service): State<Arc<Service>>, Path(sheet_id): 
                 }
             }
             sheet.rows.retain(|r| !gone.contains(&r.id));
+            recompute(sheet);
             let mut version = sheet.version;
             for id in &gone {
                 version = world.touched(sheet_id, json!({ "objectType": "row", "eventType": "deleted", "id": id }));
@@ -131,6 +133,7 @@ async fn change(
             for id in &done {
                 *world.written.entry(*id).or_default() += 1;
             }
+            recompute(world.sheet_mut(sheet_id)?);
             let mut version = world.sheet(sheet_id)?.version;
             settle_version(world, sheet_id, &mut version, done.len());
             let sheet = world.sheet(sheet_id)?;

@@ -1,11 +1,11 @@
 //! The five sample sheets, with the dirty spots that real sheets have, laid around a given day.
 
 use super::cells;
+use super::formulas;
 use super::world::{Column, Look, Row, Sheet, World};
 use jiff::ToSpan;
 use jiff::civil::Date;
 use serde_json::{Map, Value, json};
-use std::collections::BTreeMap;
 use std::str::FromStr;
 
 /// What is there at the start.
@@ -231,22 +231,16 @@ fn cell_of(column: &Column, kind: &str, text: &str, today: Date) -> Option<(i64,
     cell.as_object().cloned().map(|c| (column.id, c))
 }
 
-/// Parents carry the sum of their children, as summary formulas would show it.
+/// Parents carry the sum of their children, as summary formulas show it.
 fn roll_up_budget(world: &mut World) {
     let Some(id) = world.sheet_id("Project Plan") else { return };
     let Some(sheet) = world.sheets.get_mut(&id) else { return };
     let Some(budget) = sheet.columns.iter().find(|c| c.title == "Budget").map(|c| c.id) else { return };
-    let mut sums: BTreeMap<i64, f64> = BTreeMap::new();
-    for row in sheet.rows.iter_mut().rev() {
-        if let Some(sum) = sums.get(&row.id) {
-            let cell = json!({ "value": sum, "displayValue": cells::money(*sum), "formula": "=SUM(CHILDREN())" });
-            row.cells.extend(cell.as_object().cloned().map(|c| (budget, c)));
-        }
-        let own = row.cells.get(&budget).and_then(|c| c.get("value")).and_then(Value::as_f64).unwrap_or(0.0);
-        if let Some(parent) = row.parent {
-            *sums.entry(parent).or_default() += own;
-        }
+    let parents: Vec<i64> = sheet.rows.iter().filter_map(|r| r.parent).collect();
+    for row in sheet.rows.iter_mut().filter(|r| parents.contains(&r.id)) {
+        row.cells.insert(budget, Map::from_iter([("formula".to_owned(), json!(formulas::SUM_CHILDREN))]));
     }
+    formulas::recompute(sheet);
 }
 
 /// With several topics and people in a cell, and cells that nobody may fill by hand.

@@ -6,7 +6,7 @@ use super::extract::{Body, Parameters};
 use super::problem::{Problem, Result};
 use super::sheets::unless_known;
 use super::writes::Written;
-use crate::changes::{ColumnAction, ColumnRequest, propose};
+use crate::changes::{self, ColumnAction, ColumnRequest};
 use crate::sheet::{Snapshot, SnapshotColumn};
 use axum::Json;
 use axum::extract::State;
@@ -112,7 +112,7 @@ pub(super) async fn add(
     caller.needs(Scope::Write)?;
     let snapshot = api.sheet(&sheet).await?;
     let request = ColumnRequest { action: ColumnAction::Add, column: new.title, new_title: None, kind: new.kind, options: new.options };
-    let draft = propose::column(&snapshot, &request)?;
+    let draft = changes::column(&snapshot, &request)?;
     Ok(api.write(&caller, &snapshot, draft).await?.answer(StatusCode::CREATED))
 }
 
@@ -133,7 +133,7 @@ pub(super) async fn update(
         kind: change.kind,
         options: change.options,
     };
-    let draft = propose::column(&snapshot, &request)?;
+    let draft = changes::column(&snapshot, &request)?;
     Ok(api.write(&caller, &snapshot, draft).await?.answer(StatusCode::OK))
 }
 
@@ -148,7 +148,7 @@ pub(super) async fn delete(
     let snapshot = api.sheet(&sheet).await?;
     let column = title_of(&snapshot, &column)?;
     let request = ColumnRequest { action: ColumnAction::Delete, column, new_title: None, kind: None, options: None };
-    let draft = propose::column(&snapshot, &request)?;
+    let draft = changes::column(&snapshot, &request)?;
     Ok(api.write(&caller, &snapshot, draft).await?.answer(StatusCode::OK))
 }
 

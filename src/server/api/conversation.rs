@@ -71,7 +71,7 @@ impl Api {
             dedupe_id: name.to_owned(),
             thread: thread.clone(),
             anchor: anchor.clone(),
-            sender: Sender { id: caller.id().to_owned(), name: Some(caller.name().to_owned()) },
+            sender: Sender { id: caller.id().to_owned(), name: Some(caller.name().to_owned()), ..Sender::default() },
             addressed: Addressed::Dm,
             what,
             received_at_ms: self.parts.clock.now_ms(),

@@ -1,6 +1,7 @@
 //! Bodies, queries and paths as types: what does not fit is refused with a sentence that says where.
 
 use super::problem::Problem;
+use crate::locality::Told;
 use axum::extract::rejection::{BytesRejection, PathRejection};
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::http::request::Parts;
@@ -23,6 +24,19 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
         }
         let bytes = Bytes::from_request(request, state).await.map_err(unread)?;
         serde_json::from_slice(&bytes).map(Self).map_err(|e| Problem::not_valid(format!("The body does not fit: {e}.")))
+    }
+}
+
+/// Where whoever writes is: the language of `Accept-Language` that they like most, and the zone of `Time-Zone`, which our page sends.
+pub(in crate::server) struct Writer(pub Told);
+
+impl<S: Send + Sync> FromRequestParts<S> for Writer {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
+        let text = |name: &str| parts.headers.get(name).and_then(|v| v.to_str().ok());
+        let language = text("accept-language").and_then(|all| all.split([',', ';']).next()).map(str::trim);
+        Ok(Self(Told::read(text("time-zone"), language)))
     }
 }
 

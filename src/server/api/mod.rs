@@ -19,7 +19,7 @@ mod writes;
 pub(super) use auth::{Caller, at_the_pace_of_its_address};
 pub use auth::{Scope, new_key};
 pub(super) use conversation::Served;
-pub(super) use extract::{Body, Fields};
+pub(super) use extract::{Body, Fields, Writer};
 pub use problem::Problem;
 pub(super) use problem::Result;
 

@@ -2,11 +2,11 @@
 
 use super::Api;
 use super::auth::{Caller, Scope};
-use super::extract::{Body, Parameters, UrlQuery};
+use super::extract::{Body, Parameters, UrlQuery, Writer};
 use super::problem::{Problem, Result};
 use super::sheets::unless_known;
 use super::writes::Written;
-use crate::changes::{Location, NewRowRequest, SetRequest, propose};
+use crate::changes::{self, Location, NewRowRequest, SetRequest, propose};
 use crate::sheet::{Cell, Snapshot, SnapshotRow};
 use axum::Json;
 use axum::extract::State;
@@ -115,6 +115,7 @@ pub(super) async fn list(
     caller: Caller,
     Parameters(sheet): Parameters<String>,
     UrlQuery(which): UrlQuery<Which>,
+    Writer(told): Writer,
     headers: HeaderMap,
 ) -> Result<Response> {
     caller.needs(Scope::Read)?;
@@ -125,17 +126,18 @@ pub(super) async fn list(
         return Err(Problem::not_valid(format!("filter has at most {LONGEST_FILTER} characters, columns {LONGEST_COLUMNS}.")));
     }
     let snapshot = api.sheet(&sheet).await?;
+    let locality = api.parts.sheets.locality(caller.identity(), told).await;
     let columns = columns_of(&snapshot, which.columns.as_deref())?;
     let (most, skip) = (usize::try_from(most).unwrap_or(0), usize::try_from(skip).unwrap_or(0));
     let (rows, total): (Vec<&SnapshotRow>, usize) = match which.filter.as_deref().filter(|f| !f.trim().is_empty()) {
         None => (snapshot.rows.iter().skip(skip).take(most).collect(), snapshot.rows.len()),
         Some(filter) => {
-            let (_, found) = propose::matching(&snapshot, filter, &[]).await?;
+            let found = changes::matching(&snapshot, filter, &[], &locality).await?.rows;
             (found.iter().skip(skip).take(most).filter_map(|(id, _)| snapshot.row(*id)).collect(), found.len())
         }
     };
     // Conditions may ask for today.
-    let day = which.filter.is_some().then(|| api.parts.clock.today());
+    let day = which.filter.is_some().then(|| locality.today());
     Ok(unless_known(&headers, &snapshot, day, |s| Rows {
         version: s.version,
         rows: rows.into_iter().map(|r| row(s, r, &columns)).collect(),
@@ -164,10 +166,12 @@ pub(super) async fn add(
     State(api): State<Arc<Api>>,
     caller: Caller,
     Parameters(sheet): Parameters<String>,
+    Writer(told): Writer,
     Body(new): Body<NewRow>,
 ) -> Result<(StatusCode, Json<Written>)> {
     caller.needs(Scope::Write)?;
     let snapshot = api.sheet(&sheet).await?;
+    let locality = api.parts.sheets.locality(caller.identity(), told).await;
     if new.parent_id.is_some() && new.after_id.is_some() {
         return Err(Problem::not_fitting("Give parentId or afterId, not both."));
     }
@@ -177,7 +181,7 @@ pub(super) async fn add(
     let id = |text: Option<String>| text.map(|t| row_of(&snapshot, &t).map(|r| r.id)).transpose();
     let location = Location { parent: id(new.parent_id)?, after: id(new.after_id)?, top: new.to_top, ..Location::default() };
     let request = NewRowRequest { cells: new.cells.into_iter().collect() };
-    let draft = propose::add(&snapshot, &[request], location, api.parts.clock.today())?;
+    let draft = propose::add(&snapshot, &[request], location, &locality)?;
     Ok(api.write(&caller, &snapshot, draft).await?.answer(StatusCode::CREATED))
 }
 
@@ -187,13 +191,15 @@ pub(super) async fn update(
     State(api): State<Arc<Api>>,
     caller: Caller,
     Parameters((sheet, id)): Parameters<(String, String)>,
+    Writer(told): Writer,
     Body(change): Body<RowChange>,
 ) -> Result<(StatusCode, Json<Written>)> {
     caller.needs(Scope::Write)?;
     let snapshot = api.sheet(&sheet).await?;
+    let locality = api.parts.sheets.locality(caller.identity(), told).await;
     let row = row_of(&snapshot, &id)?.id;
     let set: Vec<SetRequest> = change.cells.into_iter().map(|(column, value)| SetRequest { column, value, expression: None }).collect();
-    let draft = propose::update(&snapshot, &format!("row_id = {row}"), &set, api.parts.clock.today()).await?;
+    let draft = propose::update(&snapshot, &format!("row_id = {row}"), &set, &locality).await?;
     Ok(api.write(&caller, &snapshot, draft).await?.answer(StatusCode::OK))
 }
 
@@ -203,11 +209,13 @@ pub(super) async fn delete(
     State(api): State<Arc<Api>>,
     caller: Caller,
     Parameters((sheet, id)): Parameters<(String, String)>,
+    Writer(told): Writer,
 ) -> Result<(StatusCode, Json<Written>)> {
     caller.needs(Scope::Write)?;
     let snapshot = api.sheet(&sheet).await?;
+    let locality = api.parts.sheets.locality(caller.identity(), told).await;
     let row = row_of(&snapshot, &id)?.id;
-    let draft = propose::delete(&snapshot, &format!("row_id = {row}")).await?;
+    let draft = propose::delete(&snapshot, &format!("row_id = {row}"), &locality).await?;
     Ok(api.write(&caller, &snapshot, draft).await?.answer(StatusCode::OK))
 }
 

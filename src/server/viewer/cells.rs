@@ -1,6 +1,6 @@
 //! How a cell stands in a page: what kind of column it is in, its text, chips and links.
 
-use crate::sheet::{Cell, Snapshot, SnapshotColumn, SnapshotRow};
+use crate::sheet::{Cell, Snapshot, SnapshotColumn, SnapshotRow, Values};
 use serde_json::Value;
 
 /// Columns as the page shows them: the primary one first, as the one that stays.
@@ -17,7 +17,7 @@ pub(super) fn kind(column: &SnapshotColumn) -> &'static str {
         "PICKLIST" | "MULTI_PICKLIST" => "pick",
         "CONTACT_LIST" | "MULTI_CONTACT_LIST" => "person",
         "DATE" | "DATETIME" | "ABSTRACT_DATETIME" => "date",
-        _ if column.numeric => "number",
+        _ if column.values == Values::Number => "number",
         _ => "text",
     }
 }
@@ -59,7 +59,7 @@ pub(super) fn shown(snapshot: &Snapshot, row: &SnapshotRow, at: usize) -> Shown 
         _ => cell.shown(&column.style),
     };
     let link = snapshot.hyperlinks.get(&row.id).and_then(|links| links.iter().find(|(c, _)| usize::from(*c) == at));
-    let link = link.map(|(_, url)| url.to_string()).or_else(|| Some(text.clone()));
+    let link = link.and_then(|(_, link)| link.url.clone()).or_else(|| Some(text.clone()));
     let link = link.filter(|l| l.starts_with("https://") || l.starts_with("http://"));
     if matches!(kind(column), "pick" | "person") && link.is_none() && !text.is_empty() {
         let chips = match cell {

@@ -88,8 +88,8 @@ fn written(snapshot: &Snapshot) -> anyhow::Result<Vec<u8>> {
     let place: HashMap<usize, usize> = order.iter().enumerate().map(|(shown, at)| (*at, shown)).collect();
     let mut links = Vec::new();
     for (i, row) in snapshot.rows.iter().enumerate() {
-        for (at, url) in snapshot.hyperlinks.get(&row.id).into_iter().flatten() {
-            links.extend(place.get(&usize::from(*at)).map(|place| (i, *place, &**url)));
+        for (at, link) in snapshot.hyperlinks.get(&row.id).into_iter().flatten() {
+            links.extend(place.get(&usize::from(*at)).zip(link.url.as_deref()).map(|(place, url)| (i, *place, url)));
         }
     }
     let data = Data {

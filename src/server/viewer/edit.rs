@@ -3,8 +3,8 @@
 use super::Viewer;
 use super::visit::Visit;
 use crate::changes::{Location, NewRowRequest, SetRequest, propose};
-use crate::server::api::{Body, Problem, Result};
-use crate::sheet::{Cell, Snapshot, SnapshotColumn, Style, coerce};
+use crate::server::api::{Body, Problem, Result, Writer};
+use crate::sheet::{Cell, Snapshot, SnapshotColumn, Style, ValueReader};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -53,19 +53,22 @@ pub(super) struct Undone {
 }
 
 /// Sets a cell, as long as it holds what the page showed.
-pub(super) async fn cell(State(viewer): State<Arc<Viewer>>, visit: Visit, Body(edited): Body<Edited>) -> Result<Response> {
+pub(super) async fn cell(
+    State(viewer): State<Arc<Viewer>>,
+    visit: Visit,
+    Writer(told): Writer,
+    Body(edited): Body<Edited>,
+) -> Result<Response> {
     let caller = visit.caller()?;
     let snapshot = viewer.sheet_now(&visit.link).await?;
+    let locality = viewer.api.parts.sheets.locality(&visit.link.identity(), told).await;
     let ids = edited.row.parse().ok().zip(edited.column.parse().ok());
     let (row, column) = ids.ok_or_else(|| Problem::not_found("cell"))?;
     let Some((cell, column)) = cell_of(&snapshot, row, column) else { return Ok(conflict(None)) };
     let (value, style) = (cell.to_json(), cell.style(&column.style));
     let typed = typed(column, style, edited.value);
-    let wanted = coerce(column, &typed, &snapshot.people(), viewer.api.parts.clock.today());
-    let mut wanted = wanted.map_err(|words| Problem::from(crate::error::told(words)))?;
-    if let Some(n) = wanted.value.as_f64() {
-        wanted.shown = style.show(n);
-    }
+    let wanted = ValueReader::new(&snapshot, &locality).read_as(column, style, &typed);
+    let wanted = wanted.map_err(|words| Problem::from(crate::error::told(words)))?;
     if Cell::same(&value, &wanted.value) {
         return Ok(Json(json!({ "value": value, "display": wanted.shown })).into_response());
     }
@@ -73,7 +76,7 @@ pub(super) async fn cell(State(viewer): State<Arc<Viewer>>, visit: Visit, Body(e
         return Ok(conflict(shown(&snapshot, row, column.id)));
     }
     let set = [SetRequest { column: column.title.clone(), value: typed, expression: None }];
-    let draft = propose::update(&snapshot, &format!("row_id = {row}"), &set, viewer.api.parts.clock.today()).await?;
+    let draft = propose::update(&snapshot, &format!("row_id = {row}"), &set, &locality).await?;
     match viewer.api.write(&caller, &snapshot, draft).await {
         Ok(written) => {
             let answer = json!({
@@ -90,20 +93,23 @@ pub(super) async fn cell(State(viewer): State<Arc<Viewer>>, visit: Visit, Body(e
     }
 }
 
-/// What somebody typed, as Smartsheet's own grid takes it: a number is a number, in a column of percents one of percents.
+/// What somebody typed, as Smartsheet's own grid takes it: in a column of percents a number is one of percents.
 fn typed(column: &SnapshotColumn, style: &Style, value: Value) -> Value {
     let Some(text) = value.as_str().map(str::trim).filter(|_| column.kind == "TEXT_NUMBER") else { return value };
-    match text.parse::<f64>() {
-        Ok(n) if n.is_finite() && *style == Style::Percent => json!(n / 100.0),
-        Ok(n) if n.is_finite() && n.to_string() == text => json!(n),
-        _ => value,
-    }
+    let number = text.starts_with(|c: char| c.is_ascii_digit() || "-.,".contains(c)) && text.ends_with(|c: char| c.is_ascii_digit());
+    if number && *style == Style::Percent { json!(format!("{text}%")) } else { value }
 }
 
 /// Adds a row with a name.
-pub(super) async fn add(State(viewer): State<Arc<Viewer>>, visit: Visit, Body(new): Body<New>) -> Result<Json<Value>> {
+pub(super) async fn add(
+    State(viewer): State<Arc<Viewer>>,
+    visit: Visit,
+    Writer(told): Writer,
+    Body(new): Body<New>,
+) -> Result<Json<Value>> {
     let caller = visit.caller()?;
     let snapshot = viewer.sheet_now(&visit.link).await?;
+    let locality = viewer.api.parts.sheets.locality(&visit.link.identity(), told).await;
     let row = |id: Option<String>| {
         let known = |id: String| id.parse().ok().filter(|id| snapshot.row(*id).is_some()).ok_or_else(|| Problem::not_found("row"));
         id.map(known).transpose()
@@ -111,17 +117,23 @@ pub(super) async fn add(State(viewer): State<Arc<Viewer>>, visit: Visit, Body(ne
     let location = Location { after: row(new.after)?, parent: row(new.parent)?, ..Location::default() };
     let (_, primary) = snapshot.primary().ok_or_else(|| Problem::not_fitting("The sheet has no primary column."))?;
     let request = NewRowRequest { cells: vec![(primary.title.clone(), new.name.into())] };
-    let draft = propose::add(&snapshot, &[request], location, viewer.api.parts.clock.today())?;
+    let draft = propose::add(&snapshot, &[request], location, &locality)?;
     let written = viewer.api.write(&caller, &snapshot, draft).await?;
     Ok(Json(json!({ "row": written.row_id, "status": written.status, "change": written.change_id })))
 }
 
 /// Deletes a row and those below it in the hierarchy.
-pub(super) async fn delete(State(viewer): State<Arc<Viewer>>, visit: Visit, Body(gone): Body<Gone>) -> Result<Json<Value>> {
+pub(super) async fn delete(
+    State(viewer): State<Arc<Viewer>>,
+    visit: Visit,
+    Writer(told): Writer,
+    Body(gone): Body<Gone>,
+) -> Result<Json<Value>> {
     let caller = visit.caller()?;
     let snapshot = viewer.sheet_now(&visit.link).await?;
+    let locality = viewer.api.parts.sheets.locality(&visit.link.identity(), told).await;
     let row: i64 = gone.row.parse().ok().filter(|id| snapshot.row(*id).is_some()).ok_or_else(|| Problem::not_found("row"))?;
-    let draft = propose::delete(&snapshot, &format!("row_id = {row}")).await?;
+    let draft = propose::delete(&snapshot, &format!("row_id = {row}"), &locality).await?;
     let written = viewer.api.write(&caller, &snapshot, draft).await?;
     Ok(Json(json!({ "written": written.written, "status": written.status, "change": written.change_id })))
 }

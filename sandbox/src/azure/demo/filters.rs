@@ -86,10 +86,9 @@ fn phase(text: &mut String, schema: &Schema, filter: &mut Filter) {
 
 /// A row whose name begins so, and everything below it.
 fn family(schema: &Schema, name: &str) -> String {
-    let (primary, name) = (&schema.primary().sql, words::quote(&format!("{name}%")));
-    format!(
-        "row_id IN (WITH RECURSIVE t(id) AS (SELECT row_id FROM sheet WHERE {primary} LIKE {name} AND is_parent = 1 UNION SELECT s.row_id FROM sheet s JOIN t ON s.parent_id = t.id) SELECT id FROM t)"
-    )
+    let (primary, inside) = (&schema.primary().sql, words::quote(&format!("%> {name}%")));
+    let name = words::quote(&format!("{name}%"));
+    format!("(path LIKE {name} OR path LIKE {inside} OR ({primary} LIKE {name} AND is_parent = 1))")
 }
 
 fn overdue(text: &mut String, schema: &Schema, filter: &mut Filter) {

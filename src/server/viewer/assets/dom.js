@@ -30,7 +30,7 @@ export function pressed(button) {
 
 /** Asks the server for something in the name of the link; never throws. */
 export async function send(path, body) {
-  const headers = { 'Content-Type': 'application/json' };
+  const headers = { 'Content-Type': 'application/json', 'Time-Zone': Intl.DateTimeFormat().resolvedOptions().timeZone ?? '' };
   try {
     const answer = await fetch(`${document.body.dataset.base}/${path}`, { method: 'POST', headers, body: JSON.stringify(body) });
     return { ok: answer.ok, status: answer.status, body: await answer.json() };

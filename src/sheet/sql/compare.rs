@@ -1,0 +1,329 @@
+//! Comparisons: both sides are brought to one kind, so that a number meets a number, a day a day, and a text a text without regard
+//! to case.
+
+use super::super::cell::{Style, plain_number};
+use super::super::duration;
+use super::super::snapshot::SnapshotColumn;
+use super::super::table::ORDER;
+use super::super::typed::{self, Typed, Values, normal};
+use super::date::{self, Stretch};
+use super::near::Literal;
+use super::read::{Constant, Kind, Origin, Part, Read, Reader};
+use super::words::{self, Comparison};
+use super::{SqlError, refused};
+
+impl Reader<'_> {
+    pub fn compare(&mut self, left: Read, how: Comparison, right: Read) -> Result<Read, SqlError> {
+        let (left, how, right) = match (&left.constant, &right.constant) {
+            // Something is compared with a value, whichever stands first.
+            (Some(_), None) => (right, how.swapped(), left),
+            // A title in single quotes is compared with a value.
+            (Some(Constant::Text(title)), Some(_)) => match self.column(None, &title.clone()) {
+                Ok(column) => (column, how, right),
+                Err(_) => (left, how, right),
+            },
+            _ => (left, how, right),
+        };
+        if right.constant.is_some() && left.constant.is_none() {
+            let (left, right) = self.held_against(left, how, right)?;
+            return Ok(self.compared(left, how, right));
+        }
+        let (left, right) = self.met(left, right)?;
+        Ok(self.compared(left, how, right))
+    }
+
+    fn compared(&self, left: Read, how: Comparison, right: Read) -> Read {
+        let words = words::comparison(&left, how, &right);
+        let sql = format!("{} {} {}", without_case(&left), how.sql(), right.sql);
+        let mut read = Read::new(sql, words, Kind::Checkbox).with(&[&left, &right]);
+        if how == Comparison::NotEqual {
+            read.blanks.extend(self.blank_of(&left));
+        }
+        read
+    }
+
+    /// Two sides of which neither is a value: a day meets the day of a moment, a number the number that a text is.
+    fn met(&mut self, left: Read, right: Read) -> Result<(Read, Read), SqlError> {
+        Ok(match (left.kind, right.kind) {
+            (Kind::Day, Kind::Moment) => (left, day_of(right)),
+            (Kind::Moment, Kind::Day) => (day_of(left), right),
+            (Kind::Number, Kind::Text) if right.origin.is_none() => (left, self.as_number(right)?),
+            (Kind::Text, Kind::Number) if left.origin.is_none() => (self.as_number(left)?, right),
+            (Kind::Number, Kind::Text) => (self.as_text(left), right),
+            (Kind::Text, Kind::Number) => (left, self.as_text(right)),
+            (Kind::Number, Kind::Day | Kind::Moment) | (Kind::Day | Kind::Moment, Kind::Number) => {
+                return refused(format!("{} and {} cannot be compared: one is a number, the other a day", left.words, right.words));
+            }
+            _ => (left, right),
+        })
+    }
+
+    /// Something beside a value that stands in the query: the value is read as the other side has its values.
+    fn held_against(&mut self, left: Read, how: Comparison, right: Read) -> Result<(Read, Read), SqlError> {
+        match (left.kind, right.constant.clone()) {
+            (_, Some(Constant::Null) | None) | (Kind::Any, _) => Ok((left, right)),
+            (Kind::Number, Some(Constant::Number(n))) => Ok(self.number_against(left, how, n, right)),
+            (Kind::Number, Some(Constant::Text(text))) => self.number_against_text(left, how, &text),
+            (Kind::Checkbox, Some(Constant::Text(text))) => self.box_against(left, how, &text),
+            (Kind::Checkbox, Some(Constant::Number(_))) => Ok((left, right)),
+            (Kind::Day, Some(Constant::Text(text))) => self.day_against(left, how, &text),
+            (Kind::Moment, Some(Constant::Text(text))) => self.moment_against(left, how, &text),
+            (Kind::Day | Kind::Moment, Some(Constant::Number(_))) => {
+                refused(format!("{} is a day: compare it with 'YYYY-MM-DD', not with a number", left.words))
+            }
+            (Kind::Text, Some(Constant::Number(n))) => self.text_against_number(left, how, n, right),
+            (Kind::Text, Some(Constant::Text(text))) => self.text_against(left, how, &text),
+        }
+    }
+
+    fn number_against(&mut self, left: Read, how: Comparison, n: f64, right: Read) -> (Read, Read) {
+        if let Some(part) = self.part_of_percent(&left, n) {
+            self.say(format!("{} holds shares of 1: {} was read as {}%", left.words, plain_number(n), plain_number(n)));
+            return (left, Read::number(part, plain(part)));
+        }
+        let texts = if how.is_equality() { self.main(&left).map(|(at, c)| (at, c.clone())) } else { None };
+        match texts {
+            // A text that is the same number counts, too.
+            Some((at, column)) if self.any_text(at, &column, &plain_number(n)) => {
+                let words = Read::number(n, plain(n)).words;
+                (self.as_text(left), Read { words, ..Read::text(&plain_number(n)) })
+            }
+            _ => (left, right),
+        }
+    }
+
+    /// 50 beside a column of percents that hold 0 to 1 means 50 %.
+    fn part_of_percent(&self, left: &Read, n: f64) -> Option<f64> {
+        let column = left.origin.and_then(|o| o.column)?;
+        if left.style != Style::Percent || n.abs() <= 1.0 || n.abs() > 100.0 {
+            return None;
+        }
+        let shares = self.snapshot.rows.iter().filter_map(|r| r.cells[column].number()).all(|n| n.abs() <= 1.0);
+        shares.then_some(n / 100.0)
+    }
+
+    fn any_text(&self, at: usize, column: &SnapshotColumn, text: &str) -> bool {
+        column.strays > 0
+            && self
+                .snapshot
+                .rows
+                .iter()
+                .any(|r| matches!(column.typed(&r.cells[at], &self.snapshot.zone), Typed::Stray(stray) if same_text(&stray, text)))
+    }
+
+    fn number_against_text(&mut self, left: Read, how: Comparison, text: &str) -> Result<(Read, Read), SqlError> {
+        let column = self.main(&left).map(|(_, c)| c.clone());
+        let trimmed = text.trim();
+        let read = match &column {
+            Some(c) if c.values == Values::Duration => duration::days(trimmed),
+            _ => typed::plain_number(trimmed).or_else(|| formatted(trimmed)),
+        };
+        if let Some(n) = read {
+            // “50%” says by itself that it is a share.
+            let percent = trimmed.ends_with('%');
+            let number = Read::number(n, plain(n));
+            return Ok(if percent { (left, number) } else { self.number_against(left, how, n, number) });
+        }
+        match column {
+            Some(_) if how.is_equality() => {
+                let left = self.as_text(left);
+                self.remember_literal(&left, text);
+                Ok((left, Read::text(&normal(text))))
+            }
+            Some(c) => {
+                let texts = c.text_sql.as_ref().map(|t| format!("; the texts among them are in {t}")).unwrap_or_default();
+                refused(format!("{} ({}) holds numbers: compare it with a number, not with '{text}'{texts}", c.title, c.sql))
+            }
+            None => refused(format!("{} is a number: compare it with a number, not with '{text}'", left.words)),
+        }
+    }
+
+    fn box_against(&mut self, left: Read, how: Comparison, text: &str) -> Result<(Read, Read), SqlError> {
+        match typed_box(text) {
+            Some(ticked) => Ok((left, Read::number(f64::from(u8::from(ticked)), if ticked { "1" } else { "0" }))),
+            None if how.is_equality() && self.main(&left).is_some_and(|(_, c)| c.strays > 0) => {
+                Ok((self.as_text(left), Read::text(&normal(text))))
+            }
+            None => refused(format!("{} is a checkbox: compare it with 1 (ticked) or 0, not with '{text}'", left.words)),
+        }
+    }
+
+    fn day_against(&mut self, left: Read, how: Comparison, text: &str) -> Result<(Read, Read), SqlError> {
+        if let Some(stretch) = date::stretch(text, self.now.date()) {
+            return match stretch {
+                Stretch::Day(day) => Ok((left, Read::text(&day.to_string()))),
+                Stretch::Longer(first) if matches!(how, Comparison::Less | Comparison::GreaterOrEqual) => {
+                    Ok((left, Read::text(&first.to_string())))
+                }
+                Stretch::Longer(_) => refused(format!("'{text}' is not a day: compare {} with 'YYYY-MM-DD'", left.words)),
+            };
+        }
+        match self.main(&left) {
+            Some((_, c)) if how.is_equality() && c.strays > 0 => {
+                self.remember_literal(&left, text);
+                Ok((self.as_text(left), Read::text(&normal(text))))
+            }
+            _ => refused(format!("{} is a day: compare it with 'YYYY-MM-DD', not with '{text}'", left.words)),
+        }
+    }
+
+    fn moment_against(&mut self, left: Read, how: Comparison, text: &str) -> Result<(Read, Read), SqlError> {
+        match date::moment(text) {
+            Some(at) => Ok((left, Read::text(&at))),
+            None => self.day_against(day_of(left), how, text),
+        }
+    }
+
+    fn text_against_number(&mut self, left: Read, how: Comparison, n: f64, right: Read) -> Result<(Read, Read), SqlError> {
+        match left.origin.and_then(|o| o.column) {
+            Some(_) if how.is_equality() => {
+                let words = right.words;
+                self.remember_literal(&left, &plain_number(n));
+                Ok((left, Read { words, ..Read::text(&plain_number(n)) }))
+            }
+            Some(at) => Err(SqlError(self.only_texts(&self.snapshot.columns[at]))),
+            // What a function makes of a text, such as the year of a day.
+            None => Ok((Read { sql: format!("CAST({} AS REAL)", left.sql), kind: Kind::Number, ..left }, right)),
+        }
+    }
+
+    fn text_against(&mut self, left: Read, how: Comparison, text: &str) -> Result<(Read, Read), SqlError> {
+        let Some(Origin { column: Some(at), part }) = left.origin else { return Ok((left, Read::text(&normal(text)))) };
+        let column = &self.snapshot.columns[at];
+        if how.is_equality() {
+            // An address means the person who has it.
+            let address = column.email_sql.as_ref().filter(|_| part == Part::Main && text.contains('@'));
+            let left = match address {
+                Some(email) => Read {
+                    sql: self.texts_beside(&left.sql, &column.sql, email),
+                    words: format!("{} e-mail", column.title),
+                    origin: Some(Origin { column: Some(at), part: Part::Email }),
+                    ..left
+                },
+                None => left,
+            };
+            self.remember_literal(&left, text);
+            return Ok((left, Read::text(&normal(text))));
+        }
+        if part == Part::Main && typed::plain_number(text.trim()).is_some() && self.looks_like_numbers(at) {
+            return Err(SqlError(self.only_texts(column)));
+        }
+        if part == Part::Main && typed::day(text).is_some() && self.looks_like_days(at) {
+            return refused(format!(
+                "{} ({}) holds its days as texts, which cannot be compared as days: use = or LIKE, or ask for the column to be changed to dates",
+                column.title, column.sql
+            ));
+        }
+        Ok((left, Read::text(&normal(text))))
+    }
+
+    fn remember_literal(&mut self, left: &Read, text: &str) {
+        if let Some(Origin { column: Some(column), part: part @ (Part::Main | Part::Email | Part::Carried) }) = left.origin {
+            let literal = Literal { column, part, text: normal(text).into_owned() };
+            if !self.literals.contains(&literal) {
+                self.literals.push(literal);
+            }
+        }
+    }
+
+    /// `x IN (a, b)`: each value is read as `x` has its values.
+    pub fn among(&mut self, left: Read, negated: bool, values: Vec<Read>) -> Result<Read, SqlError> {
+        let mut pairs = Vec::new();
+        for value in values {
+            pairs.push(match (&left.constant, &value.constant) {
+                (None, Some(_)) => self.held_against(left.clone(), Comparison::Equal, value)?,
+                _ => self.met(left.clone(), value)?,
+            });
+        }
+        let (lefts, rights): (Vec<Read>, Vec<Read>) = pairs.into_iter().unzip();
+        let not = if negated { "NOT " } else { "" };
+        let same = lefts.first().is_none_or(|first| lefts.iter().all(|l| l.sql == first.sql));
+        let sql = if same {
+            let list: Vec<&str> = rights.iter().map(|r| r.sql.as_str()).collect();
+            format!("{} {not}IN ({})", without_case(lefts.first().unwrap_or(&left)), list.join(", "))
+        } else {
+            let each: Vec<String> = lefts.iter().zip(&rights).map(|(l, r)| format!("{} = {}", without_case(l), r.sql)).collect();
+            format!("{not}({})", each.join(" OR "))
+        };
+        let parts: Vec<&Read> = lefts.iter().chain(&rights).collect();
+        let mut read = Read::new(sql, words::list(&left, negated, &rights), Kind::Checkbox).with(&parts);
+        if negated {
+            read.blanks.extend(self.blank_of(&left));
+        }
+        Ok(read)
+    }
+
+    pub fn between(&mut self, read: Read, negated: bool, low: Read, high: Read) -> Result<Read, SqlError> {
+        let said = format!("{} is {}between", read.beside(), if negated { "not " } else { "" });
+        let from = self.compare(read.clone(), Comparison::GreaterOrEqual, low.clone())?;
+        let to = self.compare(read.clone(), Comparison::LessOrEqual, high.clone())?;
+        let words = format!("{said} {} and {}", words::value(&low, &read.style), words::value(&high, &read.style));
+        let not = if negated { "NOT " } else { "" };
+        Ok(Read::new(format!("{not}({} AND {})", from.sql, to.sql), words, Kind::Checkbox).with(&[&from, &to]))
+    }
+
+    pub fn is_null(&mut self, read: Read, negated: bool) -> Read {
+        if read.kind == Kind::Checkbox && self.main(&read).is_some() {
+            self.say(format!("{} is never NULL: boxes that nobody has touched are 0", read.words));
+        }
+        let numbers = self.main(&read).is_some_and(|(_, c)| c.strays > 0);
+        let words = match (numbers, negated) {
+            (false, false) => format!("{} is empty", read.beside()),
+            (false, true) => format!("{} is not empty", read.beside()),
+            (true, false) => format!("{} has no {}", read.beside(), kind_word(read.kind)),
+            (true, true) => format!("{} has a {}", read.beside(), kind_word(read.kind)),
+        };
+        let sql = format!("{} IS {}NULL", read.sql, if negated { "NOT " } else { "" });
+        // Rows with a text are taken in, or left out, as the words say; the note tells how many.
+        Read { uses: Vec::new(), ..Read::new(sql, words, Kind::Checkbox).with(&[&read]) }
+    }
+}
+
+/// What is compared, without regard to case where it is a text that no column has given its order to.
+fn without_case(read: &Read) -> String {
+    let own_order = read.kind != Kind::Text || read.origin.is_some_and(|o| o.part != Part::Carried) || read.sql.contains(" COLLATE ");
+    if own_order { read.sql.clone() } else { format!("{} COLLATE {ORDER}", read.sql) }
+}
+
+fn kind_word(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Day | Kind::Moment => "date",
+        Kind::Checkbox => "box",
+        _ => "number",
+    }
+}
+
+fn day_of(read: Read) -> Read {
+    Read { sql: format!("date({})", read.sql), kind: Kind::Day, ..read }
+}
+
+fn same_text(a: &str, b: &str) -> bool {
+    a.trim().to_lowercase() == b.trim().to_lowercase()
+}
+
+fn typed_box(text: &str) -> Option<bool> {
+    match text.trim().to_lowercase().as_str() {
+        "1" | "true" | "yes" | "checked" | "ticked" | "on" | "x" => Some(true),
+        "0" | "false" | "no" | "unchecked" | "unticked" | "off" | "" => Some(false),
+        _ => None,
+    }
+}
+
+/// A number as SQL writes it, in full.
+pub(super) fn plain(n: f64) -> String {
+    if n.fract() == 0.0 && n.abs() < 9e15 { format!("{}", n as i64) } else { format!("{n:?}") }
+}
+
+/// A number with the signs of money, percents and thousands, where they can mean one thing only.
+fn formatted(text: &str) -> Option<f64> {
+    let percent = text.ends_with('%');
+    let bare = text.trim_end_matches('%').trim().trim_start_matches(['$', '€', '£', '¥']).trim();
+    let (whole, fraction) = bare.split_once('.').map_or((bare, None), |(w, f)| (w, Some(f)));
+    let groups: Vec<&str> = whole.split(',').collect();
+    let grouped = groups.len() == 1
+        || (groups[0].len() <= 3 && groups.iter().skip(1).all(|g| g.len() == 3) && groups[0].bytes().all(|b| b.is_ascii_digit()));
+    let digits = groups.concat();
+    let number = fraction.map_or(digits.clone(), |f| format!("{digits}.{f}"));
+    let n = typed::plain_number(&number).filter(|_| grouped)?;
+    Some(if percent { n / 100.0 } else { n })
+}

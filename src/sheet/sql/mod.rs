@@ -1,0 +1,112 @@
+//! SQL that a model wrote: read, understood column by column, and written anew as the query that runs. What is not understood is refused.
+
+mod compare;
+mod date;
+mod expr;
+mod from;
+mod function;
+mod left_out;
+mod near;
+mod read;
+mod scope;
+mod select;
+mod text;
+mod words;
+
+pub(super) use left_out::{LeftOut, Why};
+pub(super) use near::Literal;
+pub use near::nearest;
+
+use super::cell::Style;
+use super::snapshot::Snapshot;
+use jiff::civil::DateTime;
+use read::Reader;
+use select::Outer;
+
+/// Why a query is not run. Written for whoever wrote the query, with what to do instead.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct SqlError(pub String);
+
+/// The rows that a query is about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Table {
+    /// All rows of the sheet.
+    Sheet,
+    /// The rows without children.
+    Leaf,
+    /// Several tables, or the result of another query.
+    #[default]
+    Other,
+}
+
+/// A query that may be run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Checked {
+    /// As it was written.
+    pub asked: String,
+    /// What runs.
+    pub sql: String,
+    /// The condition of the outermost `SELECT` in the sheet's own words.
+    pub filter: Option<String>,
+    /// The rows that it is asked of.
+    pub table: Table,
+    /// What was taken in another sense than it was written, for whoever wrote it.
+    pub readings: Vec<String>,
+    /// The columns of the result.
+    pub(super) columns: Vec<Output>,
+    /// How many rows of the result are wanted, and how many are passed over before them. They are counted all the same.
+    pub(super) limit: Option<usize>,
+    pub(super) offset: usize,
+    /// What may have been left out, as queries that say which rows.
+    pub(super) left_out: Vec<LeftOut>,
+    /// Texts that columns are held against.
+    pub(super) literals: Vec<Literal>,
+}
+
+/// A column of the result.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Output {
+    /// Its name for whoever wrote the query.
+    pub name: String,
+    /// What it is called before people.
+    pub title: String,
+    /// How its numbers look.
+    pub style: Style,
+    /// The position of the column whose cells it shows as they are.
+    pub column: Option<usize>,
+    /// Whether its values are ids of rows.
+    pub is_row_id: bool,
+    /// Whether 0 and 1 mean unticked and ticked.
+    pub checkbox: bool,
+}
+
+/// Checks a query against the columns of a snapshot; adds `row_id` to plain lists of rows, and their order where there is none.
+/// `now` is the moment in the time zone of whoever asks.
+///
+/// # Errors
+/// [`SqlError`] with the reason.
+pub fn check(sql: &str, snapshot: &Snapshot, now: DateTime) -> Result<Checked, SqlError> {
+    let query = text::parse(sql)?;
+    let mut reader = Reader::new(snapshot, now);
+    let Outer { sql: run, columns, filter, table, limit, offset } = reader.outermost(&query)?;
+    Ok(Checked {
+        asked: sql.trim().to_owned(),
+        sql: run,
+        filter: filter.map(|words| chat::text::shorten(&words, 300)),
+        table,
+        readings: reader.readings,
+        columns,
+        limit,
+        offset,
+        left_out: reader.left_out,
+        literals: reader.literals,
+    })
+}
+
+fn refused<T>(why: impl Into<String>) -> Result<T, SqlError> {
+    Err(SqlError(why.into()))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,119 @@
+//! Near misses: a text that no cell holds, but nearly.
+
+use super::super::snapshot::Snapshot;
+use super::super::typed::{Typed, Values};
+use super::read::Part;
+use std::collections::HashMap;
+
+/// A text that a column is held against.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in super::super) struct Literal {
+    pub(super) column: usize,
+    pub(super) part: Part,
+    pub(super) text: String,
+}
+
+/// Values that are listed when none is near.
+const MOST_LISTED: usize = 12;
+/// Names that are offered.
+const MOST_OFFERED: usize = 3;
+
+/// Those of these names that are nearest to a text, the nearest first: the same but for case, spaces and signs, one or two letters
+/// apart, or the one a part of the other. Empty when none is near.
+pub fn nearest(text: &str, known: impl Iterator<Item = String>) -> Vec<String> {
+    let bare = |text: &str| text.to_lowercase().chars().filter(|c| c.is_alphanumeric()).collect::<String>();
+    let wanted = bare(text);
+    let first = |text: &str| text.split_whitespace().next().map(str::to_lowercase).unwrap_or_default();
+    let score = |candidate: &str| -> Option<usize> {
+        let other = bare(candidate);
+        let apart = strsim::damerau_levenshtein(&wanted, &other);
+        let length = wanted.chars().count().min(other.chars().count());
+        match apart {
+            0 => Some(0),
+            1 | 2 if apart * 3 <= length => Some(apart),
+            _ if length >= 3 && (other.contains(&wanted) || wanted.contains(&other)) => Some(3),
+            // Another person of the same first name.
+            _ if length >= 3 && text.contains(' ') && first(text) == first(candidate) => Some(4),
+            _ => None,
+        }
+    };
+    let mut scored: Vec<(usize, String)> = known.filter_map(|name| Some((score(&name)?, name))).collect();
+    scored.sort();
+    scored.dedup();
+    let best = scored.first().map(|(score, _)| *score);
+    scored.into_iter().filter(|(score, _)| Some(*score) == best).map(|(_, name)| name).take(MOST_OFFERED).collect()
+}
+
+impl Snapshot {
+    /// Says which of these texts no cell of their column holds, and what is near: “no row has Status “Bloked”; did you mean
+    /// “Blocked” (3 rows)?”.
+    pub(in super::super) fn near_misses(&self, literals: &[Literal]) -> Vec<String> {
+        literals.iter().filter_map(|literal| self.near_miss(literal)).collect()
+    }
+
+    fn near_miss(&self, literal: &Literal) -> Option<String> {
+        let column = &self.columns[literal.column];
+        let mut values: HashMap<String, usize> = HashMap::new();
+        let wanted = literal.text.trim().to_lowercase();
+        for row in &self.rows {
+            let text = match column.typed(&row.cells[literal.column], &self.zone) {
+                Typed::Text(text) | Typed::Stray(text) => text.into_owned(),
+                Typed::People(names, email) => {
+                    if literal.part == Part::Email {
+                        email.unwrap_or_default()
+                    } else {
+                        names.into_owned()
+                    }
+                }
+                _ => continue,
+            };
+            if text.trim().to_lowercase() == wanted {
+                return None;
+            }
+            if !text.is_empty() {
+                *values.entry(text).or_default() += 1;
+            }
+        }
+        let several = |value: &str| column.kind.starts_with("MULTI_") && value.split(", ").any(|one| one.to_lowercase() == wanted);
+        let holding: usize = values.iter().filter(|(value, _)| several(value)).map(|(_, n)| n).sum();
+        let what = match literal.part {
+            Part::Email => format!("{} with the address", column.title),
+            _ => column.title.clone(),
+        };
+        let head = format!("no row has {what} “{}” alone", literal.text);
+        if holding > 0 {
+            return Some(format!("{head}; {} has it among several: use {} LIKE '%{}%'", rows(holding), column.sql, literal.text));
+        }
+        let head = format!("no row has {what} “{}”", literal.text);
+        let near = nearest(&literal.text, values.keys().cloned());
+        if !near.is_empty() {
+            let offered: Vec<String> = near.iter().map(|v| format!("“{v}” ({})", rows(values[v]))).collect();
+            return Some(format!("{head}; did you mean {}?", offered.join(" or ")));
+        }
+        let listed = values.len() <= MOST_LISTED && column.values != Values::Day && !values.is_empty();
+        let mut all: Vec<&String> = values.keys().collect();
+        all.sort();
+        let all: Vec<String> = all.iter().map(|v| format!("“{v}”")).collect();
+        Some(if listed { format!("{head}; the values are: {}", all.join(", ")) } else { head })
+    }
+}
+
+fn rows(count: usize) -> String {
+    if count == 1 { "1 row".into() } else { format!("{count} rows") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::nearest;
+
+    #[test]
+    fn near_is_what_people_mean() {
+        let near = |text: &str, known: &[&str]| nearest(text, known.iter().map(|k| (*k).to_owned()));
+        assert_eq!(near("Bloked", &["Blocked", "Complete"]), ["Blocked"]);
+        assert_eq!(near("in-progress", &["In Progress", "Not Started"]), ["In Progress"]);
+        assert_eq!(near("Dana Cho", &["Dana Reyes", "Lee Park"]), ["Dana Reyes"]);
+        assert_eq!(near("Lee", &["Lee Park", "Omar Haddad"]), ["Lee Park"]);
+        assert_eq!(near("to do ", &["To Do", "Done"]), ["To Do"]);
+        assert_eq!(near("Weather", &["Blocked", "Complete"]), [""; 0]);
+    }
+}

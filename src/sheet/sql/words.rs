@@ -1,0 +1,150 @@
+//! Conditions and figures as a project manager reads them.
+
+use super::super::cell::Style;
+use super::read::{Constant, Kind, Read};
+use jiff::civil::Date;
+
+/// How two values are held against each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Comparison {
+    Equal,
+    NotEqual,
+    Less,
+    LessOrEqual,
+    Greater,
+    GreaterOrEqual,
+    /// `IS`, for which empty is a value like others.
+    Same,
+    /// `IS NOT`.
+    NotSame,
+}
+
+impl Comparison {
+    pub fn sql(self) -> &'static str {
+        match self {
+            Self::Equal => "=",
+            Self::NotEqual => "<>",
+            Self::Less => "<",
+            Self::LessOrEqual => "<=",
+            Self::Greater => ">",
+            Self::GreaterOrEqual => ">=",
+            Self::Same => "IS",
+            Self::NotSame => "IS NOT",
+        }
+    }
+
+    /// The same seen from the other side.
+    pub fn swapped(self) -> Self {
+        match self {
+            Self::Less => Self::Greater,
+            Self::LessOrEqual => Self::GreaterOrEqual,
+            Self::Greater => Self::Less,
+            Self::GreaterOrEqual => Self::LessOrEqual,
+            same => same,
+        }
+    }
+
+    /// Whether it asks for the same value, or for another one; not for more or less.
+    pub fn is_equality(self) -> bool {
+        matches!(self, Self::Equal | Self::NotEqual | Self::Same | Self::NotSame)
+    }
+
+    pub fn is_negative(self) -> bool {
+        matches!(self, Self::NotEqual | Self::NotSame)
+    }
+
+    fn said(self, of_days: bool) -> &'static str {
+        match (self, of_days) {
+            (Self::Equal | Self::Same, _) => "is",
+            (Self::NotEqual | Self::NotSame, _) => "is not",
+            (Self::Less, false) => "is less than",
+            (Self::LessOrEqual, false) => "is at most",
+            (Self::Greater, false) => "is more than",
+            (Self::GreaterOrEqual, false) => "is at least",
+            (Self::Less, true) => "is before",
+            (Self::LessOrEqual, true) => "is on or before",
+            (Self::Greater, true) => "is after",
+            (Self::GreaterOrEqual, true) => "is on or after",
+        }
+    }
+}
+
+/// A comparison: “Due Date is before 2026-11-29”.
+pub(super) fn comparison(left: &Read, how: Comparison, right: &Read) -> String {
+    if left.kind == Kind::Checkbox
+        && how.is_equality()
+        && let Some(Constant::Number(n)) = right.constant
+    {
+        return ticked(left, (n != 0.0) != how.is_negative());
+    }
+    let days = matches!(left.kind, Kind::Day | Kind::Moment);
+    format!("{} {} {}", left.beside(), how.said(days), value(right, &left.style))
+}
+
+pub(super) fn ticked(read: &Read, yes: bool) -> String {
+    format!("{} is {}ticked", read.beside(), if yes { "" } else { "not " })
+}
+
+/// A value beside a column: numbers look like those of the column, days stand without quotes.
+pub(super) fn value(read: &Read, style: &Style) -> String {
+    match &read.constant {
+        Some(Constant::Number(n)) => number(*n, style),
+        Some(Constant::Text(text)) if text.get(..10).is_some_and(|day| day.parse::<Date>().is_ok()) => text.clone(),
+        Some(Constant::Null) => "empty".into(),
+        _ => read.beside(),
+    }
+}
+
+pub(super) fn number(n: f64, style: &Style) -> String {
+    style.show(n)
+}
+
+/// A pattern of `LIKE`: “contains”, “begins with”, “ends with” where it is as simple as that.
+pub(super) fn pattern(read: &Read, negated: bool, pattern: &Read) -> String {
+    let not = |positive: &str, negative: &str| if negated { negative.to_owned() } else { positive.to_owned() };
+    let of = read.beside();
+    let Some(Constant::Text(text)) = &pattern.constant else {
+        return format!("{of} {} {}", not("is like", "is not like"), pattern.beside());
+    };
+    let inner = text.trim_matches('%').trim_start_matches("> ");
+    if of == own("path") {
+        return format!("{} under “{inner}”", not("stands", "does not stand"));
+    }
+    if inner.contains(['%', '_']) {
+        return format!("{of} {} “{text}”", not("is like", "is not like"));
+    }
+    let said = match (text.starts_with('%'), text.ends_with('%') && !inner.is_empty()) {
+        (true, true) => not("contains", "does not contain"),
+        (false, true) => not("begins with", "does not begin with"),
+        (true, false) => not("ends with", "does not end with"),
+        (false, false) => not("is", "is not"),
+    };
+    format!("{of} {said} “{inner}”")
+}
+
+/// Several values: “is one of …”.
+pub(super) fn list(read: &Read, negated: bool, values: &[Read]) -> String {
+    let all: Vec<String> = values.iter().map(|v| value(v, &read.style)).collect();
+    match (all.as_slice(), negated) {
+        ([one], false) => format!("{} is {one}", read.beside()),
+        ([one], true) => format!("{} is not {one}", read.beside()),
+        (_, false) => format!("{} is one of {}", read.beside(), all.join(", ")),
+        (_, true) => format!("{} is none of {}", read.beside(), all.join(", ")),
+    }
+}
+
+/// What the columns that every sheet has are called.
+pub(super) fn own(name: &str) -> String {
+    match name {
+        "path" => "the rows above".into(),
+        "top" => "the topmost row".into(),
+        other => other.replace('_', " "),
+    }
+}
+
+/// `total_budget` -> `Total budget`.
+pub(super) fn title(name: &str) -> String {
+    let spaced = name.replace('_', " ");
+    let mut chars = spaced.chars();
+    chars.next().map(|c| c.to_uppercase().chain(chars).collect()).unwrap_or_default()
+}

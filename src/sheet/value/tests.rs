@@ -1,0 +1,179 @@
+//! Values that people type, each with what is stored and shown, or the words of the refusal.
+
+use super::super::build::snapshot_of;
+use super::super::snapshot::Snapshot;
+use super::*;
+use crate::clock::Clock;
+use crate::locality::Told;
+use serde_json::{Value, json};
+
+fn field() -> Snapshot {
+    let column = |id: u32, title: &str, kind: &str, more: Value| {
+        let mut column = json!({ "id": id, "index": id, "title": title, "type": kind, "primary": id == 0 });
+        for (key, value) in more.as_object().into_iter().flatten() {
+            column[key] = value.clone();
+        }
+        column
+    };
+    let columns = json!([
+        column(0, "Item", "TEXT_NUMBER", json!({})),
+        column(1, "Budget", "TEXT_NUMBER", json!({})),
+        column(2, "Part No", "TEXT_NUMBER", json!({})),
+        column(3, "% Done", "TEXT_NUMBER", json!({})),
+        column(4, "Owner", "CONTACT_LIST", json!({ "contactOptions": [{ "name": "Mia Jensen", "email": "mia.jensen@example.com" }] })),
+        column(5, "Ready", "CHECKBOX", json!({})),
+        column(6, "Due", "DATE", json!({})),
+        column(7, "Tier", "PICKLIST", json!({ "options": ["🔴 High", "🟢 Low", "1", "2"] })),
+        column(8, "Tags", "MULTI_PICKLIST", json!({ "options": ["Legal", "Data", "Red, dark"] })),
+        column(9, "Watchers", "MULTI_CONTACT_LIST", json!({})),
+        column(10, "Growth", "TEXT_NUMBER", json!({})),
+        column(11, "Effort", "DURATION", json!({})),
+        column(12, "After", "PREDECESSOR", json!({})),
+    ]);
+    let dana = |value: &str| json!({ "columnId": 4, "value": value, "displayValue": "Dana Reyes" });
+    let rows = json!([
+        { "id": 71, "rowNumber": 1, "cells": [
+            { "columnId": 0, "value": "A" }, { "columnId": 1, "value": 1200.0, "displayValue": "€1,200.00" },
+            { "columnId": 2, "value": 10234.0, "displayValue": "10234" }, { "columnId": 3, "value": 0.25, "displayValue": "25%" },
+            dana("dana.reyes@example.com"), { "columnId": 10, "value": 1.5, "displayValue": "150%" } ] },
+        { "id": 72, "rowNumber": 2, "cells": [
+            { "columnId": 0, "value": "B" }, { "columnId": 4, "value": "dana.cho@example.com", "displayValue": "Dana Cho" },
+            { "columnId": 9, "value": "Omar Haddad", "displayValue": "Omar Haddad", "objectValue": { "objectType": "MULTI_CONTACT", "values": [
+                { "objectType": "CONTACT", "name": "Omar Haddad", "email": "omar@example.com" } ] } } ] },
+    ]);
+    snapshot_of(
+        &json!({ "id": 1, "name": "Field", "version": 1, "permalink": "https://x.test", "accessLevel": "OWNER", "columns": columns, "rows": rows }),
+    )
+}
+
+fn read_in(locale: &str, column: &str, value: Value) -> String {
+    let snapshot = field();
+    let clock = Clock::manual("2026-11-29T10:30:00Z".parse().expect("a moment"));
+    let locality = Told::read(Some("America/New_York"), Some(locale)).at(&clock);
+    let (_, column) = snapshot.column(column).expect("a column");
+    match ValueReader::new(&snapshot, &locality).read(column, &value) {
+        Ok(c) => format!("{} | {}{}", c.value, c.shown, c.note.map(|n| format!(" | {n}")).unwrap_or_default()),
+        Err(why) => format!("error: {why}"),
+    }
+}
+
+fn read(column: &str, value: impl Into<Value>) -> String {
+    read_in("", column, value.into())
+}
+
+#[test]
+fn numbers_are_what_was_typed_or_are_asked_back() {
+    insta::assert_snapshot!(read("Budget", "1.234,50 €"), @"1234.5 | €1,234.50");
+    insta::assert_snapshot!(read("Budget", "12,50"), @"12.5 | €12.50");
+    insta::assert_snapshot!(read("Budget", "(500)"), @"-500.0 | -€500");
+    insta::assert_snapshot!(read("Budget", "1.000"), @"error: “1.000” can mean €1 or €1,000 in Budget; write it without a sign for thousands, such as 1000 or 1");
+    insta::assert_snapshot!(read_in("de-DE", "Budget", json!("1.000")), @"1000.0 | €1,000");
+    insta::assert_snapshot!(read("Budget", "$500"), @"error: Budget is in €, not in $: give the amount in €");
+    insta::assert_snapshot!(read("Budget", "12,345,6"), @"error: “12,345,6” cannot be read as a number for Budget; write it like 1234.5");
+    insta::assert_snapshot!(read("Budget", "tbd"), @r#""tbd" | tbd | Budget holds numbers, but “tbd” is text: sums will leave it out."#);
+    insta::assert_snapshot!(read("Part No", "00123"), @r#""00123" | 00123 | Part No holds numbers, but “00123” is text: sums will leave it out."#);
+    insta::assert_snapshot!(read("Part No", "+49 89 1234567"), @r#""+49 89 1234567" | +49 89 1234567 | Part No holds numbers, but “+49 89 1234567” is text: sums will leave it out."#);
+    insta::assert_snapshot!(read("Part No", "€500"), @"500.0 | 500 | Part No holds plain numbers: 500 is stored, without €.");
+    insta::assert_snapshot!(read("Part No", 1e300), @"error: 1e300 is too large for Part No: numbers go up to 9,007,199,254,740,992");
+}
+
+#[test]
+fn percents_are_shares_of_a_hundred() {
+    insta::assert_snapshot!(read("% Done", 50), @"0.5 | 50%");
+    insta::assert_snapshot!(read("% Done", 0.5), @"0.5 | 50%");
+    insta::assert_snapshot!(read("% Done", 1), @"1.0 | 100%");
+    insta::assert_snapshot!(read("% Done", "75,5%"), @"0.755 | 75.5%");
+    insta::assert_snapshot!(read("% Done", 100), @"1.0 | 100%");
+    insta::assert_snapshot!(read("Growth", 2), @"error: 2 can mean 200% or 2% in Growth; write it with %");
+    insta::assert_snapshot!(read("Growth", "200%"), @"2.0 | 200%");
+    insta::assert_snapshot!(read("Part No", "50%"), @"0.5 | 0.5 | Part No holds plain numbers: 50 % is stored as 0.5.");
+}
+
+#[test]
+fn people_are_found_however_they_are_written() {
+    for way in [
+        "mailto:dana.reyes@example.com",
+        "<mailto:dana.reyes@example.com|dana.reyes@example.com>",
+        "Dana Reyes <dana.reyes@example.com>",
+        "Reyes, Dana",
+        "dana  reyes",
+        "@Dana Reyes",
+        "DANA.REYES@EXAMPLE.COM",
+        "dána reyes",
+        "Reyes",
+    ] {
+        assert_eq!(read("Owner", way), r#""dana.reyes@example.com" | Dana Reyes"#, "{way}");
+    }
+    assert_eq!(read("Owner", "Mia Jensen"), r#""mia.jensen@example.com" | Mia Jensen"#, "on the list of the column");
+    assert_eq!(read("Owner", "Omar"), r#""omar@example.com" | Omar Haddad"#, "only among several");
+    insta::assert_snapshot!(read("Owner", "Dana"), @"error: more than one person in this sheet is called Dana: Dana Reyes (dana.reyes@example.com) and Dana Cho (dana.cho@example.com); use the full name or the e-mail address for Owner");
+    insta::assert_snapshot!(read("Owner", "Dana Rayes"), @"error: I do not know the e-mail address of “Dana Rayes” for Owner; did you mean Dana Reyes?; use an e-mail address, or one of: Dana Reyes, Dana Cho, Omar Haddad, Mia Jensen");
+    insta::assert_snapshot!(read("Owner", "somebody"), @"error: I do not know the e-mail address of “somebody” for Owner; use an e-mail address, or one of: Dana Reyes, Dana Cho, Omar Haddad, Mia Jensen");
+    insta::assert_snapshot!(read("Watchers", "Omar; new@example.com"), @r#"{"objectType":"MULTI_CONTACT","values":[{"email":"omar@example.com","name":"Omar Haddad","objectType":"CONTACT"},{"email":"new@example.com","name":"new@example.com","objectType":"CONTACT"}]} | Omar Haddad, new@example.com"#);
+}
+
+#[test]
+fn options_are_found_without_regard_to_case_and_emoji() {
+    insta::assert_snapshot!(read("Tier", ":red_circle: High"), @r#""🔴 High" | 🔴 High"#);
+    insta::assert_snapshot!(read("Tier", "high"), @r#""🔴 High" | 🔴 High"#);
+    insta::assert_snapshot!(read("Tier", 1.0), @r#""1" | 1"#);
+    insta::assert_snapshot!(read("Tier", "Hihg"), @"error: “Hihg” is not an option of Tier; did you mean 🔴 High?; the options are: 🔴 High, 🟢 Low, 1, 2");
+    insta::assert_snapshot!(read("Tags", "legal, red, dark"), @r#"{"objectType":"MULTI_PICKLIST","values":["Legal","Red, dark"]} | Legal, Red, dark"#);
+    insta::assert_snapshot!(read("Tags", json!(["Legal", "data"])), @r#"{"objectType":"MULTI_PICKLIST","values":["Legal","Data"]} | Legal, Data"#);
+}
+
+#[test]
+fn days_are_those_of_the_person() {
+    // At 10:30 in UTC it is the same day in New York.
+    let days = [
+        ("2026-12-07", "2026-12-07"),
+        ("today", "2026-11-29"),
+        ("tomorrow", "2026-11-30"),
+        ("Friday", "2026-12-04"),
+        ("next Friday", "2026-12-04"),
+        ("last Friday", "2026-11-27"),
+        ("in two weeks", "2026-12-13"),
+        ("3 days ago", "2026-11-26"),
+        ("a month from now", "2026-12-29"),
+        ("end of the month", "2026-11-30"),
+        ("30.11.2026", "2026-11-30"),
+        ("11/30/2026", "2026-11-30"),
+        ("30/11/2026", "2026-11-30"),
+        ("7 Dec", "2026-12-07"),
+        ("November 30, 2026", "2026-11-30"),
+        ("3rd of May", "2027-05-03"),
+        ("Dec 24", "2026-12-24"),
+        ("2026-11-30T23:30:00-08:00", "2026-12-01"),
+        ("2026-11-30 00:00:00", "2026-11-30"),
+        ("12/25", "2026-12-25"),
+    ];
+    for (typed, right) in days {
+        assert_eq!(read("Due", typed), format!("\"{right}\" | {right}"), "{typed}");
+    }
+    insta::assert_snapshot!(read("Due", "03/04/2027"), @"error: Due is a date: “03/04/2027” can be 2027-04-03 or 2027-03-04: write it as YYYY-MM-DD");
+    assert_eq!(read_in("en-US", "Due", json!("03/04/2027")), r#""2027-03-04" | 2027-03-04"#);
+    assert_eq!(read_in("en-GB", "Due", json!("03/04/2027")), r#""2027-04-03" | 2027-04-03"#);
+    insta::assert_snapshot!(read("Due", "2026-02-30"), @"error: Due is a date: write it as YYYY-MM-DD, not “2026-02-30”");
+    insta::assert_snapshot!(read("Due", "0301-02-07"), @"error: Due is a date: “0301-02-07” is in the year 301: years go from 1900 to 2199");
+    insta::assert_snapshot!(read("Due", "soon"), @"error: Due is a date: write it as YYYY-MM-DD, not “soon”");
+}
+
+#[test]
+fn the_rest_is_read_by_its_type() {
+    insta::assert_snapshot!(read("Ready", "✓"), @"true | yes");
+    insta::assert_snapshot!(read("Ready", "maybe"), @"error: Ready is a checkbox: use true or false, not “maybe”");
+    insta::assert_snapshot!(read("Item", "=SUM(A1)"), @r#""=SUM(A1)" | =SUM(A1)"#);
+    insta::assert_snapshot!(read("Effort", "1w 2d"), @r#""1w 2d" | 1w 2d"#);
+    insta::assert_snapshot!(read("Effort", 3), @r#""3d" | 3d"#);
+    insta::assert_snapshot!(read("Effort", "soon"), @"error: Effort is a duration: write it like 5d, 1w or 4h, not “soon”");
+    insta::assert_snapshot!(read("After", "1FS +2d, 2"), @r#"{"objectType":"PREDECESSOR_LIST","predecessors":[{"lag":{"days":2.0,"objectType":"DURATION"},"rowId":71,"type":"FS"},{"rowId":72,"type":"FS"}]} | 1FS +2d, 2"#);
+    insta::assert_snapshot!(read("After", "9"), @"error: there is no row 9 in Field");
+    insta::assert_snapshot!(read("Item", "x".repeat(4001)), @"error: the value for Item is longer than the 4,000 characters a cell can hold");
+}
+
+#[test]
+fn commas_that_belong_to_a_name_or_an_option_stay() {
+    let known = |part: &str| ["Doe, Jane", "Red, dark", "Jane"].contains(&part);
+    assert_eq!(parts("Doe, Jane; Red, dark,Jane , x@y.test", known), ["Doe, Jane", "Red, dark", "Jane", "x@y.test"]);
+    assert_eq!(parts(" , ;", known), [""; 0]);
+}
