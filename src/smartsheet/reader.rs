@@ -56,6 +56,7 @@ impl<'de> Visitor<'de> for Document<'_> {
                 "version" => header.version = map.next_value()?,
                 "accessLevel" => header.access_level = map.next_value()?,
                 "permalink" => header.permalink = map.next_value()?,
+                "dependenciesEnabled" => header.dependencies_enabled = map.next_value()?,
                 "columns" => header.columns = map.next_value()?,
                 "rows" => map.next_value_seed(Rows { on_row: &mut *self.on_row })?,
                 _ => {

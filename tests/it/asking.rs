@@ -208,13 +208,17 @@ async fn help_status_and_sheets_need_no_model() {
          • Model: Azure OpenAI deployment sandbox
          • No proposal waits for you.
     ");
-    insta::assert_snapshot!(world.type_line("sheets").await, @"
+    insta::assert_snapshot!(world.type_line("sheets").await, @r"
     bot> These are the sheets I can see:
          • Sales Pipeline (‹sheet›)
          • Clinical Trials (‹sheet›)
          • Risk Register (‹sheet›)
          • Budget 2026 (‹sheet›)
          • Project Plan (‹sheet›)
+         • Organisation (‹sheet›)
+         • Asset Inventory (‹sheet›)
+         • 🏢 Office Move (‹sheet›)
+         • Supplier Requests (‹sheet›)
          [1] Sales Pipeline   [2] Clinical Trials   [3] Risk Register   [4] Budget 2026   [5] Project Plan   (type the number or the words)
     ");
     insta::assert_snapshot!(world.type_line("stop").await, @"bot> There is nothing to stop: I am not working on anything in this thread.");
@@ -243,9 +247,9 @@ async fn a_thread_without_a_sheet_is_asked_for_one_and_the_question_is_not_lost(
 async fn another_sheet_is_chosen_by_name_id_link_or_button() {
     let world = World::start().await;
     insta::assert_snapshot!(world.type_line("use budget").await, @"bot> This thread is now about Budget 2026 (‹sheet›) (30 rows).");
-    insta::assert_snapshot!(world.type_line("/sheet use r").await, @"
+    insta::assert_snapshot!(world.type_line("/sheet use r").await, @r"
     bot> Several sheets match “r”. Which one do you mean?
-         [1] Clinical Trials   [2] Risk Register   [3] Project Plan   (type the number or the words)
+         [1] Clinical Trials   [2] Risk Register   [3] Project Plan   [4] Organisation   [5] Asset Inventory   (type the number or the words)
     ");
     let id = world.sheets.world().sheet_id("Clinical Trials").unwrap();
     insta::assert_snapshot!(world.type_line(&format!("use {id}")).await, @"bot> This thread is now about Clinical Trials (‹sheet›) (60 rows).");

@@ -203,9 +203,9 @@ async fn check_says_what_works_and_how_to_fix_the_rest() {
     };
     let good = check(settings.clone()).await.unwrap();
     assert_eq!(good.status.code(), Some(0), "{}", text(&good.stderr));
-    insta::assert_snapshot!(text(&good.stdout).replace("http://127", "http://x127"), @"
+    insta::assert_snapshot!(text(&good.stdout).replace("http://127", "http://x127"), @r"
     ok     database     SQLite, sqlite://chatsheet.db, migrated
-    ok     Smartsheet   Lee Park (lee.park@example.com), 5 sheets, ‹sheet›
+    ok     Smartsheet   Lee Park (lee.park@example.com), 9 sheets, ‹sheet›
     unset  accounts     everybody works with the rights of that account; set SMARTSHEET_CLIENT_ID and SMARTSHEET_CLIENT_SECRET so that people can connect their own
     ok     model        Azure OpenAI deployment sandbox answers
     ok     Slack        chatsheet in workspace Sandbox. The signing secret proves itself with the first event.

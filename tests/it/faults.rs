@@ -79,6 +79,7 @@ async fn a_write_whose_answer_is_lost_is_done_once() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn rows_that_smartsheet_refuses_are_named_and_the_others_written() {
     let world = World::start().await;
+    world.sheets.world().set_access("Project Plan", "EDITOR");
     world.type_line("set Status to Blocked for all tasks owned by Lee that are Not Started").await;
     world.sheets.world().lock_row("Project Plan", "Mail service");
     insta::assert_snapshot!(world.type_line("confirm").await, @"
@@ -373,6 +374,7 @@ async fn the_model_is_reached_by_every_kind_of_address() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_write_that_has_to_wait_is_compared_again_before_it_is_sent() {
     let world = World::start().await;
+    world.sheets.world().set_access("Project Plan", "EDITOR");
     world.type_line("set Status to Blocked for all tasks owned by Lee that are Not Started").await;
     world.sheets.faults().next_write(Kind::RateLimited);
     world.sheets.at_write(1, |w| w.edit("Project Plan", "Mail service", "Status", json!("Complete")));

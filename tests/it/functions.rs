@@ -58,7 +58,7 @@ async fn sheets_are_found_by_name_workspace_and_content() {
     for query in [json!("samples"), Value::Null] {
         world.azure.script([find(query.clone()), Reply::Say("found".into())]);
         world.type_line("which are there?").await;
-        assert_eq!(result(&world)["total"], 5, "{query}: all of the workspace");
+        assert_eq!(result(&world)["total"], 9, "{query}: all of the workspace");
     }
     world.end().await;
 }
@@ -167,6 +167,7 @@ async fn a_column_changes_its_type_options_and_title() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn cells_that_nobody_may_fill_are_refused_before_anything_is_sent() {
     let world = World::scripted(Vec::new()).await;
+    world.sheets.world().set_access("Risk Register", "EDITOR");
     world.use_sheet("Risk Register").await;
     let mut told = String::new();
     for (column, value) in [("Exposure", json!(3)), ("Last Change", json!("2026-12-01")), ("Signed Off", json!(true))] {

@@ -180,6 +180,7 @@ async fn who_cancels_a_long_job_gets_one_batch_more_and_the_rest_for_nothing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn formulas_locked_rows_and_what_is_read_are_not_written_over() {
     let world = World::start().await;
+    world.sheets.world().set_access("Project Plan", "EDITOR");
     world.sheets.world().lock_row("Project Plan", "Usability test");
     let place = world.place_of("mia", "Project Plan").await;
     let new = |id: &str, parameters: Value| NewJob { id: id.into(), kind: "CUSTOM".into(), parameters, place: place.clone() };

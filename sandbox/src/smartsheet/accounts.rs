@@ -58,16 +58,38 @@ pub(super) struct Tokens {
     people: Vec<Account>,
     /// The account of the first token, if it does not see everything.
     first: Option<Account>,
-    access: HashMap<String, (String, bool)>,
-    refresh: HashMap<String, String>,
-    codes: HashMap<String, String>,
+    access: HashMap<String, Access>,
+    refresh: HashMap<String, (String, String)>,
+    codes: HashMap<String, (String, String)>,
     /// Where the app wants people back, as it was told when the app was made.
     redirect: Option<Url>,
     made: usize,
     renewed: usize,
 }
 
+/// A token of a person.
+struct Access {
+    email: String,
+    ended: bool,
+    /// What it may be used for, separated by spaces or commas.
+    scopes: String,
+}
+
 impl Tokens {
+    /// Why a token may not be used for this: what the person did not agree to. The first token may be used for everything.
+    pub fn out_of_scope(&self, authorization: &str, path: &str, change: bool) -> Option<Failure> {
+        let access = self.access.get(authorization.strip_prefix("Bearer ")?)?;
+        let needed = match (path, change) {
+            (path, _) if path.contains("/webhooks") => "ADMIN_WEBHOOKS",
+            (path, _) if path.ends_with("/users/me") => return None,
+            (_, false) => "READ_SHEETS",
+            (path, true) if path.contains("/columns") => "ADMIN_SHEETS",
+            (_, true) => "WRITE_SHEETS",
+        };
+        let granted = access.scopes.split([' ', ',']).any(|scope| scope == needed);
+        (!granted).then(|| Failure::new(1004, "You are not authorized to perform this action."))
+    }
+
     fn next(&mut self, kind: &str) -> String {
         self.made += 1;
         format!("{kind}-{}", self.made)
@@ -80,8 +102,8 @@ impl Tokens {
             return Ok(self.first.clone());
         }
         match self.access.get(token) {
-            Some((_, true)) => Err(Failure::new(1003, "Your Access Token has expired.")),
-            Some((email, false)) => Ok(self.people.iter().find(|p| p.email == *email).cloned()),
+            Some(Access { ended: true, .. }) => Err(Failure::new(1003, "Your Access Token has expired.")),
+            Some(Access { email, .. }) => Ok(self.people.iter().find(|p| p.email == *email).cloned()),
             None => Err(Failure::new(1002, "Your Access Token is invalid.")),
         }
     }
@@ -104,7 +126,7 @@ fn allow(service: &Service, asked: &HashMap<String, String>, email: &str) -> Opt
     let mut tokens = service.tokens();
     let mut back = tokens.redirect.clone()?;
     let code = tokens.next("code");
-    tokens.codes.insert(code.clone(), email.to_owned());
+    tokens.codes.insert(code.clone(), (email.to_owned(), field("scope").to_owned()));
     back.query_pairs_mut().append_pair("code", &code).append_pair("expires_in", "599135").append_pair("state", field("state"));
     Some(back)
 }
@@ -120,22 +142,22 @@ pub(super) async fn token(State(service): State<Arc<Service>>, body: String) -> 
         return refused("invalid_client");
     }
     let mut tokens = service.tokens();
-    let email = match field("grant_type") {
+    let known = match field("grant_type") {
         "authorization_code" => tokens.codes.remove(field("code")),
         "refresh_token" => {
-            let email = tokens.refresh.remove(field("refresh_token"));
-            if let Some(email) = &email {
+            let known = tokens.refresh.remove(field("refresh_token"));
+            if let Some((email, _)) = &known {
                 tokens.renewed += 1;
-                tokens.access.retain(|_, (of, _)| of != email);
+                tokens.access.retain(|_, access| access.email != *email);
             }
-            email
+            known
         }
         _ => return refused("unsupported_grant_type"),
     };
-    let Some(email) = email else { return refused("invalid_grant") };
+    let Some((email, scopes)) = known else { return refused("invalid_grant") };
     let (access, refresh) = (tokens.next("account-canary"), tokens.next("refresh-canary"));
-    tokens.access.insert(access.clone(), (email.clone(), false));
-    tokens.refresh.insert(refresh.clone(), email);
+    tokens.access.insert(access.clone(), Access { email: email.clone(), ended: false, scopes: scopes.clone() });
+    tokens.refresh.insert(refresh.clone(), (email, scopes));
     let lifetime = service.options.token_lifetime.as_secs();
     Json(json!({ "access_token": access, "token_type": "bearer", "refresh_token": refresh, "expires_in": lifetime })).into_response()
 }
@@ -189,7 +211,7 @@ impl Smartsheet {
 
     /// All tokens of people have run out.
     pub fn expire_tokens(&self) {
-        self.service.tokens().access.values_mut().for_each(|(_, ended)| *ended = true);
+        self.service.tokens().access.values_mut().for_each(|access| access.ended = true);
     }
 
     /// Everybody takes the app's access to their account away.
@@ -202,6 +224,6 @@ impl Smartsheet {
     /// How many tokens of people work, and how often one was renewed.
     pub fn tokens(&self) -> (usize, usize) {
         let tokens = self.service.tokens();
-        (tokens.access.values().filter(|(_, ended)| !ended).count(), tokens.renewed)
+        (tokens.access.values().filter(|access| !access.ended).count(), tokens.renewed)
     }
 }

@@ -1,6 +1,7 @@
 //! What a cell accepts: the strict rules per column type, and what comes back.
 
 use super::error::Failure;
+use super::project;
 use super::samples::PEOPLE;
 use super::world::{Column, Look, Row, Sheet};
 use serde_json::{Map, Value, json};
@@ -19,8 +20,8 @@ const KNOWN: [&str; 11] = [
     "image",
 ];
 
-/// The cell as it will be stored.
-pub(super) fn accept(column: &Column, input: &Value) -> Result<Map<String, Value>, Failure> {
+/// The cell as it will be stored. Owners and admins may write to what is locked, and override validation.
+pub(super) fn accept(column: &Column, input: &Value, admin: bool) -> Result<Map<String, Value>, Failure> {
     let cell = input.as_object().ok_or_else(|| Failure::new(1008, "Unable to parse request."))?;
     if let Some(unknown) = cell.keys().find(|k| !KNOWN.contains(&k.as_str())) {
         return Err(Failure::new(1032, format!("The attribute(s) {unknown} are not allowed for this operation.")));
@@ -31,10 +32,10 @@ pub(super) fn accept(column: &Column, input: &Value) -> Result<Map<String, Value
     if column.extra.contains_key("formula") {
         return Err(Failure::new(1302, "Cells of a column formula cannot be set."));
     }
-    if column.extra.get("locked") == Some(&json!(true)) {
+    if column.extra.get("locked") == Some(&json!(true)) && !admin {
         return Err(Failure::new(1039, "You cannot change a locked column."));
     }
-    if let Some(formula) = cell.get("formula").filter(|f| !f.is_null()) {
+    if let Some(formula) = cell.get("formula").filter(|f| !f.is_null() && *f != "") {
         if ["value", "objectValue", "hyperlink"].iter().any(|k| cell.contains_key(*k)) {
             return Err(Failure::new(
                 1163,
@@ -48,14 +49,23 @@ pub(super) fn accept(column: &Column, input: &Value) -> Result<Map<String, Value
         return Err(Failure::new(1130, "Either value or objectValue may be set, not both."));
     }
     let strict = cell.get("strict") != Some(&json!(false));
+    let override_validation = cell.get("overrideValidation") == Some(&json!(true));
+    if override_validation && !admin {
+        return Err(Failure::new(1212, "Only owners and admins may override validation."));
+    }
     let mut stored = match (object_value, value) {
         (Some(o), _) => object_cell(column, o)?,
         (None, Some(v)) => plain_cell(column, v, strict)?,
-        (None, None) if cell.contains_key("hyperlink") => Map::new(),
+        (None, None) if cell.contains_key("hyperlink") || cell.contains_key("formula") => Map::new(),
         (None, None) => return Err(Failure::new(1012, "Required object attribute(s) are missing from your request: cell.value.")),
     };
+    let restricted = column.extra.get("validation") == Some(&json!(true)) && !override_validation;
+    if restricted && !stored.is_empty() && !conforms(column, stored.get("value").unwrap_or(&Value::Null)) {
+        return Err(strict_violation(column));
+    }
     if let Some(name) = cell.get("displayValue").filter(|_| column.kind == "CONTACT_LIST" && !stored.is_empty()) {
         stored.insert("displayValue".into(), name.clone());
+        stored.insert("objectValue".into(), json!({ "objectType": "CONTACT", "email": stored["value"], "name": name }));
     }
     if let Some(link) = cell.get("hyperlink").filter(|h| !h.is_null()) {
         stored.insert("hyperlink".into(), link.clone());
@@ -72,7 +82,18 @@ pub(super) fn row_json(sheet: &Sheet, row: &Row, with_empty: bool, object_values
             return None;
         }
         let cell = json.get_or_insert_default();
-        if !object_values {
+        if object_values {
+            // Each value stands there twice, but for those that have several parts.
+            match (column.kind.starts_with("MULTI_"), cell.contains_key("objectValue"), cell.get("value").cloned()) {
+                (true, _, _) => {
+                    cell.remove("value");
+                }
+                (false, false, Some(value)) => {
+                    cell.insert("objectValue".into(), value);
+                }
+                _ => {}
+            }
+        } else {
             cell.remove("objectValue");
         }
         cell.insert("columnId".into(), json!(column.id));
@@ -92,6 +113,10 @@ pub(super) fn row_json(sheet: &Sheet, row: &Row, with_empty: bool, object_values
     }
     if row.locked {
         json["locked"] = json!(true);
+        json["lockedForUser"] = json!(!is_admin(sheet.access_level));
+    }
+    if row.filtered {
+        json["filteredOut"] = json!(true);
     }
     if let Some(link) = permalink {
         json["permalink"] = json!(link);
@@ -132,6 +157,26 @@ fn strict_violation(column: &Column) -> Failure {
     )
 }
 
+pub(super) fn is_admin(level: &str) -> bool {
+    matches!(level, "OWNER" | "ADMIN")
+}
+
+/// Whether a value is one of the type of its column.
+fn conforms(column: &Column, value: &Value) -> bool {
+    let text = value.as_str().unwrap_or_default();
+    match column.kind.as_str() {
+        "DATE" => text.len() == 10 && text.parse::<jiff::civil::Date>().is_ok(),
+        "ABSTRACT_DATETIME" => text.get(..10).is_some_and(|day| day.parse::<jiff::civil::Date>().is_ok()),
+        "CHECKBOX" => value.is_boolean(),
+        "CONTACT_LIST" => text.contains('@') && !text.contains(' '),
+        "PICKLIST" => value.is_string() && (column.options.is_empty() || column.options.iter().any(|o| o == text)),
+        "DURATION" => project::days_of(text).is_some(),
+        "MULTI_PICKLIST" | "MULTI_CONTACT_LIST" => true,
+        "PREDECESSOR" | "DATETIME" => false,
+        _ => !value.is_object() && !value.is_array(),
+    }
+}
+
 fn plain_cell(column: &Column, value: &Value, strict: bool) -> Result<Map<String, Value>, Failure> {
     let emptied = matches!(value, Value::Null) || value == "";
     if emptied {
@@ -140,18 +185,10 @@ fn plain_cell(column: &Column, value: &Value, strict: bool) -> Result<Map<String
     if let Some(n) = value.as_f64().filter(|n| n.abs() > 9_007_199_254_740_992.0) {
         return Err(Failure::new(1148, format!("The number {n} is out of range.")));
     }
-    let text: String = value.as_str().map_or_else(|| value.to_string(), |s| s.chars().take(4000).collect());
-    let fits = match column.kind.as_str() {
-        "DATE" | "ABSTRACT_DATETIME" => text.len() == 10 && text.parse::<jiff::civil::Date>().is_ok(),
-        "CHECKBOX" => value.is_boolean(),
-        "CONTACT_LIST" => text.contains('@') && !text.contains(' '),
-        "PICKLIST" => value.is_string() && (column.options.is_empty() || column.options.contains(&text)),
-        "MULTI_PICKLIST" | "MULTI_CONTACT_LIST" | "PREDECESSOR" | "DATETIME" => false,
-        _ => !value.is_object() && !value.is_array(),
-    };
-    if strict && !fits {
+    if column.kind.starts_with("MULTI_") || (strict && !conforms(column, value)) {
         return Err(strict_violation(column));
     }
+    let text: String = value.as_str().map_or_else(|| value.to_string(), |s| s.chars().take(4000).collect());
     match column.kind.as_str() {
         "CONTACT_LIST" => {
             let known = PEOPLE.iter().find(|(n, e)| *e == text || (!strict && *n == text));
@@ -160,13 +197,29 @@ fn plain_cell(column: &Column, value: &Value, strict: bool) -> Result<Map<String
                 None => object(json!({ "value": text, "displayValue": text })),
             }
         }
-        "DATE" | "CHECKBOX" if fits => object(json!({ "value": value })),
-        _ if value.is_number() => {
-            let n = value.as_f64().unwrap_or_default();
-            object(json!({ "value": n, "displayValue": looking(n, column.look) }))
-        }
-        _ => object(json!({ "value": text, "displayValue": text })),
+        "ABSTRACT_DATETIME" if conforms(column, value) => project::moment_of(&text).ok_or_else(|| strict_violation(column)),
+        "DATE" | "CHECKBOX" if conforms(column, value) => object(json!({ "value": value })),
+        _ => match value.as_f64().map(|n| (n, column.look)).or_else(|| if strict { None } else { typed_number(column, &text) }) {
+            Some((n, look)) => object(json!({ "value": n, "displayValue": looking(n, look) })),
+            None => object(json!({ "value": text, "displayValue": text })),
+        },
     }
+}
+
+/// Without strictness a text that people would type for a number becomes one, with the format of its signs.
+fn typed_number(column: &Column, text: &str) -> Option<(f64, Look)> {
+    if column.kind != "TEXT_NUMBER" && column.kind != "PICKLIST" {
+        return None;
+    }
+    let (bare, look) = match (text.strip_prefix('$'), text.strip_suffix('%')) {
+        (Some(amount), _) => (amount, Look::Money),
+        (None, Some(share)) => (share, Look::Percent),
+        (None, None) => (text, column.look),
+    };
+    let n: f64 = bare.replace(',', "").parse().ok().filter(|_| bare.starts_with(|c: char| c.is_ascii_digit() || c == '-'))?;
+    let share = if text.ends_with('%') { 0.01 } else { 1.0 };
+    // An option that looks like a number stays an option.
+    (!column.options.iter().any(|o| o == text)).then_some((n * share, look))
 }
 
 fn object_cell(column: &Column, input: &Value) -> Result<Map<String, Value>, Failure> {
@@ -181,6 +234,7 @@ fn object_cell(column: &Column, input: &Value) -> Result<Map<String, Value>, Fai
             let name = |v: &Value| v.get("name").or(v.get("email")).and_then(Value::as_str).map(str::to_owned);
             values.iter().map(name).collect()
         }
+        ("PREDECESSOR_LIST", "PREDECESSOR") => return object(json!({ "objectValue": input })),
         ("CONTACT", "CONTACT_LIST") => {
             return plain_cell(column, input.get("email").unwrap_or(&Value::Null), true);
         }

@@ -11,19 +11,21 @@ use std::sync::Arc;
 
 type Reply = Result<Json<Value>, Failure>;
 
-const TYPES: [&str; 9] = [
-    "TEXT_NUMBER",
-    "DATE",
-    "DATETIME",
-    "CONTACT_LIST",
-    "MULTI_CONTACT_LIST",
-    "PICKLIST",
-    "MULTI_PICKLIST",
-    "CHECKBOX",
-    "ABSTRACT_DATETIME",
+const TYPES: [&str; 8] =
+    ["TEXT_NUMBER", "DATE", "DATETIME", "CONTACT_LIST", "MULTI_CONTACT_LIST", "PICKLIST", "MULTI_PICKLIST", "CHECKBOX"];
+const EXTRA: [&str; 11] = [
+    "validation",
+    "formula",
+    "description",
+    "width",
+    "locked",
+    "hidden",
+    "symbol",
+    "systemColumnType",
+    "autoNumberFormat",
+    "contactOptions",
+    "format",
 ];
-const EXTRA: [&str; 9] =
-    ["validation", "formula", "description", "width", "locked", "hidden", "symbol", "systemColumnType", "autoNumberFormat"];
 
 pub(super) async fn list(State(service): State<Arc<Service>>, Path(sheet): Path<i64>) -> Reply {
     let world = service.world();
@@ -94,6 +96,9 @@ pub(super) async fn update(State(service): State<Arc<Service>>, Path((sheet_id, 
                 known_type(kind)?;
                 column.kind = kind.to_owned();
                 column.options.clear();
+                for gone in ["validation", "symbol", "contactOptions"] {
+                    column.extra.remove(gone);
+                }
             }
             if fields.contains_key("options") {
                 column.options = options(fields);
@@ -142,6 +147,12 @@ fn shapeable(world: &World, sheet_id: i64) -> Result<(), Failure> {
 }
 
 pub(super) fn new_column(sheet: &Sheet, id: i64, fields: &Map<String, Value>) -> Result<Column, Failure> {
+    if fields.get("validation") == Some(&json!(true)) && fields.get("type").and_then(Value::as_str) == Some("PICKLIST") {
+        return Err(Failure::new(
+            1031,
+            "The attribute column.validation is invalid: set the type first, and the validation in a second request.",
+        ));
+    }
     let title = fields.get("title").and_then(Value::as_str).filter(|t| !t.is_empty() && t.chars().count() <= 50);
     let title = title.ok_or_else(|| Failure::new(1041, "The title is missing or too long."))?;
     unique_title(sheet, title, None)?;
@@ -185,7 +196,9 @@ fn unique_title(sheet: &Sheet, title: &str, except: Option<i64>) -> Result<(), F
 
 fn known_type(kind: &str) -> Result<(), Failure> {
     match kind {
-        "DURATION" | "PREDECESSOR" => Err(Failure::new(1142, format!("Column type {kind} is reserved for project sheets."))),
+        "DURATION" | "PREDECESSOR" | "ABSTRACT_DATETIME" => {
+            Err(Failure::new(1142, format!("Column type {kind} is reserved for project sheets.")))
+        }
         k if TYPES.contains(&k) => Ok(()),
         _ => Err(Failure::new(1008, format!("Unable to parse request. The following error occurred: Unknown column type {kind}."))),
     }

@@ -5,14 +5,25 @@ use super::error::Failure;
 use super::samples::PEOPLE;
 use super::world::{Comment, Discussion, World};
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 type Reply = Result<Json<Value>, Failure>;
+type Params = Query<BTreeMap<String, String>>;
 
 pub(super) fn list_json(world: &World, wanted: impl Fn(&Discussion) -> bool) -> Value {
     world.discussions.iter().filter(|d| wanted(d)).map(json_of).collect()
+}
+
+fn with_comments_only_where_asked(mut discussions: Value, params: &BTreeMap<String, String>) -> Value {
+    if !params.get("include").is_some_and(|i| i.contains("comments")) {
+        for one in discussions.as_array_mut().into_iter().flatten() {
+            one.as_object_mut().map(|d| d.remove("comments"));
+        }
+    }
+    discussions
 }
 
 fn author() -> Value {
@@ -38,17 +49,17 @@ fn text_of(body: &Value) -> Result<String, Failure> {
     text.map(str::to_owned).ok_or_else(|| Failure::new(1012, "Required object attribute(s) are missing from your request: comment.text."))
 }
 
-pub(super) async fn of_sheet(State(service): State<Arc<Service>>, Path(sheet): Path<i64>) -> Reply {
+pub(super) async fn of_sheet(State(service): State<Arc<Service>>, Path(sheet): Path<i64>, Query(params): Params) -> Reply {
     let world = service.world();
     world.sheet(sheet)?;
-    let data = list_json(&world, |d| d.sheet == sheet);
+    let data = with_comments_only_where_asked(list_json(&world, |d| d.sheet == sheet), &params);
     Ok(Json(json!({ "pageNumber": 1, "pageSize": 100, "totalPages": 1, "totalCount": data.as_array().map_or(0, Vec::len), "data": data })))
 }
 
-pub(super) async fn of_row(State(service): State<Arc<Service>>, Path((sheet, row)): Path<(i64, i64)>) -> Reply {
+pub(super) async fn of_row(State(service): State<Arc<Service>>, Path((sheet, row)): Path<(i64, i64)>, Query(params): Params) -> Reply {
     let world = service.world();
     world.sheet(sheet)?.position(row).ok_or_else(Failure::not_found)?;
-    let data = list_json(&world, |d| d.row == Some(row));
+    let data = with_comments_only_where_asked(list_json(&world, |d| d.row == Some(row)), &params);
     Ok(Json(json!({ "pageNumber": 1, "pageSize": 100, "totalPages": 1, "totalCount": data.as_array().map_or(0, Vec::len), "data": data })))
 }
 

@@ -57,6 +57,8 @@ impl Failure {
             4001 => StatusCode::SERVICE_UNAVAILABLE,
             4003 => StatusCode::TOO_MANY_REQUESTS,
             4005 => StatusCode::GONE,
+            1010 => StatusCode::METHOD_NOT_ALLOWED,
+            1124 => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             _ => StatusCode::BAD_REQUEST,
         }
     }

@@ -1,6 +1,7 @@
 //! The formulas that the stand-in computes: sums of the rows below, and what a project sheet rolls up. All others bring `#UNPARSEABLE`.
 
 use super::cells::looking;
+use super::project;
 use super::world::Sheet;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -10,6 +11,9 @@ pub(super) const SUM_CHILDREN: &str = "=SUM(CHILDREN())";
 
 /// Computes the formulas of a sheet anew, from the innermost rows outwards.
 pub(super) fn recompute(sheet: &mut Sheet) {
+    if sheet.project {
+        project::recompute(sheet);
+    }
     let columns: Vec<_> = sheet.columns.iter().map(|c| (c.id, c.look)).collect();
     for (column, look) in columns {
         if !sheet.rows.iter().any(|r| is_sum(r.cells.get(&column))) {

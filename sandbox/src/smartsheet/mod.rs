@@ -7,8 +7,10 @@ mod discussions;
 mod error;
 mod formulas;
 mod page;
+mod project;
 mod rows;
 mod samples;
+mod samples_odd;
 mod search;
 mod sheets;
 mod webhooks;
@@ -28,7 +30,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use error::Failure;
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
@@ -85,7 +87,7 @@ pub(crate) struct Service {
     world: Mutex<World>,
     faults: Faults,
     writing: Mutex<BTreeSet<i64>>,
-    recent: Mutex<VecDeque<Instant>>,
+    recent: Mutex<HashMap<String, VecDeque<Instant>>>,
     happened: Notify,
     held: watch::Sender<bool>,
     meanwhile: Mutex<Vec<Meanwhile>>,
@@ -223,9 +225,11 @@ impl Service {
         result
     }
 
-    fn over_rate(&self, cost: usize) -> bool {
+    /// Whether a token has used up its minute; each has one of its own.
+    fn over_rate(&self, token: &str, cost: usize) -> bool {
         let now = Instant::now();
-        let mut recent = self.recent.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut all = self.recent.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let recent = all.entry(token.to_owned()).or_default();
         while recent.front().is_some_and(|t| now.duration_since(*t) > Duration::from_secs(60)) {
             recent.pop_front();
         }
@@ -259,6 +263,8 @@ fn router(service: Arc<Service>) -> Router {
         .route("/webhooks/{webhook}", get(webhooks::read).put(webhooks::update).delete(webhooks::delete))
         .route("/webhooks/{webhook}/resetsharedsecret", post(webhooks::reset_secret))
         .fallback(|| async { Failure::not_found() })
+        .method_not_allowed_fallback(|| async { Failure::new(1010, "HTTP Method not supported.") })
+        .layer(middleware::map_response(in_json))
         .layer(middleware::from_fn_with_state(service.clone(), gate))
         .layer(CompressionLayer::new().gzip(true))
         .layer(DefaultBodyLimit::max(32 << 20));
@@ -270,13 +276,24 @@ fn router(service: Arc<Service>) -> Router {
         .with_state(service)
 }
 
+/// What the framework refuses by itself, such as an id that is none, in the words of the service.
+async fn in_json(response: Response) -> Response {
+    let is_json = response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
+    match response.status().as_u16() {
+        400 | 422 if !is_json => Failure::new(1008, "Unable to parse request.").into_response(),
+        415 if !is_json => Failure::new(1124, "Invalid Content-Type header. Media type not supported.").into_response(),
+        _ => response,
+    }
+}
+
 /// Before every call: faults, token, rate; after it: the log.
 async fn gate(State(service): State<Arc<Service>>, request: Request, next: Next) -> Response {
     let (request, entry) = logged(request).await;
     let change = entry.method != "GET";
     let fault = if change { service.faults.draw_write() } else { service.faults.draw() };
     let token = request.headers().get(header::AUTHORIZATION).and_then(|v| v.to_str().ok());
-    let opened = token.map(|t| service.tokens().open(t));
+    let token = token.map(str::to_owned);
+    let opened = token.as_deref().map(|t| service.tokens().open(t));
     let person = opened.as_ref().and_then(|o| o.as_ref().ok().cloned().flatten());
     service.world().log.push(Logged { fault, person: person.as_ref().map(|p| p.email.clone()), ..entry });
     if change {
@@ -292,7 +309,9 @@ async fn gate(State(service): State<Arc<Service>>, request: Request, next: Next)
     let failure = match &opened {
         None => Some(Failure::new(1001, "An Access Token is required.")),
         Some(Err(failure)) => Some(failure.clone()),
-        Some(_) if fault == Some(Kind::RateLimited) || service.over_rate(cost) => Some(Failure::rate_limited()),
+        Some(_) if fault == Some(Kind::RateLimited) || service.over_rate(token.as_deref().unwrap_or_default(), cost) => {
+            Some(Failure::rate_limited())
+        }
         Some(_) if fault == Some(Kind::Busy) && change => Some(Failure::busy(0)),
         Some(_) if fault == Some(Kind::ServerError) => Some(if change {
             Failure::new(4002, "Server timeout exceeded.")
@@ -301,6 +320,8 @@ async fn gate(State(service): State<Arc<Service>>, request: Request, next: Next)
         }),
         Some(_) => None,
     };
+    let out_of_scope = || token.as_deref().and_then(|t| service.tokens().out_of_scope(t, request.uri().path(), change));
+    let failure = failure.or_else(out_of_scope);
     let failure = failure.or_else(|| accounts::forbidden(&service, person.as_ref(), request.uri().path(), change));
     if let Some(failure) = failure {
         return failure.into_response();

@@ -1,8 +1,10 @@
 //! Rows: add, update, delete in bulk; location, hierarchy and partial success as documented.
 
-use super::cells::{accept, row_json};
+use super::accounts::level;
+use super::cells::{accept, is_admin, row_json};
 use super::error::Failure;
 use super::formulas::recompute;
+use super::project;
 use super::world::{Row, Sheet, World};
 use super::{Service, discussions};
 use axum::Json;
@@ -60,7 +62,8 @@ pub(super) async fn delete(State(service): State<Arc<Service>>, Path(sheet_id): 
                 return Err(Failure::not_found());
             }
             let mut gone: BTreeSet<i64> = ids.iter().copied().filter(|id| sheet.position(*id).is_some()).collect();
-            if sheet.rows.iter().any(|r| gone.contains(&r.id) && r.locked) {
+            let admin = level(&sheet.name, sheet.access_level).is_some_and(is_admin);
+            if sheet.rows.iter().any(|r| gone.contains(&r.id) && r.locked) && !admin {
                 return Err(Failure::new(1092, "You cannot delete a locked row."));
             }
             for row in &sheet.rows {
@@ -70,6 +73,9 @@ pub(super) async fn delete(State(service): State<Arc<Service>>, Path(sheet_id): 
             }
             sheet.rows.retain(|r| !gone.contains(&r.id));
             recompute(sheet);
+            // What was said about a row goes with it.
+            world.discussions.retain(|d| d.row.is_none_or(|row| !gone.contains(&row)));
+            let sheet = world.sheet(sheet_id)?;
             let mut version = sheet.version;
             for id in &gone {
                 version = world.touched(sheet_id, json!({ "objectType": "row", "eventType": "deleted", "id": id }));
@@ -154,7 +160,7 @@ async fn change(
 fn one_location(items: &[Value]) -> Result<(), Failure> {
     let of = |item: &Value| -> Vec<(String, Value)> {
         let fields = item.as_object().into_iter().flatten();
-        fields.filter(|(k, _)| LOCATION.contains(&k.as_str())).map(|(k, v)| (k.clone(), v.clone())).collect()
+        fields.filter(|(k, v)| LOCATION.contains(&k.as_str()) && **v != json!(false)).map(|(k, v)| (k.clone(), v.clone())).collect()
     };
     let first = items.first().map(of).unwrap_or_default();
     if items.iter().any(|i| of(i) != first) {
@@ -167,19 +173,33 @@ fn one_location(items: &[Value]) -> Result<(), Failure> {
     Ok(())
 }
 
-fn cells_of(sheet: &Sheet, item: &Map<String, Value>) -> Result<BTreeMap<i64, Map<String, Value>>, Failure> {
+fn cells_of(sheet: &Sheet, item: &Map<String, Value>, row: Option<i64>) -> Result<BTreeMap<i64, Map<String, Value>>, Failure> {
+    let admin = level(&sheet.name, sheet.access_level).is_some_and(is_admin);
+    let has_children = row.is_some() && sheet.rows.iter().any(|r| r.parent == row);
     let mut cells = BTreeMap::new();
     for cell in item.get("cells").and_then(Value::as_array).into_iter().flatten() {
         let id = cell
             .get("columnId")
-            .and_then(Value::as_i64)
+            .and_then(id_of)
             .ok_or_else(|| Failure::new(1012, "Required object attribute(s) are missing from your request: cell.columnId."))?;
         let column = sheet.column(id).ok_or_else(|| Failure::new(1036, format!("The columnId {id} is invalid.")))?;
-        if cells.insert(id, accept(column, cell)?).is_some() {
+        if let Some(failure) = project::refuses(column, has_children).filter(|_| sheet.project) {
+            return Err(failure);
+        }
+        let mut accepted = accept(column, cell, admin)?;
+        if let Some(text) = accepted.get("objectValue").and_then(|o| project::predecessors_text(sheet, o)) {
+            accepted.extend(project::shown(&text));
+        }
+        if cells.insert(id, accepted).is_some() {
             return Err(Failure::new(1037, format!("The columnId {id} is used more than once in a row.")));
         }
     }
     Ok(cells)
+}
+
+/// Ids come as numbers or as texts.
+fn id_of(value: &Value) -> Option<i64> {
+    value.as_i64().or_else(|| value.as_str()?.parse().ok())
 }
 
 fn check_fields(item: &Map<String, Value>) -> Result<(), Failure> {
@@ -198,7 +218,7 @@ fn add_one(world: &mut World, sheet_id: i64, item: &Map<String, Value>, previous
     let id = world.new_id();
     let now = world.timestamp();
     let sheet = world.sheet_mut(sheet_id)?;
-    let cells = cells_of(sheet, item)?;
+    let cells = cells_of(sheet, item, None)?;
     if sheet.rows.len() >= 20_000 || sheet.rows.len() * sheet.columns.len() >= 500_000 {
         return Err(Failure::new(1061, "The maximum number of rows in a sheet has been exceeded."));
     }
@@ -207,7 +227,7 @@ fn add_one(world: &mut World, sheet_id: i64, item: &Map<String, Value>, previous
         Some(place) => place,
         None => place(sheet, item)?.unwrap_or((sheet.rows.len(), None)),
     };
-    sheet.rows.insert(index, Row { id, parent, cells, created_at: now.clone(), modified_at: now, locked: false });
+    sheet.rows.insert(index, Row { id, parent, cells, created_at: now.clone(), modified_at: now, locked: false, filtered: false });
     world.touched(sheet_id, json!({ "objectType": "row", "eventType": "created", "id": id }));
     Ok(id)
 }
@@ -216,15 +236,16 @@ fn update_one(world: &mut World, sheet_id: i64, item: &Map<String, Value>) -> Re
     check_fields(item)?;
     let id = item
         .get("id")
-        .and_then(Value::as_i64)
+        .and_then(id_of)
         .ok_or_else(|| Failure::new(1012, "Required object attribute(s) are missing from your request: row.id."))?;
     let now = world.timestamp();
     let sheet = world.sheet_mut(sheet_id)?;
     let index = sheet.position(id).ok_or_else(Failure::not_found)?;
-    if sheet.rows[index].locked {
+    let admin = level(&sheet.name, sheet.access_level).is_some_and(is_admin);
+    if sheet.rows[index].locked && !admin {
         return Err(Failure::new(1050, "You cannot change a locked row."));
     }
-    let cells = cells_of(sheet, item)?;
+    let cells = cells_of(sheet, item, Some(id))?;
     for (column, cell) in cells {
         if cell.is_empty() {
             sheet.rows[index].cells.remove(&column);
@@ -239,7 +260,14 @@ fn update_one(world: &mut World, sheet_id: i64, item: &Map<String, Value>) -> Re
 }
 
 fn move_row(sheet: &mut Sheet, index: usize, item: &Map<String, Value>) -> Result<(), Failure> {
-    if !item.keys().any(|k| LOCATION.contains(&k.as_str())) {
+    let steps = |k: &str| item.get(k).and_then(Value::as_i64).filter(|n| *n > 0);
+    if let Some(steps) = steps("indent") {
+        return indent(sheet, index, steps);
+    }
+    if let Some(steps) = steps("outdent") {
+        return outdent(sheet, index, steps);
+    }
+    if !item.iter().any(|(k, v)| LOCATION.contains(&k.as_str()) && *v != json!(false) && !v.is_null()) {
         return Ok(());
     }
     let end = sheet.end_of_family(index);
@@ -250,10 +278,34 @@ fn move_row(sheet: &mut Sheet, index: usize, item: &Map<String, Value>) -> Resul
     Ok(())
 }
 
+/// Under the row above it on its level.
+fn indent(sheet: &mut Sheet, index: usize, steps: i64) -> Result<(), Failure> {
+    for _ in 0..steps {
+        let parent = sheet.rows[index].parent;
+        let above = sheet.rows[..index].iter().rev().find(|r| r.parent == parent).map(|r| r.id);
+        let above = above.ok_or_else(|| Failure::new(1062, "Invalid row location."))?;
+        sheet.rows[index].parent = Some(above);
+    }
+    Ok(())
+}
+
+/// Behind its parent, on the level of the parent; the rows that follow it there become its children.
+fn outdent(sheet: &mut Sheet, index: usize, steps: i64) -> Result<(), Failure> {
+    for _ in 0..steps {
+        let parent = sheet.rows[index].parent.ok_or_else(|| Failure::new(1062, "Invalid row location."))?;
+        let (id, above) = (sheet.rows[index].id, sheet.position(parent).and_then(|i| sheet.rows[i].parent));
+        for row in sheet.rows.iter_mut().skip(index + 1).filter(|r| r.parent == Some(parent)) {
+            row.parent = Some(id);
+        }
+        sheet.rows[index].parent = above;
+    }
+    Ok(())
+}
+
 /// Where a row goes: its index and its parent.
 fn place(sheet: &Sheet, item: &Map<String, Value>) -> Result<Option<(usize, Option<i64>)>, Failure> {
     let flag = |k: &str| item.get(k) == Some(&json!(true));
-    let id = |k: &str| item.get(k).and_then(Value::as_i64);
+    let id = |k: &str| item.get(k).and_then(id_of);
     if let Some(parent) = id("parentId") {
         let index = sheet.position(parent).ok_or_else(|| Failure::new(1063, "The parentId is invalid."))?;
         let at = if flag("toBottom") { sheet.end_of_family(index) } else { index + 1 };

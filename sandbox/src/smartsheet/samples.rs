@@ -1,7 +1,8 @@
-//! The five sample sheets, with the dirty spots that real sheets have, laid around a given day.
+//! The sample sheets, with the dirty spots that real sheets have, laid around a given day.
 
 use super::cells;
 use super::formulas;
+use super::samples_odd;
 use super::world::{Column, Look, Row, Sheet, World};
 use jiff::ToSpan;
 use jiff::civil::Date;
@@ -11,7 +12,7 @@ use std::str::FromStr;
 /// What is there at the start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Seed {
-    /// Five sheets to play with.
+    /// Some sheets to play with.
     Samples,
     /// Nothing.
     Empty,
@@ -58,6 +59,8 @@ pub(super) fn plant(world: &mut World, seed: Seed, today: Date) {
         Seed::Empty => {}
         Seed::Large { rows, columns } => large(world, rows, columns),
         Seed::Samples => {
+            // The tidier ones were touched last, so that they are offered first.
+            samples_odd::plant(world, today);
             let plan = [
                 "Task Name",
                 "Assigned To:CONTACT_LIST",
@@ -132,7 +135,7 @@ fn lines(text: &str) -> Vec<String> {
 
 /// One sheet from column descriptions (`Title:TYPE=option,option`) and lines (`> ` for each level,
 /// cells apart by `|`, dates as days from today).
-fn sheet_of(world: &mut World, name: &str, columns: &[&str], lines: &[String], today: Date) {
+pub(super) fn sheet_of(world: &mut World, name: &str, columns: &[&str], lines: &[String], today: Date) {
     let id = world.new_id();
     let kinds: Vec<(Column, &str)> = columns.iter().enumerate().map(|(i, c)| column_of(world, c, i == 0)).collect();
     let mut parents: Vec<i64> = Vec::new();
@@ -151,6 +154,7 @@ fn sheet_of(world: &mut World, name: &str, columns: &[&str], lines: &[String], t
             created_at: now.clone(),
             modified_at: now,
             locked: false,
+            filtered: false,
         });
         parents.push(row_id);
     }
@@ -165,6 +169,7 @@ fn sheet_of(world: &mut World, name: &str, columns: &[&str], lines: &[String], t
         created_at: now.clone(),
         modified_at: now,
         access_level: "OWNER",
+        project: false,
         near: Default::default(),
     };
     world.sheets.insert(id, sheet);

@@ -6,7 +6,7 @@ use super::sheets::hit;
 use super::world::{Sheet, World, shown};
 use axum::Json;
 use axum::extract::{Path, Query, State};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -55,6 +55,12 @@ fn matches(text: &str, words: &[String]) -> bool {
 }
 
 fn hits(world: &World, sheet: &Sheet, words: &[String]) -> Vec<Value> {
-    let cells = sheet.rows.iter().flat_map(|row| row.cells.values().map(move |cell| (row, shown(cell))));
-    cells.filter(|(_, text)| matches(text, words)).map(|(row, text)| hit(world, sheet, row, &text)).collect()
+    // The index is behind: what was written a moment ago is not found yet.
+    let rows = sheet.rows.iter().filter(|row| world.is_indexed(&row.modified_at));
+    let texts = |cell: &Map<String, Value>| {
+        // People are found by their addresses, too.
+        [shown(cell), cell.get("value").and_then(Value::as_str).unwrap_or_default().to_owned()].join(" ")
+    };
+    let cells = rows.flat_map(|row| row.cells.values().map(move |cell| (row, texts(cell), shown(cell))));
+    cells.filter(|(_, text, _)| matches(text, words)).map(|(row, _, shown)| hit(world, sheet, row, &shown)).collect()
 }

@@ -25,7 +25,7 @@ pub(super) async fn me() -> Json<Value> {
     let (first, last) = name.split_once(' ').unwrap_or((name, ""));
     Json(json!({
         "id": 48_569_348_493_401_200_i64, "email": email, "firstName": first, "lastName": last, "locale": "en_US",
-        "timeZone": "UTC", "account": { "id": 1_234_567, "name": "Sandbox" }, "admin": true, "licensedSheetCreator": true,
+        "timeZone": "Etc/UTC", "account": { "id": 1_234_567, "name": "Sandbox" }, "admin": true, "licensedSheetCreator": true,
     }))
 }
 
@@ -88,7 +88,9 @@ fn sheet_json(sheet: &Sheet, origin: &str, params: &BTreeMap<String, String>) ->
             && numbers.as_ref().is_none_or(|n| n.contains(&(*index as i64 + 1)))
             && modified_since.is_none_or(|t| row.modified_at.as_str() >= t.as_str())
     };
-    let mut rows: Vec<&Row> = sheet.rows.iter().enumerate().filter(wanted).map(|(_, r)| r).collect();
+    let without_filtered = params.get("exclude").is_some_and(|v| v.contains("filteredOutRows"));
+    let mut rows: Vec<&Row> =
+        sheet.rows.iter().enumerate().filter(wanted).map(|(_, r)| r).filter(|r| !(without_filtered && r.filtered)).collect();
     let page_size = params.get("pageSize").and_then(|v| v.parse::<usize>().ok());
     if params.contains_key("page") || page_size.is_some() {
         let size = page_size.filter(|s| *s > 0).unwrap_or(100);
@@ -109,8 +111,8 @@ fn sheet_json(sheet: &Sheet, origin: &str, params: &BTreeMap<String, String>) ->
     let columns: Vec<Value> = projected.columns.iter().map(|c| column_at_level(sheet.column_json(c), level)).collect();
     json!({
         "id": sheet.id, "name": sheet.name, "version": sheet.version, "totalRowCount": sheet.rows.len(),
-        "accessLevel": sheet.access_level, "effectiveAttachmentOptions": ["FILE", "LINK"], "ganttEnabled": false,
-        "dependenciesEnabled": false, "resourceManagementEnabled": false, "cellImageUploadEnabled": true,
+        "accessLevel": sheet.access_level, "effectiveAttachmentOptions": ["FILE", "LINK"], "ganttEnabled": sheet.project,
+        "dependenciesEnabled": sheet.project, "resourceManagementEnabled": false, "cellImageUploadEnabled": true,
         "userSettings": { "criticalPathEnabled": false, "displaySummaryTasks": true },
         "permalink": sheet.permalink(origin), "createdAt": sheet.created_at, "modifiedAt": sheet.modified_at,
         "isMultiPicklistEnabled": true, "columns": columns, "rows": rows,
@@ -165,6 +167,7 @@ fn sheet_without_rows(sheet: &Sheet) -> Sheet {
         created_at: String::new(),
         modified_at: String::new(),
         access_level: sheet.access_level,
+        project: sheet.project,
         near: Default::default(),
     }
 }
@@ -195,6 +198,7 @@ fn make_sheet(world: &mut World, body: &Value) -> Reply {
         created_at: now.clone(),
         modified_at: now,
         access_level: "OWNER",
+        project: false,
         near: Default::default(),
     };
     for column in columns {

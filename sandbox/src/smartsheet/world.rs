@@ -20,6 +20,7 @@ pub struct World {
     pub log: Vec<Logged>,
     ids: u64,
     ticks: i64,
+    planted_at: String,
 }
 
 tokio::task_local! {
@@ -54,6 +55,8 @@ pub(crate) struct Sheet {
     pub created_at: String,
     pub modified_at: String,
     pub access_level: &'static str,
+    /// Whether it is a project: dependencies are enabled.
+    pub project: bool,
     /// Where a row was found last.
     pub near: Cell<usize>,
 }
@@ -87,6 +90,8 @@ pub(crate) struct Row {
     pub created_at: String,
     pub modified_at: String,
     pub locked: bool,
+    /// Whether a filter of the account that asks hides it.
+    pub filtered: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -108,6 +113,7 @@ impl World {
     pub(crate) fn new(seed: Seed, today: jiff::civil::Date, origin: &str) -> Self {
         let mut world = Self { origin: origin.to_owned(), ..Self::default() };
         samples::plant(&mut world, seed, today);
+        world.planted_at = world.at(world.ticks);
         world
     }
 
@@ -118,12 +124,22 @@ impl World {
         i64::try_from((1 << 50) | (mixed & ((1 << 52) - 1))).unwrap_or(i64::MAX)
     }
 
+    /// Whether the search knows what was written at this moment: it is some writes behind, but for what was there at the start.
+    pub(crate) fn is_indexed(&self, written_at: &str) -> bool {
+        const BEHIND: i64 = 3;
+        let horizon = self.at(self.ticks - BEHIND);
+        written_at <= horizon.as_str() || written_at <= self.planted_at.as_str()
+    }
+
+    fn at(&self, ticks: i64) -> String {
+        let start = jiff::Timestamp::constant(1_795_305_600, 0);
+        start.checked_add(jiff::SignedDuration::from_secs(ticks)).unwrap_or(start).to_string()
+    }
+
     /// Grows by a second with every call, so that order can be told.
     pub(crate) fn timestamp(&mut self) -> String {
         self.ticks += 1;
-        let start = jiff::Timestamp::constant(1_795_305_600, 0);
-        let at = start.checked_add(jiff::SignedDuration::from_secs(self.ticks)).unwrap_or(start);
-        at.to_string()
+        self.at(self.ticks)
     }
 
     pub(crate) fn sheet(&self, id: i64) -> Result<&Sheet, Failure> {
@@ -272,6 +288,69 @@ impl World {
         sheet.version += 1;
     }
 
+    /// A personal filter of the account hides this row in Smartsheet. Whoever excludes what is filtered out does not get it.
+    pub fn filter_out(&mut self, sheet: &str, row: &str) {
+        let Some(sheet) = self.sheets.values_mut().find(|s| s.name == sheet) else { return };
+        let Some(primary) = sheet.columns.iter().find(|c| c.primary).map(|c| c.id) else { return };
+        if let Some(row) = sheet.rows.iter_mut().find(|r| r.cells.get(&primary).is_some_and(|c| shown(c) == row)) {
+            row.filtered = true;
+        }
+    }
+
+    /// A cell as it is kept; `None` where there is none.
+    pub fn cell(&self, sheet: &str, row: &str, column: &str) -> Option<Value> {
+        let sheet = self.sheets.values().find(|s| s.name == sheet)?;
+        let (primary, column) = (sheet.columns.iter().find(|c| c.primary)?.id, sheet.columns.iter().find(|c| c.title == column)?.id);
+        let row = sheet.rows.iter().find(|r| r.cells.get(&primary).is_some_and(|c| shown(c) == row))?;
+        row.cells.get(&column).cloned().map(Value::Object)
+    }
+
+    /// Puts a cell in place as the service may hold it, whatever requests could do. The row is named by its primary cell.
+    pub fn put_cell(&mut self, sheet: &str, row: &str, column: &str, cell: &Value) {
+        let Some(sheet) = self.sheets.values_mut().find(|s| s.name == sheet) else { return };
+        let Some(primary) = sheet.columns.iter().find(|c| c.primary).map(|c| c.id) else { return };
+        let Some(column) = sheet.columns.iter().find(|c| c.title == column).map(|c| c.id) else { return };
+        let row = sheet.rows.iter_mut().find(|r| r.cells.get(&primary).is_some_and(|c| shown(c) == row));
+        if let (Some(row), Some(cell)) = (row, cell.as_object()) {
+            row.cells.insert(column, cell.clone());
+        }
+        sheet.version += 1;
+    }
+
+    /// Everything that `GET` shows of a sheet but ids, versions and times: what must be the same after a change and its undo.
+    pub fn picture(&self, sheet: &str) -> Value {
+        let Some(sheet) = self.sheets.values().find(|s| s.name == sheet) else { return Value::Null };
+        let title = |id: &i64| sheet.columns.iter().find(|c| c.id == *id).map(|c| c.title.clone()).unwrap_or_default();
+        let number = |id: i64| sheet.position(id).map(|i| i + 1);
+        let rows: Vec<Value> = sheet
+            .rows
+            .iter()
+            .map(|row| {
+                let cell = |(id, cell): (&i64, &Map<String, Value>)| {
+                    let mut cell = cell.clone();
+                    cell.remove("columnId");
+                    // Ids of rows change when rows come back; what they say of predecessors does not.
+                    for one in cell.get_mut("objectValue").and_then(|o| o["predecessors"].as_array_mut()).into_iter().flatten() {
+                        one["rowId"] = json!(one["rowId"].as_i64().and_then(number));
+                    }
+                    (title(id), Value::Object(cell))
+                };
+                let cells: Map<String, Value> = row.cells.iter().filter(|(_, c)| c.get("value") != Some(&json!(false))).map(cell).collect();
+                json!({ "parent": row.parent.and_then(number), "cells": cells })
+            })
+            .collect();
+        let columns: Vec<Value> = sheet
+            .columns
+            .iter()
+            .map(|c| {
+                let mut json = sheet.column_json(c);
+                json["id"] = Value::Null;
+                json
+            })
+            .collect();
+        json!({ "columns": columns, "rows": rows })
+    }
+
     /// Deletes a column as another person would.
     pub fn drop_column(&mut self, sheet: &str, column: &str) {
         if let Some(sheet) = self.sheets.values_mut().find(|s| s.name == sheet) {
@@ -298,9 +377,11 @@ impl World {
         let found = sheet.rows.iter_mut().find(|r| r.cells.get(&primary).is_some_and(|c| shown(c) == row));
         let Some(row) = found else { return };
         let row_id = row.id;
-        if let Ok(cell) = super::cells::accept(&column, &json!({ "columnId": column.id, "value": value, "strict": false })) {
+        let typed = json!({ "columnId": column.id, "value": value, "strict": false, "overrideValidation": true });
+        if let Ok(cell) = super::cells::accept(&column, &typed, true) {
             row.cells.insert(column.id, cell);
         }
+        super::formulas::recompute(sheet);
         self.touched(id, json!({ "objectType": "cell", "eventType": "updated", "rowId": row_id, "columnId": column.id }));
     }
 }
@@ -359,6 +440,9 @@ impl Sheet {
         }
         for (key, value) in &column.extra {
             json[key] = value.clone();
+        }
+        if column.extra.get("locked") == Some(&json!(true)) {
+            json["lockedForUser"] = json!(!super::cells::is_admin(self.access_level));
         }
         json
     }

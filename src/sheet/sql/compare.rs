@@ -81,14 +81,16 @@ impl Reader<'_> {
             self.say(format!("{} holds shares of 1: {} was read as {}%", left.words, plain_number(n), plain_number(n)));
             return (left, Read::number(part, plain(part)));
         }
-        let texts = if how.is_equality() { self.main(&left).map(|(at, c)| (at, c.clone())) } else { None };
-        match texts {
-            // A text that is the same number counts, too.
-            Some((at, column)) if self.any_text(at, &column, &plain_number(n)) => {
+        let column = self.main(&left).filter(|(_, c)| how.is_equality() && c.strays > 0);
+        match column {
+            // A text that is the same number counts, and every other text is another value.
+            Some((at, column)) if how.is_negative() || self.any_text(at, column, &plain_number(n)) => {
                 let words = Read::number(n, plain(n)).words;
                 (self.as_text(left), Read { words, ..Read::text(&plain_number(n)) })
             }
-            _ => (left, right),
+            // No text is this number, so none is left out.
+            Some(_) => (Read { uses: Vec::new(), ..left }, right),
+            None => (left, right),
         }
     }
 
@@ -103,12 +105,10 @@ impl Reader<'_> {
     }
 
     fn any_text(&self, at: usize, column: &SnapshotColumn, text: &str) -> bool {
-        column.strays > 0
-            && self
-                .snapshot
-                .rows
-                .iter()
-                .any(|r| matches!(column.typed(&r.cells[at], &self.snapshot.zone), Typed::Stray(stray) if same_text(&stray, text)))
+        self.snapshot
+            .rows
+            .iter()
+            .any(|r| matches!(column.typed(&r.cells[at], &self.snapshot.zone), Typed::Stray(stray) if same_text(&stray, text)))
     }
 
     fn number_against_text(&mut self, left: Read, how: Comparison, text: &str) -> Result<(Read, Read), SqlError> {
@@ -151,6 +151,11 @@ impl Reader<'_> {
     fn day_against(&mut self, left: Read, how: Comparison, text: &str) -> Result<(Read, Read), SqlError> {
         if let Some(stretch) = date::stretch(text, self.now.date()) {
             return match stretch {
+                // Every text is another value than a day.
+                Stretch::Day(day) if how.is_equality() => {
+                    let left = if how.is_negative() { self.as_text(left) } else { Read { uses: Vec::new(), ..left } };
+                    Ok((left, Read::text(&day.to_string())))
+                }
                 Stretch::Day(day) => Ok((left, Read::text(&day.to_string()))),
                 Stretch::Longer(first) if matches!(how, Comparison::Less | Comparison::GreaterOrEqual) => {
                     Ok((left, Read::text(&first.to_string())))
@@ -229,9 +234,10 @@ impl Reader<'_> {
     /// `x IN (a, b)`: each value is read as `x` has its values.
     pub fn among(&mut self, left: Read, negated: bool, values: Vec<Read>) -> Result<Read, SqlError> {
         let mut pairs = Vec::new();
+        let how = if negated { Comparison::NotEqual } else { Comparison::Equal };
         for value in values {
             pairs.push(match (&left.constant, &value.constant) {
-                (None, Some(_)) => self.held_against(left.clone(), Comparison::Equal, value)?,
+                (None, Some(_)) => self.held_against(left.clone(), how, value)?,
                 _ => self.met(left.clone(), value)?,
             });
         }

@@ -16,7 +16,10 @@ impl Reader<'_> {
 
     fn form(&mut self, expr: &Expr) -> Result<Read, SqlError> {
         match expr {
-            Expr::Identifier(ident) => self.column(None, &ident.value),
+            Expr::Identifier(ident) => self.column(None, &ident.value).map_err(|error| match ident.quote_style {
+                Some('"') => SqlError(format!("{error}; texts stand in single quotes")),
+                _ => error,
+            }),
             Expr::CompoundIdentifier(parts) => match parts.as_slice() {
                 [table, column] => self.column(Some(&table.value), &column.value),
                 _ => refused(format!("{expr} is not a column: write table.column")),
