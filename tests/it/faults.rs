@@ -374,7 +374,6 @@ async fn the_model_is_reached_by_every_kind_of_address() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_write_that_has_to_wait_is_compared_again_before_it_is_sent() {
     let world = World::start().await;
-    world.sheets.world().set_access("Project Plan", "EDITOR");
     world.type_line("set Status to Blocked for all tasks owned by Lee that are Not Started").await;
     world.sheets.faults().next_write(Kind::RateLimited);
     world.sheets.at_write(1, |w| w.edit("Project Plan", "Mail service", "Status", json!("Complete")));

@@ -20,6 +20,7 @@ mod job_engine;
 mod jobs;
 mod links;
 mod measured;
+mod oracle;
 mod platforms;
 mod privately;
 mod queries;

@@ -7,6 +7,7 @@ mod discussions;
 mod error;
 mod formulas;
 mod page;
+mod plant;
 mod project;
 mod rows;
 mod samples;

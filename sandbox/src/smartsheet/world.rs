@@ -297,60 +297,6 @@ impl World {
         }
     }
 
-    /// A cell as it is kept; `None` where there is none.
-    pub fn cell(&self, sheet: &str, row: &str, column: &str) -> Option<Value> {
-        let sheet = self.sheets.values().find(|s| s.name == sheet)?;
-        let (primary, column) = (sheet.columns.iter().find(|c| c.primary)?.id, sheet.columns.iter().find(|c| c.title == column)?.id);
-        let row = sheet.rows.iter().find(|r| r.cells.get(&primary).is_some_and(|c| shown(c) == row))?;
-        row.cells.get(&column).cloned().map(Value::Object)
-    }
-
-    /// Puts a cell in place as the service may hold it, whatever requests could do. The row is named by its primary cell.
-    pub fn put_cell(&mut self, sheet: &str, row: &str, column: &str, cell: &Value) {
-        let Some(sheet) = self.sheets.values_mut().find(|s| s.name == sheet) else { return };
-        let Some(primary) = sheet.columns.iter().find(|c| c.primary).map(|c| c.id) else { return };
-        let Some(column) = sheet.columns.iter().find(|c| c.title == column).map(|c| c.id) else { return };
-        let row = sheet.rows.iter_mut().find(|r| r.cells.get(&primary).is_some_and(|c| shown(c) == row));
-        if let (Some(row), Some(cell)) = (row, cell.as_object()) {
-            row.cells.insert(column, cell.clone());
-        }
-        sheet.version += 1;
-    }
-
-    /// Everything that `GET` shows of a sheet but ids, versions and times: what must be the same after a change and its undo.
-    pub fn picture(&self, sheet: &str) -> Value {
-        let Some(sheet) = self.sheets.values().find(|s| s.name == sheet) else { return Value::Null };
-        let title = |id: &i64| sheet.columns.iter().find(|c| c.id == *id).map(|c| c.title.clone()).unwrap_or_default();
-        let number = |id: i64| sheet.position(id).map(|i| i + 1);
-        let rows: Vec<Value> = sheet
-            .rows
-            .iter()
-            .map(|row| {
-                let cell = |(id, cell): (&i64, &Map<String, Value>)| {
-                    let mut cell = cell.clone();
-                    cell.remove("columnId");
-                    // Ids of rows change when rows come back; what they say of predecessors does not.
-                    for one in cell.get_mut("objectValue").and_then(|o| o["predecessors"].as_array_mut()).into_iter().flatten() {
-                        one["rowId"] = json!(one["rowId"].as_i64().and_then(number));
-                    }
-                    (title(id), Value::Object(cell))
-                };
-                let cells: Map<String, Value> = row.cells.iter().filter(|(_, c)| c.get("value") != Some(&json!(false))).map(cell).collect();
-                json!({ "parent": row.parent.and_then(number), "cells": cells })
-            })
-            .collect();
-        let columns: Vec<Value> = sheet
-            .columns
-            .iter()
-            .map(|c| {
-                let mut json = sheet.column_json(c);
-                json["id"] = Value::Null;
-                json
-            })
-            .collect();
-        json!({ "columns": columns, "rows": rows })
-    }
-
     /// Deletes a column as another person would.
     pub fn drop_column(&mut self, sheet: &str, column: &str) {
         if let Some(sheet) = self.sheets.values_mut().find(|s| s.name == sheet) {

@@ -3,9 +3,8 @@
 
 use super::super::cell::{Style, plain_number};
 use super::super::duration;
-use super::super::snapshot::SnapshotColumn;
 use super::super::table::ORDER;
-use super::super::typed::{self, Typed, Values, normal};
+use super::super::typed::{self, Values, normal};
 use super::date::{self, Stretch};
 use super::near::Literal;
 use super::read::{Constant, Kind, Origin, Part, Read, Reader};
@@ -81,17 +80,12 @@ impl Reader<'_> {
             self.say(format!("{} holds shares of 1: {} was read as {}%", left.words, plain_number(n), plain_number(n)));
             return (left, Read::number(part, plain(part)));
         }
-        let column = self.main(&left).filter(|(_, c)| how.is_equality() && c.strays > 0);
-        match column {
-            // A text that is the same number counts, and every other text is another value.
-            Some((at, column)) if how.is_negative() || self.any_text(at, column, &plain_number(n)) => {
-                let words = Read::number(n, plain(n)).words;
-                (self.as_text(left), Read { words, ..Read::text(&plain_number(n)) })
-            }
-            // No text is this number, so none is left out.
-            Some(_) => (Read { uses: Vec::new(), ..left }, right),
-            None => (left, right),
+        // A text may be the same number, and is another value otherwise: nothing is unknown of it.
+        if how.is_equality() && self.has_strays(&left) {
+            let words = Read::number(n, plain(n)).words;
+            return (self.as_text(left), Read { words, ..Read::text(&plain_number(n)) });
         }
+        (left, right)
     }
 
     /// 50 beside a column of percents that hold 0 to 1 means 50 %.
@@ -104,11 +98,9 @@ impl Reader<'_> {
         shares.then_some(n / 100.0)
     }
 
-    fn any_text(&self, at: usize, column: &SnapshotColumn, text: &str) -> bool {
-        self.snapshot
-            .rows
-            .iter()
-            .any(|r| matches!(column.typed(&r.cells[at], &self.snapshot.zone), Typed::Stray(stray) if same_text(&stray, text)))
+    /// Whether texts stand among the values of this column.
+    fn has_strays(&self, read: &Read) -> bool {
+        self.main(read).is_some_and(|(_, c)| c.strays > 0)
     }
 
     fn number_against_text(&mut self, left: Read, how: Comparison, text: &str) -> Result<(Read, Read), SqlError> {
@@ -141,9 +133,7 @@ impl Reader<'_> {
     fn box_against(&mut self, left: Read, how: Comparison, text: &str) -> Result<(Read, Read), SqlError> {
         match typed_box(text) {
             Some(ticked) => Ok((left, Read::number(f64::from(u8::from(ticked)), if ticked { "1" } else { "0" }))),
-            None if how.is_equality() && self.main(&left).is_some_and(|(_, c)| c.strays > 0) => {
-                Ok((self.as_text(left), Read::text(&normal(text))))
-            }
+            None if how.is_equality() && self.has_strays(&left) => Ok((self.as_text(left), Read::text(&normal(text)))),
             None => refused(format!("{} is a checkbox: compare it with 1 (ticked) or 0, not with '{text}'", left.words)),
         }
     }
@@ -152,10 +142,7 @@ impl Reader<'_> {
         if let Some(stretch) = date::stretch(text, self.now.date()) {
             return match stretch {
                 // Every text is another value than a day.
-                Stretch::Day(day) if how.is_equality() => {
-                    let left = if how.is_negative() { self.as_text(left) } else { Read { uses: Vec::new(), ..left } };
-                    Ok((left, Read::text(&day.to_string())))
-                }
+                Stretch::Day(day) if how.is_equality() && self.has_strays(&left) => Ok((self.as_text(left), Read::text(&day.to_string()))),
                 Stretch::Day(day) => Ok((left, Read::text(&day.to_string()))),
                 Stretch::Longer(first) if matches!(how, Comparison::Less | Comparison::GreaterOrEqual) => {
                     Ok((left, Read::text(&first.to_string())))
@@ -163,13 +150,11 @@ impl Reader<'_> {
                 Stretch::Longer(_) => refused(format!("'{text}' is not a day: compare {} with 'YYYY-MM-DD'", left.words)),
             };
         }
-        match self.main(&left) {
-            Some((_, c)) if how.is_equality() && c.strays > 0 => {
-                self.remember_literal(&left, text);
-                Ok((self.as_text(left), Read::text(&normal(text))))
-            }
-            _ => refused(format!("{} is a day: compare it with 'YYYY-MM-DD', not with '{text}'", left.words)),
+        if how.is_equality() && self.has_strays(&left) {
+            self.remember_literal(&left, text);
+            return Ok((self.as_text(left), Read::text(&normal(text))));
         }
+        refused(format!("{} is a day: compare it with 'YYYY-MM-DD', not with '{text}'", left.words))
     }
 
     fn moment_against(&mut self, left: Read, how: Comparison, text: &str) -> Result<(Read, Read), SqlError> {
@@ -301,10 +286,6 @@ fn kind_word(kind: Kind) -> &'static str {
 
 fn day_of(read: Read) -> Read {
     Read { sql: format!("date({})", read.sql), kind: Kind::Day, ..read }
-}
-
-fn same_text(a: &str, b: &str) -> bool {
-    a.trim().to_lowercase() == b.trim().to_lowercase()
 }
 
 fn typed_box(text: &str) -> Option<bool> {

@@ -75,14 +75,15 @@ fn kind_of(column: &SnapshotColumn) -> Kind {
 }
 
 impl Source {
-    /// The column of this table that a name or a title means.
+    /// The column of this table that a name or a title means. A title as it stands in the sheet goes before a name that we gave.
     pub fn field(&self, name: &str, snapshot: &Snapshot) -> Option<&Field> {
         let lower = normal(name.trim()).to_lowercase();
-        if let Some(field) = self.fields.iter().find(|f| f.name.to_lowercase() == lower) {
-            return Some(field);
-        }
         let of =
             |position: usize| self.fields.iter().find(|f| f.origin.is_some_and(|o| o.column == Some(position) && o.part == Part::Main));
+        let as_it_stands = snapshot.columns.iter().position(|c| c.title == name && c.title.to_lowercase() != name);
+        if let Some(field) = as_it_stands.and_then(of).or_else(|| self.fields.iter().find(|f| f.name.to_lowercase() == lower)) {
+            return Some(field);
+        }
         let by_title = |c: &SnapshotColumn| normal(c.title.trim()).to_lowercase() == lower;
         let position = snapshot.columns.iter().position(by_title).or_else(|| {
             let plain = sql_name(name);
