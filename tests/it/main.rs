@@ -30,5 +30,6 @@ mod slack_workspaces;
 mod smartsheet_api;
 mod store;
 mod store_jobs;
+mod undo_trials;
 mod watching;
 mod world;

@@ -65,7 +65,6 @@ pub(super) fn accept(column: &Column, input: &Value, admin: bool) -> Result<Map<
     }
     if let Some(name) = cell.get("displayValue").filter(|_| column.kind == "CONTACT_LIST" && !stored.is_empty()) {
         stored.insert("displayValue".into(), name.clone());
-        stored.insert("objectValue".into(), json!({ "objectType": "CONTACT", "email": stored["value"], "name": name }));
     }
     if let Some(link) = cell.get("hyperlink").filter(|h| !h.is_null()) {
         stored.insert("hyperlink".into(), link.clone());
@@ -89,7 +88,10 @@ pub(super) fn row_json(sheet: &Sheet, row: &Row, with_empty: bool, object_values
                     cell.remove("value");
                 }
                 (false, false, Some(value)) => {
-                    cell.insert("objectValue".into(), value);
+                    let contact = column.kind == "CONTACT_LIST" && value.as_str().is_some_and(|v| v.contains('@'));
+                    let person = || json!({ "objectType": "CONTACT", "email": value, "name": cell.get("displayValue") });
+                    let object = if contact { person() } else { value.clone() };
+                    cell.insert("objectValue".into(), object);
                 }
                 _ => {}
             }

@@ -3,6 +3,7 @@
 use super::Service;
 use super::accounts::level;
 use super::error::Failure;
+use super::formulas::recompute;
 use super::world::{Column, Look, Sheet, World};
 use axum::Json;
 use axum::extract::{Path, State};
@@ -64,6 +65,7 @@ pub(super) async fn add(State(service): State<Arc<Service>>, Path(sheet_id): Pat
             if made.is_empty() {
                 return Err(Failure::new(1024, "A body is required for this request."));
             }
+            recompute(world.sheet_mut(sheet_id)?);
             let version = world.touched(sheet_id, json!({ "objectType": "column", "eventType": "created", "id": made[0] }));
             let sheet = world.sheet(sheet_id)?;
             let columns: Vec<Value> = made.iter().filter_map(|id| sheet.column(*id)).map(|c| sheet.column_json(c)).collect();

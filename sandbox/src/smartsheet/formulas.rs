@@ -1,4 +1,5 @@
-//! The formulas that the stand-in computes: sums of the rows below, and what a project sheet rolls up. All others bring `#UNPARSEABLE`.
+//! The formulas that the stand-in computes: sums of the rows below, and what a project sheet rolls up. All others bring `#UNPARSEABLE`,
+//! but for columns of the samples that have their values already.
 
 use super::cells::looking;
 use super::project;
@@ -13,6 +14,13 @@ pub(super) const SUM_CHILDREN: &str = "=SUM(CHILDREN())";
 pub(super) fn recompute(sheet: &mut Sheet) {
     if sheet.project {
         project::recompute(sheet);
+    }
+    let filled: Vec<_> = sheet.columns.iter().filter_map(|c| Some((c.id, c.extra.get("formula")?.clone()))).collect();
+    for (column, formula) in filled {
+        for row in &mut sheet.rows {
+            let unknown = || Map::from_iter(["value", "displayValue"].map(|key| (key.to_owned(), json!("#UNPARSEABLE"))));
+            row.cells.entry(column).or_insert_with(unknown).insert("formula".into(), formula.clone());
+        }
     }
     let columns: Vec<_> = sheet.columns.iter().map(|c| (c.id, c.look)).collect();
     for (column, look) in columns {

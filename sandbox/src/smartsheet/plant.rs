@@ -1,5 +1,6 @@
 //! Sheets that whoever uses the stand-in brings, and what a sheet looks like as a whole.
 
+use super::formulas;
 use super::world::{Column, Look, Row, Sheet, World, shown};
 use serde_json::{Map, Value, json};
 
@@ -33,7 +34,7 @@ impl World {
         }
         let name = described["name"].as_str().unwrap_or_default().to_owned();
         let project = described["project"] == json!(true);
-        let sheet = Sheet {
+        let mut sheet = Sheet {
             id,
             name,
             version: 1,
@@ -45,6 +46,7 @@ impl World {
             project,
             near: Default::default(),
         };
+        formulas::recompute(&mut sheet);
         self.sheets.insert(id, sheet);
         id
     }
@@ -79,8 +81,13 @@ impl World {
                 let mut cell = cell.clone();
                 cell.remove("columnId");
                 // Rows that come back have other ids; the numbers of the rows that others wait for are the same.
-                for one in cell.get_mut("objectValue").and_then(|o| o["predecessors"].as_array_mut()).into_iter().flatten() {
+                let waits_for = cell.get_mut("objectValue").and_then(|o| o.get_mut("predecessors")).and_then(Value::as_array_mut);
+                for one in waits_for.into_iter().flatten() {
                     one["rowId"] = json!(one["rowId"].as_i64().and_then(number));
+                }
+                // What a formula makes is made anew.
+                if let Some(formula) = cell.remove("formula") {
+                    cell = Map::from_iter([("formula".to_owned(), formula)]);
                 }
                 (title(id), Value::Object(cell))
             };
