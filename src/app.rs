@@ -8,7 +8,7 @@ pub use platforms::{teams_adapter, telegram_adapter};
 
 use crate::accounts::Accounts;
 use crate::bot::{Bot, Door, Parts};
-use crate::changes::Changes;
+use crate::changes::{Changes, LastWrites};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::events::Events;
@@ -86,7 +86,9 @@ impl App {
         let (vault, stop) = (config.secret_key.as_ref().map_or_else(Vault::for_this_process, Vault::new), CancellationToken::new());
         let accounts = config.accounts.clone().map(|settings| Accounts::new(settings, store.clone(), vault.clone(), clock.clone()));
         let accounts = accounts.transpose()?;
+        let installation = store.installation_id().await.context("it is not known which installation this is")?;
         let client = Client::new(smartsheet)?
+            .of_installation(&installation)
             .with_shared_budget(Arc::new(store.clone()))
             .with_people(accounts.clone().map(|a| Arc::new(a) as Arc<dyn PeoplesTokens>));
         let sheets = Sheets::new(client, clock.clone(), events.clone(), config.snapshot_cache_bytes).with_usual(config.usual.clone());
@@ -95,7 +97,13 @@ impl App {
             Some(endpoint) => Arc::new(Model::of_texts(endpoint, config.model_settings.clone())?),
             None => model.clone(),
         };
-        let changes = Changes { store: store.clone(), sheets: sheets.clone(), clock: clock.clone(), rules: config.writes.clone() };
+        let changes = Changes {
+            store: store.clone(),
+            sheets: sheets.clone(),
+            clock: clock.clone(),
+            rules: config.writes.clone(),
+            last_writes: LastWrites::default(),
+        };
         let wake = Arc::new(Notify::new());
         let door = Arc::new(Door::new(store.clone(), wake.clone(), config.follow_ups));
         let installations = slack::Installations::new(store.clone(), vault.clone());

@@ -134,7 +134,7 @@ impl Bot {
     async fn work(&self, context: &Context, snapshot: &Arc<Snapshot>, question: &str, reply: &LiveReply) -> Result<Gathered> {
         let history = self.parts.store.recent_messages(&context.session.id, prompt::HISTORY, 0).await?;
         let mut messages = prompt::messages(snapshot, &history, question, &context.locality, false);
-        let functions = tools::schemas(snapshot.writable());
+        let functions = tools::schemas(snapshot);
         let mut gathered = Gathered::default();
         let mut compacted = false;
         for round in 0..MAX_ROUNDS {

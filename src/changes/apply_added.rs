@@ -29,7 +29,7 @@ impl Run<'_> {
             self.between(all).await?;
             if chunk.iter().any(|w| open(&all[w.at])) {
                 let turn = self.changes.turn(self.change.sheet).await?;
-                let (snapshot, version) = self.seen_or_current(&turn, &mut seen).await?;
+                let (snapshot, version) = self.seen_or_current(&turn, &mut seen, &[]).await?;
                 let after = self.add_block(&turn, &snapshot, &location, chunk, all).await?;
                 seen = after.and_then(|after| Seen::after(&turn, (snapshot, version), after));
                 turn.end().await;
@@ -140,7 +140,7 @@ impl Run<'_> {
                 continue;
             }
             let turn = self.changes.turn(self.change.sheet).await?;
-            let (snapshot, version) = self.seen_or_current(&turn, &mut seen).await?;
+            let (snapshot, version) = self.seen_or_current(&turn, &mut seen, &[]).await?;
             for i in run.iter().copied().filter(|i| snapshot.row(back[*i].row_id).is_some()) {
                 // It was in doubt whether it had gone.
                 mark(&mut all[i], RowState::Skipped, "it is still there");

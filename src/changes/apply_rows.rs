@@ -5,12 +5,12 @@ use super::plan::{Beside, CellEdit, DeletedRow, RowEdit};
 use super::turn::Turn;
 use crate::error::Result;
 use crate::sheet::{Cell, Maker, Snapshot, SnapshotColumn, SnapshotRow};
-use crate::smartsheet::{Bulk, Error, IDS_PER_URL, NewCell, ROWS_PER_CALL, RowChange};
+use crate::smartsheet::{Bulk, Error, IDS_PER_URL, Identity, NewCell, ROWS_PER_CALL, RowChange};
 use crate::store::{ChangeRow, RowState};
 use serde_json::{Value, json};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -21,11 +21,47 @@ pub const COLUMN_GONE: &str = "the column is gone";
 
 /// The sheet as it stood at the end of our last request, by the version in the answer: still good for rows that
 /// the request did not touch, as long as nobody came in between. Changes that follow one another hand it on.
+#[derive(Clone)]
 pub struct Seen {
     pub(super) snapshot: Arc<Snapshot>,
     version: i64,
     turn: i64,
     at: Instant,
+}
+
+/// How sheets stood after our last writes, by identity and sheet, and which rows of that are not as they stand there any more. Two
+/// changes that take turns at a sheet need not read it each time.
+#[derive(Clone, Default)]
+pub struct LastWrites(Arc<Mutex<HashMap<Written, Last>>>);
+
+/// Who has written, and to which sheet.
+type Written = (Identity, i64);
+
+/// How a sheet stood, and the rows that are not as they stand there.
+type Last = (Seen, HashSet<i64>);
+
+impl LastWrites {
+    /// The sheet as it stood after the last write, if that holds in this turn and these rows are as they stand there.
+    fn of(&self, key: &Written, turn: &Turn, rows: &[i64]) -> Option<Seen> {
+        let last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        last.get(key).filter(|(seen, touched)| seen.holds(turn) && !rows.iter().any(|r| touched.contains(r))).map(|(seen, _)| seen.clone())
+    }
+
+    /// Remembers how a sheet stands after a write to these rows; forgets it when somebody came in between.
+    fn remember(&self, key: Written, seen: Option<&Seen>, rows: &[i64]) {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(seen) = seen else {
+            last.remove(&key);
+            return;
+        };
+        last.retain(|_, (seen, _)| seen.at.elapsed() < SEEN);
+        let entry = last.entry(key).or_insert_with(|| (seen.clone(), HashSet::new()));
+        if !Arc::ptr_eq(&entry.0.snapshot, &seen.snapshot) {
+            entry.1.clear();
+        }
+        entry.0 = seen.clone();
+        entry.1.extend(rows);
+    }
 }
 
 /// After this time a sheet is compared anew, even if the answer to our last request told how it stood.
@@ -49,11 +85,16 @@ impl Seen {
 }
 
 impl Run<'_> {
-    /// The sheet as it is now, and its version, as far as rows are concerned that our last request did not touch.
-    pub async fn seen_or_current(&self, turn: &Turn, seen: &mut Option<Seen>) -> Result<(Arc<Snapshot>, i64)> {
+    fn key(&self) -> (Identity, i64) {
+        (self.identity.clone(), self.change.sheet.0)
+    }
+
+    /// The sheet as it is now, and its version, as far as these rows are concerned, or others that our last request did not touch.
+    pub async fn seen_or_current(&self, turn: &Turn, seen: &mut Option<Seen>, rows: &[i64]) -> Result<(Arc<Snapshot>, i64)> {
         // Whoever has compared does not wait for the rate before writing.
         self.changes.sheets.client().reserve(&turn.writer, &self.identity).await;
-        match seen.take().filter(|s| s.holds(turn)) {
+        let others = || if rows.is_empty() { None } else { self.changes.last_writes.of(&self.key(), turn, rows) };
+        match seen.take().filter(|s| s.holds(turn)).or_else(others) {
             Some(Seen { snapshot, version, .. }) => Ok((snapshot, version)),
             None => self.current().await.map(|s| (s.clone(), s.version)),
         }
@@ -89,7 +130,8 @@ impl Run<'_> {
         all: &mut [ChangeRow],
         range: Range<usize>,
     ) -> Result<Result<(), (Error, Vec<usize>)>> {
-        let (snapshot, version) = self.seen_or_current(turn, seen).await?;
+        let of_range: Vec<i64> = edits[range.clone()].iter().map(|e| e.row_id).collect();
+        let (snapshot, version) = self.seen_or_current(turn, seen, &of_range).await?;
         let before: Vec<RowState> = all.iter().map(|r| r.state).collect();
         let mut batch = Vec::new();
         for i in range.clone() {
@@ -123,6 +165,7 @@ impl Run<'_> {
                 settle(all, &batch, &bulk);
                 // Where nothing was written the version of somebody else's change would look like that of ours.
                 *seen = Seen::after(turn, (snapshot, version), bulk.version).filter(|_| !bulk.rows.is_empty());
+                self.changes.last_writes.remember(self.key(), seen.as_ref(), &of_range);
                 Ok(())
             }
             Err(error @ Error::MayHaveLanded(_)) => {
@@ -174,7 +217,7 @@ impl Run<'_> {
         all: &mut [ChangeRow],
         range: Range<usize>,
     ) -> Result<Result<(), (Error, Vec<usize>)>> {
-        let (snapshot, version) = self.seen_or_current(turn, seen).await?;
+        let (snapshot, version) = self.seen_or_current(turn, seen, &[]).await?;
         let before: Vec<RowState> = all.iter().map(|r| r.state).collect();
         deletable(&snapshot, &gone[range.clone()], &mut all[range.clone()]);
         let touched = all[range.clone()].to_vec();

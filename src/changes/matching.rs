@@ -1,8 +1,12 @@
 //! Rows that a condition holds for, with what was left out and what may have been meant.
 
+use super::Changes;
+use super::plan::Plan;
+use super::propose::Draft;
 use crate::error::{Result, told};
 use crate::locality::Locality;
 use crate::sheet::{Snapshot, check};
+use crate::smartsheet::Identity;
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -69,4 +73,32 @@ pub(crate) async fn matching(snapshot: &Arc<Snapshot>, condition: &str, expressi
         warnings: result.notes,
         hints: readings.into_iter().chain(result.hints).collect(),
     })
+}
+
+/// Rows up to which what hangs on them is counted; of more it is said without a number.
+const COUNTED: usize = 1_050;
+
+impl Changes {
+    /// Says what a deletion takes that undo cannot bring back. When Smartsheet cannot be asked, that is said without numbers.
+    pub async fn warn_of_losses(&self, identity: &Identity, snapshot: &Snapshot, draft: &mut Draft) {
+        let Plan::Delete { rows } = &draft.plan else { return };
+        let ids: Vec<i64> = rows.iter().map(|r| r.row_id).collect();
+        let hanging = match ids.len() {
+            0..=COUNTED => self.sheets.client().hanging_on(identity, snapshot.id, &ids).await.ok(),
+            _ => None,
+        };
+        draft.warnings.push("Undo brings rows back as new ones: links to them lead nowhere then.".to_owned());
+        let count = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
+        match hanging {
+            Some((0, 0)) => {}
+            Some((comments, attachments)) => {
+                let lost = [(comments, "comment"), (attachments, "attachment")].into_iter().filter(|(n, _)| *n > 0);
+                let lost: Vec<String> = lost.map(|(n, what)| count(n, what)).collect();
+                draft.warnings.push(format!("{} go with these rows, and undo does not bring them back.", lost.join(" and ")));
+            }
+            None => {
+                draft.warnings.push("Comments and attachments of these rows go with them, and undo does not bring them back.".to_owned());
+            }
+        }
+    }
 }

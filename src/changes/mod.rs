@@ -13,7 +13,7 @@ mod turn;
 mod undo;
 
 pub use apply::{CANCELLED, Outcome, OutcomeRow, Progress, SAME_VALUE, Stop};
-pub use apply_rows::{COLUMN_GONE, Seen};
+pub use apply_rows::{COLUMN_GONE, LastWrites, Seen};
 pub(crate) use matching::{Matching, matching};
 pub use plan::{Beside, CellEdit, DeletedRow, Location, NewRowPlan, Plan, RowEdit, Sample};
 pub use propose::{Draft, NewRowRequest, SetRequest};
@@ -37,4 +37,6 @@ pub struct Changes {
     pub clock: Clock,
     /// The rules.
     pub rules: Writes,
+    /// How sheets stood after our last writes, for changes that are carried out beside each other.
+    pub last_writes: LastWrites,
 }

@@ -222,7 +222,7 @@ pub async fn delete(snapshot: &Arc<Snapshot>, condition: &str, locality: &Locali
 /// # Errors
 /// A sentence that says what to change.
 pub fn comment(snapshot: &Snapshot, row_id: i64, text: &str) -> Result<Draft> {
-    if snapshot.access_level == "VIEWER" {
+    if !snapshot.commentable() {
         return Err(told(format!("I may only look at {}, not comment", snapshot.name)));
     }
     let row = snapshot.row(row_id).ok_or_else(|| told(format!("there is no row {row_id}")))?;

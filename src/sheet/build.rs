@@ -287,7 +287,8 @@ fn mix<'a>(column: &mut SnapshotColumn, cells: impl Iterator<Item = &'a mut Cell
 #[cfg(test)]
 pub(super) fn snapshot_of(sheet: &serde_json::Value) -> Snapshot {
     let mut builder = Builder::default();
-    let read = crate::smartsheet::read_sheet(sheet.to_string().as_bytes(), &mut |row| builder.extend([row])).expect("a sheet");
+    let read =
+        crate::smartsheet::read_sheet(sheet.to_string().as_bytes(), &mut |_| true, &mut |row| builder.extend([row])).expect("a sheet");
     let crate::smartsheet::Read::Sheet(header) = read else { panic!("a sheet") };
     builder.finish(header, Timestamp::UNIX_EPOCH, TimeZone::UTC)
 }

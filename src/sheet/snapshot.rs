@@ -221,6 +221,11 @@ impl Snapshot {
         !matches!(self.access_level.as_str(), "VIEWER" | "COMMENTER")
     }
 
+    /// Whether the identity may comment on rows.
+    pub fn commentable(&self) -> bool {
+        self.access_level != "VIEWER"
+    }
+
     /// Whether the identity may make, change and delete columns.
     pub fn shapeable(&self) -> bool {
         matches!(self.access_level.as_str(), "OWNER" | "ADMIN")

@@ -2,16 +2,17 @@
 
 use super::breaker::Breaker;
 use super::error::Error;
-use super::model::{Discussion, Row, SheetHeader};
+use super::model::{Column, Discussion, Row, SheetHeader};
 use super::pace::{Lane, Pace};
 use super::reader::Read;
-use super::request::Call;
+use super::request::{CHANGE_AGENT, Call};
 use super::{Identity, PeoplesTokens, SharedBudget, read_sheet};
 use futures_util::TryStreamExt;
 use secrecy::SecretString;
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
-use std::sync::Arc;
+use serde::de::{DeserializeOwned, IgnoredAny};
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio_util::io::{StreamReader, SyncIoBridge};
 use url::Url;
@@ -41,6 +42,10 @@ pub struct Client {
     pub(super) pace: Arc<Pace>,
     pub(super) breaker: Arc<Breaker>,
     pub(super) lane: Lane,
+    /// Under which name webhooks tell of what this client writes.
+    pub(super) change_agent: Arc<str>,
+    /// Sheets whose cells may have several values.
+    with_parts: Arc<Mutex<HashSet<i64>>>,
     /// Tokens of people; `None`: everything is asked for with the token of the settings.
     pub(super) people: Option<Arc<dyn PeoplesTokens>>,
 }
@@ -64,13 +69,33 @@ impl Client {
             .redirect(reqwest::redirect::Policy::none())
             .build()?;
         let breaker = Arc::new(Breaker::new(settings.breaker_pause));
-        Ok(Self { http, settings: Arc::new(settings), pace: Arc::new(Pace::new(None)), breaker, lane: Lane::Chat, people: None })
+        Ok(Self {
+            http,
+            settings: Arc::new(settings),
+            pace: Arc::new(Pace::new(None)),
+            breaker,
+            lane: Lane::Chat,
+            change_agent: CHANGE_AGENT.into(),
+            with_parts: Arc::default(),
+            people: None,
+        })
     }
 
     /// The same where other processes ask with the same tokens.
     #[must_use]
     pub fn with_shared_budget(self, budget: Arc<dyn SharedBudget>) -> Self {
         Self { pace: Arc::new(Pace::new(Some(budget))), ..self }
+    }
+
+    /// The same for one of several installations that write to the same sheets: each hears of what the others write.
+    #[must_use]
+    pub fn of_installation(self, id: &str) -> Self {
+        Self { change_agent: format!("{CHANGE_AGENT}-{id}").into(), ..self }
+    }
+
+    /// Under which name webhooks tell of what this client writes.
+    pub fn change_agent(&self) -> &str {
+        &self.change_agent
     }
 
     /// The same for people who have accounts of their own.
@@ -109,21 +134,37 @@ impl Client {
         B: Extend<Row> + Send + 'static,
         F: Fn() -> B + Sync,
     {
-        let mut path = format!(
-            "sheets/{sheet}?level=2&include=objectValue&exclude=nonexistentCells,filteredOutRows,linkInFromCellDetails,linksOutToCellsDetails"
-        );
-        if let Some(version) = known_version {
-            path.push_str(&format!("&ifVersionAfter={version}"));
-        }
         let mut tries = 0;
         loop {
+            // Each value is sent twice with its parts, so they are asked for only where a column has values of several.
+            let with_parts = self.with_parts.lock().unwrap_or_else(PoisonError::into_inner).contains(&sheet);
+            let mut path = format!(
+                "sheets/{sheet}?level=2&accessApiLevel=1{}&exclude=nonexistentCells,linkInFromCellDetails,linksOutToCellsDetails",
+                if with_parts { "&include=objectValue" } else { "" }
+            );
+            if let Some(version) = known_version {
+                path.push_str(&format!("&ifVersionAfter={version}"));
+            }
             let call = Call::get(&path);
             let response = self.send(identity, &call).await?;
             let stream = response.bytes_stream().map_err(std::io::Error::other);
             let reader = SyncIoBridge::new(StreamReader::new(stream));
             let mut rows = start();
-            let parse = move || (read_sheet(std::io::BufReader::with_capacity(1 << 16, reader), &mut |row| rows.extend([row])), rows);
-            let (read, rows) = tokio::task::spawn_blocking(parse).await.map_err(|e| Error::Malformed(e.to_string()))?;
+            let parse = move || {
+                let mut lacks_parts = false;
+                let mut enough = |columns: &[Column]| {
+                    lacks_parts = !with_parts && columns.iter().any(Column::has_parts);
+                    !lacks_parts
+                };
+                let reader = std::io::BufReader::with_capacity(1 << 16, reader);
+                let read = read_sheet(reader, &mut enough, &mut |row| rows.extend([row]));
+                (read, rows, lacks_parts)
+            };
+            let (read, rows, lacks_parts) = tokio::task::spawn_blocking(parse).await.map_err(|e| Error::Malformed(e.to_string()))?;
+            if lacks_parts {
+                self.with_parts.lock().unwrap_or_else(PoisonError::into_inner).insert(sheet);
+                continue;
+            }
             match read {
                 Ok(Read::Unchanged(_)) => return Ok(None),
                 Ok(Read::Sheet(header)) => return Ok(Some((header, rows))),
@@ -156,6 +197,44 @@ impl Client {
             rows.extend(answer.rows);
         }
         Ok(rows)
+    }
+
+    /// How many comments and attachments hang on these rows, and would go with them.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn hanging_on(&self, identity: &Identity, sheet: i64, rows: &[i64]) -> Result<(usize, usize), Error> {
+        #[derive(Deserialize)]
+        struct Answer {
+            #[serde(default)]
+            rows: Vec<Hung>,
+        }
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Hung {
+            #[serde(default)]
+            discussions: Vec<Started>,
+            #[serde(default)]
+            attachments: Vec<IgnoredAny>,
+        }
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Started {
+            #[serde(default = "one")]
+            comment_count: usize,
+        }
+        fn one() -> usize {
+            1
+        }
+        let (mut comments, mut attachments) = (0, 0);
+        for chunk in rows.chunks(super::writes::IDS_PER_URL) {
+            let list: Vec<String> = chunk.iter().map(i64::to_string).collect();
+            let path = format!("sheets/{sheet}?include=discussions,attachments&exclude=nonexistentCells&rowIds={}", list.join(","));
+            let answer: Answer = self.get(identity, &path).await?;
+            comments += answer.rows.iter().flat_map(|r| &r.discussions).map(|d| d.comment_count).sum::<usize>();
+            attachments += answer.rows.iter().map(|r| r.attachments.len()).sum::<usize>();
+        }
+        Ok((comments, attachments))
     }
 
     /// The discussions of a row, with their comments.

@@ -43,6 +43,9 @@ pub struct SheetEntry {
     pub resource_type: String,
 }
 
+/// Folders of a workspace that are looked into, one request each.
+const MOST_FOLDERS: usize = 50;
+
 /// A workspace.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Workspace {
@@ -114,14 +117,25 @@ impl Client {
         self.by_key(identity, "workspaces?paginationType=token&maxItems=1000").await
     }
 
-    /// The sheets that lie directly in a workspace.
+    /// The sheets of a workspace, those in its folders included; folders beyond [`MOST_FOLDERS`] are not looked into.
     ///
     /// # Errors
     /// See [`Error`].
     pub async fn workspace_sheets(&self, identity: &Identity, workspace: i64) -> Result<Vec<SheetEntry>, Error> {
-        let path = format!("workspaces/{workspace}/children?childrenResourceTypes=sheets&maxItems=1000");
-        let entries: Vec<SheetEntry> = self.by_key(identity, &path).await?;
-        Ok(entries.into_iter().filter(|e| e.resource_type.is_empty() || e.resource_type == "sheet").collect())
+        let mut places = vec![format!("workspaces/{workspace}")];
+        let (mut sheets, mut looked) = (Vec::new(), 0);
+        while let Some(place) = places.pop().filter(|_| looked <= MOST_FOLDERS) {
+            looked += 1;
+            let path = format!("{place}/children?childrenResourceTypes=sheets,folders&maxItems=1000");
+            for entry in self.by_key::<SheetEntry>(identity, &path).await? {
+                match entry.resource_type.as_str() {
+                    "folder" => places.push(format!("folders/{}", entry.id)),
+                    "" | "sheet" => sheets.push(entry),
+                    _ => {}
+                }
+            }
+        }
+        Ok(sheets)
     }
 
     /// What the search of Smartsheet finds; at most 100 hits, and new things only after a while.

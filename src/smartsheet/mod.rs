@@ -18,7 +18,7 @@ pub use listing::{Hit, SheetEntry, User, Workspace};
 pub use model::{Cell, Column, ColumnSpec, Comment, Contact, Discussion, Hyperlink, NewCell, NewRow, Row, RowChange, Scalar, SheetHeader};
 pub use pace::{Hold, SheetWriter};
 pub use reader::{Read, read_sheet};
-pub(crate) use request::{CHANGE_AGENT, LONGEST_WAIT};
+pub(crate) use request::LONGEST_WAIT;
 pub use webhooks::Webhook;
 pub use writes::{AddedColumn, Bulk, FailedItem, IDS_PER_URL, ROWS_PER_CALL};
 

@@ -78,6 +78,13 @@ pub struct Column {
     pub width: Option<u32>,
 }
 
+impl Column {
+    /// Whether its values have parts that only `objectValue` tells.
+    pub fn has_parts(&self) -> bool {
+        self.kind.starts_with("MULTI_") || self.kind == "PREDECESSOR"
+    }
+}
+
 /// A row.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -1,6 +1,6 @@
 //! Reads a sheet of any size from a stream, handing out row by row instead of holding the document.
 
-use super::model::{Row, SheetHeader};
+use super::model::{Column, Row, SheetHeader};
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::fmt;
 
@@ -13,18 +13,23 @@ pub enum Read {
     Sheet(SheetHeader),
 }
 
-/// Reads the document to its end.
+/// Reads the document to its end, unless its columns are not `enough` for whoever reads it: then it ends with an error.
 ///
 /// # Errors
 /// When the stream breaks off or is not the documented JSON.
-pub fn read_sheet(reader: impl std::io::Read, on_row: &mut dyn FnMut(Row)) -> Result<Read, serde_json::Error> {
+pub fn read_sheet(
+    reader: impl std::io::Read,
+    enough: &mut dyn FnMut(&[Column]) -> bool,
+    on_row: &mut dyn FnMut(Row),
+) -> Result<Read, serde_json::Error> {
     let mut json = serde_json::Deserializer::from_reader(reader);
-    let read = Document { on_row }.deserialize(&mut json)?;
+    let read = Document { enough, on_row }.deserialize(&mut json)?;
     json.end()?;
     Ok(read)
 }
 
 struct Document<'a> {
+    enough: &'a mut dyn FnMut(&[Column]) -> bool,
     on_row: &'a mut dyn FnMut(Row),
 }
 
@@ -57,7 +62,12 @@ impl<'de> Visitor<'de> for Document<'_> {
                 "accessLevel" => header.access_level = map.next_value()?,
                 "permalink" => header.permalink = map.next_value()?,
                 "dependenciesEnabled" => header.dependencies_enabled = map.next_value()?,
-                "columns" => header.columns = map.next_value()?,
+                "columns" => {
+                    header.columns = map.next_value()?;
+                    if !(self.enough)(&header.columns) {
+                        return Err(serde::de::Error::custom("the sheet has to be asked for in another way"));
+                    }
+                }
                 "rows" => map.next_value_seed(Rows { on_row: &mut *self.on_row })?,
                 _ => {
                     map.next_value::<IgnoredAny>()?;
@@ -103,14 +113,14 @@ mod tests {
     fn rows_may_come_before_columns_and_unknown_fields_are_skipped() {
         let text = r#"{"rows":[{"id":7,"x":[1],"cells":[{"columnId":1,"value":2.0,"displayValue":"2"}]}],"id":5,"name":"S","version":3,"columns":[],"new":{"a":1}}"#;
         let mut rows = Vec::new();
-        let read = read_sheet(text.as_bytes(), &mut |r| rows.push(r)).unwrap();
+        let read = read_sheet(text.as_bytes(), &mut |_| true, &mut |r| rows.push(r)).unwrap();
         assert_eq!((rows.len(), rows[0].id), (1, 7));
         assert!(matches!(read, Read::Sheet(h) if h.version == 3 && h.name == "S"));
     }
 
     #[test]
     fn a_skinny_answer_means_unchanged_and_a_cut_one_is_an_error() {
-        assert_eq!(read_sheet(&br#"{"version":9}"#[..], &mut |_| {}).unwrap(), Read::Unchanged(9));
-        assert!(read_sheet(&br#"{"id":1,"rows":[{"id":2"#[..], &mut |_| {}).unwrap_err().is_eof());
+        assert_eq!(read_sheet(&br#"{"version":9}"#[..], &mut |_| true, &mut |_| {}).unwrap(), Read::Unchanged(9));
+        assert!(read_sheet(&br#"{"id":1,"rows":[{"id":2"#[..], &mut |_| true, &mut |_| {}).unwrap_err().is_eof());
     }
 }

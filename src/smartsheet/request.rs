@@ -149,7 +149,7 @@ impl Client {
         let mut request = self.http.request(call.method.clone(), url).bearer_auth(token.expose_secret());
         request = request.header("smartsheet-integration-source", "AI,ChatSheetAI,chatsheet");
         if call.method != Method::GET {
-            request = request.header("Smartsheet-Change-Agent", CHANGE_AGENT);
+            request = request.header("Smartsheet-Change-Agent", &*self.change_agent);
         }
         if let Some(body) = &call.body {
             request = request.header("Content-Type", "application/json").body(body.clone());

@@ -11,6 +11,7 @@ mod changes;
 mod grants;
 mod idempotency;
 mod inbox;
+mod installation;
 mod job_rows;
 mod jobs;
 mod links;

@@ -16,6 +16,16 @@ pub(super) const TOOL: Tool = Tool {
 
 const MOST: usize = 20;
 
+/// Links to what is no sheet: a part of their address, what it is, and what to do instead.
+const OTHER_LINKS: [(&str, &str, &str); 6] = [
+    ("/reports/", "a report", "send me the link of the sheet that its rows come from"),
+    ("/dashboards/", "a dashboard", "send me the link of a sheet that it shows"),
+    ("/sights/", "a dashboard", "send me the link of a sheet that it shows"),
+    ("/b/form/", "a form", "send me the link of the sheet that its answers go to"),
+    ("/workspaces/", "a workspace", "ask me for the sheets in it by its name"),
+    ("/folders/", "a folder", "open a sheet in it and send me its link"),
+];
+
 #[derive(Deserialize)]
 struct Arguments {
     query: Option<String>,
@@ -87,6 +97,9 @@ pub async fn resolve(from: &Sheets, identity: &Identity, wanted: &str) -> Result
         return Ok(Match::None(all));
     }
     let link = wanted.split(['?', '|', '#']).next().unwrap_or(wanted);
+    if let Some(kind) = OTHER_LINKS.iter().find(|(part, ..)| link.contains("://") && link.contains(part)) {
+        return Err(told(format!("That is the link of {}. I work with sheets: {}.", kind.1, kind.2)));
+    }
     let lower = wanted.to_lowercase();
     let tests: [&dyn Fn(&SheetEntry) -> bool; 4] = [
         &|s| s.id.to_string() == wanted || (link.contains("/sheets/") && s.permalink == link),

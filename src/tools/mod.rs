@@ -114,9 +114,13 @@ impl Output {
     }
 }
 
-/// The functions as the model gets them; those that propose only where something may be written.
-pub fn schemas(writable: bool) -> Vec<Value> {
-    let offered = TOOLS.iter().filter(|t| writable || !t.name.starts_with("propose_"));
+/// The functions as the model gets them; those that propose only where that may be done.
+pub fn schemas(snapshot: &Snapshot) -> Vec<Value> {
+    let may = |t: &&Tool| match t.name {
+        "propose_comment" => snapshot.commentable(),
+        name => !name.starts_with("propose_") || snapshot.writable(),
+    };
+    let offered = TOOLS.iter().filter(may);
     let schema = |t: &Tool| json!({ "type": "function", "function": { "name": t.name, "description": t.description, "strict": true, "parameters": (t.parameters)() } });
     offered.map(schema).collect()
 }

@@ -26,6 +26,7 @@ struct Arguments {
 async fn run(context: &Context, value: Value) -> Result<Output> {
     let Arguments { sheet, where_sql } = arguments(value)?;
     let snapshot = context.snapshot(sheet.as_deref()).await?;
-    let draft = propose::delete(&snapshot, &where_sql, &context.locality).await?;
+    let mut draft = propose::delete(&snapshot, &where_sql, &context.locality).await?;
+    context.changes.warn_of_losses(&context.identity, &snapshot, &mut draft).await;
     context.propose(draft, snapshot).await
 }

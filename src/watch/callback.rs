@@ -5,7 +5,6 @@ use super::webhooks::{LOOKED_AT_EVERY, TOO_LARGE};
 use crate::error::Result;
 use crate::events::Writer;
 use crate::sheet::SheetId;
-use crate::smartsheet::CHANGE_AGENT;
 use crate::store::WebhookRecord;
 use hmac::{Hmac, KeyInit, Mac};
 use secrecy::{ExposeSecret, SecretString};
@@ -79,7 +78,8 @@ impl Watch {
             self.status_changed(record, status).await?;
             self.parts.sheets.changed(sheet, Writer::Others);
         }
-        let ours = |h: &Happened| h.change_agent.as_deref().is_some_and(|a| a.split(',').any(|a| a.trim() == CHANGE_AGENT));
+        let own = self.parts.sheets.client().change_agent();
+        let ours = |h: &Happened| h.change_agent.as_deref().is_some_and(|a| a.split(',').any(|a| a.trim() == own));
         if call.events.iter().flatten().any(|h| !ours(h)) {
             self.parts.sheets.changed(sheet, Writer::Others);
         }

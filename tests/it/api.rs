@@ -168,9 +168,9 @@ async fn rows_are_read_in_pages_by_condition_and_by_version() {
             "Status": "Complete",
             "Task Name": "Stakeholder interviews"
           },
-          "id": "1469244980572310",
+          "id": "1211274740638978",
           "level": 1,
-          "parentId": "2063567059663854",
+          "parentId": "1805596819730522",
           "rowNumber": 3
         },
         {
@@ -178,9 +178,9 @@ async fn rows_are_read_in_pages_by_condition_and_by_version() {
             "Status": "Complete",
             "Task Name": "Interview guide"
           },
-          "id": "1735033894447850",
+          "id": "1477063654514518",
           "level": 2,
-          "parentId": "1469244980572310",
+          "parentId": "1211274740638978",
           "rowNumber": 4
         }
       ],

@@ -83,6 +83,7 @@ async fn a_deleted_family_comes_back_where_it_stood() {
          Payment integration  Blocked · High · Engineering · 2026-11-16 · 2026-11-21 · 10…  ‹row›
          Mail service         Lee Park · Not Started · Medium · Engineering · 2026-11-30…   ‹row›
            ⚠️ 3 of these rows go because they stand below one that is deleted.
+           ⚠️ Undo brings rows back as new ones: links to them lead nowhere then.
          [1] Confirm   [2] Cancel   (type the number or the words)
            Nothing is written until you confirm. Only you can, for 10 minutes.
     ");
@@ -286,7 +287,7 @@ async fn large_changes_go_in_chunks() {
     world.type_line("undo").await;
     world.app.jobs.until_idle().await.unwrap();
     assert_eq!(world.sheets.world().rows("Large"), before);
-    world.type_line("delete all tasks that are South").await;
+    world.type_line("delete all rows that are South").await;
     world.type_line("confirm").await;
     world.type_line("Yes, all 720 rows").await;
     world.app.jobs.until_idle().await.unwrap();

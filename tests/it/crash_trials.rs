@@ -2,7 +2,7 @@
 //! the far side has seen is counted. `CRASH_TRIALS` sets how many trials each kind gets on each database.
 
 use crate::crashes::{AT_ONCE, Place, kill, signal};
-use crate::world::{in_ci, postgres_schema};
+use crate::world::{in_ci, number, postgres_schema};
 use chatsheet::store::{Asker, JobRowState, LEASE, Store};
 use sandbox::{azure, slack, smartsheet};
 use serde_json::Value;
@@ -204,9 +204,8 @@ async fn trial(kind: Kind, place: Place, seed: u64, tally: &mut Tally) {
     tally.messages += place.answers().len();
 }
 
-#[expect(clippy::disallowed_methods, reason = "tests are told by the environment how long they may take")]
 fn trials() -> u64 {
-    std::env::var("CRASH_TRIALS").ok().and_then(|n| n.parse().ok()).unwrap_or(if in_ci() { TRIALS_IN_CI } else { TRIALS })
+    number("CRASH_TRIALS").unwrap_or(if in_ci() { TRIALS_IN_CI } else { TRIALS })
 }
 
 async fn all(kind: Kind, postgres: bool) {

@@ -235,7 +235,7 @@ async fn a_deletion_is_cancelled_between_two_requests_and_taken_back() {
     let world = World::with(Setting { smartsheet: Some(large(1_000)), settings, unbound: true, ..Setting::default() }).await.unwrap();
     world.type_line("use Large").await;
     let before = world.sheets.world().rows("Large");
-    world.type_line("delete all tasks that are South").await;
+    world.type_line("delete all rows that are South").await;
     world.sheets.hold_writes(true);
     world.send_line("confirm").await;
     let deletions = |w: &smartsheet::World| w.log.iter().filter(|l| l.method == "DELETE").count();

@@ -10,6 +10,8 @@ mod command_line;
 mod crash_trials;
 mod crashes;
 mod crowds;
+mod demo_questions;
+mod dice;
 mod doubts;
 mod faults;
 mod functions;

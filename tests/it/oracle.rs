@@ -1,5 +1,7 @@
 //! Random sheets and random questions, held against plain code that knows neither SQL nor our types.
 
+use crate::dice::Dice;
+use crate::world::number;
 use chatsheet::clock::Clock;
 use chatsheet::events::Events;
 use chatsheet::sheet::{QueryResult, SheetId, Sheets, Snapshot, check};
@@ -13,31 +15,6 @@ use std::time::Duration;
 /// Sheets and questions of each, unless `ORACLE_SHEETS` says otherwise.
 const SHEETS: u64 = 50;
 const QUESTIONS: usize = 60;
-
-/// Numbers that depend on nothing but their seed.
-struct Dice(u64);
-
-impl Dice {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, n: usize) -> usize {
-        (self.next() % n.max(1) as u64) as usize
-    }
-
-    fn of<'a, T>(&mut self, list: &'a [T]) -> &'a T {
-        &list[self.below(list.len())]
-    }
-
-    fn chance(&mut self, percent: usize) -> bool {
-        self.below(100) < percent
-    }
-}
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Kind {
@@ -487,8 +464,7 @@ async fn table(dice: &mut Dice, far_side: &Smartsheet, sheets: &Sheets, name: &s
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn random_questions_of_random_sheets_are_answered_as_plain_code_does() {
     crate::world::install_tls();
-    let setting = |name: &str| std::env::var(name).ok().and_then(|n| n.parse().ok());
-    let (count, seed) = (setting("ORACLE_SHEETS").unwrap_or(SHEETS), setting("ORACLE_SEED").unwrap_or(20_261_129));
+    let (count, seed) = (number("ORACLE_SHEETS").unwrap_or(SHEETS), number("ORACLE_SEED").unwrap_or(20_261_129));
     let far_side = Smartsheet::start(Options { seed: Seed::Empty, requests_per_minute: usize::MAX, ..Options::default() }).await.unwrap();
     let settings = Settings {
         base_url: far_side.base_url().parse().unwrap(),

@@ -41,6 +41,7 @@ async fn a_model_cannot_confirm_its_own_proposal() {
          Legacy audit            Omar Haddad · Cancelled · Low · Engineering · 2026-09-23 ·…   ‹row›
          … 8 of 42 rows shown
            ⚠️ This deletes every row of the sheet.
+           ⚠️ Undo brings rows back as new ones: links to them lead nowhere then.
          [1] Confirm   [2] Cancel   (type the number or the words)
            Nothing is written until you confirm. Only you can, for 10 minutes.
     ");
@@ -143,7 +144,7 @@ async fn a_text_that_begins_like_a_formula_stays_text() {
     let log = world.sheets.world().log.clone();
     let write = log.iter().find(|l| l.method == "POST").unwrap();
     assert!(!write.body.contains("\"formula\""), "{}", write.body);
-    assert_eq!(write.change_agent.as_deref(), Some("chatsheet"));
+    assert!(write.change_agent.as_ref().is_some_and(|agent| agent.starts_with("chatsheet-")), "each installation has a name of its own");
     assert_eq!(world.cell(evil, "Task Name"), evil);
     world.end().await;
 }

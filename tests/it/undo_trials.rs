@@ -1,5 +1,6 @@
 //! Random sheets, random changes, and undo: whatever `GET` shows of a sheet is the same afterwards.
 
+use crate::dice::Dice;
 use crate::world::{Setting, World};
 use chatsheet::jobs::NewJob;
 use sandbox::azure::{Mode, Reply};
@@ -8,20 +9,6 @@ use serde_json::{Map, Value, json};
 
 /// Changes of each trial run; each is taken back.
 const CHANGES: u64 = 20;
-
-/// Numbers that depend on nothing but their seed.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, n: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        ((self.0 >> 33) as usize) % n.max(1)
-    }
-
-    fn of<T: Clone>(&mut self, list: &[T]) -> T {
-        list[self.below(list.len())].clone()
-    }
-}
 
 fn shown(value: &str) -> Value {
     json!({ "value": value, "displayValue": value })
@@ -96,7 +83,7 @@ fn sheet(dice: &mut Dice, name: &str) -> Value {
             let mut cells: Map<String, Value> = Map::from_iter([("Name".to_owned(), shown(&format!("Row {r}")))]);
             for (column, values) in &kept {
                 if dice.below(3) > 0 {
-                    cells.insert(column["title"].as_str().unwrap().to_owned(), dice.of(values));
+                    cells.insert(column["title"].as_str().unwrap().to_owned(), dice.of(values).clone());
                 }
             }
             json!({ "parent": if r > 0 && dice.below(2) == 0 { json!(r - 1) } else { Value::Null }, "cells": cells })
@@ -128,7 +115,7 @@ fn change(dice: &mut Dice, sheet: &Value) -> Reply {
     let which = format!("row_number BETWEEN {from} AND {}", from + dice.below(3));
     match dice.below(5) {
         0 | 1 => {
-            let others = [title.clone(), dice.of(&titles)];
+            let others = [title.clone(), dice.of(&titles).clone()];
             let set = |dice: &mut Dice, title: &String| json!({ "column": title, "value": value_for(dice, title), "expression": null });
             let mut set: Vec<Value> = others.iter().map(|t| set(dice, t)).collect();
             set.dedup_by(|a, b| a["column"] == b["column"]);
@@ -199,7 +186,7 @@ async fn what_is_taken_back_is_as_it_was_in_other_sheets() {
 /// `UNDO_SEED=7 cargo test --test it undo_trials` tries another one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_taken_back_is_as_it_was_in_still_others() {
-    trials(std::env::var("UNDO_SEED").ok().and_then(|s| s.parse().ok()).unwrap_or(99)).await;
+    trials(crate::world::number("UNDO_SEED").unwrap_or(99)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

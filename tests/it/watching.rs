@@ -223,9 +223,13 @@ async fn calls_that_smartsheet_did_not_make_are_refused() {
     assert_eq!(call(body(id, "a"), Some(secret.clone())).await, 200, "the same again");
     let touched = std::iter::from_fn(|| events.try_recv().ok()).filter(|e| *e == Event::Touched { sheet, by: Writer::Others }).count();
     assert_eq!(touched, 1, "does nothing");
-    let of_ours = body(id, "b").replace("\"eventType\"", "\"changeAgent\":\"chatsheet,other\",\"eventType\"");
-    assert_eq!(call(of_ours, Some(secret.clone())).await, 200);
+    let written_by =
+        |nonce: &str, agent: &str| body(id, nonce).replace("\"eventType\"", &format!("\"changeAgent\":\"{agent},other\",\"eventType\""));
+    let own = format!("chatsheet-{}", world.app.store.installation_id().await.unwrap());
+    assert_eq!(call(written_by("b", &own), Some(secret.clone())).await, 200);
     assert!(events.try_recv().is_err(), "what we have written ourselves is known already");
+    assert_eq!(call(written_by("c", "chatsheet-another"), Some(secret.clone())).await, 200);
+    assert_eq!(events.try_recv().unwrap(), Event::Touched { sheet, by: Writer::Others }, "another installation's writes are not ours");
     let challenge = |id: i64, word: &str| json!({ "challenge": word, "webhookId": id }).to_string();
     assert_eq!(call(challenge(id, "word"), None).await, 200, "every hundredth call is a challenge again");
     assert_eq!(call(challenge(id + 1, "word"), None).await, 403);

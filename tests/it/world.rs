@@ -123,6 +123,12 @@ pub fn test_database() -> Option<String> {
     std::env::var("TEST_DATABASE_URL").ok().filter(|u| !u.is_empty())
 }
 
+/// A number that the environment sets, such as how many trials there are to be.
+#[expect(clippy::disallowed_methods, reason = "tests are told by the environment how long they may take")]
+pub fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok().and_then(|n| n.parse().ok())
+}
+
 #[expect(clippy::disallowed_methods, reason = "tests are told by the environment what they may use")]
 pub fn in_ci() -> bool {
     std::env::var("CI").is_ok_and(|v| v == "true")

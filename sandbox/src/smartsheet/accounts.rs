@@ -47,6 +47,7 @@ pub(super) fn forbidden(service: &Service, person: Option<&Account>, path: &str,
     let level = person?.sheets.iter().find(|(of, _)| *of == name).map(|(_, level)| *level);
     match level {
         None => Some(Failure::not_found()),
+        Some("COMMENTER") if change && (path.contains("/discussions") || path.contains("/comments")) => None,
         Some("VIEWER" | "COMMENTER") if change => Some(Failure::new(1004, "You are not authorized to perform this action.")),
         Some(_) => None,
     }

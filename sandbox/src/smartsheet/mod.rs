@@ -259,6 +259,7 @@ fn router(service: Arc<Service>) -> Router {
         .route("/workspaces", get(sheets::workspaces))
         .route("/workspaces/{workspace}/metadata", get(sheets::workspace))
         .route("/workspaces/{workspace}/children", get(sheets::workspace_children))
+        .route("/folders/{folder}/children", get(sheets::folder_children))
         .route("/workspaces/{workspace}/sheets", post(sheets::create_in_workspace))
         .route("/webhooks", get(webhooks::list).post(webhooks::create))
         .route("/webhooks/{webhook}", get(webhooks::read).put(webhooks::update).delete(webhooks::delete))

@@ -80,8 +80,11 @@ pub(super) fn recompute(sheet: &mut Sheet) {
     roll_up(sheet, &plan, &parents);
 }
 
+/// What a parent needs to know of a child: start, end, share done.
+type Child = (Option<Date>, Option<Date>, f64);
+
 fn roll_up(sheet: &mut Sheet, plan: &Plan, parents: &[i64]) {
-    let mut below: BTreeMap<i64, Vec<(Option<Date>, Option<Date>, f64)>> = BTreeMap::new();
+    let mut below: BTreeMap<i64, Vec<Child>> = BTreeMap::new();
     for row in sheet.rows.iter_mut().rev() {
         if parents.contains(&row.id) {
             let children = below.remove(&row.id).unwrap_or_default();

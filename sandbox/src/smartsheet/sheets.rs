@@ -74,8 +74,24 @@ pub(super) async fn read(State(service): State<Arc<Service>>, Path(id): Path<i64
     if after.is_some_and(|v| sheet.version <= v) {
         return Ok(Json(json!({ "version": sheet.version })));
     }
+    // Without the newer API level a commenter looks like a viewer.
+    if sheet.access_level == "COMMENTER" && params.get("accessApiLevel").is_none_or(|level| level != "1") {
+        sheet.access_level = "VIEWER";
+    }
+    let discussed = params.get("include").is_some_and(|i| i.contains("discussions"));
     let render = tokio::task::spawn_blocking(move || sheet_json(&sheet, &origin, &params));
-    render.await.map(Json).map_err(|_| Failure::new(4000, "An unexpected error has occurred."))
+    let mut json = render.await.map_err(|_| Failure::new(4000, "An unexpected error has occurred."))?;
+    if discussed {
+        let world = service.world();
+        for row in json["rows"].as_array_mut().into_iter().flatten() {
+            let (row_id, all) = (row["id"].as_i64(), &world);
+            let hanging = super::discussions::list_json(all, |d| d.row == row_id && row_id.is_some());
+            if hanging.as_array().is_some_and(|list| !list.is_empty()) {
+                row["discussions"] = hanging;
+            }
+        }
+    }
+    Ok(Json(json))
 }
 
 fn sheet_json(sheet: &Sheet, origin: &str, params: &BTreeMap<String, String>) -> Value {
@@ -251,14 +267,32 @@ fn workspace_json(service: &Service) -> Value {
     json!({ "id": WORKSPACE, "name": "Samples", "accessLevel": "OWNER", "permalink": format!("{}/workspaces/{WORKSPACE}", service.world().origin) })
 }
 
+/// Sheets that lie in a folder of the workspace.
+const FOLDER: i64 = 5_553_331_117_777_111;
+const IN_FOLDER: [&str; 2] = ["Organisation", "Asset Inventory"];
+
 pub(super) async fn workspace_children(State(service): State<Arc<Service>>, Path(id): Path<i64>, Query(params): Params) -> Reply {
     known_workspace(id)?;
+    let folder = json!({ "id": FOLDER, "name": "Archive", "resourceType": "folder" });
+    let folders = params.get("childrenResourceTypes").is_none_or(|kinds| kinds.contains("folders"));
+    children(&service, &params, folders.then_some(folder), |name| !IN_FOLDER.contains(&name))
+}
+
+pub(super) async fn folder_children(State(service): State<Arc<Service>>, Path(id): Path<i64>, Query(params): Params) -> Reply {
+    if id != FOLDER {
+        return Err(Failure::not_found());
+    }
+    children(&service, &params, None, |name| IN_FOLDER.contains(&name))
+}
+
+fn children(service: &Service, params: &BTreeMap<String, String>, folder: Option<Value>, here: impl Fn(&str) -> bool) -> Reply {
     let world = service.world();
     let max = params.get("maxItems").and_then(|v| v.parse().ok()).unwrap_or(100usize).max(1);
     let from = params.get("lastKey").and_then(|k| k.parse::<i64>().ok()).unwrap_or(0);
     let mut items: Vec<Value> = world
         .sheets
         .range(from + 1..)
+        .filter(|(_, s)| here(&s.name))
         .filter_map(|(_, s)| {
             let mut json = summary(&world, s, false)?;
             json["resourceType"] = json!("sheet");
@@ -267,8 +301,10 @@ pub(super) async fn workspace_children(State(service): State<Arc<Service>>, Path
         .collect();
     let more = items.len() > max;
     items.truncate(max);
+    let last = items.last().map(|s| s["id"].to_string());
+    items.extend(folder.filter(|_| from == 0));
     let mut reply = json!({ "data": items });
-    if more && let Some(last) = reply["data"].as_array().and_then(|d| d.last()).map(|s| s["id"].to_string()) {
+    if let Some(last) = last.filter(|_| more) {
         reply["lastKey"] = json!(last);
     }
     Ok(Json(reply))

@@ -215,7 +215,8 @@ pub(super) async fn delete(
     let snapshot = api.sheet(&sheet).await?;
     let locality = api.parts.sheets.locality(caller.identity(), told).await;
     let row = row_of(&snapshot, &id)?.id;
-    let draft = propose::delete(&snapshot, &format!("row_id = {row}"), &locality).await?;
+    let mut draft = propose::delete(&snapshot, &format!("row_id = {row}"), &locality).await?;
+    api.parts.changes.warn_of_losses(caller.identity(), &snapshot, &mut draft).await;
     Ok(api.write(&caller, &snapshot, draft).await?.answer(StatusCode::OK))
 }
 

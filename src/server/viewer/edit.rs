@@ -133,9 +133,10 @@ pub(super) async fn delete(
     let snapshot = viewer.sheet_now(&visit.link).await?;
     let locality = viewer.api.parts.sheets.locality(&visit.link.identity(), told).await;
     let row: i64 = gone.row.parse().ok().filter(|id| snapshot.row(*id).is_some()).ok_or_else(|| Problem::not_found("row"))?;
-    let draft = propose::delete(&snapshot, &format!("row_id = {row}"), &locality).await?;
+    let mut draft = propose::delete(&snapshot, &format!("row_id = {row}"), &locality).await?;
+    viewer.api.parts.changes.warn_of_losses(&visit.link.identity(), &snapshot, &mut draft).await;
     let written = viewer.api.write(&caller, &snapshot, draft).await?;
-    Ok(Json(json!({ "written": written.written, "status": written.status, "change": written.change_id })))
+    Ok(Json(json!({ "warnings": written.warnings, "written": written.written, "status": written.status, "change": written.change_id })))
 }
 
 /// Takes a change of the page back; what the bot says to that is the answer.

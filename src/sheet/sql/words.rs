@@ -82,6 +82,10 @@ pub(super) fn comparison(left: &Read, how: Comparison, right: &Read) -> String {
 }
 
 pub(super) fn ticked(read: &Read, yes: bool) -> String {
+    // The only box that is no column of the sheet is `is_parent`.
+    if read.origin.is_some_and(|o| o.column.is_none()) {
+        return if yes { "it has rows below it" } else { "it has no rows below it" }.into();
+    }
     format!("{} is {}ticked", read.beside(), if yes { "" } else { "not " })
 }
 

@@ -1,7 +1,8 @@
 //! Changes: setting values, adding and deleting rows, columns, comments.
 
+use super::reading::Reading;
 use super::schema::{Column, Schema};
-use super::{Intent, filters, words};
+use super::{Intent, New, dates, filters, words};
 use serde_json::{Value, json};
 
 pub(super) fn read(text: &str, schema: &Schema) -> Option<Intent> {
@@ -172,7 +173,7 @@ fn add(text: &str, schema: &Schema) -> Option<Intent> {
 fn value_in(part: &str, column: &Column, schema: &Schema) -> Option<Value> {
     let quoted = words::quoted(part);
     if column.is_date() {
-        return words::date(part, schema.today).map(|d| json!(d.to_string()));
+        return dates::day(part, schema.today).map(|(_, d)| json!(d.to_string()));
     }
     if column.is_contact() {
         let known = column.values.iter().find(|n| words::find(part, n).is_some());
@@ -187,7 +188,11 @@ fn value_in(part: &str, column: &Column, schema: &Schema) -> Option<Value> {
         return known.cloned().or(by_first).map(|n| json!(n));
     }
     if column.numeric || column.percent {
-        return words::number(part).map(|n| json!(if column.percent && n > 1.0 { n / 100.0 } else { n }));
+        // As it was typed: who reads “12,50” knows how the person writes numbers.
+        let typed = part.split_whitespace().find(|w| w.contains(|c: char| c.is_ascii_digit()))?;
+        let typed = typed.trim_end_matches(['.', ',', '!', '?']);
+        let long = words::number(typed).filter(|_| typed.to_lowercase().ends_with(['k', 'm']));
+        return Some(long.map_or_else(|| json!(typed), |n| json!(n)));
     }
     if let Some(value) = column.values.iter().filter(|v| words::find(part, v).is_some()).max_by_key(|v| v.len()) {
         return Some(json!(value));
@@ -206,41 +211,82 @@ fn delete(text: &str, schema: &Schema) -> Option<Intent> {
 
 /// Which rows a phrase means: by conditions, all of them, or by name.
 fn which(text: &str, schema: &Schema) -> Option<Result<String, String>> {
-    let filter = filters::read(text, schema);
-    if let Some(ask) = filter.ambiguous {
-        return Some(Err(ask));
-    }
+    let reading = &mut Reading::new(text, schema);
+    let tasks = words::any(text, &["tasks"]);
     let everything = words::any(text, &["everything", "all rows", "all tasks", "every row", "every task", "all items", "each row", "all"]);
-    let (name, exact) = match words::quoted(text) {
-        Some(name) => (name, true),
-        None => {
-            let name = words::bare(text);
-            let name = ["task ", "row ", "item ", "entry ", "deal ", "risk ", "rows ", "tasks "]
-                .iter()
-                .find_map(|p| name.to_lowercase().starts_with(p).then(|| words::bare(&name[p.len()..])))
-                .unwrap_or(name);
-            (name, false)
-        }
-    };
     let primary = &schema.primary().sql;
+    let name = words::bare(text);
+    if let Some(quoted) = words::quoted(text)
+        && let Some(span) = words::find(text, &quoted)
+    {
+        let beside = &mut Reading::new(text, schema);
+        beside.blank(span);
+        if beside.is_used_up() {
+            return Some(Ok(format!("{primary} = {}", words::quote(&quoted))));
+        }
+    }
+    let name = ["task ", "row ", "item ", "entry ", "deal ", "risk ", "rows ", "tasks "]
+        .iter()
+        .find_map(|p| name.to_lowercase().starts_with(p).then(|| words::bare(&name[p.len()..])))
+        .unwrap_or(name);
+    let filter = filters::read(reading);
+    let whole = reading.is_used_up();
+    if let Some(question) = filter.question.clone().filter(|_| whole) {
+        return Some(Err(question));
+    }
     match filter.sql() {
-        Some(sql) => Some(Ok(sql)),
-        None if everything => Some(Ok("1 = 1".into())),
-        None if name.is_empty() => None,
-        None if exact => Some(Ok(format!("{primary} = {}", words::quote(&name)))),
-        None => Some(Ok(format!("{primary} LIKE {}", words::quote(&name)))),
+        // “Tasks” are rows without children, here as in questions.
+        Some(sql) if whole && tasks => Some(Ok(format!("{sql} AND is_parent = 0"))),
+        Some(sql) if whole => Some(Ok(sql)),
+        None if everything && whole => Some(Ok("1 = 1".into())),
+        _ if name.is_empty() => None,
+        _ if everything || tasks => reading.refusal().map(Err),
+        _ => Some(Ok(format!("{primary} LIKE {}", words::quote(&name)))),
     }
 }
 
 fn set(text: &str, schema: &Schema) -> Option<Intent> {
+    // “… and set it in progress”: a second value for the same rows.
+    let second = [
+        "and set it to",
+        "and set it",
+        "and mark it as",
+        "and mark it",
+        "and make it",
+        "and set them to",
+        "and mark them as",
+        "and assign it to",
+    ]
+    .iter()
+    .filter_map(|p| words::find(text, p).map(|span| (*p, span)))
+    .min_by_key(|(_, (at, end))| (*at, usize::MAX - *end));
+    if let Some((phrase, (at, end))) = second {
+        let first = set(&text[..at], schema)?;
+        let Intent::Update { filter, set: mut all } = first else { return Some(first) };
+        let behind = &text[end..];
+        let (column, new) = if phrase.contains("assign") {
+            let contact = schema.contact()?;
+            (contact, value_in(behind, contact, schema)?)
+        } else if let Some(found) = state(behind, schema) {
+            found
+        } else {
+            return Some(Intent::Say(format!("I do not know the value “{}”: say which column is to have it.", words::bare(behind))));
+        };
+        all.push((column.title.clone(), New::Value(new)));
+        return Some(Intent::Update { filter, set: all });
+    }
+    if let Some(intent) = shift(text, schema) {
+        return Some(intent);
+    }
     if let Some(rest) = starts(text, &["clear", "empty", "blank"]) {
         let (name, target) = words::around(rest, &["for", "of", "on", "in", "where"])?;
-        return update(schema.column(name)?, Value::Null, target, schema);
+        return update(schema.column(name)?, New::Value(Value::Null), target, schema);
     }
     if let Some(rest) = starts(text, &["assign", "reassign", "give", "hand"]) {
         let (target, person) = words::around(rest, &["to"])?;
         let contact = schema.contact()?;
-        return update(contact, value_in(person, contact, schema).unwrap_or_else(|| json!(words::bare(person))), target, schema);
+        let person = value_in(person, contact, schema).unwrap_or_else(|| json!(words::bare(person)));
+        return update(contact, New::Value(person), target, schema);
     }
     if let Some(rest) = starts(text, &["mark", "flag"]) {
         let (target, value) = words::around(rest, &["as", "to"])?;
@@ -264,7 +310,7 @@ fn set(text: &str, schema: &Schema) -> Option<Intent> {
             let read = value_in(value_text, column, schema).or_else(|| value_in(&typed, column, schema));
             let value = read.unwrap_or_else(|| json!(words::bare(value_text)));
             let target = behind.or(in_head.map(|(_, t)| t)).unwrap_or("");
-            update(column, value, target, schema)
+            update(column, New::Value(value), target, schema)
         }
         None => by_value(value_text, head, schema),
     }
@@ -275,22 +321,78 @@ fn last_value(text: &str, schema: &Schema) -> Option<Intent> {
     let known = schema.columns.iter().filter(|c| !c.primary && !c.is_contact()).flat_map(|c| c.values.iter().map(move |v| (c, v)));
     let spans = known.filter_map(|(c, v)| words::find(text, v).map(|(at, _)| (at, c, v)));
     let (at, column, value) = spans.max_by_key(|(at, _, v)| (*at, v.len()))?;
-    update(column, json!(value), text[..at].trim(), schema)
+    update(column, New::Value(json!(value)), text[..at].trim(), schema)
 }
 
 /// `mark … as Complete`: the column is the one that has this value.
 fn by_value(value: &str, target: &str, schema: &Schema) -> Option<Intent> {
-    let fits = |c: &&Column| {
-        !c.primary
-            && c.values.iter().any(|v| words::find(value, v).is_some() || v.to_lowercase().starts_with(&words::bare(value).to_lowercase()))
-    };
-    let column = schema.columns.iter().filter(|c| !c.is_contact()).find(fits)?;
-    let exact = column.values.iter().filter(|v| words::find(value, v).is_some()).max_by_key(|v| v.len());
-    let value = exact.or_else(|| column.values.iter().find(|v| v.to_lowercase().starts_with(&words::bare(value).to_lowercase())))?;
-    update(column, json!(value), target, schema)
+    let (column, value) = state(value, schema)?;
+    update(column, New::Value(value), target, schema)
 }
 
-fn update(column: &Column, value: Value, target: &str, schema: &Schema) -> Option<Intent> {
+/// The column that has a value which words name, and the value as it is written there.
+fn state<'a>(value: &str, schema: &'a Schema) -> Option<(&'a Column, Value)> {
+    let wanted = words::bare(value).to_lowercase();
+    let wanted = ["in state ", "to ", "as "].iter().find_map(|p| wanted.strip_prefix(p)).unwrap_or(&wanted).to_owned();
+    if wanted.is_empty() {
+        return None;
+    }
+    let done = ["done", "finished", "completed", "complete"].contains(&wanted.as_str());
+    let same = |v: &str| {
+        let v = v.to_lowercase();
+        v == wanted || (done && ["done", "complete", "completed", "finished"].contains(&v.as_str()))
+    };
+    let known = || schema.columns.iter().filter(|c| !c.is_contact() && !c.primary).flat_map(|c| c.values.iter().map(move |v| (c, v)));
+    let found = known().find(|(_, v)| same(v)).or_else(|| known().find(|(_, v)| v.to_lowercase().starts_with(&wanted)));
+    found.map(|(c, v)| (c, json!(v)))
+}
+
+/// “push Build by a week”, “postpone all overdue tasks to next friday”.
+fn shift(text: &str, schema: &Schema) -> Option<Intent> {
+    let verbs = ["postpone", "push back", "push out", "push", "delay", "reschedule", "move", "pull in", "pull"];
+    let rest = starts(text, &verbs)?;
+    let earlier = text.to_lowercase().starts_with("pull") || words::any(rest, &["earlier", "forward"]);
+    let column = |rest: &str| schema.mentioned(rest).into_iter().find(|c| c.is_date());
+    if let Some((target, by)) = words::around(rest, &["by"]) {
+        let days = days(by)?;
+        let Some(column) = column(rest).or_else(|| schema.moved()) else {
+            return Some(Intent::Say("I find no column of dates to move.".into()));
+        };
+        let days = if earlier { -days } else { days };
+        let target = without(target, column, schema);
+        return update(column, New::Expression(format!("date({}, '{days:+} days')", column.sql)), &target, schema);
+    }
+    let (target, to) = words::around(rest, &["to", "until"])?;
+    let (_, day) = dates::day(to, schema.today)?;
+    let column = column(target).or_else(|| schema.moved())?;
+    update(column, New::Value(json!(day.to_string())), &without(target, column, schema), schema)
+}
+
+/// A phrase such as “the due date of Load test” without the column's name.
+fn without(target: &str, column: &Column, schema: &Schema) -> String {
+    let named = schema.spans(target).into_iter().find(|(_, _, c)| c.title == column.title);
+    let rest = named.map_or(target, |(_, end, _)| &target[end..]);
+    let rest = rest.trim();
+    ["of ", "for "].iter().find_map(|p| rest.strip_prefix(p)).unwrap_or(rest).to_owned()
+}
+
+/// “a week”, “3 days”, “one month” as days; months are left to those who know which.
+fn days(text: &str) -> Option<i32> {
+    let mut all = text.split_whitespace().map(|w| w.trim_end_matches(['.', '!', '?', ',']).to_lowercase());
+    let count = match all.next()?.as_str() {
+        "a" | "an" | "one" => 1,
+        "two" => 2,
+        "three" => 3,
+        n => n.parse().ok()?,
+    };
+    match all.next()?.as_str() {
+        "day" | "days" => Some(count),
+        "week" | "weeks" => Some(count * 7),
+        _ => None,
+    }
+}
+
+fn update(column: &Column, value: New, target: &str, schema: &Schema) -> Option<Intent> {
     if target.trim().is_empty() {
         return Some(Intent::Say(format!(
             "For which rows should I set {}? For example: “… for everything assigned to Dana”, or “… for all rows”.",
@@ -302,7 +404,7 @@ fn update(column: &Column, value: Value, target: &str, schema: &Schema) -> Optio
         Err(ask) => return Some(Intent::Say(ask)),
     };
     if column.is_contact() {
-        let name = value.as_str().unwrap_or_default().to_lowercase();
+        let name = if let New::Value(value) = &value { value.as_str().unwrap_or_default().to_lowercase() } else { String::new() };
         let same: Vec<&str> =
             column.values.iter().filter(|v| v.to_lowercase().split(' ').next() == name.split(' ').next()).map(String::as_str).collect();
         if same.len() > 1 && !same.iter().any(|s| s.to_lowercase() == name) {

@@ -1,16 +1,25 @@
 //! Conditions in words -> SQL: values of the sheet, people, dates, amounts, empty cells, hierarchy.
 
-use super::schema::{Column, Schema};
-use super::words;
+use super::reading::Reading;
+use super::schema::Column;
+use super::{dates, words};
 use jiff::ToSpan;
 use std::collections::BTreeMap;
 
-/// What a text says about which rows are meant.
+const NEGATIONS: [&str; 12] = ["not", "isn't", "aren't", "isn’t", "aren’t", "except", "without", "excluding", "but", "non", "never", "no"];
+
+/// What a sentence says about which rows are meant.
 #[derive(Debug, Default)]
 pub(super) struct Filter {
     pub conditions: Vec<String>,
-    /// A question back: more than one person has this name.
-    pub ambiguous: Option<String>,
+    /// A question back, or why the sentence cannot be carried out.
+    pub question: Option<String>,
+    /// What the reader may not expect of the conditions.
+    pub note: Option<String>,
+    /// The columns whose values were named.
+    pub by_value: Vec<String>,
+    /// Whether one part of the sheet's tree is meant.
+    pub family: Option<String>,
 }
 
 impl Filter {
@@ -19,288 +28,380 @@ impl Filter {
     }
 }
 
-pub(super) fn read(text: &str, schema: &Schema) -> Filter {
-    let mut rest = text.to_owned();
+pub(super) fn read(reading: &mut Reading<'_>) -> Filter {
     let mut filter = Filter::default();
-    under(&mut rest, schema, &mut filter);
-    overdue(&mut rest, schema, &mut filter);
-    values(&mut rest, schema, &mut filter);
-    phase(&mut rest, schema, &mut filter);
-    people(&mut rest, schema, &mut filter);
-    empty_cells(&mut rest, schema, &mut filter);
-    dates(&mut rest, schema, &mut filter);
-    amounts(&mut rest, schema, &mut filter);
-    containing(&rest, schema, &mut filter);
+    containing(reading, &mut filter);
+    empty_cells(reading, &mut filter);
+    under(reading, &mut filter);
+    reading.take_columns(true);
+    overdue(reading, &mut filter);
+    values(reading, &mut filter);
+    phase(reading, &mut filter);
+    people(reading, &mut filter);
+    reading.take_columns(false);
+    while date(reading, &mut filter) {}
+    while amount(reading, &mut filter) {}
+    boxes(reading, &mut filter);
+    let kinds = filter.conditions.len();
+    if kinds > 1 && words::any(&reading.text, &["or"]) {
+        filter.question = Some("I cannot join different conditions with “or”: ask for one of them, and then for the other.".into());
+    }
     filter
 }
 
-/// A row that is spoken of by its name: words in capitals behind the first word, or in quotes.
-pub(super) fn named_row(text: &str, schema: &Schema) -> Option<String> {
-    let name = words::quoted(text).or_else(|| {
-        let mut words = text.split_whitespace().skip(1).skip_while(|w| !w.starts_with(char::is_uppercase));
-        let name = words.by_ref().collect::<Vec<_>>().join(" ");
-        Some(words::bare(&name)).filter(|n| !n.is_empty() && schema.column(n).is_none())
-    })?;
-    Some(format!("{} LIKE {}", schema.primary().sql, words::quote(&format!("%{name}%"))))
-}
-
-/// Replaces a span by blanks, so that it is not read twice.
-fn blank(text: &mut String, (at, end): (usize, usize)) {
-    text.replace_range(at..end, &" ".repeat(end - at));
-}
-
-fn negated(before: &str) -> bool {
-    let tail: Vec<&str> = before.split_whitespace().rev().take(3).collect();
-    tail.iter()
-        .any(|w| matches!(w.to_lowercase().as_str(), "not" | "isn't" | "aren't" | "except" | "without" | "excluding" | "than" | "but"))
-        && !tail.iter().any(|w| matches!(w.to_lowercase().as_str(), "more" | "less" | "greater"))
-}
-
-fn under(text: &mut String, schema: &Schema, filter: &mut Filter) {
-    let Some((_, rest)) = words::around(text, &["under", "within", "inside", "below the row", "part of"]) else { return };
-    if words::number(rest).is_some_and(|_| rest.starts_with(|c: char| c.is_ascii_digit() || c == '$')) {
-        return;
-    }
-    let name = words::quoted(rest).unwrap_or_else(|| words::bare(rest.split([',', '?']).next().unwrap_or_default()));
-    let name = words::around(&name, &["that", "which", "and", "with", "by"]).map_or(name.clone(), |(before, _)| before.to_owned());
-    if name.is_empty() {
-        return;
-    }
-    filter.conditions.push(family(schema, &name));
-    if let Some(span) = words::find(text, &name) {
-        blank(text, span);
-    }
-}
-
-/// “Phase 3” without a word before it, where no column has that value.
-fn phase(text: &mut String, schema: &Schema, filter: &mut Filter) {
-    let Some((at, end)) = words::find(text, "phase") else { return };
-    let number: String = text[end..].trim_start().chars().take_while(char::is_ascii_digit).collect();
-    if number.is_empty() {
-        return;
-    }
-    filter.conditions.push(family(schema, &format!("Phase {number}")));
-    let behind = text[end..].find(&number).map_or(end, |i| end + i + number.len());
-    blank(text, (at, behind));
-}
-
-/// A row whose name begins so, and everything below it.
-fn family(schema: &Schema, name: &str) -> String {
-    let (primary, inside) = (&schema.primary().sql, words::quote(&format!("%> {name}%")));
+/// The ids of the row that is called so, and of everything below it.
+fn family(reading: &Reading<'_>, name: &str) -> String {
+    let (primary, inside) = (&reading.schema.primary().sql, words::quote(&format!("%> {name}%")));
     let name = words::quote(&format!("{name}%"));
     format!("(path LIKE {name} OR path LIKE {inside} OR ({primary} LIKE {name} AND is_parent = 1))")
 }
 
-fn overdue(text: &mut String, schema: &Schema, filter: &mut Filter) {
-    let Some(span) =
-        ["overdue", "past due", "late", "behind schedule", "past their due date", "delayed"].iter().find_map(|w| words::find(text, w))
-    else {
-        return;
-    };
-    let Some(due) = schema.due() else { return };
-    filter.conditions.push(format!("{} < '{}'", due.sql, schema.today));
-    if let Some(status) = schema.status() {
-        let done: Vec<String> = status.values.iter().filter(|v| finished(v)).map(|v| words::quote(v)).collect();
-        if !done.is_empty() {
-            filter.conditions.push(format!("({0} IS NULL OR {0} NOT IN ({1}))", status.sql, done.join(", ")));
+fn under(reading: &mut Reading<'_>, filter: &mut Filter) {
+    for phrase in ["under", "within", "inside", "below", "part of"] {
+        let Some((at, end)) = words::find(&reading.rest, phrase) else { continue };
+        let rest = reading.rest[end..].trim_start();
+        if rest.starts_with(|c: char| c.is_ascii_digit() || "$€£".contains(c)) || rest.to_lowercase().starts_with("the next") {
+            continue;
         }
+        let from = reading.rest.len() - rest.len();
+        let tail = words::around(rest, &["that", "which", "and", "with", "by", "is", "are"]).map_or(rest, |(before, _)| before);
+        let tail = tail.split([',', '?', ';']).next().unwrap_or_default();
+        let name = words::quoted(tail).unwrap_or_else(|| words::bare(tail));
+        if name.is_empty() {
+            continue;
+        }
+        filter.conditions.push(family(reading, &name));
+        filter.family = Some(name);
+        reading.blank((at, from + tail.len()));
+        return;
     }
-    blank(text, span);
 }
 
-fn finished(value: &str) -> bool {
+/// “Phase 3” without a word before it, where no column has that value.
+fn phase(reading: &mut Reading<'_>, filter: &mut Filter) {
+    let Some((at, end)) = words::find(&reading.rest, "phase") else { return };
+    let number: String = reading.rest[end..].trim_start().chars().take_while(char::is_ascii_digit).collect();
+    if number.is_empty() {
+        return;
+    }
+    let name = format!("Phase {number}");
+    filter.conditions.push(family(reading, &name));
+    filter.family = Some(name);
+    let behind = reading.rest[end..].find(&number).map_or(end, |i| end + i + number.len());
+    reading.blank((at, behind));
+}
+
+fn overdue(reading: &mut Reading<'_>, filter: &mut Filter) {
+    let schema = reading.schema;
+    let Some(due) = schema.due() else { return };
+    let phrases = ["past their due date", "behind schedule", "overdue", "past due", "delayed", "late"];
+    let Some((at, end)) = phrases.iter().find_map(|w| words::find(&reading.rest, w)) else { return };
+    if reading.take_before(at, &NEGATIONS) {
+        filter.question = Some("I can list what is overdue, not what is not: ask for what is due after today.".into());
+    }
+    reading.blank((at, end));
+    let mut since = schema.today;
+    if let Some((from, to)) = words::find(&reading.rest, "by more than").or_else(|| words::find(&reading.rest, "more than"))
+        && let Some((_, unit)) = ["days", "day", "weeks", "week"].iter().filter_map(|u| words::find(&reading.rest[to..], u)).min()
+        && let Some(n) = words::number(&reading.rest[to..to + unit]).filter(|n| n.fract() == 0.0)
+    {
+        let weeks = reading.rest[to..to + unit].to_lowercase().contains("week");
+        since = since.saturating_sub((if weeks { 7 } else { 1 } * n as i64).days());
+        reading.blank((from, to + unit));
+    }
+    filter.conditions.push(format!("{} < '{since}'", due.sql));
+    if let Some(open) = open(reading) {
+        filter.conditions.push(open);
+    }
+}
+
+/// What is not finished yet, where the sheet has a status.
+pub(super) fn open(reading: &Reading<'_>) -> Option<String> {
+    let status = reading.schema.status()?;
+    let done: Vec<String> = status.values.iter().filter(|v| finished(v)).map(|v| words::quote(v)).collect();
+    (!done.is_empty()).then(|| format!("({0} IS NULL OR {0} NOT IN ({1}))", status.sql, done.join(", ")))
+}
+
+pub(super) fn finished(value: &str) -> bool {
     let lower = value.to_lowercase();
-    ["complete", "done", "closed", "cancel", "finished", "terminated"].iter().any(|w| lower.contains(w))
+    !lower.contains("incomplete") && ["complete", "done", "closed", "cancel", "finished", "terminated"].iter().any(|w| lower.contains(w))
 }
 
-fn values(text: &mut String, schema: &Schema, filter: &mut Filter) {
+fn values(reading: &mut Reading<'_>, filter: &mut Filter) {
+    let schema = reading.schema;
     let mut known: Vec<(&Column, &String)> =
         schema.columns.iter().filter(|c| !c.is_contact() && !c.primary).flat_map(|c| c.values.iter().map(move |v| (c, v))).collect();
     known.sort_by_key(|(_, v)| usize::MAX - v.len());
     let mut wanted: BTreeMap<(String, bool), Vec<String>> = BTreeMap::new();
     for (column, value) in known {
-        let forms = [
-            value.clone(),
-            value.replace("Complete", "Completed"),
-            value.replace("Completed", "Complete"),
-            value.replace("Cancelled", "Canceled"),
-            format!("{value}s"),
-            if finished(value) && value.to_lowercase().contains("complete") { "done".into() } else { value.clone() },
-        ];
-        let Some(span) = forms.iter().find_map(|f| words::find(text, f)) else { continue };
-        let no = negated(&text[..span.0]);
-        wanted.entry((column.sql.clone(), no)).or_default().push(words::quote(value));
-        blank(text, span);
-    }
-    let open = words::find(text, "open").or_else(|| words::find(text, "unfinished"));
-    if let (Some(span), Some(status), true) = (open, schema.status(), wanted.is_empty()) {
-        let done: Vec<String> = status.values.iter().filter(|v| finished(v)).map(|v| words::quote(v)).collect();
-        if !done.is_empty() {
-            wanted.insert((status.sql.clone(), true), done);
-            blank(text, span);
+        if value.chars().all(|c| c.is_ascii_digit() || ".,-".contains(c)) {
+            continue;
         }
+        for form in forms(value) {
+            let Some((at, end)) = words::find(&reading.rest, &form) else { continue };
+            reading.blank((at, end));
+            let list = wanted.entry((column.sql.clone(), reading.take_before(at, &NEGATIONS))).or_default();
+            list.push(value.clone());
+            break;
+        }
+    }
+    if let (Some(span), Some(open), true) = (
+        ["still open", "open", "unfinished", "not finished", "not done", "outstanding"].iter().find_map(|w| words::find(&reading.rest, w)),
+        open(reading),
+        wanted.is_empty(),
+    ) {
+        filter.conditions.push(open);
+        reading.blank(span);
     }
     for ((sql, no), mut list) in wanted {
         list.sort();
-        filter.conditions.push(match (no, list.len()) {
-            (false, 1) => format!("{sql} = {}", list[0]),
-            (false, _) => format!("{sql} IN ({})", list.join(", ")),
-            (true, 1) => format!("({sql} IS NULL OR {sql} <> {})", list[0]),
-            (true, _) => format!("({sql} IS NULL OR {sql} NOT IN ({}))", list.join(", ")),
-        });
+        let ended: Vec<&str> = schema
+            .columns
+            .iter()
+            .filter(|c| c.sql == sql)
+            .flat_map(|c| &c.values)
+            .filter(|v| finished(v) && !list.contains(v))
+            .map(String::as_str)
+            .collect();
+        let completed = |v: &String| finished(v) && !v.to_lowercase().contains("cancel");
+        if no && list.iter().any(completed) && !ended.is_empty() {
+            filter.note = Some(format!("“{}” rows are among them.", ended.join("”, “")));
+        }
+        if !no {
+            filter.by_value.push(sql.clone());
+        }
+        let quoted: Vec<String> = list.iter().map(|v| words::quote(v)).collect();
+        filter.conditions.push(one_of(&sql, no, &quoted));
     }
 }
 
-fn people(text: &mut String, schema: &Schema, filter: &mut Filter) {
-    for column in schema.columns.iter().filter(|c| c.is_contact()) {
+fn forms(value: &str) -> Vec<String> {
+    let mut forms = vec![value.to_owned(), format!("{value}s")];
+    let lower = value.to_lowercase();
+    if lower == "complete" || lower == "completed" {
+        forms.extend(["completed", "complete", "done", "finished"].map(str::to_owned));
+    }
+    if lower.contains("cancelled") {
+        forms.push(lower.replace("cancelled", "canceled"));
+    }
+    if lower.contains('-') {
+        forms.push(lower.replace('-', " "));
+    }
+    forms
+}
+
+fn one_of(sql: &str, no: bool, list: &[String]) -> String {
+    match (no, list) {
+        (false, [one]) => format!("{sql} = {one}"),
+        (false, _) => format!("{sql} IN ({})", list.join(", ")),
+        (true, [one]) => format!("({sql} IS NULL OR {sql} <> {one})"),
+        (true, _) => format!("({sql} IS NULL OR {sql} NOT IN ({}))", list.join(", ")),
+    }
+}
+
+fn people(reading: &mut Reading<'_>, filter: &mut Filter) {
+    let schema = reading.schema;
+    let named: Vec<&str> =
+        schema.spans(&reading.rest).into_iter().filter(|(_, _, c)| c.is_contact()).map(|(_, _, c)| c.sql.as_str()).collect();
+    let mut columns: Vec<&Column> = schema.columns.iter().filter(|c| c.is_contact()).collect();
+    columns.sort_by_key(|c| !named.contains(&c.sql.as_str()));
+    for column in columns {
         let mut full: Vec<String> = Vec::new();
+        let mut no = Vec::new();
         for name in &column.values {
-            let forms = [name.clone(), format!("{name}'s"), format!("{name}’s")];
-            if let Some(span) = forms.iter().find_map(|f| words::find(text, f)) {
-                blank(text, span);
-                full.push(name.clone());
-            }
+            let forms = [format!("{name}'s"), format!("{name}’s"), name.clone()];
+            let Some((at, end)) = forms.iter().find_map(|f| words::find(&reading.rest, f)) else { continue };
+            reading.blank((at, end));
+            no.push(reading.take_before(at, &NEGATIONS));
+            full.push(name.clone());
         }
-        let firsts: Vec<String> = column.values.iter().filter_map(|n| n.split(' ').next().map(str::to_owned)).collect();
-        for (i, first) in firsts.iter().enumerate() {
-            let Some(span) = words::find(text, first) else { continue };
-            let same: Vec<&String> = column.values.iter().zip(&firsts).filter(|(_, f)| *f == first).map(|(n, _)| n).collect();
-            if same.len() > 1 {
-                let list: Vec<&str> = same.iter().map(|n| n.as_str()).collect();
-                filter.ambiguous = Some(format!(
+        for name in &column.values {
+            let Some(first) = name.split(' ').next().filter(|f| f.chars().count() > 1 && *f != name) else { continue };
+            let forms = [format!("{first}'s"), format!("{first}’s"), first.to_owned()];
+            let Some((at, end)) = forms.iter().find_map(|f| words::find(&reading.rest, f)) else { continue };
+            let same: Vec<&str> = column.values.iter().filter(|n| n.split(' ').next() == Some(first)).map(String::as_str).collect();
+            // A capital behind a first name makes it somebody else's name.
+            let surname = reading.rest[end..].strip_prefix(' ').and_then(|r| r.split([' ', '?', ',', '.', '!']).next());
+            if let Some(other) = surname.filter(|s| s.starts_with(char::is_uppercase)) {
+                filter.question =
+                    Some(format!("I find no “{first} {other}” in {}; there is {}. Whom do you mean?", column.title, same.join(" and ")));
+            } else if same.len() > 1 {
+                filter.question = Some(format!(
                     "There is more than one {first} in {}: {}. Which one do you mean? Please write the full name.",
                     column.title,
-                    list.join(" and ")
+                    same.join(" and ")
                 ));
             }
-            full.push(column.values[i].clone());
-            blank(text, span);
+            reading.blank((at, end));
+            no.push(reading.take_before(at, &NEGATIONS));
+            full.push(name.clone());
+        }
+        if full.is_empty() {
+            continue;
         }
         let list: Vec<String> = full.iter().map(|n| words::quote(n)).collect();
-        match list.as_slice() {
-            [] => {}
-            [one] => filter.conditions.push(format!("{} = {one}", column.sql)),
-            more => filter.conditions.push(format!("{} IN ({})", column.sql, more.join(", "))),
+        let no = no.iter().any(|n| *n);
+        if no && list.len() > 1 {
+            filter.question = Some("I cannot leave out several people at once: name one of them.".into());
         }
-        if !list.is_empty() {
-            return;
-        }
+        filter.conditions.push(one_of(&column.sql, no, &list));
+        return;
     }
 }
 
-fn empty_cells(text: &mut String, schema: &Schema, filter: &mut Filter) {
-    if let (Some(span), Some(contact)) =
-        (["unassigned", "not assigned", "nobody"].iter().find_map(|w| words::find(text, w)), schema.contact())
+fn empty_cells(reading: &mut Reading<'_>, filter: &mut Filter) {
+    let schema = reading.schema;
+    let nobodys = ["unassigned", "not assigned to anybody", "not assigned to anyone", "assigned to nobody", "nobody"];
+    if let Some(contact) = schema.contact()
+        && (reading.take(&nobodys).is_some()
+            || (words::find(&reading.rest, "not assigned to").is_none() && reading.take(&["not assigned"]).is_some()))
     {
         filter.conditions.push(format!("{} IS NULL", contact.sql));
-        blank(text, span);
     }
-    for phrase in ["without a", "without an", "without any", "without", "with no", "have no", "has no", "missing", "lacking"] {
-        let Some((at, end)) = words::find(text, phrase) else { continue };
-        if let Some(column) = schema.column(&text[end..]) {
+    for phrase in ["without", "with no", "have no", "has no", "missing", "lacking", "no"] {
+        let Some((at, end)) = words::find(&reading.rest, phrase) else { continue };
+        if let Some(column) = reading.take_column_at(end) {
             filter.conditions.push(format!("{} IS NULL", column.sql));
-            let all = text.len();
-            blank(text, (at, all));
-            return;
+            reading.blank((at, end));
         }
     }
     for phrase in ["is empty", "is blank", "is missing", "are empty", "are blank", "are missing"] {
-        let Some((at, end)) = words::find(text, phrase) else { continue };
-        if let Some(column) = schema.mentioned(&text[..at]).last() {
-            filter.conditions.push(format!("{} IS NULL", column.sql));
-            blank(text, (at, end));
-            return;
-        }
+        let Some((at, end)) = words::find(&reading.rest, phrase) else { continue };
+        let Some((from, to, column)) = schema.spans(&reading.rest[..at]).pop() else { continue };
+        filter.conditions.push(format!("{} IS NULL", column.sql));
+        reading.blank((at, end));
+        reading.blank((from, to));
     }
 }
 
-fn dates(text: &mut String, schema: &Schema, filter: &mut Filter) {
-    let today = schema.today;
-    let monday = today.saturating_sub(i32::from(today.weekday().to_monday_zero_offset()).days());
-    let next_month = today.first_of_month().saturating_add(1.month());
-    let spans = [
-        ("this week", monday, monday.saturating_add(6.days())),
-        ("next week", monday.saturating_add(7.days()), monday.saturating_add(13.days())),
-        ("this month", today.first_of_month(), today.last_of_month()),
-        ("next month", next_month, next_month.last_of_month()),
-        ("today", today, today),
-        ("tomorrow", today.saturating_add(1.days()), today.saturating_add(1.days())),
-    ];
-    let column = |text: &str| schema.mentioned(text).into_iter().find(|c| c.is_date()).or_else(|| schema.due()).map(|c| c.sql.clone());
-    for (phrase, from, to) in spans {
-        if let (Some(span), Some(sql)) = (words::find(text, phrase), column(text)) {
-            filter.conditions.push(format!("{sql} BETWEEN '{from}' AND '{to}'"));
-            blank(text, span);
-            return;
-        }
-    }
-    if let (Some((_, rest)), Some(sql)) = (words::around(text, &["next", "coming", "within the next"]), column(text))
-        && let Some(n) = words::number(rest).filter(|_| words::any(rest, &["days", "weeks"]))
+/// One condition about a date, if there is one that nothing read yet.
+fn date(reading: &mut Reading<'_>, filter: &mut Filter) -> bool {
+    let (schema, today) = (reading.schema, reading.schema.today);
+    let column = |reading: &Reading<'_>, at: usize| reading.mentioned(at, Column::is_date).or(schema.due()).map(|c| c.sql.clone());
+    if let Some((at, end)) = words::find(&reading.rest, "between").or_else(|| words::find(&reading.rest, "from"))
+        && let Some((first, from)) = dates::day(&reading.rest[end..], today)
+        && let Some((second, to)) = dates::day(&reading.rest[end + first.1..], today)
+        && let Some(sql) = column(reading, at)
+        && reading.rest[end..end + first.0].trim().is_empty()
+        && ["and", "to", "until", "-", "–"].contains(&reading.rest[end + first.1..end + first.1 + second.0].trim())
     {
-        let days = (n as i32) * if words::any(rest, &["weeks"]) { 7 } else { 1 };
-        filter.conditions.push(format!("{sql} BETWEEN '{today}' AND '{}'", today.saturating_add(days.days())));
-        *text = text.replace(rest, "");
-        return;
+        filter.conditions.push(format!("{sql} BETWEEN '{from}' AND '{to}'"));
+        reading.blank((at, end + first.1 + second.1));
+        return true;
     }
-    for (phrase, operator) in [("before", "<"), ("after", ">"), ("since", ">="), ("until", "<="), ("by", "<="), ("on", "=")] {
-        let Some((at, end)) = words::find(text, phrase) else { continue };
-        if let (Some(date), Some(sql)) = (words::date(&text[end..], today), column(text)) {
-            filter.conditions.push(format!("{sql} {operator} '{date}'"));
-            let all = text.len();
-            blank(text, (at, all));
-            return;
+    for (phrase, operator) in [
+        ("on or before", "<="),
+        ("on or after", ">="),
+        ("before", "<"),
+        ("after", ">"),
+        ("since", ">="),
+        ("until", "<="),
+        ("till", "<="),
+        ("by", "<="),
+        ("on", "="),
+    ] {
+        let Some((at, end)) = words::find(&reading.rest, phrase) else { continue };
+        let Some(((from, to), date)) = dates::day(&reading.rest[end..], today) else { continue };
+        let gap = reading.rest[end..end + from].trim().to_lowercase();
+        if !matches!(gap.as_str(), "" | "the") {
+            continue;
         }
+        let Some(sql) = column(reading, at) else { return false };
+        filter.conditions.push(format!("{sql} {operator} '{date}'"));
+        reading.blank((at, end + to));
+        return true;
     }
+    let Some((at, from, to)) = dates::span(reading) else { return false };
+    let Some(sql) = column(reading, at) else { return false };
+    filter.conditions.push(format!("{sql} BETWEEN '{from}' AND '{to}'"));
+    true
 }
 
-fn amounts(text: &mut String, schema: &Schema, filter: &mut Filter) {
+/// One condition about an amount, if there is one that nothing read yet.
+fn amount(reading: &mut Reading<'_>, filter: &mut Filter) -> bool {
     let phrases = [
+        ("between", "BETWEEN"),
         ("more than", ">"),
         ("greater than", ">"),
         ("higher than", ">"),
+        ("larger than", ">"),
         ("over", ">"),
         ("above", ">"),
         ("exceeding", ">"),
         ("at least", ">="),
         ("less than", "<"),
         ("lower than", "<"),
+        ("smaller than", "<"),
         ("under", "<"),
         ("below", "<"),
         ("at most", "<="),
+        ("of exactly", "="),
+        ("exactly", "="),
         (">=", ">="),
         ("<=", "<="),
         (">", ">"),
         ("<", "<"),
     ];
+    let schema = reading.schema;
     for (phrase, operator) in phrases {
-        let span =
-            if phrase.starts_with(['<', '>']) { text.find(phrase).map(|at| (at, at + phrase.len())) } else { words::find(text, phrase) };
+        let sign = phrase.starts_with(['<', '>']);
+        let span = if sign { reading.rest.find(phrase).map(|at| (at, at + phrase.len())) } else { words::find(&reading.rest, phrase) };
         let Some((at, end)) = span else { continue };
-        let Some(n) = words::number(&text[end..]) else { continue };
-        let numeric = |t: &str| schema.mentioned(t).into_iter().rev().find(|c| c.numeric).cloned();
-        let column = numeric(&text[..at])
-            .or_else(|| numeric(&text[end..]))
-            .or_else(|| schema.columns.iter().find(|c| c.numeric && !c.percent).cloned());
-        if let Some(column) = column {
-            let n = if column.percent && n > 1.0 { n / 100.0 } else { n };
-            filter.conditions.push(format!("{} {operator} {n}", column.sql));
-            let all = text.len();
-            blank(text, (at, all));
-            return;
+        let saved = reading.rest.clone();
+        let percent = reading.rest[end..].split_whitespace().next().is_some_and(|w| w.contains('%'));
+        let column = reading
+            .mentioned(at, |c| c.numeric)
+            .or_else(|| if percent { schema.columns.iter().find(|c| c.percent) } else { schema.amount() });
+        let Some(column) = column else { continue };
+        let scaled = |n: f64| if column.percent && n > 1.0 { n / 100.0 } else { n };
+        let Some(n) = reading.take_number(end).map(scaled) else { continue };
+        let condition = if operator == "BETWEEN" {
+            let to = words::find(&reading.rest[end..], "and").map(|(_, e)| end + e).and_then(|e| reading.take_number(e)).map(scaled);
+            let Some(to) = to else {
+                reading.rest = saved;
+                continue;
+            };
+            format!("{} BETWEEN {n} AND {to}", column.sql)
+        } else {
+            format!("{} {operator} {n}", column.sql)
+        };
+        reading.blank((at, end));
+        reading.take_before(at, &["with", "of"]);
+        if reading.take_before(at, &["not"]) {
+            filter.question = Some("I cannot turn a comparison of amounts around: ask for “at most” instead of “not over”.".into());
         }
+        filter.conditions.push(condition);
+        return true;
+    }
+    false
+}
+
+/// “approved”, “not signed off”: a checkbox that is spoken of is a condition.
+fn boxes(reading: &mut Reading<'_>, filter: &mut Filter) {
+    let boxes: Vec<(usize, &Column)> = reading.mentions.iter().filter(|(_, c)| c.kind == "CHECKBOX").copied().collect();
+    for (at, column) in boxes {
+        let no = reading.take_before(at, &[&NEGATIONS[..], &["unchecked"]].concat())
+            || reading.take(&["unchecked", "not checked", "not ticked"]).is_some();
+        reading.take(&["checked", "ticked"]);
+        filter.conditions.push(if no { format!("({0} IS NULL OR {0} = 0)", column.sql) } else { format!("{} = 1", column.sql) });
     }
 }
 
-fn containing(text: &str, schema: &Schema, filter: &mut Filter) {
-    let Some((before, rest)) =
-        words::around(text, &["containing", "contains", "contain", "mentioning", "mention", "mentions", "named", "called", "about"])
-    else {
-        return;
-    };
-    let value = words::quoted(rest).unwrap_or_else(|| words::bare(rest));
+fn containing(reading: &mut Reading<'_>, filter: &mut Filter) {
+    let phrases = ["containing", "contains", "contain", "mentioning", "mentions", "mention", "named", "called", "with the name"];
+    let Some((at, end)) = phrases.iter().find_map(|p| words::find(&reading.rest, p)) else { return };
+    let behind = &reading.rest[end..];
+    let value = words::quoted(behind).unwrap_or_else(|| words::bare(behind));
     if value.trim().is_empty() {
         return;
     }
-    let column = schema.mentioned(before).into_iter().rfind(|c| c.kind == "TEXT_NUMBER" && !c.numeric).unwrap_or(schema.primary());
+    let schema = reading.schema;
+    let spoken = schema.spans(&reading.rest[..at]).into_iter().rfind(|(_, _, c)| c.kind == "TEXT_NUMBER" && !c.numeric);
+    let column = spoken.map_or(schema.primary(), |(_, _, c)| c);
     filter.conditions.push(format!("{} LIKE {}", column.sql, words::quote(&format!("%{}%", value.trim()))));
+    let to = words::find(behind, &value).map_or(reading.rest.len(), |(_, e)| end + e);
+    reading.blank((at, to));
+    if let Some((from, to, _)) = spoken {
+        reading.blank((from, to));
+    }
 }

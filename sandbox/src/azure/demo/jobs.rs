@@ -1,5 +1,6 @@
 //! Long work: what is asked for (“summarize Protocol into AI Summary”), and the answer for one row.
 
+use super::reading::Reading;
 use super::schema::Schema;
 use super::{Intent, filters, words};
 use serde_json::{Value, json};
@@ -35,8 +36,9 @@ pub(super) fn read(text: &str, schema: &Schema) -> Option<Intent> {
         let titles: Vec<&str> = schema.columns.iter().map(|c| c.title.as_str()).collect();
         return Some(Intent::Say(format!("Which column should I read? There are {}.", titles.join(", "))));
     }
-    let filter = filters::read(which, schema);
-    if let Some(ask) = filter.ambiguous {
+    let reading = &mut Reading::new(which, schema);
+    let filter = filters::read(reading);
+    if let Some(ask) = filter.question.clone().or_else(|| reading.refusal()) {
         return Some(Intent::Say(ask));
     }
     let target = schema.columns.iter().find(|c| c.title.to_lowercase() == target.to_lowercase()).map_or(target, |c| c.title.clone());

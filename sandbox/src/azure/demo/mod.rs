@@ -3,8 +3,10 @@
 
 mod asks;
 mod changes;
+mod dates;
 mod filters;
 mod jobs;
+mod reading;
 mod schema;
 mod words;
 
@@ -12,9 +14,8 @@ use super::script::Reply;
 use schema::Schema;
 use serde_json::{Value, json};
 
-/// What it says when it does not understand.
-const LOST: &str = "I did not understand that. I am the built-in demo model and only know patterns (set AZURE_OPENAI_* for the real one). Try for example:\n\
-    - which tasks are overdue, and who owns them?\n\
+/// What it can be asked, for those who are lost.
+const EXAMPLES: &str = "- which tasks are overdue, and who owns them?\n\
     - how many tasks are blocked?\n\
     - total budget by department\n\
     - set Status to \"In Progress\" for everything assigned to Dana that is Not Started\n\
@@ -23,10 +24,16 @@ const LOST: &str = "I did not understand that. I am the built-in demo model and 
     - add a picklist column Risk with Low, Medium, High\n\
     - summarize Notes into Summary";
 
+fn lost() -> String {
+    format!(
+        "I did not understand that. I am the built-in demo model and only know patterns (set AZURE_OPENAI_* for the real one). Try for example:\n{EXAMPLES}"
+    )
+}
+
 /// What a request comes down to.
-pub(super) enum Intent {
-    Query { sql: String, lead: String },
-    Update { filter: String, set: Vec<(String, Value)> },
+enum Intent {
+    Query(asks::Query),
+    Update { filter: String, set: Vec<(String, New)> },
     Add { title: String, parent: Option<String>, cells: Vec<(String, Value)> },
     Delete { filter: String },
     Column(Value),
@@ -34,6 +41,12 @@ pub(super) enum Intent {
     Comment { row: String, text: String },
     Explain { row: String, column: Option<String> },
     Say(String),
+}
+
+/// What a cell is to become.
+enum New {
+    Value(Value),
+    Expression(String),
 }
 
 /// The results of the functions that were called since the user's last message.
@@ -70,7 +83,7 @@ pub(super) fn reply(request: &Value) -> Reply {
     let schema = Schema::read(described, &today(messages));
     match intent(&turn.text, &schema) {
         Some(intent) => act(intent, &turn, &schema),
-        None => Reply::Say(LOST.into()),
+        None => Reply::Say(lost()),
     }
 }
 
@@ -89,13 +102,16 @@ fn intent(text: &str, schema: &Schema) -> Option<Intent> {
 fn act(intent: Intent, turn: &Turn<'_>, schema: &Schema) -> Reply {
     match intent {
         Intent::Say(text) => Reply::Say(text),
-        Intent::Query { sql, lead } => match turn.result("query_sheet") {
-            None => Reply::call("query_sheet", json!({ "sheet": null, "sql": sql, "show": true })),
-            Some(result) => Reply::Say(asks::answer(&lead, result)),
+        Intent::Query(query) => match turn.result("query_sheet") {
+            None => Reply::call("query_sheet", json!({ "sheet": null, "sql": query.sql, "show": true })),
+            Some(result) => Reply::Say(query.answer(result)),
         },
         Intent::Update { filter, set } => {
-            let set: Vec<Value> =
-                set.into_iter().map(|(column, value)| json!({ "column": column, "value": value, "expression": null })).collect();
+            let of = |(column, new): (String, New)| match new {
+                New::Value(value) => json!({ "column": column, "value": value, "expression": null }),
+                New::Expression(sql) => json!({ "column": column, "value": null, "expression": sql }),
+            };
+            let set: Vec<Value> = set.into_iter().map(of).collect();
             Reply::call("propose_update", json!({ "sheet": null, "where_sql": filter, "set": set }))
         }
         Intent::Delete { filter } => Reply::call("propose_delete", json!({ "sheet": null, "where_sql": filter })),

@@ -7,6 +7,8 @@ use serde_json::Value;
 pub(super) struct Schema {
     pub columns: Vec<Column>,
     pub today: Date,
+    pub rows: u64,
+    pub leaves: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -17,6 +19,8 @@ pub(super) struct Column {
     pub primary: bool,
     pub numeric: bool,
     pub percent: bool,
+    /// Smartsheet works it out: nobody can write it.
+    pub computed: bool,
     pub values: Vec<String>,
 }
 
@@ -48,12 +52,14 @@ impl Schema {
                 kind: c["type"].as_str().unwrap_or_default().to_owned(),
                 primary: c["primary"] == Value::Bool(true),
                 numeric: c["numeric"] == Value::Bool(true),
+                computed: c["read_only"].is_string() || c["read_only"] == Value::Bool(true),
                 percent: c["percent"] == Value::Bool(true),
                 values,
             }
         };
         let columns = described["columns"].as_array().into_iter().flatten().map(column).collect();
-        Self { columns, today: today.parse().unwrap_or(jiff::civil::date(1970, 1, 1)) }
+        let count = |key: &str| described[key].as_u64().unwrap_or_default();
+        Self { columns, rows: count("rows"), leaves: count("leaf_rows"), today: today.parse().unwrap_or(jiff::civil::date(1970, 1, 1)) }
     }
 
     pub fn primary(&self) -> &Column {
@@ -71,6 +77,14 @@ impl Schema {
         dates().find(|c| late.iter().any(|w| c.title.to_lowercase().contains(w))).or_else(|| dates().next_back())
     }
 
+    /// The column by which a row is moved in time: its deadline, or its start where deadlines follow from starts.
+    pub fn moved(&self) -> Option<&Column> {
+        match self.due() {
+            Some(due) if due.computed => self.columns.iter().find(|c| c.is_date() && !c.computed),
+            due => due,
+        }
+    }
+
     /// The picklist that tells how far something is.
     pub fn status(&self) -> Option<&Column> {
         let known = ["status", "state", "stage", "recruitment"];
@@ -84,21 +98,41 @@ impl Schema {
 
     /// All columns that are spoken of, in the order in which they are.
     pub fn mentioned(&self, text: &str) -> Vec<&Column> {
+        self.spans(text).into_iter().map(|(_, _, c)| c).collect()
+    }
+
+    /// The same with where in the text; the longer name wins where two overlap.
+    pub fn spans(&self, text: &str) -> Vec<(usize, usize, &Column)> {
         let mut found: Vec<(usize, usize, &Column)> = Vec::new();
         for column in &self.columns {
             let spans = self.names(column).into_iter().filter_map(|n| words::find(text, &n));
-            if let Some((at, end)) = spans.min_by_key(|(at, end)| (*at, usize::MAX - *end)) {
-                found.push((at, end, column));
-            }
+            found.extend(spans.map(|(at, end)| (at, end, column)));
         }
         found.sort_by_key(|(at, end, _)| (*at, usize::MAX - *end));
         let mut covered = 0;
-        found.retain(|(at, end, _)| {
-            let new = *at >= covered;
-            covered = covered.max(*end);
+        let mut seen: Vec<&str> = Vec::new();
+        found.retain(|(at, end, column)| {
+            let new = *at >= covered && !seen.contains(&column.title.as_str());
+            if new {
+                covered = *end;
+                seen.push(&column.title);
+            }
             new
         });
-        found.into_iter().map(|(_, _, c)| c).collect()
+        found
+    }
+
+    /// The column whose name a text begins with, and where that name ends.
+    pub fn leading(&self, text: &str) -> Option<(usize, &Column)> {
+        let names = self.columns.iter().flat_map(|c| self.names(c).into_iter().map(move |n| (n, c)));
+        let at_once = names.filter_map(|(n, c)| words::find(text, &n).filter(|(at, _)| *at == 0).map(|(_, end)| (end, c)));
+        at_once.max_by_key(|(end, _)| *end)
+    }
+
+    /// The only column of amounts, if there is just one.
+    pub fn amount(&self) -> Option<&Column> {
+        let mut all = self.columns.iter().filter(|c| c.numeric && !c.percent);
+        all.next().filter(|_| all.next().is_none())
     }
 
     fn names(&self, column: &Column) -> Vec<String> {
@@ -109,7 +143,10 @@ impl Schema {
         }
         let first_contact = self.contact().is_some_and(|c| c.title == column.title);
         if first_contact {
-            names.extend(["owner", "owners", "owns", "assignee", "assigned", "assigned to", "responsible", "who"].map(str::to_owned));
+            names.extend(
+                ["owner", "owners", "owns", "assignee", "assigned", "assigned to", "responsible", "who", "person", "people", "member"]
+                    .map(str::to_owned),
+            );
         }
         if self.due().is_some_and(|c| c.title == column.title) {
             names.extend(["due", "due date", "deadline", "finish", "end date"].map(str::to_owned));
@@ -118,7 +155,7 @@ impl Schema {
             names.extend(["starts", "starting", "start date", "begin", "begins"].map(str::to_owned));
         }
         if title.contains('%') || title.contains("complete") {
-            names.extend(["progress", "percent complete", "completion"].map(str::to_owned));
+            names.extend(["progress", "percent complete", "percentage complete", "percent done", "completion"].map(str::to_owned));
         }
         if self.status().is_some_and(|c| c.title == column.title) {
             names.extend(["status", "state", "stage"].map(str::to_owned));

@@ -1,8 +1,5 @@
 //! Small tools for reading sentences: whole-word search, quoted parts, numbers, dates.
 
-use jiff::ToSpan;
-use jiff::civil::Date;
-
 /// Where `needle` stands in `text` as whole words, ignoring case.
 pub(super) fn find(text: &str, needle: &str) -> Option<(usize, usize)> {
     let (hay, needle) = (text.to_lowercase(), needle.to_lowercase());
@@ -74,29 +71,6 @@ pub(super) fn number(text: &str) -> Option<f64> {
         Some('%') => value / 100.0,
         _ => value,
     })
-}
-
-/// A date in words: ISO, today, tomorrow, yesterday, in N days, next week.
-pub(super) fn date(text: &str, today: Date) -> Option<Date> {
-    for (at, _) in text.char_indices() {
-        if let Some(found) = text.get(at..at + 10).and_then(|s| s.parse::<Date>().ok()) {
-            return Some(found);
-        }
-    }
-    let days = if any(text, &["today"]) {
-        0
-    } else if any(text, &["tomorrow"]) {
-        1
-    } else if any(text, &["yesterday"]) {
-        -1
-    } else if any(text, &["next week"]) {
-        7
-    } else {
-        let (_, rest) = around(text, &["in"])?;
-        let n = number(rest).filter(|_| any(rest, &["days", "day", "weeks", "week"]))?;
-        (n as i32) * if any(rest, &["weeks", "week"]) { 7 } else { 1 }
-    };
-    Some(today.saturating_add(days.days()))
 }
 
 #[cfg(test)]

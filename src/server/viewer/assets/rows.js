@@ -65,7 +65,8 @@ export class Rows {
     if (row === undefined) return say('That row is not in the sheet any more.');
     const [name, below] = [textOf(this.sheet.entry(this.sheet.columns[0], row)), this.sheet.ends[row] - row - 1];
     const act = async () => this.tell(await send('row/delete', { row: id }), 'Deleted.', 'Not deleted');
-    say(`Delete “${name}”${below ? ` and the ${below} rows below it` : ''}?`, [['Delete', act], ['Keep', () => {}]]);
+    const lost = 'Its comments, attachments and the links to it do not come back with Undo.';
+    say(`Delete “${name}”${below ? ` and the ${below} rows below it` : ''}? ${lost}`, [['Delete', act], ['Keep', () => {}]]);
   }
 
   async add(name) {
