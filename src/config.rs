@@ -248,6 +248,14 @@ impl Config {
     }
 }
 
+/// What the environment says of the terminal: whether colours are unwanted (`NO_COLOR`), and whether a multiplexer (tmux, screen) stands
+/// between, which swallows hidden links.
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+pub fn terminal() -> (bool, bool) {
+    let set = |name: &str| std::env::var(name).is_ok_and(|v| !v.is_empty());
+    (set("NO_COLOR"), set("TMUX") || set("STY"))
+}
+
 /// Begins the program anew with one arena of the system's allocator, unless the environment says how many there are.
 /// Each thread would keep for itself what it has freed of a large sheet: twice the memory for nothing. The allocator
 /// only asks the environment, and only before the program begins.

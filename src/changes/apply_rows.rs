@@ -18,6 +18,8 @@ const CHANGED: &str = "it was changed by somebody else meanwhile";
 const GONE: &str = "the row is gone";
 /// Why an entry was left alone: there is nowhere to write it.
 pub const COLUMN_GONE: &str = "the column is gone";
+const OVERRULED: &str =
+    "Smartsheet has set it back, because it works it out from the rows before it: change those, or what this row waits for";
 
 /// The sheet as it stood at the end of our last request, by the version in the answer: still good for rows that
 /// the request did not touch, as long as nobody came in between. Changes that follow one another hand it on.
@@ -163,6 +165,9 @@ impl Run<'_> {
         let result = match sent {
             Ok(bulk) => {
                 settle(all, &batch, &bulk);
+                if snapshot.project {
+                    overruled(all, &batch, edits, &bulk);
+                }
                 // Where nothing was written the version of somebody else's change would look like that of ours.
                 *seen = Seen::after(turn, (snapshot, version), bulk.version).filter(|_| !bulk.rows.is_empty());
                 self.changes.last_writes.remember(self.key(), seen.as_ref(), &of_range);
@@ -418,6 +423,20 @@ fn fits(column: &SnapshotColumn, value: &Value) -> bool {
 /// Whether Smartsheet looked at a request and said no: asking for something else may work.
 pub(super) fn refused(error: &Error) -> bool {
     matches!(error, Error::Refused { .. } | Error::Forbidden { .. } | Error::NotFound(_) | Error::Unauthorized { .. })
+}
+
+/// In a project sheet Smartsheet may take a value and work it out anew from what stands before it: then nothing was set.
+fn overruled(all: &mut [ChangeRow], batch: &[usize], edits: &[RowEdit], bulk: &Bulk) {
+    for i in batch {
+        let Some(row) = bulk.rows.iter().find(|r| r.id == edits[*i].row_id) else { continue };
+        let stands = |edit: &CellEdit| {
+            let now = row.cells.iter().find(|c| c.column_id == edit.column_id).map(|c| c.value.to_json());
+            now.is_some_and(|now| Cell::same(&now, &edit.before) && !Cell::same(&now, &edit.after))
+        };
+        if edits[*i].cells.iter().all(stands) {
+            mark(&mut all[*i], RowState::Skipped, OVERRULED);
+        }
+    }
 }
 
 /// Notes the answer to a bulk request: the failed items by their position, all others done.

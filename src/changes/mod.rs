@@ -9,6 +9,7 @@ mod matching;
 mod plan;
 pub mod propose;
 mod propose_columns;
+mod schedule;
 mod turn;
 mod undo;
 

@@ -3,6 +3,7 @@
 use super::Changes;
 use super::matching::{Matching, matching, of_condition};
 use super::plan::{Beside, CellEdit, DeletedRow, Location, NewRowPlan, Plan, RowEdit};
+use super::schedule;
 use crate::error::{Result, told};
 use crate::locality::Locality;
 use crate::sheet::{Cell, Coerced, Maker, Snapshot, SnapshotColumn, SnapshotRow, ValueReader, nearest};
@@ -124,6 +125,7 @@ pub async fn update(snapshot: &Arc<Snapshot>, condition: &str, set: &[SetRequest
     }
     warnings.extend(left_out);
     warnings.extend(same_first_names(snapshot, &rows));
+    warnings.extend(schedule::warnings(snapshot, &rows));
     warnings.extend(notes);
     Ok(Draft { plan: Plan::Update { rows }, filter, warnings })
 }

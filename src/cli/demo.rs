@@ -9,10 +9,10 @@ use crate::sheet::SheetId;
 use crate::smartsheet::Settings;
 use anyhow::Context;
 use chat::Inbox;
-use console_chat::Console;
+use console_chat::{Console, Look, Prompt};
 use sandbox::{azure, smartsheet};
 use secrecy::SecretString;
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -32,7 +32,19 @@ pub(super) async fn run(config: Config) -> anyhow::Result<ExitCode> {
     let built_in = config.model.is_none();
     let config = configured(config, &folder, &sheets, &model)?;
     let terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
-    let console = Arc::new(Console::new("you", terminal, Box::new(std::io::stdout())));
+    let (no_colours, multiplexer) = crate::config::terminal();
+    let look = Look {
+        terminal,
+        colours: terminal && !no_colours,
+        links: terminal && !multiplexer && supports_hyperlinks::on(supports_hyperlinks::Stream::Stdout),
+    };
+    let (prompt, out): (Option<Prompt>, Box<dyn Write + Send>) = if terminal {
+        let (prompt, out) = Prompt::open(lines(&sheets)).context("the terminal cannot be edited on; pipe lines in instead")?;
+        (Some(prompt), out)
+    } else {
+        (None, Box::new(std::io::stdout()))
+    };
+    let console = Arc::new(Console::new("you", look, out));
     let app = start(config, clock.clone(), console.clone()).await?;
     let id = sheets.world().sheet_id(SHEET).context("the sample sheet is missing")?;
     app.store.bind_sheet(&console.thread(), &console.anchor(), SheetId(id), SHEET, clock.now()).await?;
@@ -48,28 +60,42 @@ pub(super) async fn run(config: Config) -> anyhow::Result<ExitCode> {
         if built_in { "" } else { " but what the model is asked" },
         app.address
     ))?;
-    converse(&app, &console, &clock, terminal).await?;
+    converse(&app, &console, &clock, prompt).await?;
     app.shut_down().await;
     Ok(ExitCode::SUCCESS)
 }
 
-async fn converse(app: &App, console: &Console, clock: &Clock, terminal: bool) -> anyhow::Result<()> {
-    let mut lines = BufReader::new(tokio::io::stdin()).lines();
+/// What Tab offers.
+fn lines(sheets: &smartsheet::Smartsheet) -> Vec<String> {
+    let words = ["help", "sheets", "status", "view", "edit", "undo", "jobs", "stop", "exit"].map(str::to_owned);
+    words.into_iter().chain(sheets.world().names().into_iter().map(|name| format!("use {name}"))).collect()
+}
+
+async fn converse(app: &App, console: &Console, clock: &Clock, prompt: Option<Prompt>) -> anyhow::Result<()> {
+    let mut piped = BufReader::new(tokio::io::stdin()).lines();
     loop {
-        let line = tokio::select! {
-            line = lines.next_line() => line?,
-            _ = tokio::signal::ctrl_c() => None,
+        let line = match &prompt {
+            Some(prompt) => prompt.line().await,
+            None => tokio::select! {
+                line = piped.next_line() => line?,
+                _ = tokio::signal::ctrl_c() => None,
+            },
         };
-        let Some(line) = line else { return Ok(()) };
-        match line.trim() {
-            "" => continue,
-            "exit" | "quit" => return Ok(()),
-            typed => {
-                if !terminal {
+        let typed = line.as_deref().map(str::trim);
+        match typed {
+            Some("") => continue,
+            None | Some("exit" | "quit") => {
+                if prompt.is_some() {
+                    console.print("Goodbye. The sandbox and what was changed in it are gone.")?;
+                }
+                return Ok(());
+            }
+            Some(typed) => {
+                if prompt.is_none() {
                     console.print(&format!("you> {typed}"))?;
                 }
                 app.door.accept(console.line(typed, clock.now_ms())).await?;
-                if !terminal {
+                if prompt.is_none() {
                     app.bot.until_idle().await;
                     app.jobs.until_idle().await?;
                 }

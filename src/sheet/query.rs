@@ -1,6 +1,6 @@
 //! Runs a checked query on a snapshot: read-only, time-limited, rows capped with the total told, and what was left out.
 
-use super::cell::Style;
+use super::cell::{Style, plain_number};
 use super::snapshot::Snapshot;
 use super::sql::{Checked, LeftOut, SqlError, Why};
 use super::table::load;
@@ -53,6 +53,8 @@ pub struct ResultColumn {
     pub is_row_id: bool,
     /// Whether 0 and 1 mean unticked and ticked.
     pub checkbox: bool,
+    /// Whether its values are worked out, and stand in no cell.
+    pub computed: bool,
 }
 
 impl QueryResult {
@@ -62,11 +64,23 @@ impl QueryResult {
         match &self.rows[row][column] {
             Value::Null => String::new(),
             Value::Number(n) if style.checkbox => if n.as_f64() == Some(0.0) { "no" } else { "yes" }.into(),
+            Value::Number(n) if style.computed && style.style == Style::Plain => worked_out(n.as_f64().unwrap_or_default()),
             Value::Number(n) => style.style.show(n.as_f64().unwrap_or_default()),
             Value::String(s) => s.clone(),
             other => other.to_string(),
         }
     }
+}
+
+/// A quotient or a mean with three digits behind the point, or three that count when it is smaller; what was rounded already stays.
+fn worked_out(n: f64) -> String {
+    let as_asked = (n - (n * 1e6).round() / 1e6).abs() <= f64::EPSILON * n.abs();
+    if as_asked || n.abs() < 1e-9 {
+        return plain_number(n);
+    }
+    let zeros = if n.abs() < 1.0 { (-n.abs().log10()).floor().max(0.0) as usize } else { 0 };
+    let text = format!("{n:.0$}", 3 + zeros);
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 impl Snapshot {
@@ -99,6 +113,7 @@ impl Snapshot {
             style: c.style.clone(),
             numeric: false,
             is_row_id: c.is_row_id,
+            computed: c.column.is_none(),
             checkbox: c.checkbox,
         };
         let mut result = QueryResult { columns: checked.columns.iter().map(column).collect(), ..QueryResult::default() };

@@ -313,6 +313,18 @@ pub struct Comment {
     pub created_at: String,
 }
 
+impl Scalar {
+    /// As it is sent.
+    pub fn to_json(&self) -> Value {
+        match self {
+            Self::Empty => Value::Null,
+            Self::Number(n) => (*n).into(),
+            Self::Bool(b) => (*b).into(),
+            Self::Text(text) => text.as_str().into(),
+        }
+    }
+}
+
 impl<'de> Deserialize<'de> for Scalar {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Scalars;

@@ -7,14 +7,14 @@ async fn overdue_tasks_come_as_a_table_with_links_and_the_query_in_one_line() {
     let world = World::start().await;
     insta::assert_snapshot!(world.type_line("which tasks are overdue, and who owns them?").await, @r"
     bot> 5 rows match.
-         Task Name             Assigned To  Status       Due Date    Link
-         ────────────────────  ───────────  ───────────  ──────────  ────────────────────────────────────────
-         Page templates        Priya Nair   In Progress  2026-11-14  ‹row›
-         Privacy statement     Lee Park     In Progress  2026-11-16  ‹row›
-         Copy writing          Mia Jensen   In Progress  2026-11-19  ‹row›
-         Accessibility review  Dana Reyes   Blocked      2026-11-20  ‹row›
-         Payment integration                Blocked      2026-11-21  ‹row›
-           Queried Project Plan (‹sheet›): Due Date is before 2026-11-22 and (Status is empty or Status is none of “Complete”, “Cancelled”) · rows without children: 34 of 42 · 5 results · version 1 · 10:30 UTC
+         Task Name             Assigned To  Status       Due Date
+         ────────────────────  ───────────  ───────────  ──────────
+         Page templates        Priya Nair   In Progress  2026-11-14
+         Privacy statement     Lee Park     In Progress  2026-11-16
+         Copy writing          Mia Jensen   In Progress  2026-11-19
+         Accessibility review  Dana Reyes   Blocked      2026-11-20
+         Payment integration                Blocked      2026-11-21
+           Queried Project Plan: Due Date is before 2026-11-22 and (Status is empty or Status is none of “Complete”, “Cancelled”) · rows without children: 34 of 42 · 5 results · version 1 · 10:30 UTC
     ");
     world.end().await;
 }
@@ -31,13 +31,13 @@ async fn totals_are_exact_and_name_what_they_leave_out() {
          Design            $37,500
          Operations        $30,200
          Legal              $6,200
-           Queried Project Plan (‹sheet›): rows without children: 34 of 42 · 5 results · version 1 · 10:30 UTC
+           Queried Project Plan: rows without children: 34 of 42 · 5 results · version 1 · 10:30 UTC
            ⚠️ Budget holds text in 1 row and is left out there (Search page: “tbd”)
     ");
     world.use_sheet("Budget 2026").await;
     insta::assert_snapshot!(world.type_line("sum of actual for IT").await, @r"
     bot> Total Actual: $92,731.25
-           Queried Budget 2026 (‹sheet›): Department is “IT” · all 30 rows · version 1 · 10:30 UTC
+           Queried Budget 2026: Department is “IT” · all 30 rows · version 1 · 10:30 UTC
            ⚠️ Actual holds text in 1 row and is left out there (Cables: “tbd”)
     ");
     world.end().await;
@@ -238,7 +238,7 @@ async fn a_thread_without_a_sheet_is_asked_for_one_and_the_question_is_not_lost(
     bot> This thread is now about Risk Register (‹sheet›) (18 rows).
 
     bot> There are 18 rows.
-           Queried Risk Register (‹sheet›): all 18 rows · version 1 · 10:30 UTC
+           Queried Risk Register: all 18 rows · version 1 · 10:30 UTC
     ");
     world.end().await;
 }

@@ -159,7 +159,7 @@ async fn killed_while_writing(kind: Kind, question: &str, undo: bool) -> (Place,
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whatever_was_being_written_when_the_process_was_killed_is_written_once() {
-    let set = "set Status to Blocked for all tasks owned by Lee that are Not Started";
+    let set = "set Status to Blocked for all rows owned by Lee that are Not Started";
     let add = "add a task \"Fire drill\" under Phase 4";
     let delete = "delete the rows marked Cancelled";
     let count = |place: &Place, test: fn(&BTreeMap<String, String>) -> bool| {

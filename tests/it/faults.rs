@@ -80,13 +80,13 @@ async fn a_write_whose_answer_is_lost_is_done_once() {
 async fn rows_that_smartsheet_refuses_are_named_and_the_others_written() {
     let world = World::start().await;
     world.sheets.world().set_access("Project Plan", "EDITOR");
-    world.type_line("set Status to Blocked for all tasks owned by Lee that are Not Started").await;
+    world.type_line("set Status to Blocked for all rows owned by Lee that are Not Started").await;
     world.sheets.world().lock_row("Project Plan", "Mail service");
-    insta::assert_snapshot!(world.type_line("confirm").await, @"
+    insta::assert_snapshot!(world.type_line("confirm").await, @r"
     bot> ✅ Done for 4 of 5 rows: set Status in 5 rows in Project Plan (‹sheet›).
          Failed (1):
          • Mail service: Smartsheet refused it (1050): You cannot change a locked row.
-           Rows: Security hardening (‹row›), Phase 4: Launch (‹row›), Go-live (‹row›), Retrospective (‹row›)
+           Rows: Security hardening, Phase 4: Launch, Go-live, Retrospective
          [1] Undo   (type the number or the words)
            You can take this back for 24 hours.
     ");
@@ -254,8 +254,8 @@ async fn two_threads_that_write_to_one_sheet_take_turns() {
     let lees = |row: &std::collections::BTreeMap<String, String>| row.get("Assigned To").is_some_and(|a| a == "Lee Park");
     let rows = world.sheets.world().rows("Project Plan");
     let wanted: Vec<usize> = (0..rows.len()).filter(|i| lees(&rows[*i]) && rows[*i]["Status"] == "Not Started").collect();
-    world.type_line("set Status to Complete for all tasks owned by Lee that are Not Started").await;
-    world.slack.say("C1", "U1", "<@UBOT> set Status to Blocked for all tasks owned by Lee that are Not Started", None).await;
+    world.type_line("set Status to Complete for all rows owned by Lee that are Not Started").await;
+    world.slack.say("C1", "U1", "<@UBOT> set Status to Blocked for all rows owned by Lee that are Not Started", None).await;
     world.slack.until(|m| m.iter().any(|m| m.seen().contains("[Confirm]"))).await.unwrap();
     world.send_line("confirm").await;
     world.slack.press("C1", "U1", "Confirm").await;
@@ -374,7 +374,7 @@ async fn the_model_is_reached_by_every_kind_of_address() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_write_that_has_to_wait_is_compared_again_before_it_is_sent() {
     let world = World::start().await;
-    world.type_line("set Status to Blocked for all tasks owned by Lee that are Not Started").await;
+    world.type_line("set Status to Blocked for all rows owned by Lee that are Not Started").await;
     world.sheets.faults().next_write(Kind::RateLimited);
     world.sheets.at_write(1, |w| w.edit("Project Plan", "Mail service", "Status", json!("Complete")));
     let said = world.type_line("confirm").await;

@@ -284,7 +284,7 @@ async fn direct_messages_are_one_conversation_and_each_thread_of_them_another() 
     world.slack.say("D1", LEE, "use Project Plan", Some(&root)).await;
     world.slack.say("D1", LEE, "how many rows are there?", Some(&root)).await;
     world.app.bot.until_idle().await;
-    assert!(last(Some(&root)).contains("There are 34 rows"), "{}", last(Some(&root)));
+    assert!(last(Some(&root)).contains("There are 42 rows"), "{}", last(Some(&root)));
     world.slack.say("D1", LEE, "how many rows are there?", None).await;
     world.app.bot.until_idle().await;
     assert!(last(None).contains("There are 30 rows"), "{}", last(None));

@@ -49,11 +49,11 @@ async fn a_column_is_summarized_and_taken_back() {
     insta::assert_snapshot!(without_times(&world.type_line("summarize Protocol into AI Summary for the phase 3 trials that are recruiting").await), @r"
     bot> Summarize Protocol into AI Summary for 6 rows of Clinical Trials (‹sheet›)?
            Where Phase is “Phase 3” and Recruitment is “Recruiting”
-         Row     Result                                                                                                Link
-         ──────  ────────────────────────────────────────  ────────────────────────────────────────
-         NCT-11  Randomised, double-blind study of trivaprost against placebo in adults over 60 with acute lymphobla…  ‹row›
-         NCT-19  Randomised, double-blind study of trivaprost against placebo in adults over 60 with cystic fibrosis.  ‹row›
-         NCT-31  Randomised, double-blind study of nadofen against placebo in adults over 60 with acute lymphoblasti…  ‹row›
+         Row     Result
+         ──────  ────────────────────────────────────────
+         NCT-11  Randomised, double-blind study of triva…
+         NCT-19  Randomised, double-blind study of triva…
+         NCT-31  Randomised, double-blind study of nadof…
            The first results, kept for the job. About 3 model calls, 6302 tokens · 2 seconds.
          [1] Confirm   [2] Cancel   (type the number or the words)
            Nothing is written until you confirm. Only you can, for 10 minutes.

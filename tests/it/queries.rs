@@ -9,11 +9,11 @@ use proptest::prelude::*;
 use std::sync::Arc;
 
 /// The query as it may be run, at noon of the day of the stories.
-fn check(sql: &str, snapshot: &Snapshot) -> Result<Checked, SqlError> {
+pub fn check(sql: &str, snapshot: &Snapshot) -> Result<Checked, SqlError> {
     chatsheet::sheet::check(sql, snapshot, jiff::civil::datetime(2026, 11, 22, 12, 0, 0, 0))
 }
 
-async fn snapshot(world: &World, name: &str) -> Arc<Snapshot> {
+pub async fn snapshot(world: &World, name: &str) -> Arc<Snapshot> {
     let settings = chatsheet::smartsheet::Settings {
         base_url: world.sheets.base_url().parse().unwrap(),
         token: sandbox::smartsheet::TOKEN.into(),

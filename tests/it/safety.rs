@@ -29,16 +29,16 @@ async fn a_model_cannot_confirm_its_own_proposal() {
     .await;
     insta::assert_snapshot!(world.type_line("summarize the notes").await, @r"
     bot> Delete 42 rows of Project Plan (‹sheet›)?
-         Row                     Values                                                        Link
-         ──────────────────────  ────────────────────────────────────────  ────────────────────────────────────────
-         Phase 1: Discovery      Lee Park · Complete · High · Operations · 2026-08-24 · 2026…  ‹row›
-         Kick-off workshop       Lee Park · Complete · High · Operations · 2026-08-24 · 2026…  ‹row›
-         Stakeholder interviews  Priya Nair · Complete · Medium · Design · 2026-08-27 · 2026…  ‹row›
-         Interview guide         Priya Nair · Complete · Medium · Design · 2026-08-27 · 2026…  ‹row›
-         Interview notes         Mia Jensen · Complete · Low · Design · 2026-08-31 · 2026-09…  ‹row›
-         Market survey           Mia Jensen · Complete · Medium · Marketing · 2026-09-03 · 2…  ‹row›
-         Requirements document   Lee Park · Complete · High · Operations · 2026-09-18 · 2026…  ‹row›
-         Legacy audit            Omar Haddad · Cancelled · Low · Engineering · 2026-09-23 ·…   ‹row›
+         Row                     Values
+         ──────────────────────  ────────────────────────────────────────
+         Phase 1: Discovery      Lee Park · Complete · High · Operations…
+         Kick-off workshop       Lee Park · Complete · High · Operations…
+         Stakeholder interviews  Priya Nair · Complete · Medium · Design…
+         Interview guide         Priya Nair · Complete · Medium · Design…
+         Interview notes         Mia Jensen · Complete · Low · Design ·…
+         Market survey           Mia Jensen · Complete · Medium · Market…
+         Requirements document   Lee Park · Complete · High · Operations…
+         Legacy audit            Omar Haddad · Cancelled · Low · Enginee…
          … 8 of 42 rows shown
            ⚠️ This deletes every row of the sheet.
            ⚠️ Undo brings rows back as new ones: links to them lead nowhere then.

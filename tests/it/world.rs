@@ -6,7 +6,7 @@ use chatsheet::clock::Clock;
 use chatsheet::config::Config;
 use chatsheet::sheet::SheetId;
 use chatsheet::store::{Asker, Store};
-use console_chat::Console;
+use console_chat::{Console, Look};
 use sandbox::{azure, discord, slack, smartsheet, teams, telegram};
 use sqlx::postgres::PgConnectOptions;
 use std::io::Write;
@@ -199,7 +199,7 @@ impl World {
         }
         let clock = Clock::manual(NOW.parse().unwrap());
         let screen = Screen::default();
-        let console = Arc::new(Console::new("lee", false, Box::new(screen.clone())));
+        let console = Arc::new(Console::new("lee", Look::default(), Box::new(screen.clone())));
         let app = App::start_with_store(&config, clock.clone(), vec![console.clone() as Arc<dyn Chat>], store).await.unwrap();
         slack.send_events_to(&format!("http://{}/api/webhooks/slack", app.address));
         if let Some(teams) = &teams {

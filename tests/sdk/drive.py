@@ -7,7 +7,7 @@ client.errors_as_exceptions(True)
 
 assert client.Users.get_current_user().email == "lee.park@example.com"
 sheets = client.Sheets.list_sheets(include_all=True).data
-assert len(sheets) == 5, sheets
+assert len(sheets) == 9, [s.name for s in sheets]
 plan = client.Sheets.get_sheet(next(s.id for s in sheets if s.name == "Project Plan"))
 assert plan.total_row_count == 42 and len(plan.rows) == 42 and plan.version == 1
 assert len(client.Sheets.get_sheet(plan.id, page_size=10, page=2).rows) == 10

@@ -1,6 +1,10 @@
 //! A chat on a terminal: typed lines are messages, numbers press buttons.
 
+mod prompt;
 mod render;
+
+pub use prompt::Prompt;
+pub use render::Look;
 
 use async_trait::async_trait;
 use chat::{
@@ -11,9 +15,12 @@ use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 use url::Url;
 
+/// Back to the line of the status, and clear it. What is being typed stands below it.
+const UP: &str = "\x1b[1A\r\x1b[2K";
+
 /// The one thread of a terminal.
 pub struct Console {
-    terminal: bool,
+    look: Look,
     user: String,
     state: Mutex<State>,
 }
@@ -29,10 +36,10 @@ struct State {
 }
 
 impl Console {
-    /// A chat of this person that writes to `out`; `terminal` allows colours, links and a status line.
-    pub fn new(user: &str, terminal: bool, out: Box<dyn Write + Send>) -> Self {
+    /// A chat of this person that writes to `out`.
+    pub fn new(user: &str, look: Look, out: Box<dyn Write + Send>) -> Self {
         let state = State { out, lines: 0, messages: 0, buttons: Vec::new(), message: None, last: None, status_shown: false };
-        Self { terminal, user: user.to_owned(), state: Mutex::new(state) }
+        Self { look, user: user.to_owned(), state: Mutex::new(state) }
     }
 
     /// The key of the terminal's thread.
@@ -49,6 +56,8 @@ impl Console {
     pub fn line(&self, line: &str, now_ms: i64) -> Incoming {
         let mut state = self.lock();
         state.lines += 1;
+        // What was typed stands below the status by now.
+        state.status_shown = false;
         let id = format!("line-{}", state.lines);
         let typed = line.trim();
         let by_number = typed.parse::<usize>().ok().and_then(|n| state.buttons.get(n.wrapping_sub(1)));
@@ -88,21 +97,20 @@ impl Console {
         let mut state = self.lock();
         let closed = |e: std::io::Error| ChatError::Gone(e.to_string());
         if message.partial {
-            if self.terminal {
-                let line = message.plain().lines().next().unwrap_or_default().chars().take(100).collect::<String>();
-                write!(state.out, "\r\x1b[2K{line}").and_then(|()| state.out.flush()).map_err(closed)?;
-                state.status_shown = true;
+            if self.look.terminal {
+                let width = self.look.width().saturating_sub(1);
+                let line = message.plain().lines().next().unwrap_or_default().chars().take(width).collect::<String>();
+                let over = if std::mem::replace(&mut state.status_shown, true) { UP } else { "" };
+                writeln!(state.out, "{over}{line}").and_then(|()| state.out.flush()).map_err(closed)?;
             }
             return Ok(());
         }
-        let text = render::text(message, self.terminal);
+        let text = render::text(message, self.look);
         if state.last.as_ref() == Some(&(at.place.clone(), text.clone())) {
             return Ok(());
         }
-        if std::mem::take(&mut state.status_shown) {
-            write!(state.out, "\r\x1b[2K").map_err(closed)?;
-        }
-        writeln!(state.out, "{}\n", render::speech(&text, self.terminal)).and_then(|()| state.out.flush()).map_err(closed)?;
+        let over = if std::mem::take(&mut state.status_shown) { UP } else { "" };
+        writeln!(state.out, "{over}{}\n", render::speech(&text, self.look)).and_then(|()| state.out.flush()).map_err(closed)?;
         state.buttons = message.buttons().cloned().collect();
         state.message = Some(at.clone());
         state.last = Some((at.place.clone(), text));

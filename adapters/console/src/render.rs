@@ -1,16 +1,51 @@
 //! Messages as text for people at a terminal.
 
-use chat::{Align, Block, Column, Markdown, Message, Node, TableBlock, TableCell, text};
+use chat::{Block, Markdown, Message, Node, Span, TableBlock, text};
+use terminal_size::{Width, terminal_size};
 
-/// The whole message; with escape codes only for a terminal.
-pub(crate) fn text(message: &Message, terminal: bool) -> String {
+/// Columns of an output that does not tell how many it has.
+const COLUMNS: usize = 120;
+/// The widest and the narrowest cell of a table.
+const CELL: std::ops::RangeInclusive<usize> = 8..=40;
+/// An address in small print that is longer is left out: nobody can type it, and `view` writes it out.
+const LONGEST_ADDRESS: usize = 100;
+
+/// What the output can show.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Look {
+    /// Somebody sees it as it comes; else it goes into a file or a pipe.
+    pub terminal: bool,
+    pub colours: bool,
+    /// Addresses can be hidden behind words (OSC 8).
+    pub links: bool,
+}
+
+impl Look {
+    /// How many columns there are.
+    pub(crate) fn width(self) -> usize {
+        let size = if self.terminal { terminal_size() } else { None };
+        size.map_or(COLUMNS, |(Width(columns), _)| usize::from(columns).max(20))
+    }
+
+    fn styled(self, code: &str, text: &str) -> String {
+        if self.colours { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+    }
+}
+
+/// The whole message.
+pub(crate) fn text(message: &Message, look: Look) -> String {
     let mut parts = Vec::new();
+    // What the bot says is set off by a bar.
+    let width = look.width() - 6;
     for block in &message.blocks {
         parts.push(match block {
-            Block::Markdown(words) => markdown(words, terminal),
-            Block::Note(words) if terminal => format!("\x1b[2m{}\x1b[0m", markdown(words, terminal)),
-            Block::Note(words) => format!("  {}", markdown(words, terminal)),
-            Block::Table(table) => table_text(table, terminal),
+            Block::Markdown(words) => wrapped(&markdown(words, look, false), look, width),
+            Block::Note(words) => {
+                let note = wrapped(&markdown(words, look, true), look, width - 2);
+                let lines = note.lines().map(|l| if look.terminal { look.styled("2", l) } else { format!("  {l}") });
+                lines.collect::<Vec<_>>().join("\n")
+            }
+            Block::Table(table) => table_text(table, look, width),
             Block::Progress(progress) => progress.bar(20),
             Block::Buttons(buttons) => {
                 let numbered = buttons.iter().enumerate().map(|(i, b)| format!("[{}] {}", i + 1, b.label));
@@ -24,15 +59,25 @@ pub(crate) fn text(message: &Message, terminal: bool) -> String {
 }
 
 /// What the bot says, set off from what was typed.
-pub(crate) fn speech(text: &str, terminal: bool) -> String {
-    let bar = if terminal { "\x1b[36m│\x1b[0m " } else { "bot> " };
+pub(crate) fn speech(text: &str, look: Look) -> String {
+    let bar = if look.terminal { format!("{} ", look.styled("36", "│")) } else { "bot> ".into() };
     let mut lines = text.lines();
     let first = lines.next().unwrap_or_default();
-    let rest: String = lines.map(|l| format!("\n{}{l}", if terminal { bar } else { "     " })).collect();
+    let rest: String = lines.map(|l| format!("\n{}{l}", if look.terminal { &bar } else { "     " })).collect();
     format!("{bar}{first}{rest}")
 }
 
-fn markdown(words: &Markdown, terminal: bool) -> String {
+/// Breaks lines between words where somebody reads them; what is piped stays whole.
+fn wrapped(text: &str, look: Look, width: usize) -> String {
+    if !look.terminal {
+        return text.to_owned();
+    }
+    // An address stays in one piece, so that it can be opened.
+    let options = textwrap::Options::new(width).break_words(false).word_splitter(textwrap::WordSplitter::NoHyphenation);
+    text.lines().map(|line| textwrap::fill(line, &options)).collect::<Vec<_>>().join("\n")
+}
+
+fn markdown(words: &Markdown, look: Look, small: bool) -> String {
     let mut out: Vec<String> = Vec::new();
     for node in &words.nodes {
         let mut line = match node {
@@ -42,17 +87,25 @@ fn markdown(words: &Markdown, terminal: bool) -> String {
             Node::Paragraph(_) | Node::Heading(_) => String::new(),
         };
         for span in node.spans() {
-            let bold = terminal && (span.bold || matches!(node, Node::Heading(_)));
-            let shown = if bold { format!("\x1b[1m{}\x1b[0m", span.text) } else { span.text.clone() };
-            line.push_str(&match &span.link {
-                Some(link) if terminal => hyperlink(link, &shown),
-                Some(link) if *link != span.text => format!("{shown} ({link})"),
-                _ => shown,
-            });
+            if small && !look.links && span.link.as_ref().is_some_and(|l| l.as_str().len() > LONGEST_ADDRESS) {
+                line.truncate(line.trim_end_matches([' ', '·']).len());
+                continue;
+            }
+            line.push_str(&shown(span, look, matches!(node, Node::Heading(_)), small));
         }
         out.push(line);
     }
     out.join("\n")
+}
+
+fn shown(span: &Span, look: Look, heading: bool, small: bool) -> String {
+    let bold = span.bold || (heading && !small);
+    let words = if bold { look.styled("1", &span.text) } else { span.text.clone() };
+    match &span.link {
+        Some(link) if look.links => hyperlink(link, &words),
+        Some(link) if *link != span.text && !small => format!("{words} ({link})"),
+        _ => words,
+    }
 }
 
 /// A link that terminals understand (OSC 8).
@@ -61,30 +114,32 @@ fn hyperlink(link: &str, shown: &str) -> String {
     format!("\x1b]8;;{safe}\x1b\\{shown}\x1b]8;;\x1b\\")
 }
 
-/// Links become clickable cells on a terminal, a column of their own otherwise.
-fn table_text(table: &TableBlock, terminal: bool) -> String {
-    let linked = table.rows.iter().flatten().any(|c| c.link.is_some());
-    if !linked {
-        return text::aligned_table(table, 40);
-    }
-    if terminal {
-        let plain = text::aligned_table(table, 40);
-        let lines = plain.lines().enumerate().map(|(i, line)| {
-            let cell = i.checked_sub(2).and_then(|r| table.rows.get(r)).and_then(|r| r.first());
-            match cell.and_then(|c| c.link.as_ref().zip(Some(&c.text))) {
-                Some((link, shown)) if line.starts_with(shown.as_str()) && !shown.is_empty() => {
-                    format!("{}{}", hyperlink(link.as_str(), shown), &line[shown.len()..])
-                }
-                _ => line.to_owned(),
+/// A table that fits: cells are shortened, and at last columns left out, which is said. Links are cells where they can be.
+fn table_text(table: &TableBlock, look: Look, width: usize) -> String {
+    let wide = |text: &str| text.lines().map(textwrap::core::display_width).max().unwrap_or(0);
+    let mut kept = table.clone();
+    let plain = loop {
+        let fitting = CELL.rev().map(|cell| text::aligned_table(&kept, cell)).find(|t| wide(t) <= width);
+        match fitting {
+            Some(fitting) => break fitting,
+            None if kept.columns.len() > 1 => {
+                kept.columns.pop();
             }
-        });
-        return lines.collect::<Vec<_>>().join("\n");
+            None => break text::aligned_table(&kept, *CELL.start()),
+        }
+    };
+    let mut lines: Vec<String> = plain.lines().map(str::to_owned).collect();
+    if look.links {
+        for (line, row) in lines.iter_mut().skip(2).zip(&table.rows) {
+            let cell = row.first().and_then(|c| c.link.as_ref().map(|link| (link, c.text.as_str())));
+            if let Some((link, words)) = cell.filter(|(_, words)| !words.is_empty() && line.starts_with(words)) {
+                *line = format!("{}{}", hyperlink(link.as_str(), words), &line[words.len()..]);
+            }
+        }
     }
-    let mut with_links = table.clone();
-    with_links.columns.push(Column { title: "Link".into(), align: Align::Left });
-    for row in &mut with_links.rows {
-        let link = row.iter().find_map(|c| c.link.clone()).map(String::from).unwrap_or_default();
-        row.push(TableCell::plain(link));
+    let left_out: Vec<&str> = table.columns.iter().skip(kept.columns.len()).map(|c| c.title.as_str()).collect();
+    if !left_out.is_empty() {
+        lines.push(format!("(too wide for this terminal: {})", left_out.join(", ")));
     }
-    text::aligned_table(&with_links, 100)
+    lines.join("\n")
 }

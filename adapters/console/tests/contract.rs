@@ -5,7 +5,7 @@
 use async_trait::async_trait;
 use chat::contract::{Remembering, Rig, run};
 use chat::{Chat, Inbox, Incoming};
-use console_chat::Console;
+use console_chat::{Console, Look};
 use std::io::Write;
 use std::sync::{Arc, Mutex};
 
@@ -82,6 +82,6 @@ impl Rig for Terminal {
 #[tokio::test]
 async fn the_terminal_passes_the_contract() {
     let screen = Screen::default();
-    let console = Console::new("lee", false, Box::new(screen.clone()));
+    let console = Console::new("lee", Look::default(), Box::new(screen.clone()));
     run(&Terminal { console, screen, inbox: Remembering::default(), last: Mutex::default() }).await;
 }

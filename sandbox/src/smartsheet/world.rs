@@ -191,6 +191,11 @@ impl World {
         self.sheets.values().find(|s| s.name == name).map(|s| s.id)
     }
 
+    /// The names of all sheets.
+    pub fn names(&self) -> Vec<String> {
+        self.sheets.values().map(|s| s.name.clone()).collect()
+    }
+
     /// The link for people to the sheet with this name.
     pub fn permalink(&self, name: &str) -> Option<String> {
         self.sheets.values().find(|s| s.name == name).map(|s| s.permalink(&self.origin))

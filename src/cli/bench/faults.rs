@@ -9,7 +9,7 @@ use crate::jobs::NewJob;
 use crate::sheet::SheetId;
 use crate::store::{JobStatus, Place};
 use anyhow::Context;
-use console_chat::Console;
+use console_chat::{Console, Look};
 use sandbox::fault::{Faults, Kind};
 use sandbox::{azure, slack, smartsheet};
 use serde_json::json;
@@ -62,7 +62,7 @@ async fn run(faults: bool) -> anyhow::Result<(Duration, Duration)> {
     let mut config = config.map_err(|f| anyhow::anyhow!("{}", f.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")))?;
     config.model_settings.timeout = SILENCE;
     config.smartsheet.as_mut().context("no Smartsheet")?.timeout = SILENCE;
-    let console = Arc::new(Console::new("bench", false, Box::new(std::io::sink())));
+    let console = Arc::new(Console::new("bench", Look::default(), Box::new(std::io::sink())));
     let app = App::start(&config, Clock::System, vec![console.clone()]).await?;
     let sheet = SheetId(sheets.world().sheet_id("Large").context("no large sheet")?);
     let (thread, anchor) = (console.thread(), console.anchor());

@@ -8,7 +8,7 @@ use crate::config::Config;
 use crate::sheet::SheetId;
 use anyhow::Context;
 use chat::Inbox;
-use console_chat::Console;
+use console_chat::{Console, Look};
 use sandbox::azure::{self, Mode, Reply};
 use sandbox::{slack, smartsheet};
 use serde_json::json;
@@ -28,7 +28,7 @@ pub(super) async fn measure() -> anyhow::Result<Vec<Figure>> {
     let settings = settings(&folder, 0, [sheets.settings(), azure.settings(), slack.settings()]);
     let config = Config::read(&|name| settings.iter().find(|(k, _)| *k == name).map(|(_, v)| v.clone()));
     let config = config.map_err(|f| anyhow::anyhow!("{}", f.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")))?;
-    let console = Arc::new(Console::new("bench", false, Box::new(std::io::sink())));
+    let console = Arc::new(Console::new("bench", Look::default(), Box::new(std::io::sink())));
     let app = App::start(&config, Clock::System, vec![console.clone()]).await?;
     let id = sheets.world().sheet_id("Project Plan").context("no sample sheet")?;
     app.store.bind_sheet(&console.thread(), &console.anchor(), SheetId(id), "Project Plan", Clock::System.now()).await?;

@@ -214,3 +214,6 @@ fn parts(text: &str, known: impl Fn(&str) -> bool) -> Vec<&str> {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod zone_tests;

@@ -23,6 +23,9 @@ pub(super) fn read(text: &str, schema: &Schema) -> Option<Intent> {
     if let Some(intent) = the_sheet(reading) {
         return Some(intent);
     }
+    if let Some(query) = waits_for(reading) {
+        return Some(Intent::Query(query));
+    }
     let chart = reading.take(&["a chart of", "a graph of", "chart", "graph", "plot", "diagram", "draw"]).is_some();
     let share = share(reading);
     if let Some(intent) = share {
@@ -147,6 +150,17 @@ fn the_sheet(reading: &mut Reading<'_>) -> Option<Intent> {
         let note = (schema.leaves < schema.rows).then(|| format!("{} of them have no rows below them.", schema.leaves));
         Intent::Query(Query { note, ..Query::new("SELECT count(*) AS rows FROM sheet".into(), "Number of rows") })
     })
+}
+
+/// “what does X wait for”: the numbers of the rows before it.
+fn waits_for(reading: &Reading<'_>) -> Option<Query> {
+    let schema = reading.schema;
+    let before = schema.columns.iter().find(|c| c.kind == "PREDECESSOR")?;
+    let (_, behind) = words::around(&reading.text, &["what does", "what do", "what is"])?;
+    let (name, _) = words::around(behind, &["wait for", "waiting for", "depend on", "blocked by"])?;
+    let (primary, name) = (&schema.primary().sql, words::bare(name));
+    let sql = format!("SELECT {primary}, {} FROM sheet WHERE {primary} LIKE {}", before.sql, words::quote(&name));
+    Some(Query { name: Some(name), ..Query::new(sql, "It waits for the rows with these numbers:") })
 }
 
 /// “what percent of X are Y”.

@@ -192,7 +192,9 @@ fn small_talk(text: &str) -> Option<String> {
 fn turn_of(messages: &[Value]) -> Turn<'_> {
     let users: Vec<usize> = messages.iter().enumerate().filter(|(_, m)| m["role"] == "user").map(|(i, _)| i).collect();
     let Some(last) = users.last().copied() else { return Turn::default() };
-    let words_at = |i: usize| messages[i]["content"].as_str().unwrap_or_default().to_owned();
+    // Signs that nobody sees may stand in the middle of a word.
+    let unseen = |c: char| matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2064}' | '\u{feff}');
+    let words_at = |i: usize| messages[i]["content"].as_str().unwrap_or_default().replace(unseen, "");
     let mut text = words_at(last);
     let lower = text.to_lowercase();
     let follow_up =

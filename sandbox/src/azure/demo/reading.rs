@@ -162,6 +162,9 @@ const FILLERS: [&str; 155] = [
     "subtasks",
 ];
 
+/// Words that a refusal names.
+const NAMED: usize = 8;
+
 pub(super) struct Reading<'a> {
     pub schema: &'a Schema,
     /// The sentence as it was written.
@@ -268,7 +271,17 @@ impl<'a> Reading<'a> {
 
     /// What to say when words were left over.
     pub fn refusal(&self) -> Option<String> {
-        let left: Vec<String> = self.left_over().into_iter().map(|(a, b)| format!("“{}”", &self.rest[a..b])).collect();
+        let mut left: Vec<String> = Vec::new();
+        for (at, end) in self.left_over() {
+            let word = format!("“{}”", &self.rest[at..end]);
+            if !left.contains(&word) {
+                left.push(word);
+            }
+        }
+        if left.len() > NAMED {
+            left.truncate(NAMED);
+            left.push("…".into());
+        }
         (!left.is_empty()).then(|| {
             format!(
                 "I am the built-in demo model and only know patterns; I could not use {} of your question, so I will not guess (set AZURE_OPENAI_* for the real model). \

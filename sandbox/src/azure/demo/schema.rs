@@ -26,7 +26,7 @@ pub(super) struct Column {
 
 impl Column {
     pub fn is_date(&self) -> bool {
-        self.kind == "DATE" || self.kind == "DATETIME"
+        matches!(self.kind.as_str(), "DATE" | "DATETIME" | "ABSTRACT_DATETIME")
     }
 
     pub fn is_contact(&self) -> bool {
