@@ -25,7 +25,7 @@ pub(super) fn read(text: &str, schema: &Schema) -> Option<Intent> {
     let Some((before, after)) = words::around(rest, &["into"]) else {
         return Some(Intent::Say(format!("Into which column? For example: “{text} into Summary”.")));
     };
-    let (target, which) = words::around(after, &["for", "where", "of"]).map_or((after, ""), |(target, which)| (target, which));
+    let (target, which) = words::around(after, &["for", "where"]).map_or((after, ""), |(target, which)| (target, which));
     let target = words::bare(target.trim_start_matches("the ").trim_start_matches("column "));
     let (subject, criteria) = match (*kind, words::around(before, &["fits", "fit", "matches", "match", "aligns with", "against"])) {
         ("SCORE_ALIGNMENT", Some((subject, criteria))) => (subject, Some(words::bare(criteria))),
