@@ -25,7 +25,7 @@ use url::Url;
 
 /// How often webhooks are looked after.
 const LOOK: Duration = Duration::from_secs(5);
-/// How often a sheet that somebody watches is asked for its version when no webhook works for it.
+/// How often a sheet that somebody watches is asked for its version.
 const POLL: Duration = Duration::from_secs(15);
 /// Changes that come in quick succession are told together.
 const TOGETHER: Duration = Duration::from_millis(50);
@@ -102,7 +102,7 @@ impl Watch {
         Arc::new(Self { parts, watched: Mutex::default(), seen })
     }
 
-    /// Looks after webhooks, polls what is watched and has none, and tells what has changed, until told to stop.
+    /// Looks after webhooks, polls what is watched, and tells what has changed, until told to stop.
     pub async fn run(self: Arc<Self>, stop: CancellationToken) {
         let tell = self.clone().tell_changes(self.parts.events.listen());
         let look = async {
@@ -161,16 +161,11 @@ impl Watch {
         Ok(self.parts.store.webhook_of_sheet(sheet).await?.is_some_and(|w| w.status == webhooks::ENABLED))
     }
 
-    /// Asks for watched sheets that no webhook works for.
+    /// Asks for watched sheets, also for those that have a webhook: Smartsheet collects changes for a minute before it calls.
     async fn poll(&self) {
         let sheets: Vec<i64> = self.watched().keys().copied().collect();
         for sheet in sheets.into_iter().map(SheetId) {
-            let behind = self.watched().get(&sheet.0).is_some_and(|w| w.behind);
-            match self.has_webhook(sheet).await {
-                Ok(true) if !behind => {}
-                Ok(_) => self.told(sheet, Writer::Others).await,
-                Err(error) => tracing::warn!(%sheet, %error, "it is not known whether a sheet has a webhook"),
-            }
+            self.told(sheet, Writer::Others).await;
         }
     }
 
