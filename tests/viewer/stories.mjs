@@ -377,7 +377,8 @@ story('what others change in Smartsheet comes in by the webhook, flashes, and le
   assert.match(await notes.getAttribute('title'), /^Changed in Smartsheet at /);
   assert.equal(await page.inputValue('.editor'), '777');
   await page.keyboard.press('Escape');
-  await page.locator('#changed', { hasText: '2 changed, last in Smartsheet' }).waitFor();
+  // The note, the budget, and the total above it.
+  await page.locator('#changed', { hasText: '3 changed, last in Smartsheet' }).waitFor();
   await page.locator('.cell.changed', { hasText: /^\$?123$/ }).waitFor();
   await world.api('PATCH', `/api/smartsheet/${world.session.sheetId}/rows/${(await world.sheet()).rows[14].id}`, { cells: { Budget: 5400 } });
   await page.locator('#changed', { hasText: 'last through this bot' }).waitFor();
