@@ -117,7 +117,7 @@ impl Client {
         self.by_key(identity, "workspaces?paginationType=token&maxItems=1000").await
     }
 
-    /// The sheets of a workspace, those in its folders included; folders beyond [`MOST_FOLDERS`] are not looked into.
+    /// The sheets of a workspace, those in its folders included; folders beyond the first 50 are not looked into.
     ///
     /// # Errors
     /// See [`Error`].
