@@ -34,6 +34,7 @@ use chat::Chats;
 use futures_util::{StreamExt, stream};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Mutex;
 use tokio::time::Instant;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::limit::RequestBodyLimitLayer;
@@ -45,6 +46,8 @@ use tower_http::trace::TraceLayer;
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Bodies of platforms are small; anything larger is refused before it is read.
 const MAX_BODY_BYTES: usize = 1 << 20;
+/// How much of a body that nobody wants is read, so that its sender reads the refusal.
+const MAX_UNREAD_BYTES: usize = 16 << 20;
 const BODY_TIMEOUT: Duration = Duration::from_secs(8);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -113,19 +116,32 @@ async fn in_words(request: Request<Body>, next: Next) -> Response {
     problem.into_response()
 }
 
-/// A body that is not here in time breaks off, however busily it trickles.
+/// A body that is not here in time breaks off, however busily it trickles. What an answer left unread of it is read on, within bounds:
+/// a connection that is closed over unread bytes is reset, and whoever is still sending may never see why it was refused.
 async fn body_deadline(request: Request<Body>, next: Next) -> Response {
+    if request.body().is_end_stream() {
+        return next.run(request).await;
+    }
     let until = Instant::now() + BODY_TIMEOUT;
-    let in_time = |body: Body| {
-        let frames = stream::unfold(Some(body.into_data_stream()), move |frames| async move {
-            let mut frames = frames?;
-            match tokio::time::timeout_at(until, frames.next()).await {
-                Ok(frame) => frame.map(|f| (f, Some(frames))),
-                Err(late) => Some((Err(axum::Error::new(late)), None)),
-            }
-        });
-        Body::from_stream(frames)
+    let (parts, body) = request.into_parts();
+    let frames = Arc::new(Mutex::new(body.into_data_stream()));
+    let in_time = stream::unfold(Some(frames.clone()), move |frames| async move {
+        let frames = frames?;
+        let frame = tokio::time::timeout_at(until, async { frames.lock().await.next().await }).await;
+        match frame {
+            Ok(frame) => frame.map(|f| (f, Some(frames))),
+            Err(late) => Some((Err(axum::Error::new(late)), None)),
+        }
+    });
+    let response = next.run(Request::from_parts(parts, Body::from_stream(in_time))).await;
+    let rest = async {
+        let (mut frames, mut left) = (frames.lock().await, MAX_UNREAD_BYTES);
+        while let Some(Ok(frame)) = frames.next().await
+            && frame.len() < left
+        {
+            left -= frame.len();
+        }
     };
-    let empty = request.body().is_end_stream();
-    next.run(if empty { request } else { request.map(in_time) }).await
+    let _ = tokio::time::timeout_at(until, rest).await;
+    response
 }
