@@ -1,10 +1,10 @@
 //! Programs that work with sheets, conversations and jobs over the REST API.
 
 use crate::world::{Setting, World, readable};
+use bytes::Bytes;
 use chatsheet::server::api::{Scope, document, new_key};
 use reqwest::{Method, StatusCode};
 use sandbox::smartsheet;
-use bytes::Bytes;
 use serde_json::{Value, json};
 use std::time::Duration;
 
