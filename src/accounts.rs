@@ -19,7 +19,7 @@ use url::form_urlencoded::Serializer;
 /// The kind of grant that an account is.
 pub const KIND: &str = "smartsheet";
 /// What is asked for: reading, writing cells, rows and comments, and columns.
-const SCOPES: &str = "READ_SHEETS WRITE_SHEETS ADMIN_SHEETS";
+const SCOPES: &str = "READ_SHEETS WRITE_SHEETS ADMIN_SHEETS READ_CONTACTS";
 /// How long a link to connect can be used, and Smartsheet's question be looked at.
 const LINK: Duration = Duration::from_secs(30 * 60);
 /// Tokens live for a week; they are renewed in its last day.

@@ -4,7 +4,21 @@ use std::fmt;
 
 /// A sentence with a next step, written for the thread. It is told, never logged as a failure.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UserError(pub String);
+pub struct UserError {
+    /// The sentence.
+    pub words: String,
+    /// What can be meant, where something named fits several.
+    pub choices: Vec<Choice>,
+}
+
+/// One of several things that a person can mean.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Choice {
+    /// What it is called.
+    pub label: String,
+    /// What to say to mean it and nothing else.
+    pub says: String,
+}
 
 /// Why something did not work out.
 #[derive(Debug)]
@@ -22,7 +36,14 @@ pub type Result<T, E = Trouble> = std::result::Result<T, E>;
 
 /// A failure that is told with these words.
 pub fn told(words: impl Into<String>) -> Trouble {
-    Trouble::Told(UserError(words.into()))
+    Trouble::Told(UserError::new(words))
+}
+
+impl UserError {
+    /// A sentence without anything to choose from.
+    pub fn new(words: impl Into<String>) -> Self {
+        Self { words: words.into(), choices: Vec::new() }
+    }
 }
 
 impl Trouble {
@@ -35,7 +56,7 @@ impl Trouble {
 impl fmt::Display for Trouble {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Told(UserError(words)) | Self::Later(UserError(words)) => f.write_str(words),
+            Self::Told(error) | Self::Later(error) => f.write_str(&error.words),
             Self::Logged(error) => write!(f, "{error:#}"),
         }
     }

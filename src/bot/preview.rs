@@ -27,6 +27,11 @@ pub(super) fn answer(gathered: &Gathered, policy: &LinkPolicy, limits: &Limits, 
     }
     if let Some(made) = &gathered.made {
         blocks.extend(proposal(made, limits.forms, lifetime, viewer));
+    } else if !gathered.choices.is_empty() {
+        if gathered.text.trim().is_empty() {
+            blocks.push(md(words::which_one()));
+        }
+        blocks.push(words::choices(&gathered.choices));
     } else if let Some(error) = gathered.failed.as_ref().filter(|e| !gathered.text.contains(e.as_str())) {
         blocks.push(note(&words::step_failed(error)));
     }
@@ -285,6 +290,7 @@ pub(super) fn outcome(change: &Change, plan: &Plan, outcome: &Outcome, snapshot:
     };
     let mut blocks = vec![md(&head)];
     blocks.extend(list("Left alone", &outcome.skipped));
+    blocks.extend(list("Otherwise than asked", &outcome.altered));
     blocks.extend(list("Failed", &outcome.failed));
     let links: Vec<String> = outcome
         .rows

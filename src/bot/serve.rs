@@ -132,7 +132,7 @@ impl Bot {
 
     fn words_of(&self, event: &Event, trouble: Trouble) -> String {
         match trouble {
-            Trouble::Told(words) | Trouble::Later(words) => words.0,
+            Trouble::Told(error) | Trouble::Later(error) => error.words,
             Trouble::Logged(error) => {
                 let reference = Trouble::reference();
                 tracing::error!(%reference, event = event.id, thread = %event.incoming.thread.storage_key(), "{error:#}");

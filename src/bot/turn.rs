@@ -2,7 +2,7 @@
 
 use super::live_reply::LiveReply;
 use super::{Bot, Running, preview, prompt, words};
-use crate::error::{Result, Trouble, told};
+use crate::error::{Choice, Result, Trouble, told};
 use crate::llm::{Answer, Error as ModelError, ToolCall};
 use crate::sheet::{SheetId, Snapshot};
 use crate::smartsheet::Identity;
@@ -25,6 +25,8 @@ pub(super) struct Gathered {
     pub made: Option<Made>,
     /// The error of the last function, if it failed.
     pub failed: Option<String>,
+    /// What the person can mean, if the last function had to ask.
+    pub choices: Vec<Choice>,
     pub cut_off: bool,
 }
 
@@ -193,6 +195,10 @@ impl Bot {
         let output = tools::run(context, call).await?;
         gathered.failed = output.json["error"].as_str().map(str::to_owned);
         tracing::debug!(function = %call.name, failed = gathered.failed.is_some(), "function called");
+        // Looking around before asking back leaves open what had to be asked.
+        if call.name.starts_with("propose_") {
+            gathered.choices = output.choices;
+        }
         gathered.shown.extend(output.shown);
         gathered.made = output.made.or(gathered.made.take());
         Ok(output.json.to_string())

@@ -12,6 +12,7 @@ pub(super) use jobs::*;
 pub(super) use places::*;
 
 use crate::changes::Plan;
+use crate::error::Choice;
 use crate::jobs::in_a_line;
 use crate::sheet::{SheetId, Snapshot};
 use crate::smartsheet::SheetEntry;
@@ -168,10 +169,10 @@ fn no_sheets() -> Message {
 }
 
 fn offer(sheets: &[SheetEntry]) -> Block {
-    choices(sheets.iter().map(|s| (SheetId(s.id), s.name.as_str())))
+    sheet_choices(sheets.iter().map(|s| (SheetId(s.id), s.name.as_str())))
 }
 
-fn choices<'a>(sheets: impl Iterator<Item = (SheetId, &'a str)>) -> Block {
+fn sheet_choices<'a>(sheets: impl Iterator<Item = (SheetId, &'a str)>) -> Block {
     let button = |(id, name): (SheetId, &str)| Button {
         label: chat::text::shorten(name, 40),
         action: format!("use:{id}"),
@@ -187,7 +188,7 @@ pub(super) fn home(sheets: &[(SheetId, String)], running: &[Job], connected: Opt
         [] => no_sheets().blocks,
         _ => vec![
             md("**Sheets**\nThe one you press is the one that our direct messages are about."),
-            choices(sheets.iter().map(|(id, name)| (*id, name.as_str()))),
+            sheet_choices(sheets.iter().map(|(id, name)| (*id, name.as_str()))),
         ],
     };
     let jobs: String = running.iter().map(|j| format!("\n- {}", in_a_line(j))).collect();
@@ -288,6 +289,20 @@ pub(super) fn model_down() -> String {
 
 pub(super) fn model_misconfigured() -> String {
     "I cannot use the model: its address or key is wrong. Please ask the person who runs me to run `chatsheet check`.".into()
+}
+
+pub(super) fn which_one() -> &'static str {
+    "Which one do you mean?"
+}
+
+/// What can be meant, to be said by a press.
+pub(super) fn choices(of: &[Choice]) -> Block {
+    // An action carries 64 bytes at most.
+    let says =
+        |choice: &Choice| [&choice.says, &choice.label].into_iter().find(|words| words.len() <= 60).map(|words| format!("say:{words}"));
+    let button =
+        |choice: &Choice| Some(Button { label: chat::text::shorten(&choice.label, 40), action: says(choice)?, style: ButtonStyle::Plain });
+    Block::Buttons(of.iter().filter_map(button).take(OFFERED).collect())
 }
 
 pub(super) fn step_failed(error: &str) -> String {

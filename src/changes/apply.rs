@@ -23,13 +23,15 @@ pub struct Outcome {
     pub done: usize,
     /// Entries that were left alone because somebody else changed them.
     pub skipped: Vec<OutcomeRow>,
+    /// Entries of which Smartsheet made something else.
+    pub altered: Vec<OutcomeRow>,
     /// Entries that Smartsheet refused.
     pub failed: Vec<OutcomeRow>,
     /// Ids of rows that were made or changed, for links.
     pub rows: Vec<i64>,
 }
 
-/// An entry that was not written.
+/// An entry that was not written, or not as it was meant.
 #[derive(Clone, Debug)]
 pub struct OutcomeRow {
     /// What it is called.
@@ -120,12 +122,12 @@ impl Changes {
                 Ok(()) => {}
                 Err(error @ Trouble::Later(_)) if stop.patient => return Err(error),
                 // What Smartsheet did not let us do is part of the outcome.
-                Err(Trouble::Told(words) | Trouble::Later(words)) if rows.iter().all(|r| r.state != RowState::Sent) => {
-                    run.fail_open(&mut rows, &words.0).await?;
+                Err(Trouble::Told(error) | Trouble::Later(error)) if rows.iter().all(|r| r.state != RowState::Sent) => {
+                    run.fail_open(&mut rows, &error.words).await?;
                 }
                 // What was sent, and cannot be looked for, is looked for again later; a fault of ours is tried again later, too.
-                Err(Trouble::Told(words) | Trouble::Later(words)) => {
-                    return Err(Trouble::Logged(anyhow::anyhow!("it is not known yet what was carried out: {}", words.0)));
+                Err(Trouble::Told(error) | Trouble::Later(error)) => {
+                    return Err(Trouble::Logged(anyhow::anyhow!("it is not known yet what was carried out: {}", error.words)));
                 }
                 Err(error) => return Err(error),
             }
@@ -251,9 +253,9 @@ impl<'a> Run<'a> {
             // What was sent stays in doubt, and is compared when the work goes on.
             Trouble::Logged(error) if lost && self.stop.patient => {
                 tracing::warn!(change = %self.change.id, "{error:#}; it is taken up again");
-                return Err(Trouble::Later(UserError("Smartsheet's answers are lost at the moment.".into())));
+                return Err(Trouble::Later(UserError::new("Smartsheet's answers are lost at the moment.")));
             }
-            Trouble::Told(words) | Trouble::Later(words) => words.0,
+            Trouble::Told(error) | Trouble::Later(error) => error.words,
             Trouble::Logged(error) => {
                 tracing::error!(change = %self.change.id, "{error:#}");
                 "Smartsheet's answer was lost; please look whether it was written".into()
@@ -352,7 +354,11 @@ fn outcome(plan: &Plan, rows: &[ChangeRow]) -> Outcome {
         match row.state {
             RowState::Done => {
                 outcome.done += 1;
-                outcome.failed.extend(row.reason.is_some().then(entry));
+                let with_reason = row.reason.is_some().then(entry);
+                match plan {
+                    Plan::Update { .. } => outcome.altered.extend(with_reason),
+                    _ => outcome.failed.extend(with_reason),
+                }
                 outcome.rows.extend(match plan {
                     Plan::Update { rows } => rows.get(seq).map(|r| r.row_id),
                     Plan::Comment { row_id, .. } => Some(*row_id),

@@ -165,7 +165,7 @@ impl Run<'_> {
         let result = match sent {
             Ok(bulk) => {
                 settle(all, &batch, &bulk);
-                if snapshot.project {
+                if snapshot.project.is_some() {
                     overruled(all, &batch, edits, &bulk);
                 }
                 // Where nothing was written the version of somebody else's change would look like that of ours.
@@ -376,7 +376,7 @@ pub(super) fn holds(snapshot: &Snapshot, row: &SnapshotRow, cells: &[CellEdit], 
 pub(super) fn has_more(snapshot: &Snapshot, row: &SnapshotRow, cells: &[CellEdit]) -> bool {
     snapshot.columns.iter().enumerate().any(|(i, column)| {
         let planned = cells.iter().any(|c| c.column_id == column.id);
-        let made = column.read_only.is_some() || row.maker(i).is_some() || (snapshot.project && column.rolls_up());
+        let made = column.read_only.is_some() || row.maker(i).is_some() || (snapshot.project.is_some() && column.rolls_up());
         !planned && !made && !Cell::same(&row.cells[i].to_json(), &Value::Null)
     })
 }
@@ -425,18 +425,33 @@ pub(super) fn refused(error: &Error) -> bool {
     matches!(error, Error::Refused { .. } | Error::Forbidden { .. } | Error::NotFound(_) | Error::Unauthorized { .. })
 }
 
-/// In a project sheet Smartsheet may take a value and work it out anew from what stands before it: then nothing was set.
+/// In a project sheet Smartsheet may take a value and work it out anew from what stands before it: then nothing was set, or something
+/// else, which is noted for who takes it back.
 fn overruled(all: &mut [ChangeRow], batch: &[usize], edits: &[RowEdit], bulk: &Bulk) {
     for i in batch {
-        let Some(row) = bulk.rows.iter().find(|r| r.id == edits[*i].row_id) else { continue };
-        let stands = |edit: &CellEdit| {
-            let now = row.cells.iter().find(|c| c.column_id == edit.column_id).map(|c| c.value.to_json());
-            now.is_some_and(|now| Cell::same(&now, &edit.before) && !Cell::same(&now, &edit.after))
-        };
-        if edits[*i].cells.iter().all(stands) {
+        let RowEdit { row_id, cells: edits, .. } = &edits[*i];
+        let Some(row) = bulk.rows.iter().find(|r| r.id == *row_id) else { continue };
+        let now = |edit: &CellEdit| row.cells.iter().find(|c| c.column_id == edit.column_id).map(|c| c.value.to_json());
+        let other: Vec<(&CellEdit, Value)> = edits
+            .iter()
+            .filter_map(|e| Some((e, now(e)?)))
+            .filter(|(e, now)| e.after.as_object().is_none() && !Cell::same(now, &e.after))
+            .collect();
+        if other.len() == edits.len() && other.iter().all(|(e, now)| Cell::same(now, &e.before)) {
             mark(&mut all[*i], RowState::Skipped, OVERRULED);
+        } else if !other.is_empty() {
+            let became =
+                other.iter().map(|(e, now)| format!("{} became {}", e.title, now.as_str().map_or_else(|| now.to_string(), day_of)));
+            all[*i].reason = Some(format!("Smartsheet has set something else: {}", became.collect::<Vec<_>>().join(", ")));
+            all[*i].made =
+                Some(other.iter().map(|(e, now)| (e.column_id.to_string(), now.clone())).collect::<serde_json::Map<_, _>>().into());
         }
     }
+}
+
+/// A moment in the morning or evening of a working day as that day.
+fn day_of(text: &str) -> String {
+    text.split_once('T').map_or(text, |(day, _)| day).to_owned()
 }
 
 /// Notes the answer to a bulk request: the failed items by their position, all others done.

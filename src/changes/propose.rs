@@ -3,10 +3,10 @@
 use super::Changes;
 use super::matching::{Matching, matching, of_condition};
 use super::plan::{Beside, CellEdit, DeletedRow, Location, NewRowPlan, Plan, RowEdit};
-use super::schedule;
+use super::schedule::{self, Schedule};
 use crate::error::{Result, told};
 use crate::locality::Locality;
-use crate::sheet::{Cell, Coerced, Maker, Snapshot, SnapshotColumn, SnapshotRow, ValueReader, nearest};
+use crate::sheet::{Author, Cell, Coerced, Maker, Snapshot, SnapshotColumn, SnapshotRow, ValueReader, nearest};
 use crate::store::{Proposal, ProposalState, Session};
 use serde_json::Value;
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -46,100 +46,143 @@ pub struct NewRowRequest {
 ///
 /// # Errors
 /// A sentence that says what to change.
-pub async fn update(snapshot: &Arc<Snapshot>, condition: &str, set: &[SetRequest], locality: &Locality) -> Result<Draft> {
+pub async fn update(snapshot: &Arc<Snapshot>, condition: &str, set: &[SetRequest], author: &Author) -> Result<Draft> {
     writable(snapshot)?;
     if set.is_empty() {
         return Err(told("nothing to set: name at least one column and its new value"));
     }
-    let reader = ValueReader::new(snapshot, locality);
+    let reader = ValueReader::new(snapshot, author);
     let expressions: Vec<&str> = set.iter().filter_map(|s| s.expression.as_deref()).collect();
-    let Matching { filter, rows: found, warnings: left_out, hints } = matching(snapshot, condition, &expressions, locality).await?;
+    let Matching { filter, rows: found, warnings: left_out, hints } = matching(snapshot, condition, &expressions, &author.locality).await?;
+    let schedule = Schedule::of(snapshot);
     let mut targets = Vec::new();
     for request in set {
         let (position, column) = column_of(snapshot, &request.column)?;
-        if let Some(why) = &column.read_only {
+        let follows = schedule.as_ref().is_some_and(|s| s.is_end(position));
+        if let Some(why) = column.read_only.as_ref().filter(|_| !follows) {
             return Err(told(format!("{} cannot be written: {why}", column.title)));
         }
         targets.push((position, column, request));
     }
-    let (mut rows, mut made, mut linked, mut rolled_up, mut locked, mut same) = (Vec::new(), 0, 0, 0, 0, 0);
-    let mut notes: Vec<String> = Vec::new();
+    let (mut edited, mut left, mut notes, mut dates) = (Vec::new(), Left::default(), Vec::new(), HashMap::new());
     for (id, computed) in found {
         let Some(row) = snapshot.row(id) else { continue };
         if row.locked {
-            locked += 1;
+            left.locked += 1;
             continue;
         }
         let mut cells = Vec::new();
         let mut computed = computed.into_iter();
         for (position, column, request) in &targets {
             let value = if request.expression.is_some() { computed.next().unwrap_or_default() } else { request.value.clone() };
-            let after = reader.read(column, &value).map_err(told)?;
-            let before = row.cells[*position].to_json();
             match row.maker(*position) {
-                Some(Maker::Formula(_)) => made += 1,
-                Some(Maker::Link) => linked += 1,
-                None if snapshot.project && row.is_parent && column.rolls_up() => rolled_up += 1,
-                None if Cell::same(&before, &after.value) => same += 1,
-                None => {
-                    if let Some(note) = after.note.clone().filter(|note| !notes.contains(note)) {
-                        notes.push(note);
+                Some(Maker::Formula(_)) => left.made += 1,
+                Some(Maker::Link) => left.linked += 1,
+                None if snapshot.project.is_some() && row.is_parent && column.rolls_up() => left.rolled_up += 1,
+                None => match schedule.as_ref().filter(|s| !value.is_null() && s.sets_dates(*position, row)) {
+                    Some(schedule) => schedule.want(dates.entry(id).or_default(), *position, reader.read_day(column, &value)?),
+                    None => {
+                        let after = reader.read(column, &value)?;
+                        notes.extend(after.note.clone().filter(|note| !notes.contains(note)));
+                        cells.push((*position, after));
                     }
-                    cells.push(changed(snapshot, row, *position, after));
-                }
+                },
             }
         }
+        edited.push((row, cells));
+    }
+    let mut ended = false;
+    if let Some(schedule) = &schedule {
+        let mut replanned = schedule.replan(&dates).map_err(told)?;
+        for (row, cells) in &mut edited {
+            cells.extend(replanned.cells.remove(&row.id).unwrap_or_default());
+            let twice = cells.iter().enumerate().find(|(i, (at, _))| cells[..*i].iter().any(|(other, _)| other == at));
+            if let Some((_, (at, _))) = twice {
+                let why = format!(
+                    "{} of {} follows from the dates that are set beside it: set one or the other",
+                    snapshot.columns[*at].title,
+                    snapshot.label(row)
+                );
+                return Err(told(why));
+            }
+        }
+        notes.extend(replanned.said);
+        ended = replanned.ended;
+    }
+    let mut rows = Vec::new();
+    for (row, mut cells) in edited {
+        let all = cells.len();
+        cells.retain(|(position, after)| !Cell::same(&row.cells[*position].to_json(), &after.value));
+        left.same += if all == 0 && dates.contains_key(&row.id) { 1 } else { all - cells.len() };
         if !cells.is_empty() {
-            rows.push(RowEdit { row_id: id, label: snapshot.label(row), cells });
+            let cells = cells.into_iter().map(|(position, after)| changed(snapshot, row, position, after)).collect();
+            rows.push(RowEdit { row_id: row.id, label: snapshot.label(row), cells });
         }
     }
     if rows.is_empty() {
-        let why = if same > 0 {
-            "they have these values already"
-        } else if made > 0 {
-            "formulas make these cells"
-        } else if linked > 0 {
-            "these cells are linked from another sheet"
-        } else if rolled_up > 0 {
-            "Smartsheet computes these cells from the rows below them"
-        } else if locked > 0 {
-            "the rows are locked"
-        } else {
-            "no row matches"
-        };
-        return Err(told(format!("nothing would change: {why}{}", of_condition(filter.as_deref(), &hints))));
+        return Err(told(format!("nothing would change: {}{}", left.why(), of_condition(filter.as_deref(), &hints))));
     }
     let mut warnings = Vec::new();
     if filter.is_none() && rows.len() > 1 {
         warnings.push("This touches every row of the sheet.".to_owned());
     }
-    for (count, why) in [
-        (made, "cells are left alone because a formula makes them"),
-        (linked, "cells are left alone because they are linked from another sheet"),
-        (rolled_up, "cells are left alone because Smartsheet computes them from the rows below"),
-        (locked, "rows are left alone because they are locked"),
-    ] {
-        if count > 0 {
-            warnings.push(format!("{count} {why}."));
-        }
-    }
+    warnings.extend(left.warnings());
     warnings.extend(left_out);
     warnings.extend(same_first_names(snapshot, &rows));
-    warnings.extend(schedule::warnings(snapshot, &rows));
     warnings.extend(notes);
+    warnings.extend(schedule::warnings(snapshot, &rows, ended));
     Ok(Draft { plan: Plan::Update { rows }, filter, warnings })
+}
+
+/// Cells and rows that a change leaves alone, by the reason.
+#[derive(Default)]
+struct Left {
+    made: usize,
+    linked: usize,
+    rolled_up: usize,
+    locked: usize,
+    same: usize,
+}
+
+impl Left {
+    /// Why nothing would change at all.
+    fn why(&self) -> &'static str {
+        if self.same > 0 {
+            "they have these values already"
+        } else if self.made > 0 {
+            "formulas make these cells"
+        } else if self.linked > 0 {
+            "these cells are linked from another sheet"
+        } else if self.rolled_up > 0 {
+            "Smartsheet computes these cells from the rows below them"
+        } else if self.locked > 0 {
+            "the rows are locked"
+        } else {
+            "no row matches"
+        }
+    }
+
+    fn warnings(&self) -> impl Iterator<Item = String> {
+        let all = [
+            (self.made, "cells are left alone because a formula makes them"),
+            (self.linked, "cells are left alone because they are linked from another sheet"),
+            (self.rolled_up, "cells are left alone because Smartsheet computes them from the rows below"),
+            (self.locked, "rows are left alone because they are locked"),
+        ];
+        all.into_iter().filter(|(count, _)| *count > 0).map(|(count, why)| format!("{count} {why}."))
+    }
 }
 
 /// Adds rows.
 ///
 /// # Errors
 /// A sentence that says what to change.
-pub fn add(snapshot: &Snapshot, requests: &[NewRowRequest], location: Location, locality: &Locality) -> Result<Draft> {
+pub fn add(snapshot: &Snapshot, requests: &[NewRowRequest], location: Location, author: &Author) -> Result<Draft> {
     writable(snapshot)?;
     if requests.is_empty() {
         return Err(told("nothing to add: give at least one row"));
     }
-    let reader = ValueReader::new(snapshot, locality);
+    let reader = ValueReader::new(snapshot, author);
     let mut location = location;
     if let Some(parent) = location.parent {
         let row = snapshot.row(parent).ok_or_else(|| told(format!("there is no row {parent} to add under")))?;
@@ -148,15 +191,32 @@ pub fn add(snapshot: &Snapshot, requests: &[NewRowRequest], location: Location, 
     if let Some(after) = location.after {
         snapshot.row(after).ok_or_else(|| told(format!("there is no row {after} to add behind")))?;
     }
+    let schedule = Schedule::of(snapshot);
     let (mut rows, mut warnings) = (Vec::new(), Vec::new());
     for request in requests {
-        let mut cells = Vec::new();
+        let (mut values, mut end) = (Vec::new(), None);
         for (name, value) in &request.cells {
-            let (_, column) = column_of(snapshot, name)?;
-            let after = reader.read(column, value).map_err(told)?;
+            let (position, column) = column_of(snapshot, name)?;
+            if !value.is_null() && schedule.as_ref().is_some_and(|s| s.is_end(position)) {
+                end = Some(reader.read_day(column, value)?);
+                continue;
+            }
+            values.push((position, reader.read(column, value)?));
+        }
+        if let Some((schedule, end)) = schedule.as_ref().zip(end) {
+            let start = values.iter().find(|(at, _)| *at == schedule.start()).and_then(|(_, start)| start.value.as_str());
+            let (position, length) = schedule.length_of_new("The new row", start, end).map_err(told)?;
+            if values.iter().any(|(at, _)| *at == position) {
+                let length = &snapshot.columns[position].title;
+                return Err(told(format!("{length} follows from start and end: give it or the end, not both")));
+            }
+            values.push((position, length));
+        }
+        let mut cells = Vec::new();
+        for (position, after) in values {
             warnings.extend(after.note.clone());
             if !after.value.is_null() {
-                cells.push(edit(column, Value::Null, String::new(), after));
+                cells.push(edit(&snapshot.columns[position], Value::Null, String::new(), after));
             }
         }
         if cells.is_empty() {
@@ -291,8 +351,10 @@ pub(super) fn column_of<'a>(snapshot: &'a Snapshot, name: &str) -> Result<(usize
     })
 }
 
-/// A cell that gets its first value, or another one.
+/// A cell that gets its first value, or another one. A person keeps the name under which they were found.
 fn edit(column: &SnapshotColumn, before: Value, before_shown: String, after: Coerced) -> CellEdit {
+    let named = column.is_contact() && after.value.as_str().is_some_and(|address| address != after.shown);
+    let after_beside = named.then(|| Box::new(Beside { name: Some(after.shown.clone()), ..Beside::default() }));
     CellEdit {
         column_id: column.id,
         title: column.title.clone(),
@@ -301,7 +363,7 @@ fn edit(column: &SnapshotColumn, before: Value, before_shown: String, after: Coe
         before_shown,
         after_shown: after.shown,
         before_beside: None,
-        after_beside: None,
+        after_beside,
     }
 }
 
@@ -316,7 +378,7 @@ fn deleted(snapshot: &Snapshot, row: &SnapshotRow, above: Option<i64>, as_child:
     let filled = (0..snapshot.columns.len()).filter(|at| {
         let column = &snapshot.columns[*at];
         // What Smartsheet computes comes back by itself.
-        let computed = column.read_only.is_some() || (snapshot.project && row.is_parent && column.rolls_up());
+        let computed = column.read_only.is_some() || (snapshot.project.is_some() && row.is_parent && column.rolls_up());
         !computed && row.cells[*at] != Cell::Empty
     });
     let gone = Coerced { value: Value::Null, shown: String::new(), note: None };

@@ -77,7 +77,19 @@ fn reverse(plan: &Plan, rows: &[ChangeRow]) -> Plan {
     match plan {
         Plan::Update { rows: edits } => {
             let written = edits.iter().enumerate().filter(|(i, _)| done(*i).is_some());
-            Plan::Update { rows: written.map(|(_, r)| RowEdit { cells: r.cells.iter().map(swapped).collect(), ..r.clone() }).collect() }
+            let back = |(i, edit): (usize, &RowEdit)| {
+                let became = rows[i].made.as_ref();
+                let cell = |c: &CellEdit| {
+                    let back = swapped(c);
+                    // Smartsheet had made something else of it: that is what stands there.
+                    match became.and_then(|b| b.get(c.column_id.to_string())) {
+                        Some(became) => CellEdit { before: became.clone(), before_beside: None, ..back },
+                        None => back,
+                    }
+                };
+                RowEdit { cells: edit.cells.iter().map(cell).collect(), ..edit.clone() }
+            };
+            Plan::Update { rows: written.map(back).collect() }
         }
         Plan::Add { location, rows: new } => {
             let row = |(i, r): (usize, &super::plan::NewRowPlan)| {

@@ -119,7 +119,7 @@ pub(super) fn ended(rows: &[JobRow]) -> Ended {
 
 /// Where a job of these changes stands.
 pub(super) fn ended_by(outcomes: &[Outcome]) -> Ended {
-    let all = || outcomes.iter().flat_map(|o| o.skipped.iter().chain(&o.failed));
+    let all = || outcomes.iter().flat_map(|o| o.skipped.iter().chain(&o.altered).chain(&o.failed));
     let done = outcomes.iter().map(|o| o.done).sum();
     let ids: Vec<String> = outcomes.iter().flat_map(|o| &o.rows).map(i64::to_string).collect();
     let failed: usize = outcomes.iter().map(|o| o.failed.len()).sum();

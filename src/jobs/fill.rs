@@ -169,7 +169,7 @@ impl Running<'_> {
             }
             _ => "The model does not answer, although it was asked again and again.",
         };
-        Trouble::Later(UserError(words.into()))
+        Trouble::Later(UserError::new(words))
     }
 
     /// Keeps what the model answers as it comes in, several answers in one commit.

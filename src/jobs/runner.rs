@@ -280,7 +280,7 @@ impl Jobs {
                 self.say_rests(job, shown, done, "the model's limit is used up", wait).await?;
                 return store.release_job(&job.id, job.fence, now_ms + wait.as_millis() as i64, false).await;
             }
-            Err(Trouble::Told(words)) => (JobStatus::Failed, Some(words.0), None),
+            Err(Trouble::Told(error)) => (JobStatus::Failed, Some(error.words), None),
             Err(error) if attempts < MAX_ATTEMPTS => {
                 let wait_ms = (1_000 << attempts.clamp(0, 10)).min(LONGEST_WAIT_MS);
                 tracing::warn!(job = %job.id, wait_ms, "{error}; the job is taken up again");
@@ -288,7 +288,7 @@ impl Jobs {
                 self.say_rests(job, shown, done, "something does not answer at the moment", wait).await?;
                 return store.release_job(&job.id, job.fence, now_ms + wait_ms, true).await;
             }
-            Err(Trouble::Later(words)) => (JobStatus::Failed, Some(words.0), None),
+            Err(Trouble::Later(error)) => (JobStatus::Failed, Some(error.words), None),
             Err(Trouble::Logged(error)) => {
                 let reference = Trouble::reference();
                 tracing::error!(%reference, job = %job.id, "{error:#}");
@@ -381,9 +381,9 @@ impl Running<'_> {
             let id = self.name(&undo_part(change));
             let undo = match changes.begin_undo(id, change, &self.job.asker).await {
                 Ok(undo) => Some(undo),
-                Err(Trouble::Told(words)) if words.0 == NOTHING_WRITTEN => None,
+                Err(Trouble::Told(error)) if error.words == NOTHING_WRITTEN => None,
                 // One that was given up half-way goes on here.
-                Err(Trouble::Told(words)) if words.0 == TAKEN_BACK => store.undo_of(&change.id).await?.filter(|u| u.applying),
+                Err(Trouble::Told(error)) if error.words == TAKEN_BACK => store.undo_of(&change.id).await?.filter(|u| u.applying),
                 Err(error) => return Err(error),
             };
             if let Some(undo) = undo {

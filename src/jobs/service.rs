@@ -64,7 +64,9 @@ impl Jobs {
             let set = updates.iter().map(|(column, value)| SetRequest { column: column.clone(), value: value.clone(), expression: None });
             let set: Vec<SetRequest> = set.collect();
             let criteria = criteria.unwrap_or_default();
-            let draft = changes::propose::update(&snapshot, &criteria, &set, &locality).await?;
+            let columns: Vec<&str> = updates.keys().map(String::as_str).collect();
+            let author = sheets.author(&identity, locality, &snapshot, &columns).await;
+            let draft = changes::propose::update(&snapshot, &criteria, &set, &author).await?;
             let change = Change {
                 id: format!("{}-change", job.id),
                 undo_of: None,

@@ -4,6 +4,7 @@ use super::cell::{Cell, Style};
 use super::names::{RESERVED, sql_names, unique};
 use super::snapshot::{Maker, Snapshot, SnapshotColumn, SnapshotRow};
 use super::typed::{Typed, Values};
+use super::work_days::WorkDays;
 use crate::smartsheet::{AddedColumn, Column, ColumnSpec, Hyperlink, Row, Scalar, SheetHeader};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -166,7 +167,7 @@ impl Builder {
             permalink: header.permalink,
             read_at,
             zone,
-            project: header.dependencies_enabled,
+            project: header.dependencies_enabled.then(|| WorkDays::of(&header.project_settings)),
             columns,
             rows,
             links: self.links,
@@ -202,7 +203,7 @@ impl Snapshot {
             permalink: self.permalink.clone(),
             read_at: self.read_at,
             zone: self.zone.clone(),
-            project: self.project,
+            project: self.project.clone(),
             columns,
             rows,
             links: self.links.clone(),
@@ -266,6 +267,7 @@ fn name_beside(columns: &mut [SnapshotColumn]) {
     for column in columns {
         let mut name = |beside: &str, is_there: bool| is_there.then(|| unique(&format!("{}_{beside}", column.sql), &mut taken));
         column.email_sql = name("email", column.is_contact());
+        column.names_sql = name("names", column.kind == "PREDECESSOR");
         column.moment_sql = name("time", column.values == Values::Moment);
         column.text_sql = name("text", column.strays > 0);
     }

@@ -4,6 +4,7 @@ use super::SheetId;
 use super::build::Builder;
 use super::snapshot::Snapshot;
 use super::trouble::smartsheet_trouble;
+use super::value::Author;
 use crate::clock::Clock;
 use crate::error::{Result, Trouble};
 use crate::events::{Event, Events, Writer};
@@ -29,6 +30,8 @@ const REMEMBERED: usize = 1_000;
 
 /// How long it is remembered where the people of an account are.
 const SETTLED: Duration = Duration::from_secs(6 * 3600);
+/// How long it is remembered whom an account knows.
+const ACQUAINTED: Duration = Duration::from_secs(600);
 
 type Key = (Identity, i64);
 
@@ -46,6 +49,7 @@ pub struct Sheets {
     /// Where people are of whom nothing else is known.
     usual: Told,
     accounts: Cache<Identity, Told>,
+    contacts: Cache<Identity, Arc<Vec<(String, String)>>>,
 }
 
 #[derive(Clone)]
@@ -71,6 +75,7 @@ impl Sheets {
             reading: Arc::new(Semaphore::new(READ_AT_ONCE)),
             usual: Told::default(),
             accounts: Cache::builder().max_capacity(REMEMBERED as u64).time_to_live(SETTLED).build(),
+            contacts: Cache::builder().max_capacity(REMEMBERED as u64).time_to_live(ACQUAINTED).build(),
         }
     }
 
@@ -96,6 +101,24 @@ impl Sheets {
     /// Somebody who asks on behalf of this identity, at this moment. What their platform told goes first.
     pub async fn locality(&self, identity: &Identity, of_platform: Told) -> Locality {
         of_platform.or(self.told(identity).await).at(&self.clock)
+    }
+
+    /// Somebody who writes to these columns of a sheet. Whom their account knows is asked for only where people are written.
+    pub async fn author(&self, identity: &Identity, locality: Locality, snapshot: &Snapshot, columns: &[&str]) -> Author {
+        let of_people = |name: &&str| snapshot.column(name).is_some_and(|(_, column)| column.is_contact());
+        let people = if columns.iter().any(of_people) { self.contacts(identity).await.to_vec() } else { Vec::new() };
+        Author { locality, people }
+    }
+
+    /// Addresses and names of whom an account knows; nobody where it does not let itself be asked.
+    async fn contacts(&self, identity: &Identity) -> Arc<Vec<(String, String)>> {
+        let ask = async {
+            self.client.contacts(identity).await.map(Arc::new).unwrap_or_else(|error| {
+                tracing::debug!(%error, "it is not known whom the account knows");
+                Arc::default()
+            })
+        };
+        self.contacts.get_with(identity.clone(), ask).await
     }
 
     /// The same sheets for work that can wait.

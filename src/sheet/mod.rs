@@ -12,15 +12,18 @@ mod table;
 mod trouble;
 mod typed;
 mod value;
+mod work_days;
 
 pub use cache::Sheets;
 pub use cell::{Cell, Style};
+pub use duration::days as days_of_duration;
 pub use query::{QueryResult, ResultColumn};
 pub use snapshot::{Maker, Snapshot, SnapshotColumn, SnapshotRow};
 pub use sql::{Checked, SqlError, Table, check, nearest};
 pub use trouble::smartsheet_trouble;
 pub use typed::{Typed, Values};
-pub use value::{Coerced, ValueReader, coerce_display, read_day};
+pub use value::{Author, Coerced, Unfit, ValueReader, coerce_display, predecessors_in_words, read_day};
+pub use work_days::WorkDays;
 
 use serde::{Deserialize, Serialize};
 use std::fmt;

@@ -4,6 +4,7 @@
 use super::cell::{Cell, Style};
 use super::names::sql_name;
 use super::typed::{self, Typed, Values};
+use super::work_days::WorkDays;
 use crate::smartsheet::{Column, ColumnSpec, Contact, Hyperlink};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -34,6 +35,8 @@ pub struct SnapshotColumn {
     pub text_sql: Option<String>,
     /// Name in SQL of people's addresses.
     pub email_sql: Option<String>,
+    /// Name in SQL of what the rows are called that a row waits for.
+    pub names_sql: Option<String>,
     /// Name in SQL of the moments of which the column itself holds the day.
     pub moment_sql: Option<String>,
     /// Whether only its options may be chosen, and only values of its type be typed.
@@ -109,8 +112,8 @@ pub struct Snapshot {
     pub read_at: Timestamp,
     /// The time zone in which moments of the sheet have their days.
     pub zone: TimeZone,
-    /// Whether it is a project: dates carry times, ends and parents are computed.
-    pub project: bool,
+    /// When it is worked on, where it is a project: dates carry times, ends and parents are computed.
+    pub project: Option<WorkDays>,
     /// Columns, left to right.
     pub columns: Vec<SnapshotColumn>,
     /// Rows, top to bottom.

@@ -1,6 +1,6 @@
 //! The sheet as a table of SQLite: each column of the type of its values, with functions and an order that know all letters.
 
-use super::cell::plain_number;
+use super::cell::{Cell, plain_number};
 use super::snapshot::{Snapshot, SnapshotColumn, SnapshotRow};
 use super::typed::{Typed, Values, normal};
 use rusqlite::functions::{Aggregate, Context, FunctionFlags};
@@ -67,6 +67,7 @@ fn columns(snapshot: &Snapshot) -> Vec<String> {
             Values::Checkbox => format!("\"{}\" INTEGER", column.sql),
         });
         columns.extend(column.email_sql.as_deref().map(text));
+        columns.extend(column.names_sql.as_deref().map(text));
         columns.extend(column.moment_sql.as_ref().map(|name| format!("\"{name}\" TEXT")));
         columns.extend(column.text_sql.as_deref().map(text));
     }
@@ -97,16 +98,26 @@ fn bind(snapshot: &Snapshot, row: &SnapshotRow, path: Option<&str>, top: &str, i
             Typed::People(names, _) => insert.raw_bind_parameter(next(), &**names)?,
             Typed::Text(text) => insert.raw_bind_parameter(next(), &**text)?,
         }
-        beside(column, &typed, insert, &mut next)?;
+        beside(snapshot, column, cell, &typed, insert, &mut next)?;
     }
     Ok(())
 }
 
 /// The values that stand beside a column, in the order in which [`columns`] names them.
-fn beside(column: &SnapshotColumn, typed: &Typed<'_>, insert: &mut Statement<'_>, next: &mut impl FnMut() -> usize) -> Result<(), Error> {
+fn beside(
+    snapshot: &Snapshot,
+    column: &SnapshotColumn,
+    cell: &Cell,
+    typed: &Typed<'_>,
+    insert: &mut Statement<'_>,
+    next: &mut impl FnMut() -> usize,
+) -> Result<(), Error> {
     if column.email_sql.is_some() {
         let email = if let Typed::People(_, email) = typed { email.as_deref() } else { None };
         insert.raw_bind_parameter(next(), email)?;
+    }
+    if column.names_sql.is_some() {
+        insert.raw_bind_parameter(next(), awaited(snapshot, cell))?;
     }
     if column.moment_sql.is_some() {
         let at = if let Typed::Moment(at) = typed { Some(at.strftime("%Y-%m-%d %H:%M:%S").to_string()) } else { None };
@@ -117,6 +128,14 @@ fn beside(column: &SnapshotColumn, typed: &Typed<'_>, insert: &mut Statement<'_>
         insert.raw_bind_parameter(next(), text)?;
     }
     Ok(())
+}
+
+/// What the rows are called that a row waits for.
+fn awaited(snapshot: &Snapshot, cell: &Cell) -> Option<String> {
+    let Cell::Several(several) = cell else { return None };
+    let rows = several.1["predecessors"].as_array()?.iter().filter_map(|p| snapshot.row(p["rowId"].as_i64()?));
+    let names: Vec<String> = rows.map(|row| normal(&snapshot.label(row)).into_owned()).collect();
+    (!names.is_empty()).then(|| names.join(", "))
 }
 
 /// Compares texts without regard to case and to spaces around them, letter by letter.

@@ -35,5 +35,5 @@ pub fn smartsheet_trouble(error: Error) -> Trouble {
 }
 
 fn later(words: impl Into<String>) -> Trouble {
-    Trouble::Later(UserError(words.into()))
+    Trouble::Later(UserError::new(words))
 }

@@ -46,6 +46,9 @@ pub struct SheetEntry {
 /// Folders of a workspace that are looked into, one request each.
 const MOST_FOLDERS: usize = 50;
 
+/// Pages of contacts that are read, a thousand each.
+const MOST_CONTACT_PAGES: i64 = 5;
+
 /// A workspace.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Workspace {
@@ -91,6 +94,29 @@ impl Client {
     /// See [`Error`].
     pub async fn me(&self, identity: &Identity) -> Result<User, Error> {
         self.get(identity, "users/me").await
+    }
+
+    /// Addresses and names of the account's contacts, the first 5,000 of them.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn contacts(&self, identity: &Identity) -> Result<Vec<(String, String)>, Error> {
+        #[derive(Deserialize)]
+        struct Known {
+            email: String,
+            #[serde(default)]
+            name: String,
+        }
+        let mut contacts = Vec::new();
+        for page in 1..=MOST_CONTACT_PAGES {
+            let answer: Page<Known> = self.get(identity, &format!("contacts?pageSize=1000&page={page}")).await?;
+            contacts
+                .extend(answer.data.into_iter().map(|k| if k.name.is_empty() { (k.email.clone(), k.email) } else { (k.email, k.name) }));
+            if page >= answer.total_pages {
+                break;
+            }
+        }
+        Ok(contacts)
     }
 
     /// All sheets that the identity can see.

@@ -15,7 +15,10 @@ mod writes;
 pub use client::{Client, Settings};
 pub use error::Error;
 pub use listing::{Hit, SheetEntry, User, Workspace};
-pub use model::{Cell, Column, ColumnSpec, Comment, Contact, Discussion, Hyperlink, NewCell, NewRow, Row, RowChange, Scalar, SheetHeader};
+pub use model::{
+    Cell, Column, ColumnSpec, Comment, Contact, Discussion, Hyperlink, NewCell, NewRow, ProjectSettings, Row, RowChange, Scalar,
+    SheetHeader,
+};
 pub use pace::{Hold, SheetWriter};
 pub use reader::{Read, read_sheet};
 pub(crate) use request::LONGEST_WAIT;

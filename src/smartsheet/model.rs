@@ -21,8 +21,20 @@ pub struct SheetHeader {
     pub permalink: String,
     /// Whether it is a project: dates carry times, ends and parents are computed.
     pub dependencies_enabled: bool,
+    /// When a project is worked on.
+    pub project_settings: ProjectSettings,
     /// The columns, left to right.
     pub columns: Vec<Column>,
+}
+
+/// When a project is worked on.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ProjectSettings {
+    /// Days of the week: `MONDAY` …
+    pub working_days: Vec<String>,
+    /// Days on which nobody works, ISO 8601.
+    pub non_working_days: Vec<String>,
 }
 
 /// A column.

@@ -62,6 +62,7 @@ impl<'de> Visitor<'de> for Document<'_> {
                 "accessLevel" => header.access_level = map.next_value()?,
                 "permalink" => header.permalink = map.next_value()?,
                 "dependenciesEnabled" => header.dependencies_enabled = map.next_value()?,
+                "projectSettings" => header.project_settings = map.next_value::<Option<_>>()?.unwrap_or_default(),
                 "columns" => {
                     header.columns = map.next_value()?;
                     if !(self.enough)(&header.columns) {

@@ -79,7 +79,12 @@ fn column(snapshot: &Snapshot, position: usize, column: &SnapshotColumn) -> Valu
     if let Some(emails) = &column.email_sql {
         json["email_column"] = json!(emails);
     }
-    if let Some(why) = &column.read_only {
+    if let Some(names) = &column.names_sql {
+        json["names_column"] = json!(names);
+    }
+    if column.is_project_end() {
+        json["computed"] = json!("from start and duration; a day that is set here changes the duration");
+    } else if let Some(why) = &column.read_only {
         json["read_only"] = json!(why);
     }
     let values = usual_values(snapshot, position, column);

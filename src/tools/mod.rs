@@ -15,11 +15,11 @@ mod propose_update;
 mod query_sheet;
 
 use crate::changes::{Changes, Draft};
-use crate::error::{Result, Trouble};
+use crate::error::{Choice, Result, Trouble};
 use crate::jobs::Jobs;
 use crate::llm::ToolCall;
 use crate::locality::Locality;
-use crate::sheet::{Checked, QueryResult, SheetId, Sheets, Snapshot};
+use crate::sheet::{Author, Checked, QueryResult, SheetId, Sheets, Snapshot};
 use crate::smartsheet::Identity;
 use crate::store::{Proposal, Session};
 use chat::Anchor;
@@ -86,6 +86,8 @@ pub struct Output {
     pub shown: Option<Shown>,
     /// A write that waits for approval.
     pub made: Option<Made>,
+    /// What the person can mean, where that has to be asked.
+    pub choices: Vec<Choice>,
 }
 
 /// The answer to a query, for people.
@@ -110,7 +112,7 @@ pub struct Made {
 
 impl Output {
     fn json(json: Value) -> Self {
-        Self { json, shown: None, made: None }
+        Self { json, shown: None, made: None, choices: Vec::new() }
     }
 }
 
@@ -142,7 +144,7 @@ pub async fn run(context: &Context, call: &ToolCall) -> Result<Output> {
     };
     match (tool.run)(context, arguments).await {
         Ok(output) => Ok(output),
-        Err(Trouble::Told(words) | Trouble::Later(words)) => Ok(failed(words.0)),
+        Err(Trouble::Told(error) | Trouble::Later(error)) => Ok(Output { choices: error.choices, ..failed(error.words) }),
         Err(error) => Err(error),
     }
 }
@@ -180,6 +182,11 @@ impl Context {
         self.sheets.snapshot(&self.identity, id).await
     }
 
+    /// Whoever asked, as the author of values in these columns.
+    async fn author(&self, snapshot: &Snapshot, columns: &[&str]) -> Author {
+        self.sheets.author(&self.identity, self.locality.clone(), snapshot, columns).await
+    }
+
     /// Keeps a draft and hands it to the person.
     ///
     /// # Errors
@@ -188,7 +195,7 @@ impl Context {
         let identity = self.identity.stored();
         let proposal = self.changes.keep(&draft, &snapshot, &self.session, &self.thread_key, &self.asker, &identity).await?;
         let json = json!({ "status": "shown to the person, who decides by a button; nothing is written yet", "rows": proposal.row_count, "warnings": draft.warnings });
-        Ok(Output { json, shown: None, made: Some(Made { proposal, draft, snapshot }) })
+        Ok(Output { made: Some(Made { proposal, draft, snapshot }), ..Output::json(json) })
     }
 }
 

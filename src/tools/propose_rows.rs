@@ -58,6 +58,8 @@ async fn run(context: &Context, value: Value) -> Result<Output> {
     let location = Location { parent: id(parent_row_id)?, parent_label: None, after: id(after_row_id)?, top: position == "top" };
     let rows: Vec<NewRowRequest> =
         rows.into_iter().map(|r| NewRowRequest { cells: r.cells.into_iter().map(|c| (c.column, c.value)).collect() }).collect();
-    let draft = propose::add(&snapshot, &rows, location, &context.locality)?;
+    let columns: Vec<&str> = rows.iter().flat_map(|r| &r.cells).map(|(column, _)| column.as_str()).collect();
+    let author = context.author(&snapshot, &columns).await;
+    let draft = propose::add(&snapshot, &rows, location, &author)?;
     context.propose(draft, snapshot).await
 }

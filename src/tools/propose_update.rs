@@ -46,6 +46,8 @@ async fn run(context: &Context, value: Value) -> Result<Output> {
         .into_iter()
         .map(|s| SetRequest { column: s.column, value: s.value, expression: s.expression.filter(|e| !e.trim().is_empty()) })
         .collect();
-    let draft = propose::update(&snapshot, &where_sql, &set, &context.locality).await?;
+    let columns: Vec<&str> = set.iter().map(|s| s.column.as_str()).collect();
+    let author = context.author(&snapshot, &columns).await;
+    let draft = propose::update(&snapshot, &where_sql, &set, &author).await?;
     context.propose(draft, snapshot).await
 }

@@ -53,7 +53,7 @@ async fn run(context: &Context, value: Value) -> Result<Output> {
         json["hints"] = json!(hints);
     }
     let shown = show.then_some(Shown { snapshot, checked, result });
-    Ok(Output { json, shown, made: None })
+    Ok(Output { shown, ..Output::json(json) })
 }
 
 fn for_model(result: &QueryResult) -> Value {

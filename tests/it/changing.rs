@@ -329,3 +329,60 @@ async fn children_stay_with_a_parent_that_is_left_alone() {
     assert_eq!(world.sheets.world().rows("Project Plan").len(), 42);
     world.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_name_that_fits_two_people_is_asked_back_with_buttons() {
+    let world = World::start().await;
+    world.use_sheet("Budget 2026").await;
+    insta::assert_snapshot!(world.type_line("assign \"Cloud hosting\" to Dana").await, @r"
+    bot> More than one person is called “Dana”: Dana Cho (dana.cho@example.com) and Dana Reyes (dana.reyes@example.com). Which one do you mean?
+         [1] Dana Cho   [2] Dana Reyes   (type the number or the words)
+    ");
+    insta::assert_snapshot!(world.type_line("Dana Reyes").await, @r"
+    bot> Set Owner in 1 row of Budget 2026 (‹sheet›)?
+           Where Line Item is “Cloud hosting”
+         Row            Now          New
+         ─────────────  ───────────  ──────────
+         Cloud hosting  Omar Haddad  Dana Reyes
+         [1] Confirm   [2] Cancel   (type the number or the words)
+           Nothing is written until you confirm. Only you can, for 10 minutes.
+    ");
+    world.type_line("confirm").await;
+    assert_eq!(world.sheets.world().cell("Budget 2026", "Cloud hosting", "Owner").unwrap()["value"], "dana.reyes@example.com");
+    // Whatever else is said after the question is not taken for an answer.
+    world.type_line("assign \"Office rent\" to Dana").await;
+    insta::assert_snapshot!(world.type_line("how many rows are there?").await, @r"
+    bot> There are 30 rows.
+           Queried Budget 2026: all 30 rows · version 2 · 10:30 UTC
+    ");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn people_whom_the_account_knows_are_found_by_name() {
+    let world = World::start().await;
+    world.sheets.acquaint("Erin Fox", "erin.fox@example.com");
+    world.sheets.acquaint("Erin Hale", "erin.hale@example.com");
+    insta::assert_snapshot!(world.type_line("assign \"Load test\" to Erin Fox").await, @r"
+    bot> Set Assigned To in 1 row of Project Plan (‹sheet›)?
+           Where Task Name is “Load test”
+         Row        Now          New
+         ─────────  ───────────  ────────
+         Load test  Omar Haddad  Erin Fox
+         [1] Confirm   [2] Cancel   (type the number or the words)
+           Nothing is written until you confirm. Only you can, for 10 minutes.
+    ");
+    world.type_line("confirm").await;
+    assert_eq!(world.sheets.world().cell("Project Plan", "Load test", "Assigned To").unwrap()["value"], "erin.fox@example.com");
+    // Now she is one of the sheet, which comes first.
+    insta::assert_snapshot!(world.type_line("assign \"Usability test\" to Erin").await, @r"
+    bot> Set Assigned To in 1 row of Project Plan (‹sheet›)?
+           Where Task Name is “Usability test”
+         Row             Now         New
+         ──────────────  ──────────  ────────
+         Usability test  Dana Reyes  Erin Fox
+         [1] Confirm   [2] Cancel   (type the number or the words)
+           Nothing is written until you confirm. Only you can, for 10 minutes.
+    ");
+    world.end().await;
+}

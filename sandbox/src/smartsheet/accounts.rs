@@ -7,7 +7,7 @@ use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde_json::{Value, json};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, MutexGuard, PoisonError};
 use url::Url;
 
@@ -66,6 +66,8 @@ pub(super) struct Tokens {
     redirect: Option<Url>,
     made: usize,
     renewed: usize,
+    /// Names and addresses of people whom every account knows.
+    contacts: Vec<(String, String)>,
 }
 
 /// A token of a person.
@@ -83,6 +85,7 @@ impl Tokens {
         let needed = match (path, change) {
             (path, _) if path.contains("/webhooks") => "ADMIN_WEBHOOKS",
             (path, _) if path.ends_with("/users/me") => return None,
+            (path, _) if path.ends_with("/contacts") => "READ_CONTACTS",
             (_, false) => "READ_SHEETS",
             (path, true) if path.contains("/columns") => "ADMIN_SHEETS",
             (_, true) => "WRITE_SHEETS",
@@ -170,6 +173,18 @@ pub(super) async fn revoke(State(service): State<Arc<Service>>, headers: axum::h
     Json(json!({ "message": "SUCCESS", "resultCode": 0 }))
 }
 
+/// `GET /2.0/contacts`: whom the account knows, in pages.
+pub(super) async fn contacts(State(service): State<Arc<Service>>, Query(page): Query<BTreeMap<String, String>>) -> Json<Value> {
+    let known: Vec<Value> = service
+        .tokens()
+        .contacts
+        .iter()
+        .enumerate()
+        .map(|(i, (name, email))| json!({ "id": format!("contact-{}", i + 1), "name": name, "email": email }))
+        .collect();
+    Json(super::sheets::paged(known, &page))
+}
+
 impl Service {
     pub(super) fn tokens(&self) -> MutexGuard<'_, Tokens> {
         self.tokens.lock().unwrap_or_else(PoisonError::into_inner)
@@ -190,6 +205,11 @@ impl Smartsheet {
     pub fn restrict(&self, sheets: &[(&str, &'static str)]) {
         let sheets = sheets.iter().map(|(name, level)| ((*name).to_owned(), *level)).collect();
         self.service.tokens().first = Some(Account { email: "bot@example.com".into(), sheets });
+    }
+
+    /// Every account knows this person, too.
+    pub fn acquaint(&self, name: &str, email: &str) {
+        self.service.tokens().contacts.push((name.to_owned(), email.to_owned()));
     }
 
     /// The app is told to want people back here.

@@ -242,6 +242,7 @@ impl Service {
 fn router(service: Arc<Service>) -> Router {
     let api = Router::new()
         .route("/users/me", get(sheets::me))
+        .route("/contacts", get(accounts::contacts))
         .route("/sheets", get(sheets::list).post(sheets::create))
         .route("/sheets/{sheet}", get(sheets::read).put(sheets::update).delete(sheets::delete))
         .route("/sheets/{sheet}/version", get(sheets::version))

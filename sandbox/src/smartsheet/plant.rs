@@ -1,12 +1,12 @@
 //! Sheets that whoever uses the stand-in brings, and what a sheet looks like as a whole.
 
-use super::formulas;
 use super::world::{Column, Look, Row, Sheet, World, shown};
+use super::{formulas, project};
 use serde_json::{Map, Value, json};
 
 impl World {
     /// Makes a sheet from a description: `name`, `columns` as the API shows them without ids, `rows` with `parent` (the position of the
-    /// parent row, from 0) and `cells` by title, each as the API shows it. With `project` dependencies are enabled. Returns its id.
+    /// parent row, from 0) and `cells` by title, each as the API shows it, but rows that others wait for by their positions. With `project` dependencies are enabled. Returns its id.
     pub fn plant(&mut self, described: &Value) -> i64 {
         let (id, now) = (self.new_id(), self.timestamp());
         let mut columns: Vec<Column> = Vec::new();
@@ -21,7 +21,14 @@ impl World {
         let mut rows: Vec<Row> = Vec::new();
         for row in described["rows"].as_array().into_iter().flatten() {
             let parent = row["parent"].as_u64().and_then(|at| rows.get(usize::try_from(at).ok()?)).map(|r| r.id);
-            let cell = |column: &Column| Some((column.id, row["cells"][&column.title].as_object()?.clone()));
+            let cell = |column: &Column| {
+                let mut cell = row["cells"][&column.title].as_object()?.clone();
+                let waits_for = cell.get_mut("objectValue").and_then(|o| o.get_mut("predecessors")).and_then(Value::as_array_mut);
+                for one in waits_for.into_iter().flatten() {
+                    one["rowId"] = json!(one["rowId"].as_u64().and_then(|at| rows.get(usize::try_from(at).ok()?)).map(|r| r.id));
+                }
+                Some((column.id, cell))
+            };
             rows.push(Row {
                 id: self.new_id(),
                 parent,
@@ -44,8 +51,15 @@ impl World {
             modified_at: now,
             access_level: "OWNER",
             project,
+            holidays: Vec::new(),
             near: Default::default(),
         };
+        let text = |cell: &Map<String, Value>| project::predecessors_text(&sheet, cell.get("objectValue")?);
+        let texts = |row: &Row| row.cells.values().map(text).collect::<Vec<_>>();
+        let texts: Vec<_> = sheet.rows.iter().map(texts).collect();
+        for (cell, text) in sheet.rows.iter_mut().zip(texts).flat_map(|(row, texts)| row.cells.values_mut().zip(texts)) {
+            cell.extend(text.map(|text| project::shown(&text)).into_iter().flatten());
+        }
         formulas::recompute(&mut sheet);
         self.sheets.insert(id, sheet);
         id

@@ -52,20 +52,27 @@ pub(super) fn refuses(column: &Column, has_children: bool) -> Option<Failure> {
 /// Computes ends, starts of rows that wait, and what parents roll up.
 pub(super) fn recompute(sheet: &mut Sheet) {
     let Some(plan) = Plan::of(sheet) else { return };
+    let holidays = sheet.holidays.clone();
+    let days = Days(&holidays);
     let parents: Vec<i64> = sheet.rows.iter().filter_map(|r| r.parent).collect();
     // A chain of rows that wait for each other settles after as many passes as it has rows.
     for _ in 0..sheet.rows.len().min(50) {
         let before: Vec<_> = sheet.rows.iter().map(|r| (r.cells.get(&plan.start).cloned(), r.cells.get(&plan.end).cloned())).collect();
-        let ends: BTreeMap<i64, Date> = sheet.rows.iter().filter_map(|r| Some((r.id, day(r.cells.get(&plan.end))?))).collect();
+        let dates: BTreeMap<i64, (Option<Date>, Option<Date>)> =
+            sheet.rows.iter().map(|r| (r.id, (day(r.cells.get(&plan.start)), day(r.cells.get(&plan.end))))).collect();
         for row in sheet.rows.iter_mut().filter(|r| !parents.contains(&r.id)) {
-            if let Some(earliest) = plan.predecessors.and_then(|p| earliest(row.cells.get(&p), &ends)) {
+            if let Some(earliest) = plan.predecessors.and_then(|p| earliest(row.cells.get(&p), &dates, &days)) {
                 row.cells.insert(plan.start, moment(earliest, MORNING));
             }
-            let start = day(row.cells.get(&plan.start));
-            let days = row.cells.get(&plan.duration).and_then(|c| c.get("value")).and_then(Value::as_str).and_then(days_of);
-            match (start, days) {
-                (Some(start), Some(days)) => {
-                    row.cells.insert(plan.end, moment(worked(start, days.ceil().max(1.0) as i64 - 1), EVENING));
+            let start = day(row.cells.get(&plan.start)).map(|start| days.worked(start, 0));
+            row.cells.extend(start.map(|start| (plan.start, moment(start, MORNING))));
+            let duration = row.cells.get(&plan.duration).and_then(|c| c.get("value")).and_then(Value::as_str).unwrap_or_default();
+            match (start, days_of(duration)) {
+                (Some(start), Some(takes)) => {
+                    let more = takes.ceil().max(1.0) as i64 - 1;
+                    let elapsed = duration.trim_start_matches('~').starts_with('e');
+                    let end = if elapsed { start.saturating_add(more.days()) } else { days.worked(start, more) };
+                    row.cells.insert(plan.end, moment(end, EVENING));
                 }
                 _ => {
                     row.cells.remove(&plan.end);
@@ -77,13 +84,13 @@ pub(super) fn recompute(sheet: &mut Sheet) {
             break;
         }
     }
-    roll_up(sheet, &plan, &parents);
+    roll_up(sheet, &plan, &parents, &days);
 }
 
 /// What a parent needs to know of a child: start, end, share done.
 type Child = (Option<Date>, Option<Date>, f64);
 
-fn roll_up(sheet: &mut Sheet, plan: &Plan, parents: &[i64]) {
+fn roll_up(sheet: &mut Sheet, plan: &Plan, parents: &[i64], days: &Days<'_>) {
     let mut below: BTreeMap<i64, Vec<Child>> = BTreeMap::new();
     for row in sheet.rows.iter_mut().rev() {
         if parents.contains(&row.id) {
@@ -93,7 +100,7 @@ fn roll_up(sheet: &mut Sheet, plan: &Plan, parents: &[i64]) {
             if let (Some(start), Some(end)) = (start, end) {
                 row.cells.insert(plan.start, moment(start, MORNING));
                 row.cells.insert(plan.end, moment(end, EVENING));
-                row.cells.insert(plan.duration, shown(&format!("{}d", working_days(start, end))));
+                row.cells.insert(plan.duration, shown(&format!("{}d", days.count(start, end))));
             }
             if let (Some(complete), false) = (plan.complete, children.is_empty()) {
                 let share = children.iter().map(|c| c.2).sum::<f64>() / children.len() as f64;
@@ -110,14 +117,19 @@ fn roll_up(sheet: &mut Sheet, plan: &Plan, parents: &[i64]) {
     }
 }
 
-/// The first day that a row may start on, by the rows it waits for to finish.
-fn earliest(cell: Option<&Map<String, Value>>, ends: &BTreeMap<i64, Date>) -> Option<Date> {
+/// The first day that a row may start on, by the rows whose end or start it waits for.
+fn earliest(cell: Option<&Map<String, Value>>, dates: &BTreeMap<i64, (Option<Date>, Option<Date>)>, days: &Days<'_>) -> Option<Date> {
     let list = cell?.get("objectValue")?.get("predecessors")?.as_array()?;
     let after = |p: &Value| {
-        let end = ends.get(&p["rowId"].as_i64()?)?;
-        Some(worked(*end, 1 + p["lag"]["days"].as_f64().unwrap_or(0.0) as i64))
+        let (start, end) = dates.get(&p["rowId"].as_i64()?)?;
+        let lag = p["lag"]["days"].as_f64().unwrap_or(0.0) as i64;
+        match p["type"].as_str()? {
+            "FS" => Some(days.worked(days.worked((*end)?, 1), lag)),
+            "SS" => Some(days.worked((*start)?, lag)),
+            _ => None,
+        }
     };
-    list.iter().filter(|p| p["type"] == "FS").filter_map(after).max()
+    list.iter().filter_map(after).max()
 }
 
 /// The text of predecessors by the numbers of their rows.
@@ -156,9 +168,9 @@ pub(super) fn days_of(text: &str) -> Option<f64> {
     Some(days)
 }
 
+/// A day as the start of work.
 pub(super) fn moment_of(text: &str) -> Option<Map<String, Value>> {
-    let day: Date = text.get(..10)?.parse().ok()?;
-    Some(moment(next_working(day), MORNING))
+    Some(moment(text.get(..10)?.parse().ok()?, MORNING))
 }
 
 fn moment(day: Date, time: &str) -> Map<String, Value> {
@@ -173,32 +185,32 @@ fn day(cell: Option<&Map<String, Value>>) -> Option<Date> {
     cell?.get("value")?.as_str()?.get(..10)?.parse().ok()
 }
 
-fn is_working(day: Date) -> bool {
-    !matches!(day.weekday(), Weekday::Saturday | Weekday::Sunday)
-}
+/// Mondays to Fridays without these holidays.
+struct Days<'a>(&'a [Date]);
 
-fn next_working(mut day: Date) -> Date {
-    while !is_working(day) {
-        day = day.saturating_add(1.day());
+impl Days<'_> {
+    fn are_worked(&self, day: Date) -> bool {
+        !matches!(day.weekday(), Weekday::Saturday | Weekday::Sunday) && !self.0.contains(&day)
     }
-    day
-}
 
-/// The day so many working days later.
-fn worked(day: Date, days: i64) -> Date {
-    let mut day = next_working(day);
-    for _ in 0..days.clamp(0, 5_000) {
-        day = next_working(day.saturating_add(1.day()));
+    fn next(&self, mut day: Date, step: i64) -> Date {
+        while !self.are_worked(day) {
+            day = day.saturating_add(step.days());
+        }
+        day
     }
-    day
-}
 
-fn working_days(start: Date, end: Date) -> i64 {
-    let mut count = 0;
-    let mut day = start;
-    while day <= end {
-        count += i64::from(is_working(day));
-        day = day.saturating_add(1.day());
+    /// The day so many working days later, or earlier.
+    fn worked(&self, day: Date, days: i64) -> Date {
+        let step = if days < 0 { -1 } else { 1 };
+        let mut day = self.next(day, step);
+        for _ in 0..days.abs().min(5_000) {
+            day = self.next(day.saturating_add(step.days()), step);
+        }
+        day
     }
-    count
+
+    fn count(&self, start: Date, end: Date) -> usize {
+        start.series(1.day()).take_while(|day| *day <= end).filter(|day| self.are_worked(*day)).count()
+    }
 }

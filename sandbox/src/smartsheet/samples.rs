@@ -170,6 +170,7 @@ pub(super) fn sheet_of(world: &mut World, name: &str, columns: &[&str], lines: &
         modified_at: now,
         access_level: "OWNER",
         project: false,
+        holidays: Vec::new(),
         near: Default::default(),
     };
     world.sheets.insert(id, sheet);

@@ -89,6 +89,9 @@ fn office_move(world: &mut World, today: Date) {
     let Some(id) = world.sheet_id(name) else { return };
     let Some(sheet) = world.sheets.get_mut(&id) else { return };
     sheet.project = true;
+    // Two holidays in the middle of the plan.
+    let monday = today.saturating_sub(i64::from(today.weekday().to_monday_zero_offset()).days());
+    sheet.holidays = vec![monday.saturating_add(31.days()), monday.saturating_add(32.days())];
     let tags = [
         "",
         "GANTT_START_DATE",
@@ -105,7 +108,6 @@ fn office_move(world: &mut World, today: Date) {
     sheet.columns[6].extra.insert("contactOptions".into(), json!(contacts));
     let ids: Vec<i64> = sheet.columns.iter().map(|c| c.id).collect();
     let plan = [(1, "5d", None), (2, "10d", Some(1)), (4, "3d", Some(1)), (5, "15d", Some(4)), (6, "1w 2d", Some(5)), (7, "1d", Some(6))];
-    let monday = today.saturating_sub(i64::from(today.weekday().to_monday_zero_offset()).days());
     for (row, duration, waits_for) in plan {
         let before = waits_for.map(|at: usize| (sheet.rows[at].id, at + 1));
         let cells = &mut sheet.rows[row].cells;

@@ -125,14 +125,19 @@ fn sheet_json(sheet: &Sheet, origin: &str, params: &BTreeMap<String, String>) ->
     let rows: Vec<Value> = rows.iter().map(|r| positions.row_json(&projected, r, !exclude, objects, world_link(r.id))).collect();
     let level = params.get("level").and_then(|l| l.parse::<u32>().ok()).unwrap_or(0);
     let columns: Vec<Value> = projected.columns.iter().map(|c| column_at_level(sheet.column_json(c), level)).collect();
-    json!({
+    let mut json = json!({
         "id": sheet.id, "name": sheet.name, "version": sheet.version, "totalRowCount": sheet.rows.len(),
         "accessLevel": sheet.access_level, "effectiveAttachmentOptions": ["FILE", "LINK"], "ganttEnabled": sheet.project,
         "dependenciesEnabled": sheet.project, "resourceManagementEnabled": false, "cellImageUploadEnabled": true,
         "userSettings": { "criticalPathEnabled": false, "displaySummaryTasks": true },
         "permalink": sheet.permalink(origin), "createdAt": sheet.created_at, "modifiedAt": sheet.modified_at,
         "isMultiPicklistEnabled": true, "columns": columns, "rows": rows,
-    })
+    });
+    if sheet.project {
+        let week = ["MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY"];
+        json["projectSettings"] = json!({ "workingDays": week, "nonWorkingDays": sheet.holidays, "lengthOfDay": 8 });
+    }
+    json
 }
 
 /// Below level 2 multi-picklists, below level 1 multi-contacts look like text.
@@ -184,6 +189,7 @@ fn sheet_without_rows(sheet: &Sheet) -> Sheet {
         modified_at: String::new(),
         access_level: sheet.access_level,
         project: sheet.project,
+        holidays: Vec::new(),
         near: Default::default(),
     }
 }
@@ -215,6 +221,7 @@ fn make_sheet(world: &mut World, body: &Value) -> Reply {
         modified_at: now,
         access_level: "OWNER",
         project: false,
+        holidays: Vec::new(),
         near: Default::default(),
     };
     for column in columns {

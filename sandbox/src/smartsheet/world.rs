@@ -57,6 +57,8 @@ pub(crate) struct Sheet {
     pub access_level: &'static str,
     /// Whether it is a project: dependencies are enabled.
     pub project: bool,
+    /// Days on which nobody works, beside weekends.
+    pub holidays: Vec<jiff::civil::Date>,
     /// Where a row was found last.
     pub near: Cell<usize>,
 }
@@ -267,6 +269,15 @@ impl World {
     }
 
     /// Makes a sheet one of a project: it gets columns for start and duration, which only Smartsheet itself can make, and its
+    /// A day becomes one on which nobody works.
+    pub fn add_holiday(&mut self, sheet: &str, day: jiff::civil::Date) {
+        if let Some(sheet) = self.sheet_id(sheet).and_then(|id| self.sheets.get_mut(&id)) {
+            sheet.holidays.push(day);
+            sheet.version += 1;
+            super::formulas::recompute(sheet);
+        }
+    }
+
     /// first row has both.
     pub fn make_project(&mut self, sheet: &str) {
         let columns = [("Start", "ABSTRACT_DATETIME", "2026-03-02T08:00:00"), ("Duration", "DURATION", "5d 4h")];

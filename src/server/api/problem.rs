@@ -69,9 +69,9 @@ impl Problem {
 impl From<Trouble> for Problem {
     fn from(trouble: Trouble) -> Self {
         match trouble {
-            Trouble::Told(words) => Self::new(StatusCode::UNPROCESSABLE_ENTITY, "refused", sentence(&words.0)),
-            Trouble::Later(words) => {
-                Self::new(StatusCode::SERVICE_UNAVAILABLE, "try_later", sentence(&words.0)).after(Duration::from_secs(30))
+            Trouble::Told(error) => Self::new(StatusCode::UNPROCESSABLE_ENTITY, "refused", sentence(&error.words)),
+            Trouble::Later(error) => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "try_later", sentence(&error.words)).after(Duration::from_secs(30))
             }
             Trouble::Logged(error) => {
                 let reference = Trouble::reference();

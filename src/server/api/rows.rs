@@ -181,7 +181,9 @@ pub(super) async fn add(
     let id = |text: Option<String>| text.map(|t| row_of(&snapshot, &t).map(|r| r.id)).transpose();
     let location = Location { parent: id(new.parent_id)?, after: id(new.after_id)?, top: new.to_top, ..Location::default() };
     let request = NewRowRequest { cells: new.cells.into_iter().collect() };
-    let draft = propose::add(&snapshot, &[request], location, &locality)?;
+    let columns: Vec<&str> = request.cells.iter().map(|(column, _)| column.as_str()).collect();
+    let author = api.parts.sheets.author(caller.identity(), locality, &snapshot, &columns).await;
+    let draft = propose::add(&snapshot, &[request], location, &author)?;
     Ok(api.write(&caller, &snapshot, draft).await?.answer(StatusCode::CREATED))
 }
 
@@ -199,7 +201,9 @@ pub(super) async fn update(
     let locality = api.parts.sheets.locality(caller.identity(), told).await;
     let row = row_of(&snapshot, &id)?.id;
     let set: Vec<SetRequest> = change.cells.into_iter().map(|(column, value)| SetRequest { column, value, expression: None }).collect();
-    let draft = propose::update(&snapshot, &format!("row_id = {row}"), &set, &locality).await?;
+    let columns: Vec<&str> = set.iter().map(|s| s.column.as_str()).collect();
+    let author = api.parts.sheets.author(caller.identity(), locality, &snapshot, &columns).await;
+    let draft = propose::update(&snapshot, &format!("row_id = {row}"), &set, &author).await?;
     Ok(api.write(&caller, &snapshot, draft).await?.answer(StatusCode::OK))
 }
 

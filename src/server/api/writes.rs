@@ -81,6 +81,7 @@ impl Api {
         if outcome.done == 0 {
             return Err(refused(&outcome));
         }
+        written.warnings.extend(outcome.altered.iter().map(|r| format!("{}: {}.", r.label, r.reason)));
         let made = store.change_rows(&change.id).await?.first().and_then(|r| r.made.clone());
         (written.status, written.written, written.row_id) = ("written", outcome.done, outcome.rows.first().map(i64::to_string));
         let cells: Vec<&CellEdit> = match &draft.plan {

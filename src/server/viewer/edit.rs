@@ -3,6 +3,7 @@
 use super::Viewer;
 use super::visit::Visit;
 use crate::changes::{Location, NewRowRequest, SetRequest, propose};
+use crate::error::Trouble;
 use crate::server::api::{Body, Problem, Result, Writer};
 use crate::sheet::{Cell, Snapshot, SnapshotColumn, Style, ValueReader};
 use axum::Json;
@@ -67,8 +68,8 @@ pub(super) async fn cell(
     let Some((cell, column)) = cell_of(&snapshot, row, column) else { return Ok(conflict(None)) };
     let (value, style) = (cell.to_json(), cell.style(&column.style));
     let typed = typed(column, style, edited.value);
-    let wanted = ValueReader::new(&snapshot, &locality).read_as(column, style, &typed);
-    let wanted = wanted.map_err(|words| Problem::from(crate::error::told(words)))?;
+    let author = viewer.api.parts.sheets.author(&visit.link.identity(), locality, &snapshot, &[&column.title]).await;
+    let wanted = ValueReader::new(&snapshot, &author).read_as(column, style, &typed).map_err(Trouble::from)?;
     if Cell::same(&value, &wanted.value) {
         return Ok(Json(json!({ "value": value, "display": wanted.shown })).into_response());
     }
@@ -76,7 +77,7 @@ pub(super) async fn cell(
         return Ok(conflict(shown(&snapshot, row, column.id)));
     }
     let set = [SetRequest { column: column.title.clone(), value: typed, expression: None }];
-    let draft = propose::update(&snapshot, &format!("row_id = {row}"), &set, &locality).await?;
+    let draft = propose::update(&snapshot, &format!("row_id = {row}"), &set, &author).await?;
     match viewer.api.write(&caller, &snapshot, draft).await {
         Ok(written) => {
             let answer = json!({
@@ -117,7 +118,8 @@ pub(super) async fn add(
     let location = Location { after: row(new.after)?, parent: row(new.parent)?, ..Location::default() };
     let (_, primary) = snapshot.primary().ok_or_else(|| Problem::not_fitting("The sheet has no primary column."))?;
     let request = NewRowRequest { cells: vec![(primary.title.clone(), new.name.into())] };
-    let draft = propose::add(&snapshot, &[request], location, &locality)?;
+    let author = viewer.api.parts.sheets.author(&visit.link.identity(), locality, &snapshot, &[&primary.title]).await;
+    let draft = propose::add(&snapshot, &[request], location, &author)?;
     let written = viewer.api.write(&caller, &snapshot, draft).await?;
     Ok(Json(json!({ "row": written.row_id, "status": written.status, "change": written.change_id })))
 }

@@ -33,6 +33,8 @@ pub(super) enum Part {
     Text,
     /// People's addresses.
     Email,
+    /// What the rows are called that a row waits for.
+    Names,
     /// The moments of which its values are the days.
     Moment,
     /// Its values, carried through another query.
@@ -254,6 +256,7 @@ impl<'a> Reader<'a> {
         let column = field.origin.and_then(|o| o.column);
         let words = match (column.map(|at| &self.snapshot.columns[at]), field.origin.map(|o| o.part)) {
             (Some(c), Some(Part::Email)) => format!("{} e-mail", c.title),
+            (Some(c), Some(Part::Names)) => format!("{} (names)", c.title),
             (Some(c), Some(Part::Text)) => format!("{} text", c.title),
             (Some(c), Some(Part::Moment)) => format!("{} time", c.title),
             (Some(c), _) => c.title.clone(),

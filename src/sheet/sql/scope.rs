@@ -59,6 +59,7 @@ pub(super) fn fields_of(snapshot: &Snapshot) -> Vec<Field> {
         };
         fields.push(field(&column.sql, kind_of(column), column.style.clone(), Part::Main));
         fields.extend(column.email_sql.as_ref().map(|name| field(name, Kind::Text, Style::Plain, Part::Email)));
+        fields.extend(column.names_sql.as_ref().map(|name| field(name, Kind::Text, Style::Plain, Part::Names)));
         fields.extend(column.moment_sql.as_ref().map(|name| field(name, Kind::Moment, Style::Plain, Part::Moment)));
         fields.extend(column.text_sql.as_ref().map(|name| field(name, Kind::Text, Style::Plain, Part::Text)));
     }

@@ -7,12 +7,16 @@ mod person;
 mod schedule;
 
 pub use day::read as read_day;
+pub use schedule::in_words as predecessors_in_words;
 
 use super::cell::{Style, plain_number};
 use super::snapshot::{Snapshot, SnapshotColumn};
 use super::typed::{Values, normal};
+use crate::error::{Choice, Trouble, UserError};
 use crate::locality::Locality;
+use jiff::civil::Date;
 use number::Written;
+use person::People;
 use serde_json::{Value, json};
 
 /// Characters that a cell can hold.
@@ -31,34 +35,74 @@ pub struct Coerced {
     pub note: Option<String>,
 }
 
+/// Why a value does not fit its column, in words for the model or the person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unfit {
+    /// What is wrong, with what would fit.
+    pub why: String,
+    /// What can be meant, where it fits several.
+    pub choices: Vec<Choice>,
+}
+
+impl From<String> for Unfit {
+    fn from(why: String) -> Self {
+        Self { why, choices: Vec::new() }
+    }
+}
+
+impl From<Unfit> for Trouble {
+    fn from(Unfit { why, choices }: Unfit) -> Self {
+        Self::Told(UserError { words: why, choices })
+    }
+}
+
+/// Who writes values.
+#[derive(Clone, Debug)]
+pub struct Author {
+    /// Where they are.
+    pub locality: Locality,
+    /// Whom they know beside the people of the sheet: addresses and names.
+    pub people: Vec<(String, String)>,
+}
+
 /// Reads values for the columns of one sheet, as one person writes them.
 pub struct ValueReader<'a> {
     snapshot: &'a Snapshot,
     locality: &'a Locality,
-    people: Vec<(String, String)>,
+    people: People<'a>,
 }
 
 impl<'a> ValueReader<'a> {
-    /// A reader of values for this sheet, written where this person is.
-    pub fn new(snapshot: &'a Snapshot, locality: &'a Locality) -> Self {
-        Self { snapshot, locality, people: snapshot.people() }
+    /// A reader of values for this sheet, written by this person.
+    pub fn new(snapshot: &'a Snapshot, author: &'a Author) -> Self {
+        let people = People { of_sheet: snapshot.people(), others: &author.people };
+        Self { snapshot, locality: &author.locality, people }
     }
 
     /// Makes a value fit a column by its type, or says what would fit.
     ///
     /// # Errors
     /// A sentence for the model or the person, with the allowed values where there are any.
-    pub fn read(&self, column: &SnapshotColumn, value: &Value) -> Result<Coerced, String> {
+    pub fn read(&self, column: &SnapshotColumn, value: &Value) -> Result<Coerced, Unfit> {
         self.read_as(column, &column.style, value)
+    }
+
+    /// The day that a value means in a column that may compute its own.
+    ///
+    /// # Errors
+    /// See [`read`](Self::read).
+    pub fn read_day(&self, column: &SnapshotColumn, value: &Value) -> Result<Date, Unfit> {
+        let text = value.as_str().unwrap_or_default().trim();
+        Ok(day::read(text, self.locality).map_err(|why| format!("{} is a date: {why}", column.title))?)
     }
 
     /// The same for a cell whose numbers look otherwise than those of its column.
     ///
     /// # Errors
     /// See [`read`](Self::read).
-    pub fn read_as(&self, column: &SnapshotColumn, style: &Style, value: &Value) -> Result<Coerced, String> {
+    pub fn read_as(&self, column: &SnapshotColumn, style: &Style, value: &Value) -> Result<Coerced, Unfit> {
         if let Some(why) = &column.read_only {
-            return Err(format!("{} cannot be written: {why}", column.title));
+            return Err(format!("{} cannot be written: {why}", column.title).into());
         }
         let text = match value {
             Value::Null => return Ok(nothing()),
@@ -71,22 +115,22 @@ impl<'a> ValueReader<'a> {
             return Ok(nothing());
         }
         if text.chars().count() > MOST_CHARS {
-            return Err(format!("the value for {} is longer than the 4,000 characters a cell can hold", column.title));
+            return Err(format!("the value for {} is longer than the 4,000 characters a cell can hold", column.title).into());
         }
-        match column.kind.as_str() {
-            "PICKLIST" => option::one(column, &text),
-            "MULTI_PICKLIST" => option::several(column, &text),
-            "CHECKBOX" => checkbox(column, &text),
+        Ok(match column.kind.as_str() {
+            "PICKLIST" => option::one(column, &text)?,
+            "MULTI_PICKLIST" => option::several(column, &text)?,
+            "CHECKBOX" => checkbox(column, &text)?,
             "DATE" | "ABSTRACT_DATETIME" => {
-                let day = day::read(&text, self.locality).map_err(|why| format!("{} is a date: {why}", column.title))?;
-                Ok(plain(day.to_string(), day.to_string()))
+                let day = self.read_day(column, &json!(text))?;
+                plain(day.to_string(), day.to_string())
             }
-            "CONTACT_LIST" => person::one(column, &text, &self.people),
-            "MULTI_CONTACT_LIST" => person::several(column, &text, &self.people),
-            "DURATION" => schedule::duration(column, &text),
-            "PREDECESSOR" => schedule::predecessors(column, &text, self.snapshot),
-            _ => self.text_or_number(column, style, value, &text),
-        }
+            "CONTACT_LIST" => person::one(column, &text, &self.people)?,
+            "MULTI_CONTACT_LIST" => person::several(column, &text, &self.people)?,
+            "DURATION" => schedule::duration(column, &text)?,
+            "PREDECESSOR" => schedule::predecessors(column, &text, self.snapshot)?,
+            _ => self.text_or_number(column, style, value, &text)?,
+        })
     }
 
     /// Numbers only where the column is one of numbers; a text that begins with `=` stays a text.

@@ -1,21 +1,34 @@
-//! People: by name, address, `Name <address>` or `Last, First`, from everybody that the sheet and its columns know.
+//! People: by name, address, `Name <address>` or `Last, First`, from everybody whom the sheet, its columns or the author know.
 
 use super::super::snapshot::SnapshotColumn;
 use super::super::sql::nearest;
 use super::super::typed::normal;
-use super::{Coerced, parts, plain};
+use super::{Coerced, Unfit, parts, plain};
+use crate::error::Choice;
 use serde_json::json;
 use unicode_normalization::UnicodeNormalization;
 
 /// Names that an error lists.
 const MOST_LISTED: usize = 20;
 
-pub(super) fn one(column: &SnapshotColumn, text: &str, people: &[(String, String)]) -> Result<Coerced, String> {
+/// Whom a name can mean: people of the sheet first, then others. Each is an address and a name.
+pub(super) struct People<'a> {
+    pub of_sheet: Vec<(String, String)>,
+    pub others: &'a [(String, String)],
+}
+
+impl People<'_> {
+    fn all(&self) -> impl Iterator<Item = &(String, String)> {
+        self.of_sheet.iter().chain(self.others)
+    }
+}
+
+pub(super) fn one(column: &SnapshotColumn, text: &str, people: &People<'_>) -> Result<Coerced, Unfit> {
     let (email, name) = find(column, text, people)?;
     Ok(plain(email, name))
 }
 
-pub(super) fn several(column: &SnapshotColumn, text: &str, people: &[(String, String)]) -> Result<Coerced, String> {
+pub(super) fn several(column: &SnapshotColumn, text: &str, people: &People<'_>) -> Result<Coerced, Unfit> {
     let (mut values, mut shown) = (Vec::new(), Vec::new());
     for part in parts(text, |part| find(column, part, people).is_ok() || (part.contains(',') && part.contains('<') && part.contains('>'))) {
         let (email, name) = find(column, part, people)?;
@@ -29,32 +42,42 @@ pub(super) fn several(column: &SnapshotColumn, text: &str, people: &[(String, St
 }
 
 /// The address and the name of the person that a text means.
-fn find(column: &SnapshotColumn, text: &str, people: &[(String, String)]) -> Result<(String, String), String> {
+fn find(column: &SnapshotColumn, text: &str, people: &People<'_>) -> Result<(String, String), Unfit> {
     let (name, address) = name_and_address(text);
     if let Some(address) = address {
-        let known = people.iter().find(|(email, _)| email.to_lowercase() == address.to_lowercase());
+        let known = people.all().find(|(email, _)| email.to_lowercase() == address.to_lowercase());
         return Ok(known.cloned().unwrap_or_else(|| (address.clone(), name.unwrap_or(address))));
     }
     let name = name.unwrap_or_default();
-    let found = by_name(&name, people);
+    let mut found = by_name(&name, &people.of_sheet);
+    if found.is_empty() {
+        found = by_name(&name, people.others);
+    }
     match found.as_slice() {
         [one] => return Ok((*one).clone()),
         [] => {}
-        [..] => {
-            let names: Vec<String> = found.iter().map(|(email, name)| format!("{name} ({email})")).collect();
-            return Err(format!(
-                "more than one person in this sheet is called {name}: {}; use the full name or the e-mail address for {}",
-                names.join(" and "),
-                column.title
-            ));
-        }
+        [..] => return Err(either(column, &name, &found)),
     }
-    let near = nearest(&name, people.iter().map(|(_, name)| name.clone()));
+    let near = nearest(&name, people.all().map(|(_, name)| name.clone()));
     let guess = if near.is_empty() { String::new() } else { format!("; did you mean {}?", near.join(" or ")) };
-    let names: Vec<&str> = people.iter().map(|(_, n)| n.as_str()).take(MOST_LISTED).collect();
-    let more = if people.len() > MOST_LISTED { ", …" } else { "" };
+    let names: Vec<&str> = people.of_sheet.iter().map(|(_, n)| n.as_str()).take(MOST_LISTED).collect();
+    let more = if people.of_sheet.len() > MOST_LISTED { ", …" } else { "" };
     let known = if names.is_empty() { String::new() } else { format!(", or one of: {}{more}", names.join(", ")) };
-    Err(format!("I do not know the e-mail address of “{name}” for {}{guess}; use an e-mail address{known}", column.title))
+    Err(format!("I do not know the e-mail address of “{name}” for {}{guess}; use an e-mail address{known}", column.title).into())
+}
+
+/// A name that fits several people: who they are, to be chosen from.
+fn either(column: &SnapshotColumn, name: &str, found: &[&(String, String)]) -> Unfit {
+    let full = |(email, name): &(String, String)| format!("{name} ({email})");
+    let names: Vec<String> = found.iter().map(|person| full(person)).collect();
+    let choices = found.iter().map(|person| {
+        let alone = found.iter().filter(|(_, name)| *name == person.1).count() == 1;
+        Choice { label: if alone { person.1.clone() } else { full(person) }, says: person.0.clone() }
+    });
+    Unfit {
+        why: format!("more than one person is called “{name}”: {}; ask which one is meant for {}", names.join(" and "), column.title),
+        choices: choices.collect(),
+    }
 }
 
 /// `Dana Reyes <dana@x.test>`, `mailto:dana@x.test`, `<mailto:dana@x.test|dana@x.test>`, `@Dana Reyes`.

@@ -16,7 +16,7 @@ pub(super) fn duration(column: &SnapshotColumn, text: &str) -> Result<Coerced, S
 /// Reads `3`, `3FS`, `3FS +2d`, several with commas in between. Rows are meant by their number.
 pub(super) fn predecessors(column: &SnapshotColumn, text: &str, snapshot: &Snapshot) -> Result<Coerced, String> {
     let wrong = |part: &str| format!("{} names rows by number: write it like 3, 3FS or 3FS +2d, not “{part}”", column.title);
-    let (mut values, mut shown) = (Vec::new(), Vec::new());
+    let mut values = Vec::new();
     for part in text.split([',', ';']).map(str::trim).filter(|p| !p.is_empty()) {
         let digits = part.find(|c: char| !c.is_ascii_digit()).unwrap_or(part.len());
         let number: u32 = part[..digits].parse().map_err(|_| wrong(part))?;
@@ -40,13 +40,20 @@ pub(super) fn predecessors(column: &SnapshotColumn, text: &str, snapshot: &Snaps
                 duration::days(lag.trim_start_matches(['+', '-'])).filter(|_| lag.starts_with(['+', '-'])).ok_or_else(|| wrong(part))?;
             value["lag"] = json!({ "objectType": "DURATION", "days": days * sign });
         }
-        shown.push(in_words(&value, number));
         values.push(value);
     }
-    Ok(plain(json!({ "objectType": "PREDECESSOR_LIST", "predecessors": values }), shown.join(", ")))
+    let list = json!({ "objectType": "PREDECESSOR_LIST", "predecessors": values });
+    let shown = in_words(&list, snapshot);
+    Ok(plain(list, shown))
 }
 
-fn in_words(predecessor: &Value, number: u32) -> String {
+/// Predecessors as people write them: `3FS +2d, 7`. Those whose rows are gone are left out.
+pub fn in_words(list: &Value, snapshot: &Snapshot) -> String {
+    let one = |p: &Value| Some(one_in_words(p, snapshot.row(p["rowId"].as_i64()?)?.number));
+    list["predecessors"].as_array().into_iter().flatten().filter_map(one).collect::<Vec<_>>().join(", ")
+}
+
+fn one_in_words(predecessor: &Value, number: u32) -> String {
     let kind = predecessor["type"].as_str().unwrap_or("FS");
     let lag = predecessor["lag"]["days"].as_f64().filter(|d| *d != 0.0);
     match lag {

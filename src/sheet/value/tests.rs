@@ -51,9 +51,11 @@ fn read_in(locale: &str, column: &str, value: Value) -> String {
     let clock = Clock::manual("2026-11-29T10:30:00Z".parse().expect("a moment"));
     let locality = Told::read(Some("America/New_York"), Some(locale)).at(&clock);
     let (_, column) = snapshot.column(column).expect("a column");
-    match ValueReader::new(&snapshot, &locality).read(column, &value) {
+    let author =
+        Author { locality, people: vec![("erin@example.com".into(), "Erin Fox".into()), ("cho@example.com".into(), "Dana Cho".into())] };
+    match ValueReader::new(&snapshot, &author).read(column, &value) {
         Ok(c) => format!("{} | {}{}", c.value, c.shown, c.note.map(|n| format!(" | {n}")).unwrap_or_default()),
-        Err(why) => format!("error: {why}"),
+        Err(unfit) => format!("error: {}", unfit.why),
     }
 }
 
@@ -106,7 +108,7 @@ fn people_are_found_however_they_are_written() {
     }
     assert_eq!(read("Owner", "Mia Jensen"), r#""mia.jensen@example.com" | Mia Jensen"#, "on the list of the column");
     assert_eq!(read("Owner", "Omar"), r#""omar@example.com" | Omar Haddad"#, "only among several");
-    insta::assert_snapshot!(read("Owner", "Dana"), @"error: more than one person in this sheet is called Dana: Dana Reyes (dana.reyes@example.com) and Dana Cho (dana.cho@example.com); use the full name or the e-mail address for Owner");
+    insta::assert_snapshot!(read("Owner", "Dana"), @"error: more than one person is called “Dana”: Dana Reyes (dana.reyes@example.com) and Dana Cho (dana.cho@example.com); ask which one is meant for Owner");
     insta::assert_snapshot!(read("Owner", "Dana Rayes"), @"error: I do not know the e-mail address of “Dana Rayes” for Owner; did you mean Dana Reyes?; use an e-mail address, or one of: Dana Reyes, Dana Cho, Omar Haddad, Mia Jensen");
     insta::assert_snapshot!(read("Owner", "somebody"), @"error: I do not know the e-mail address of “somebody” for Owner; use an e-mail address, or one of: Dana Reyes, Dana Cho, Omar Haddad, Mia Jensen");
     insta::assert_snapshot!(read("Watchers", "Omar; new@example.com"), @r#"{"objectType":"MULTI_CONTACT","values":[{"email":"omar@example.com","name":"Omar Haddad","objectType":"CONTACT"},{"email":"new@example.com","name":"new@example.com","objectType":"CONTACT"}]} | Omar Haddad, new@example.com"#);

@@ -152,15 +152,15 @@ fn the_sheet(reading: &mut Reading<'_>) -> Option<Intent> {
     })
 }
 
-/// “what does X wait for”: the numbers of the rows before it.
+/// “what does X wait for”: the rows before it.
 fn waits_for(reading: &Reading<'_>) -> Option<Query> {
     let schema = reading.schema;
-    let before = schema.columns.iter().find(|c| c.kind == "PREDECESSOR")?;
+    let before = schema.columns.iter().find_map(|c| c.names.as_ref())?;
     let (_, behind) = words::around(&reading.text, &["what does", "what do", "what is"])?;
     let (name, _) = words::around(behind, &["wait for", "waiting for", "depend on", "blocked by"])?;
     let (primary, name) = (&schema.primary().sql, words::bare(name));
-    let sql = format!("SELECT {primary}, {} FROM sheet WHERE {primary} LIKE {}", before.sql, words::quote(&name));
-    Some(Query { name: Some(name), ..Query::new(sql, "It waits for the rows with these numbers:") })
+    let sql = format!("SELECT {primary}, {before} FROM sheet WHERE {primary} LIKE {}", words::quote(&name));
+    Some(Query { name: Some(name), ..Query::new(sql, "It waits for these rows:") })
 }
 
 /// “what percent of X are Y”.

@@ -151,22 +151,36 @@ fn add(text: &str, schema: &Schema) -> Option<Intent> {
         .map(|(_, p)| words::around(p, &["with", "for", "assigned", "and"]).map_or(p, |(n, _)| n))
         .map(words::bare)
         .filter(|p| !p.is_empty());
-    let mut cells: Vec<(String, Value)> = Vec::new();
-    for part in tail
-        .replace(" with ", ", ")
-        .replace(" and ", ", ")
-        .replace("assigned to", ", owner")
-        .replace("owned by", ", owner")
-        .split([',', ';'])
-    {
-        let Some(column) = schema.column(part).filter(|c| !c.primary && !words::any(part, &["under"])) else { continue };
-        if let Some(value) = value_in(part, column, schema)
-            && !cells.iter().any(|(c, _)| *c == column.title)
-        {
-            cells.push((column.title.clone(), value));
-        }
+    let parts = tail.replace(" with ", ", ").replace(" and ", ", ").replace("assigned to", ", owner").replace("owned by", ", owner");
+    match cells_of(&parts, &parent_words, schema) {
+        Ok(cells) => Some(Intent::Add { title, parent, cells }),
+        Err(unused) => Some(Intent::Say(format!(
+            "I do not know what “{unused}” says of the new row: name a column and a value, such as “owner Omar, start 2026-12-07”."
+        ))),
     }
-    Some(Intent::Add { title, parent, cells })
+}
+
+/// What phrases such as `owner Omar, start 2026-12-07 finish 2026-12-11` give to the cells of a new row; the first of them that says nothing.
+fn cells_of(parts: &str, parent_words: &[&str], schema: &Schema) -> Result<Vec<(String, Value)>, String> {
+    let mut cells: Vec<(String, Value)> = Vec::new();
+    for part in parts.split([',', ';']).map(|p| p.trim().trim_end_matches(['.', '!', '?'])).filter(|p| !p.is_empty()) {
+        if starts(part, parent_words).is_some() {
+            continue;
+        }
+        let begins: Vec<usize> = schema.spans(part).iter().filter(|(_, _, c)| !c.primary).map(|(at, _, _)| *at).collect();
+        let ends = begins.iter().skip(1).copied().chain([part.len()]);
+        let pieces: Vec<&str> = begins.iter().zip(ends).map(|(at, end)| &part[*at..end]).collect();
+        let named = pieces.iter().filter_map(|piece| {
+            let column = schema.column(piece)?;
+            Some((column.title.clone(), value_in(piece, column, schema)?))
+        });
+        let found: Vec<(String, Value)> = named.filter(|(title, _)| !cells.iter().any(|(c, _)| c == title)).collect();
+        if found.is_empty() || found.len() < pieces.len() {
+            return Err(part.to_owned());
+        }
+        cells.extend(found);
+    }
+    Ok(cells)
 }
 
 /// The value that a phrase such as `owner Omar` or `start 2026-12-07` gives to a column.
@@ -176,6 +190,9 @@ fn value_in(part: &str, column: &Column, schema: &Schema) -> Option<Value> {
         return dates::day(part, schema.today).map(|(_, d)| json!(d.to_string()));
     }
     if column.is_contact() {
+        if let Some(address) = part.split_whitespace().map(|w| w.trim_matches(['.', ',', '!', '?'])).find(|w| w.contains('@')) {
+            return Some(json!(address));
+        }
         let known = column.values.iter().find(|n| words::find(part, n).is_some());
         let first = |n: &&String| n.split(' ').next().is_some_and(|f| words::find(part, f).is_some());
         let same: Vec<&String> = column.values.iter().filter(first).collect();
@@ -403,16 +420,5 @@ fn update(column: &Column, value: New, target: &str, schema: &Schema) -> Option<
         Ok(filter) => filter,
         Err(ask) => return Some(Intent::Say(ask)),
     };
-    if column.is_contact() {
-        let name = if let New::Value(value) = &value { value.as_str().unwrap_or_default().to_lowercase() } else { String::new() };
-        let same: Vec<&str> =
-            column.values.iter().filter(|v| v.to_lowercase().split(' ').next() == name.split(' ').next()).map(String::as_str).collect();
-        if same.len() > 1 && !same.iter().any(|s| s.to_lowercase() == name) {
-            return Some(Intent::Say(format!(
-                "There is more than one person of that name: {}. Which one do you mean?",
-                same.join(" and ")
-            )));
-        }
-    }
     Some(Intent::Update { filter, set: vec![(column.title.clone(), value)] })
 }

@@ -62,6 +62,9 @@ impl Turn<'_> {
     }
 }
 
+/// How the bot tells that a name fits several people.
+const SEVERAL: &str = "more than one person is called";
+
 pub(super) fn reply(request: &Value) -> Reply {
     let messages: &[Value] = request["messages"].as_array().map(Vec::as_slice).unwrap_or_default();
     if let Some(answer) = jobs::row(request) {
@@ -72,7 +75,11 @@ pub(super) fn reply(request: &Value) -> Reply {
         return Reply::Say(text);
     }
     if let Some((_, failed)) = turn.results.last().filter(|(_, r)| !r["error"].is_null()) {
-        return Reply::Say(format!("That did not work: {}", failed["error"].as_str().unwrap_or("unknown error")));
+        let error = failed["error"].as_str().unwrap_or("unknown error");
+        return Reply::Say(match error.strip_prefix(SEVERAL) {
+            Some(people) => format!("M{}{}. Which one do you mean?", &SEVERAL[1..], people.split("; ").next().unwrap_or_default()),
+            None => format!("That did not work: {error}"),
+        });
     }
     if words::any(&turn.text, &["which sheets", "list sheets", "list my sheets", "what sheets", "find sheet", "find the sheet"]) {
         return sheets(&turn);
@@ -202,6 +209,11 @@ fn turn_of(messages: &[Value]) -> Turn<'_> {
     if follow_up && users.len() > 1 {
         text = format!("{} {text}", words_at(users[users.len() - 2]));
     }
+    if let [.., before, _] = users.as_slice()
+        && let Some(name) = asked_back(&messages[*before + 1..last], text.trim())
+    {
+        text = words_at(*before).replace(name, text.trim());
+    }
     let mut results = Vec::new();
     for message in &messages[last + 1..] {
         if message["role"] != "tool" {
@@ -213,6 +225,13 @@ fn turn_of(messages: &[Value]) -> Turn<'_> {
         results.extend(name.zip(content));
     }
     Turn { text, results }
+}
+
+/// The name that fits several people, where the last answer asked who is meant and one of them was named.
+fn asked_back<'a>(answers: &'a [Value], named: &str) -> Option<&'a str> {
+    let words = answers.iter().rev().find(|m| m["role"] == "assistant")?["content"].as_str()?;
+    let (name, people) = words.get(1..)?.strip_prefix(&SEVERAL[1..])?.strip_prefix(" “")?.split_once('”')?;
+    people.contains(named).then_some(name)
 }
 
 fn today(messages: &[Value]) -> String {

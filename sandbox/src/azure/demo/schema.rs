@@ -19,8 +19,10 @@ pub(super) struct Column {
     pub primary: bool,
     pub numeric: bool,
     pub percent: bool,
-    /// Smartsheet works it out: nobody can write it.
+    /// Smartsheet works it out.
     pub computed: bool,
+    /// Where the names of rows stand that it tells by number.
+    pub names: Option<String>,
     pub values: Vec<String>,
 }
 
@@ -52,7 +54,8 @@ impl Schema {
                 kind: c["type"].as_str().unwrap_or_default().to_owned(),
                 primary: c["primary"] == Value::Bool(true),
                 numeric: c["numeric"] == Value::Bool(true),
-                computed: c["read_only"].is_string() || c["read_only"] == Value::Bool(true),
+                computed: c["read_only"].is_string() || c["computed"].is_string(),
+                names: c["names_column"].as_str().map(str::to_owned),
                 percent: c["percent"] == Value::Bool(true),
                 values,
             }
