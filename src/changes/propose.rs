@@ -338,7 +338,8 @@ pub(crate) fn writable(snapshot: &Snapshot) -> Result<()> {
     if snapshot.writable() {
         Ok(())
     } else {
-        Err(told(format!("I may only look at {}; ask its owner for editor rights for the account I run under", snapshot.name)))
+        let may = if snapshot.commentable() { "look at and comment on" } else { "look at" };
+        Err(told(format!("I may only {may} {}; ask its owner for editor rights for the account I run under", snapshot.name)))
     }
 }
 

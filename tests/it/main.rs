@@ -29,6 +29,7 @@ mod privately;
 mod projects;
 mod queries;
 mod safety;
+mod sharing;
 mod slack_beyond_threads;
 mod slack_workspaces;
 mod smartsheet_api;
