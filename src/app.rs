@@ -6,6 +6,7 @@ pub mod slack;
 
 pub use platforms::{teams_adapter, telegram_adapter};
 
+use crate::access::Access;
 use crate::accounts::Accounts;
 use crate::bot::{Bot, Door, Parts};
 use crate::changes::{Changes, LastWrites};
@@ -105,7 +106,8 @@ impl App {
             last_writes: LastWrites::default(),
         };
         let wake = Arc::new(Notify::new());
-        let door = Arc::new(Door::new(store.clone(), wake.clone(), config.follow_ups));
+        let access = Access::new(config.access.clone(), store.clone());
+        let door = Arc::new(Door::new(store.clone(), access.clone(), wake.clone(), config.follow_ups));
         let installations = slack::Installations::new(store.clone(), vault.clone());
         let connected = platforms::connect(config, installations, &door, &stop)?;
         let web: Arc<dyn Chat> = Arc::new(Web::new(store.clone(), events.clone(), clock.clone()));
@@ -116,6 +118,7 @@ impl App {
         };
         let mut chats: Chats = plain.iter().map(mirrored).collect();
         chats.insert(Platform::Web, web);
+        access.connect(plain.clone());
         let jobs = Jobs::new(jobs::Parts {
             store: store.clone(),
             changes: Changes { sheets: sheets.for_jobs(), ..changes.clone() },
@@ -151,6 +154,7 @@ impl App {
             changes: changes.clone(),
             jobs: jobs.clone(),
             door: door.clone(),
+            access: access.clone(),
             clock: clock.clone(),
             events: events.clone(),
             live: Live::start(live, stop.clone()),
@@ -166,6 +170,7 @@ impl App {
             clock: clock.clone(),
             events: events.clone(),
             accounts: accounts.clone(),
+            access: access.clone(),
             links: links.clone(),
             link_hosts: config.link_hosts.clone(),
         };
@@ -248,6 +253,9 @@ async fn housekeeping(store: Store, clock: Clock, retention: Duration, stop: Can
         }
         if let Err(error) = store.forget_invitations(before).await {
             tracing::warn!(%error, "invitations that were used could not be removed");
+        }
+        if let Err(error) = store.forget_access_codes(clock.now_ms()).await {
+            tracing::warn!(%error, "codes of invitations that have ended could not be removed");
         }
         if let Err(error) = store.forget_whole_budgets(before).await {
             tracing::warn!(%error, "budgets that nobody uses could not be removed");

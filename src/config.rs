@@ -8,12 +8,13 @@ mod variables;
 pub use platforms::{Discord, Slack, SlackAccess, Teams, Telegram};
 pub use variables::VARIABLES;
 
+use crate::access::Rules;
 use crate::accounts;
 use crate::llm::{Endpoint, ModelSettings};
 use crate::locality::Told;
 use crate::smartsheet;
 use ipnet::IpNet;
-use reader::Reader;
+use reader::{Reader, describe_env_error};
 use secrecy::{ExposeSecret, SecretString};
 use std::collections::BTreeSet;
 use std::fmt;
@@ -53,6 +54,8 @@ pub struct Config {
     pub link_lifetime: Duration,
     /// `FOLLOW_UPS`: whether messages without a mention are answered in threads that the bot takes part in. Unset: they are.
     pub follow_ups: bool,
+    /// Who may use the bot: `SLACK_ALLOWED` and its like. Unset: members of the workspace or tenant; in Discord and Telegram nobody.
+    pub access: Rules,
     /// Slack; `None` when no `SLACK_*` is set.
     pub slack: Option<Slack>,
     /// Discord; `None` when no `DISCORD_*` is set.
@@ -189,6 +192,7 @@ impl Config {
             secret_key: secret_key(r),
             link_lifetime: Duration::from_secs(r.number("LINK_HOURS", 1.0, 24.0 * 365.0) as u64 * 3600),
             follow_ups: r.choice("FOLLOW_UPS", &["answer", "mention"]) == "answer",
+            access: people::access(r),
             slack: platforms::slack(r),
             discord: platforms::discord(r),
             teams: platforms::teams(r),
@@ -230,11 +234,6 @@ impl Config {
         own.chain(slack).chain(discord).chain(teams).chain(telegram).collect()
     }
 
-    /// Whether people can talk to the bot somewhere.
-    pub fn has_chat_platform(&self) -> bool {
-        self.slack.is_some() || self.discord.is_some() || self.teams.is_some() || self.telegram.is_some()
-    }
-
     /// `DATABASE_URL` without its password, for people.
     pub fn database_label(&self) -> String {
         let url = self.database_url.expose_secret();
@@ -269,15 +268,6 @@ pub fn with_one_arena() {
         use std::os::unix::process::CommandExt;
         // Comes back only when it did not work; then it runs as it is.
         let _ = std::process::Command::new(program).args(std::env::args_os().skip(1)).env(ARENAS, "1").exec();
-    }
-}
-
-fn describe_env_error(error: &dotenvy::Error) -> String {
-    match error {
-        dotenvy::Error::LineParse(_, at) => {
-            format!("a line cannot be read (at its character {at}); expected NAME=value, with quotes around values that contain spaces")
-        }
-        other => other.to_string(),
     }
 }
 

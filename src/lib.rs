@@ -4,6 +4,7 @@
 //! [`tools`] carry them out on a [`sheet`] or prepare [`changes`] and [`jobs`]; [`smartsheet`] is the far side and
 //! [`store`] what is remembered. [`app`] wires it all together.
 
+pub mod access;
 pub mod accounts;
 pub mod app;
 pub mod bot;

@@ -2,6 +2,7 @@
 
 use super::live_reply::LiveReply;
 use super::{Bot, words};
+use crate::access::Role;
 use crate::error::{Result, told};
 use crate::smartsheet::Identity;
 use crate::store::{Asker, Event, ProposalState};
@@ -141,19 +142,22 @@ impl Bot {
             Command::Connect => self.connect(event).await,
             Command::Disconnect => self.disconnect(event).await,
             Command::Jobs => {
-                let jobs = self.parts.jobs.list(&thread, Some(&Asker::from(&event.incoming)), 10).await?;
+                let jobs = match self.role(event).await? {
+                    Some(Role::Admin) => self.parts.jobs.everybodys(10).await?,
+                    _ => self.parts.jobs.list(&thread, Some(&Asker::from(&event.incoming)), 10).await?,
+                };
                 self.answer(event, words::jobs(&jobs)).await
             }
             Command::JobStatus(id) => {
-                let job = self.parts.jobs.look(&thread, &id, &Asker::from(&event.incoming)).await?;
+                let job = self.parts.jobs.look(&thread, &id, &self.person_of_job(event, &id).await?).await?;
                 self.answer(event, words::job_status(&job, self.parts.clock.now_ms())).await
             }
             Command::CancelJob(id) => {
-                self.parts.jobs.cancel(&id, &Asker::from(&event.incoming)).await?;
+                self.parts.jobs.cancel(&id, &self.person_of_job(event, &id).await?).await?;
                 self.answer(event, Message::text("The job stops. Its message says what was done.")).await
             }
             Command::RetryJob(id) => {
-                let (person, jobs) = (Asker::from(&event.incoming), &self.parts.jobs);
+                let (person, jobs) = (self.editor_of_job(event, &id).await?, &self.parts.jobs);
                 let waits_for = jobs.waits_for(&person).await?;
                 self.answer(event, words::job_queued(&jobs.retry(&id, &person).await?, waits_for)).await
             }

@@ -75,7 +75,7 @@ impl Bot {
         if !self.parts.store.move_proposal(id, ProposalState::Open, ProposalState::Cancelled, &old.asker, now).await? {
             return Err(told(words::already_decided()));
         }
-        let context = self.context(event, &session, identity).await;
+        let context = self.context(event, &session, identity).await?;
         let made = context.propose(proposed.draft.clone(), snapshot).await?.made;
         let gathered = Gathered { made, ..Gathered::default() };
         let Some(made) = &gathered.made else { return Err(told(words::proposal_gone())) };

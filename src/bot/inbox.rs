@@ -1,6 +1,7 @@
 //! The door: stores what the adapters bring, then wakes the conversation.
 
 use super::commands;
+use crate::access::{Access, Verdict, code_in};
 use crate::store::{Lane, Store};
 use async_trait::async_trait;
 use chat::{Accepted, Addressed, Inbox, InboxError, Incoming, What};
@@ -11,6 +12,7 @@ use tokio::time::Instant;
 /// Where adapters hand in events.
 pub struct Door {
     store: Store,
+    access: Access,
     wake: Arc<Notify>,
     /// Whether messages without a mention are heard in threads that the bot takes part in.
     follow_ups: bool,
@@ -18,8 +20,15 @@ pub struct Door {
 
 impl Door {
     /// A door to this store that rings `wake`.
-    pub fn new(store: Store, wake: Arc<Notify>, follow_ups: bool) -> Self {
-        Self { store, wake, follow_ups }
+    pub fn new(store: Store, access: Access, wake: Arc<Notify>, follow_ups: bool) -> Self {
+        Self { store, access, wake, follow_ups }
+    }
+
+    /// Whether an event is served: of people who are not let in only the code of an invitation.
+    async fn lets_in(&self, event: &Incoming) -> Result<bool, InboxError> {
+        let verdict = self.access.at_the_door(event).await.map_err(|e| InboxError(Box::new(e)))?;
+        let invited = matches!(&event.what, What::Text { text } | What::Command { text } if code_in(text).is_some());
+        Ok(verdict != Verdict::No || invited)
     }
 }
 
@@ -38,6 +47,12 @@ pub(super) fn lane(what: &What) -> Lane {
 impl Inbox for Door {
     async fn accept(&self, event: Incoming) -> Result<Accepted, InboxError> {
         if event.addressed == Addressed::FollowUp && !self.follow_ups {
+            return Ok(Accepted::Ignored);
+        }
+        if !self.lets_in(&event).await? {
+            metrics::counter!("chatsheet_turned_away_total", "platform" => event.thread.platform.to_string()).increment(1);
+            let access = self.access.clone();
+            tokio::spawn(async move { access.turn_away(&event).await });
             return Ok(Accepted::Ignored);
         }
         let (lane, platform, began) = (lane(&event.what), event.thread.platform.to_string(), Instant::now());

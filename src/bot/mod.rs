@@ -16,6 +16,7 @@ mod words;
 pub use inbox::Door;
 pub use words::{account_connected, capital, what as in_words};
 
+use crate::access::Access;
 use crate::accounts::Accounts;
 use crate::changes::Changes;
 use crate::clock::Clock;
@@ -66,6 +67,8 @@ pub struct Parts {
     pub events: Events,
     /// People's own accounts; `None`: there are none.
     pub accounts: Option<Accounts>,
+    /// Who may use the bot.
+    pub access: Access,
     /// Links to the sheet viewer.
     pub links: Links,
     /// Hosts whose links may stay in answers of the model.
@@ -120,7 +123,7 @@ impl Bot {
                 tasks.spawn(async move {
                     let _slot = slot;
                     let span = tracing::debug_span!("event", id = event.id, platform = %event.incoming.thread.platform);
-                    bot.serve(event).instrument(span).await;
+                    Box::pin(bot.serve(event)).instrument(span).await;
                     bot.settled.notify_waiters();
                     bot.wake.notify_one();
                 });

@@ -3,11 +3,12 @@
 use super::commands::uuid_of;
 use super::live_reply::LiveReply;
 use super::{Bot, preview, words};
+use crate::access::Role;
 use crate::changes::{Outcome, Plan, Progress, Stop};
 use crate::error::{Result, told};
 use crate::jobs::{Jobs, LARGE, WaitsFor};
 use crate::smartsheet::Identity;
-use crate::store::{Asker, Change, Event, Job, NewMessage, Place, Proposal, ProposalState, Role};
+use crate::store::{self, Asker, Change, Event, Job, NewMessage, Place, Proposal, ProposalState};
 use chat::{Addressed, Chat, ChatError, Incoming, Message, MessageRef, What};
 use std::collections::HashSet;
 use std::sync::{Arc, MutexGuard, PoisonError};
@@ -43,14 +44,14 @@ impl Bot {
             "say" => self.say(event, id).await,
             "adjust" => self.ask_to_adjust(event, id).await,
             "share" => self.share(event, id).await,
-            "jobcancel" => self.parts.jobs.cancel(id, &Asker::from(&event.incoming)).await,
+            "jobcancel" => self.parts.jobs.cancel(id, &self.person_of_job(event, id).await?).await,
             "jobstatus" => {
-                let (person, thread) = (Asker::from(&event.incoming), event.incoming.thread.storage_key());
+                let (person, thread) = (self.person_of_job(event, id).await?, event.incoming.thread.storage_key());
                 let job = self.parts.jobs.look(&thread, id, &person).await?;
                 self.answer(event, words::job_status(&job, self.parts.clock.now_ms())).await
             }
             "jobundo" | "jobretry" => {
-                let (person, jobs) = (Asker::from(&event.incoming), &self.parts.jobs);
+                let (person, jobs) = (self.editor_of_job(event, id).await?, &self.parts.jobs);
                 let waits_for = jobs.waits_for(&person).await?;
                 let job = if verb == "jobundo" { jobs.undo(id, &person).await? } else { jobs.retry(id, &person).await? };
                 // One that begins at once has a message of its own.
@@ -58,6 +59,24 @@ impl Bot {
             }
             _ => Err(told(words::unknown_button())),
         }
+    }
+
+    /// Whoever a job is of, as far as this person may act for them: an admin for everybody.
+    pub(super) async fn person_of_job(&self, event: &Event, id: &str) -> Result<Asker> {
+        let person = Asker::from(&event.incoming);
+        if self.role(event).await? != Some(Role::Admin) {
+            return Ok(person);
+        }
+        let job = self.parts.jobs.any(id).await?;
+        Ok(job.map_or(person, |job| Asker::in_thread(&job.asker, &job.thread_key)))
+    }
+
+    /// The same for what writes to a sheet.
+    pub(super) async fn editor_of_job(&self, event: &Event, id: &str) -> Result<Asker> {
+        if self.role(event).await? < Some(Role::Editor) {
+            return Err(told(words::may_only_ask()));
+        }
+        self.person_of_job(event, id).await
     }
 
     /// What a button says for a person takes the way of what they type.
@@ -74,8 +93,12 @@ impl Bot {
         if proposal.thread_key != event.incoming.thread.storage_key() {
             return Err(told(words::proposal_gone()));
         }
-        if proposal.asker != event.incoming.sender.id {
+        let role = self.role(event).await?;
+        if proposal.asker != event.incoming.sender.id && role != Some(Role::Admin) {
             return Err(told(words::only_the_asker()));
+        }
+        if role < Some(Role::Editor) {
+            return Err(told(words::may_only_ask()));
         }
         Ok(proposal)
     }
@@ -199,11 +222,15 @@ impl Bot {
     /// Takes a change back; by the button on its outcome, or by word.
     pub(super) async fn undo(&self, event: &Event, id: &str, message: Option<MessageRef>) -> Result<()> {
         let change = self.parts.store.change(id).await?.ok_or_else(|| told(words::proposal_gone()))?;
-        if !Asker::from(&event.incoming).has(&change.asker, &change.thread_key) {
+        let (person, role) = (Asker::from(&event.incoming), self.role(event).await?);
+        if !person.has(&change.asker, &change.thread_key) && role != Some(Role::Admin) {
             return Err(told(words::only_the_asker_undoes()));
         }
+        if role < Some(Role::Editor) {
+            return Err(told(words::may_only_ask()));
+        }
         if let Some(job) = &change.job_id {
-            let (person, jobs) = (Asker::from(&event.incoming), &self.parts.jobs);
+            let (person, jobs) = (Asker::in_thread(&change.asker, &change.thread_key), &self.parts.jobs);
             let waits_for = jobs.waits_for(&person).await?;
             return self.answer(event, words::job_queued(&jobs.undo(job, &person).await?, waits_for)).await;
         }
@@ -231,8 +258,13 @@ impl Bot {
     }
 
     async fn remember(&self, session: &str, words: &str) -> Result<()> {
-        let message =
-            NewMessage { id: uuid::Uuid::now_v7().to_string(), role: Role::Assistant, content: words.to_owned(), name: None, author: None };
+        let message = NewMessage {
+            id: uuid::Uuid::now_v7().to_string(),
+            role: store::Role::Assistant,
+            content: words.to_owned(),
+            name: None,
+            author: None,
+        };
         Ok(self.parts.store.add_messages(session, &[message], self.parts.clock.now()).await?)
     }
 

@@ -3,7 +3,7 @@
 use crate::locality::Locality;
 use crate::sheet::Snapshot;
 use crate::store::MessageRecord;
-use jiff::civil::Date;
+use jiff::civil::Weekday;
 use serde_json::{Value, json};
 
 /// Messages of the conversation that are read back.
@@ -23,7 +23,8 @@ const TASK: &str = "You are ChatSheetAI. You answer questions about a Smartsheet
 /// The messages of a request.
 pub(super) fn messages(snapshot: &Snapshot, history: &[MessageRecord], question: &str, locality: &Locality, compact: bool) -> Vec<Value> {
     let today = locality.today();
-    let system = format!("{TASK}\n\nToday is {today}, {}.\n\n{}", weekday(today), outline(snapshot));
+    let begins = name_of(locality.week_start());
+    let system = format!("{TASK}\n\nToday is {today}, {}. Weeks begin on {begins}.\n\n{}", name_of(today.weekday()), outline(snapshot));
     let mut messages = vec![json!({ "role": "system", "content": system })];
     let budget = if compact { HISTORY_CHARS / 8 } else { HISTORY_CHARS };
     let mut chars = 0;
@@ -58,6 +59,6 @@ fn outline(snapshot: &Snapshot) -> String {
     )
 }
 
-fn weekday(day: Date) -> &'static str {
-    ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"][day.weekday().to_monday_zero_offset() as usize]
+fn name_of(day: Weekday) -> &'static str {
+    ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"][day.to_monday_zero_offset() as usize]
 }

@@ -3,11 +3,12 @@
 use super::commands::uuid_of;
 use super::live_reply::LiveReply;
 use super::{Bot, commands, words};
+use crate::access::{self, Role};
 use crate::changes::Stop;
 use crate::clock::Clock;
 use crate::error::{Result, Trouble, told};
 use crate::events::{Event as Happened, PostEvent};
-use crate::store::{Event, HEARTBEAT, LEASE, NewMessage, Post, Role, Store};
+use crate::store::{self, Event, HEARTBEAT, LEASE, NewMessage, Post, Store};
 use chat::{Message, What};
 use serde_json::json;
 use tokio::time::Instant;
@@ -62,6 +63,15 @@ impl Bot {
 
     async fn handle(&self, event: &mut Event, token: &CancellationToken) -> Result<()> {
         self.back_where_it_was_asked(event).await?;
+        if let What::Text { text } | What::Command { text } = &event.incoming.what
+            && let Some(code) = access::code_in(text)
+        {
+            return self.join(event, &code).await;
+        }
+        if !self.is_let_in(event).await? {
+            self.parts.access.turn_away(&event.incoming).await;
+            return Ok(());
+        }
         if let Some(change) = self.parts.store.change(&uuid_of(event)).await? {
             // This event has caused a change already: whatever caused it, it goes on from there.
             return self.go_on(event, &change).await;
@@ -87,6 +97,7 @@ impl Bot {
             }
             What::Moved { from } => {
                 let incoming = &event.incoming;
+                self.parts.access.moved(&from, &incoming.thread, self.parts.clock.now_ms()).await?;
                 Ok(self.parts.store.move_thread(&from.storage_key(), &incoming.thread, &incoming.anchor).await?)
             }
             What::Press { action, message } => self.press(event, &action, message).await,
@@ -98,6 +109,34 @@ impl Bot {
                     None => self.turn(event, token).await,
                 }
             }
+        }
+    }
+
+    /// Whether whoever caused an event may use the bot. What a platform does not tell of somebody lets them in nowhere.
+    async fn is_let_in(&self, event: &Event) -> Result<bool> {
+        if matches!(event.incoming.what, What::Left | What::Moved { .. }) {
+            return Ok(true);
+        }
+        Ok(self.role(event).await?.is_some())
+    }
+
+    /// What whoever caused an event may do.
+    pub(super) async fn role(&self, event: &Event) -> Result<Option<Role>> {
+        Box::pin(self.parts.access.role(&event.incoming)).await.map_err(|error| {
+            tracing::warn!(error = format!("{error:#}"), event = event.id, "it is not known who somebody is; they are not served");
+            told(words::who_are_you())
+        })
+    }
+
+    /// Lets somebody in by the code of an invitation.
+    async fn join(&self, event: &Event, code: &str) -> Result<()> {
+        let now_ms = self.parts.clock.now_ms();
+        match self.parts.access.redeem(&event.incoming, code, now_ms).await? {
+            Some(role) => {
+                tracing::info!(person = %access::Person::of(&event.incoming), %role, "somebody was let in by an invitation");
+                self.answer(event, words::welcome(role)).await
+            }
+            None => Err(told(words::no_such_code())),
         }
     }
 
@@ -155,7 +194,8 @@ impl Bot {
             tracing::warn!(%error, event = event.id, "an error could not be told");
         }
         if let Ok(Some(session)) = self.parts.store.session_of(&event.incoming.thread.storage_key()).await {
-            let message = NewMessage { id: uuid::Uuid::now_v7().to_string(), role: Role::Error, content: told, name: None, author: None };
+            let message =
+                NewMessage { id: uuid::Uuid::now_v7().to_string(), role: store::Role::Error, content: told, name: None, author: None };
             if let Err(error) = self.parts.store.add_messages(&session.id, &[message], self.parts.clock.now()).await {
                 tracing::warn!(%error, "an error could not be remembered");
             }

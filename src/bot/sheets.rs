@@ -1,6 +1,7 @@
 //! Which sheet a thread is about: chosen by name, by button, or taken over from the channel.
 
 use super::{Bot, words};
+use crate::access::Role;
 use crate::accounts::Accounts;
 use crate::error::{Result, told};
 use crate::links::Person;
@@ -104,6 +105,9 @@ impl Bot {
 
     /// Hands a person a link of their own, which nobody else sees.
     pub(super) async fn edit(&self, event: &Event) -> Result<()> {
+        if self.role(event).await? < Some(Role::Editor) {
+            return Err(told(words::may_only_ask()));
+        }
         let Some(session) = self.session_or_ask(event).await? else { return Ok(()) };
         let sender = &event.incoming.sender;
         let person = Person { id: sender.id.clone(), name: self.name_of(&event.incoming).await? };
@@ -170,7 +174,7 @@ impl Bot {
 
     /// Takes in an event that another one has caused.
     pub(super) async fn accept_again(&self, incoming: Incoming) -> Result<()> {
-        let door = super::Door::new(self.parts.store.clone(), self.wake.clone(), true);
+        let door = super::Door::new(self.parts.store.clone(), self.parts.access.clone(), self.wake.clone(), true);
         door.accept(incoming).await.map(drop).map_err(anyhow::Error::from)?;
         Ok(())
     }

@@ -2,11 +2,12 @@
 
 use super::live_reply::LiveReply;
 use super::{Bot, Running, preview, prompt, words};
+use crate::access::Role;
 use crate::error::{Choice, Result, Trouble, told};
 use crate::llm::{Answer, Error as ModelError, ToolCall};
 use crate::sheet::{SheetId, Snapshot};
 use crate::smartsheet::Identity;
-use crate::store::{Event, NewMessage, Role, Session};
+use crate::store::{self, Event, NewMessage, Session};
 use crate::tools::{self, Context, Made, Shown};
 use chat::{ChatError, LinkPolicy, Markdown, Message, What};
 use serde_json::{Value, json};
@@ -64,7 +65,7 @@ impl Bot {
         let identity = self.identity(&event.incoming).await?;
         let snapshot = self.parts.sheets.snapshot(&identity, session.sheet).await?;
         let question = text_of(event);
-        let context = self.context(event, &session, identity).await;
+        let context = self.context(event, &session, identity).await?;
         let work = self.work(&context, &snapshot, &question, &reply);
         let gathered = tokio::select! {
             gathered = work => gathered?,
@@ -119,8 +120,9 @@ impl Bot {
     }
 
     /// What functions work with on behalf of whoever caused the event.
-    pub(super) async fn context(&self, event: &Event, session: &Session, identity: Identity) -> Context {
-        Context {
+    pub(super) async fn context(&self, event: &Event, session: &Session, identity: Identity) -> Result<Context> {
+        let role = self.role(event).await?.unwrap_or(Role::Nobody);
+        Ok(Context {
             locality: self.locality(&event.incoming, &identity).await,
             sheets: self.parts.sheets.clone(),
             changes: self.parts.changes.clone(),
@@ -130,13 +132,14 @@ impl Bot {
             session: session.clone(),
             thread_key: event.incoming.thread.storage_key(),
             asker: event.incoming.sender.id.clone(),
-        }
+            role,
+        })
     }
 
     async fn work(&self, context: &Context, snapshot: &Arc<Snapshot>, question: &str, reply: &LiveReply) -> Result<Gathered> {
         let history = self.parts.store.recent_messages(&context.session.id, prompt::HISTORY, 0).await?;
         let mut messages = prompt::messages(snapshot, &history, question, &context.locality, false);
-        let functions = tools::schemas(snapshot);
+        let functions = tools::schemas(snapshot, context.role);
         let mut gathered = Gathered::default();
         let mut compacted = false;
         for round in 0..MAX_ROUNDS {
@@ -219,11 +222,11 @@ impl Bot {
             NewMessage { id: id.to_string(), role, content: content.to_owned(), name, author: None }
         };
         let author = self.author(&event.incoming).await;
-        let mut messages = vec![NewMessage { author, ..message("user", Role::User, question, None) }];
+        let mut messages = vec![NewMessage { author, ..message("user", store::Role::User, question, None) }];
         for (i, shown) in gathered.shown.iter().enumerate() {
-            messages.push(message(&format!("function{i}"), Role::Function, &shown.checked.asked, Some("query_sheet")));
+            messages.push(message(&format!("function{i}"), store::Role::Function, &shown.checked.asked, Some("query_sheet")));
         }
-        messages.push(message("assistant", Role::Assistant, &preview::for_history(gathered), None));
+        messages.push(message("assistant", store::Role::Assistant, &preview::for_history(gathered), None));
         Ok(self.parts.store.add_messages(&session.id, &messages, self.parts.clock.now()).await?)
     }
 

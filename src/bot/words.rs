@@ -1,10 +1,12 @@
 //! Every sentence the bot says. Functions take data and return text, so that tone and form are seen together.
 
+mod access;
 mod accounts;
 mod forms;
 mod jobs;
 mod places;
 
+pub(super) use access::*;
 pub use accounts::connected as account_connected;
 pub(super) use accounts::{connect, connect_first, disconnected, no_accounts};
 pub(super) use forms::*;

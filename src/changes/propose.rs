@@ -80,7 +80,12 @@ pub async fn update(snapshot: &Arc<Snapshot>, condition: &str, set: &[SetRequest
                 Some(Maker::Link) => left.linked += 1,
                 None if snapshot.project.is_some() && row.is_parent && column.rolls_up() => left.rolled_up += 1,
                 None => match schedule.as_ref().filter(|s| !value.is_null() && s.sets_dates(*position, row)) {
-                    Some(schedule) => schedule.want(dates.entry(id).or_default(), *position, reader.read_day(column, &value)?),
+                    Some(schedule) => schedule.want(
+                        dates.entry(id).or_default(),
+                        *position,
+                        reader.read_day(column, &value)?,
+                        request.expression.is_some(),
+                    ),
                     None => {
                         let after = reader.read(column, &value)?;
                         notes.extend(after.note.clone().filter(|note| !notes.contains(note)));
@@ -121,6 +126,9 @@ pub async fn update(snapshot: &Arc<Snapshot>, condition: &str, set: &[SetRequest
     }
     if rows.is_empty() {
         return Err(told(format!("nothing would change: {}{}", left.why(), of_condition(filter.as_deref(), &hints))));
+    }
+    if let Some(label) = schedule.as_ref().and_then(|s| s.circle(&rows)) {
+        return Err(told(format!("{label} would wait for itself: choose other predecessors")));
     }
     let mut warnings = Vec::new();
     if filter.is_none() && rows.len() > 1 {
@@ -169,7 +177,10 @@ impl Left {
             (self.rolled_up, "cells are left alone because Smartsheet computes them from the rows below"),
             (self.locked, "rows are left alone because they are locked"),
         ];
-        all.into_iter().filter(|(count, _)| *count > 0).map(|(count, why)| format!("{count} {why}."))
+        // One of them is one.
+        let one = |why: &str| why.replacen("cells are", "cell is", 1).replacen("rows are", "row is", 1).replacen("they are", "it is", 1);
+        let said = move |(count, why): (usize, &str)| if count == 1 { format!("1 {}.", one(why)) } else { format!("{count} {why}.") };
+        all.into_iter().filter(|(count, _)| *count > 0).map(said)
     }
 }
 

@@ -87,6 +87,8 @@ pub(super) struct Schedule<'a> {
 pub(super) struct Wanted {
     start: Option<Date>,
     end: Option<Date>,
+    /// Whether it was told by how much the row moves, not whereto.
+    relative: bool,
 }
 
 /// What leads to wanted dates, and what to say of it.
@@ -125,7 +127,8 @@ impl<'a> Schedule<'a> {
     }
 
     /// Notes that a row's start or end, whichever stands at this position, is to be this day.
-    pub fn want(&self, wanted: &mut Wanted, position: usize, day: Date) {
+    pub fn want(&self, wanted: &mut Wanted, position: usize, day: Date, relative: bool) {
+        wanted.relative = relative;
         if position == self.end { wanted.end = Some(day) } else { wanted.start = Some(day) }
     }
 
@@ -198,6 +201,30 @@ impl<'a> Schedule<'a> {
         self.start
     }
 
+    /// Of rows that would wait for themselves, by whatever detour, the first.
+    pub fn circle(&self, rows: &[RowEdit]) -> Option<String> {
+        let at = self.predecessors?;
+        let column = self.snapshot.columns[at].id;
+        let edited = |id: i64| rows.iter().find(|r| r.row_id == id)?.cells.iter().find(|c| c.column_id == column).map(|c| c.after.clone());
+        let waits = |id: i64| -> Vec<i64> {
+            let list = edited(id).or_else(|| self.snapshot.row(id).map(|row| row.cells[at].to_json())).unwrap_or_default();
+            list["predecessors"].as_array().into_iter().flatten().filter_map(|p| p["rowId"].as_i64()).collect()
+        };
+        let wrong = rows.iter().find(|row| {
+            let (mut seen, mut next) = (HashSet::new(), waits(row.row_id));
+            while let Some(id) = next.pop() {
+                if !seen.insert(id) {
+                    continue;
+                }
+                // Who waits for a row waits for all below it, and each of those for what the row waits for.
+                next.extend(waits(id));
+                next.extend(self.snapshot.rows.iter().filter(|r| r.parent == Some(id)).map(|r| r.id));
+            }
+            seen.contains(&row.row_id)
+        })?;
+        Some(wrong.label.clone())
+    }
+
     /// Start and end of a row as they are.
     fn present(&self, row: &SnapshotRow) -> (Option<Date>, Option<Date>) {
         let day = |at: usize| row.cells[at].to_json().as_str().and_then(|text| text.get(..10)?.parse().ok());
@@ -257,9 +284,9 @@ impl Replan<'_> {
         let label = snapshot.label(row);
         // A milestone has no length: its end is its start.
         if wanted.start.is_none() && days_of_duration(&takes) == Some(0.0) {
-            wanted = Wanted { start: wanted.end, end: None };
+            wanted = Wanted { start: wanted.end, end: None, ..wanted };
         }
-        let start = self.start(row, present.0, wanted.start)?;
+        let start = self.start(row, present.0, wanted)?;
         let Some(end) = wanted.end else {
             let moved = start != present.0;
             return Ok((start, if moved { start.and_then(|s| self.schedule.end_of(s, &takes)) } else { present.1 }));
@@ -275,16 +302,16 @@ impl Replan<'_> {
     }
 
     /// The start of a row as it will be, by what it waits for or by what is wanted.
-    fn start(&mut self, row: &SnapshotRow, present: Option<Date>, wanted: Option<Date>) -> Result<Option<Date>, String> {
+    fn start(&mut self, row: &SnapshotRow, present: Option<Date>, wanted: Wanted) -> Result<Option<Date>, String> {
         let Schedule { snapshot, days, predecessors, start, .. } = *self.schedule;
         let label = snapshot.label(row);
-        let day = wanted.map(|day| days.at_or_after(day));
-        if let (Some(asked), Some(day)) = (wanted, day.filter(|day| Some(*day) != wanted)) {
-            self.replanned.said.push(format!("{asked} is no working day: {label} begins on {day}."));
-        }
+        let day = wanted.start.map(|day| days.at_or_after(day));
+        let free = wanted.start.zip(day).filter(|(asked, day)| asked != day);
+        let free = free.map(|(asked, day)| format!("{asked} is no working day: {label} begins on {day}."));
         let waits = predecessors.map(|at| (at, row.cells[at].to_json()));
         let list = waits.as_ref().and_then(|(_, value)| value["predecessors"].as_array()).filter(|list| !list.is_empty());
         let (Some((at, value)), Some(list)) = (&waits, list) else {
+            self.replanned.said.extend(free);
             if let Some(day) = day {
                 self.set(row.id, start, Coerced { value: json!(day.to_string()), shown: day.to_string(), note: None });
             }
@@ -305,7 +332,9 @@ impl Replan<'_> {
             bases.push(base.map(|base| (base, days.plus(base, lag.round() as i64))));
         }
         let first = bases.iter().flatten().map(|(_, begins)| *begins).max();
-        let Some(day) = day else { return Ok(if moved { first.or(present) } else { present }) };
+        // What moves along with the rows that it waits for keeps its distance to them.
+        let Some(day) = day.filter(|_| !(wanted.relative && moved)) else { return Ok(if moved { first.or(present) } else { present }) };
+        self.replanned.said.extend(free);
         let Some(first) = first.filter(|_| bases.iter().all(Option::is_some)) else {
             let shown = predecessors_in_words(value, snapshot);
             return Err(format!(

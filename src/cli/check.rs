@@ -1,6 +1,7 @@
 //! `check`: tries every configured credential and connection; a table of what works and how to fix the rest.
 
 use super::FAILED;
+use crate::access::Rules;
 use crate::app::slack::{self, Installations};
 use crate::app::{discord, teams_adapter, telegram_adapter};
 use crate::config::{Config, SlackAccess};
@@ -8,6 +9,7 @@ use crate::llm::{Error as ModelError, Model};
 use crate::smartsheet::{Client, Error as SmartsheetError, Identity};
 use crate::store::Store;
 use crate::vault::Vault;
+use chat::Platform;
 use secrecy::ExposeSecret;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -37,6 +39,7 @@ pub(super) async fn run(config: &Config) -> anyhow::Result<ExitCode> {
         of_discord(config).await,
         teams(config).await,
         telegram(config).await,
+        access(config),
         public_url(config),
     ];
     for line in &lines {
@@ -296,6 +299,23 @@ async fn telegram(config: &Config) -> Line {
             format!("{who}; {why}. Check that the bot runs, and that PUBLIC_BASE_URL leads to it over HTTPS from the internet."),
         ),
         Err(error) => line("Telegram", State::Fails, format!("{error:#}. Check TELEGRAM_BOT_TOKEN (BotFather > /mybots > API Token).")),
+    }
+}
+
+/// Who is let in where.
+fn access(config: &Config) -> Line {
+    let allowed = |platform: &Platform| config.access.by_platform.get(platform).cloned().unwrap_or_default();
+    let all: Vec<Platform> = config.platforms().collect();
+    let said: Vec<String> = all.iter().map(|platform| format!("{platform}: {}", allowed(platform))).collect();
+    let nobody: Vec<String> = all.iter().filter(|p| allowed(p).is_nobody()).map(|p| Rules::setting(*p)).collect();
+    match (said.is_empty(), nobody.is_empty()) {
+        (true, _) => line("access", State::Missing, "no platform is set, so nobody can write to the bot"),
+        (false, true) => line("access", State::Works, said.join("; ")),
+        (false, false) => line(
+            "access",
+            State::Missing,
+            format!("{}; set {}, or send people a code (`chatsheet access invite`)", said.join("; "), nobody.join(", ")),
+        ),
     }
 }
 

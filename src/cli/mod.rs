@@ -1,5 +1,6 @@
 //! The command line: what can be run, and with which exit code it ends (0 done, 1 failed, 2 wrong use or settings).
 
+mod access;
 mod bench;
 mod check;
 mod demo;
@@ -32,6 +33,8 @@ enum Command {
     Check,
     /// Brings the database up to date and ends.
     Migrate,
+    /// Invites people, lists and removes them, and says what each may do.
+    Access(access::Arguments),
     /// Makes, lists and revokes keys of the REST API.
     Key(key::Arguments),
     /// Invites Slack workspaces to install the app, lists and removes them.
@@ -87,6 +90,7 @@ async fn run(command: Command, config: Config) -> anyhow::Result<ExitCode> {
         Command::Demo => Box::pin(demo::run(config)).await,
         Command::Check => check::run(&config).await,
         Command::Migrate => serve::migrate(&config).await,
+        Command::Access(arguments) => access::run(arguments, &config).await,
         Command::Key(arguments) => key::run(arguments, &config).await,
         Command::Workspaces(arguments) => workspaces::run(arguments, &config).await,
         Command::Manifest(arguments) => manifest::run(&arguments, &config).await,

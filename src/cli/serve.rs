@@ -1,6 +1,7 @@
 //! `serve` and `migrate`.
 
 use super::{WRONG, logging};
+use crate::access::Rules;
 use crate::app::App;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -22,6 +23,15 @@ pub(super) async fn run(config: &Config) -> anyhow::Result<ExitCode> {
     }
     let app = App::start(config, Clock::System, Vec::new()).await?;
     tracing::info!(address = %app.address, database = %config.database_label(), "ready");
+    for platform in config.platforms() {
+        let allowed = config.access.by_platform.get(&platform).cloned().unwrap_or_default();
+        if allowed.is_nobody() {
+            let setting = Rules::setting(platform);
+            tracing::warn!(%platform, "nobody is let in but those who were invited: set {setting}, or run `chatsheet access invite`");
+        } else {
+            tracing::info!(%platform, "let in: {allowed}");
+        }
+    }
     if !config.has_chat_platform() {
         tracing::warn!("no chat platform is set up: only the API is there; the README says how to set one up");
     }

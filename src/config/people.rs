@@ -1,7 +1,41 @@
-//! Settings about people of whom nobody tells where they are.
+//! Settings about people: who may use the bot, and where those are of whom nobody tells.
 
 use super::reader::Reader;
+use crate::access::{Allowed, Rules};
 use crate::locality::{Locale, Told};
+use chat::Platform;
+
+/// Who is let in on which platform.
+const ALLOWED: [(Platform, &str); 4] = [
+    (Platform::Slack, "SLACK_ALLOWED"),
+    (Platform::Teams, "TEAMS_ALLOWED"),
+    (Platform::Discord, "DISCORD_ALLOWED"),
+    (Platform::Telegram, "TELEGRAM_ALLOWED"),
+];
+
+pub(super) fn access(r: &mut Reader<'_>) -> Rules {
+    let mut rules = Rules { tenant: r.text("TEAMS_TENANT_ID"), ..Rules::default() };
+    let meant = r.choice("ALLOW_EVERYBODY", &["no", "yes"]) == "yes";
+    // Where everybody connects an account of their own nobody sees what others share.
+    let shared = r.text("SMARTSHEET_ACCESS_TOKEN").is_some() && r.text_or_default("SMARTSHEET_ACCOUNTS") != "required";
+    for (platform, variable) in ALLOWED {
+        let allowed = match r.text(variable) {
+            Some(list) => Allowed::read(&list).unwrap_or_else(|word| {
+                r.fault(variable, &format!("'{word}' is neither an id nor one of *, members, guests; separate them by commas"));
+                Allowed::default()
+            }),
+            None => Rules::usual(platform),
+        };
+        if allowed.everybody && shared && !meant {
+            r.fault(
+                variable,
+                "* lets everybody who finds the bot read and change all sheets of SMARTSHEET_ACCESS_TOKEN; name people or chats instead, set SMARTSHEET_ACCOUNTS=required, or say that it is meant by ALLOW_EVERYBODY=yes",
+            );
+        }
+        rules.by_platform.insert(platform, allowed);
+    }
+    rules
+}
 
 pub(super) fn usual(r: &mut Reader<'_>) -> Told {
     let (zone, tag) = (r.text("TIME_ZONE"), r.text("LOCALE"));

@@ -1,6 +1,8 @@
 //! Settings of the chat platforms.
 
+use super::Config;
 use super::reader::Reader;
+use chat::Platform;
 use secrecy::SecretString;
 use url::Url;
 
@@ -89,6 +91,24 @@ pub struct Telegram {
     pub api_base_url: Url,
     /// Whether Telegram's rates are kept to.
     pub paced: bool,
+}
+
+impl Config {
+    /// Whether people can talk to the bot somewhere.
+    pub fn has_chat_platform(&self) -> bool {
+        self.platforms().next().is_some()
+    }
+
+    /// The platforms where people can talk to the bot.
+    pub fn platforms(&self) -> impl Iterator<Item = Platform> {
+        let all = [
+            (Platform::Slack, self.slack.is_some()),
+            (Platform::Teams, self.teams.is_some()),
+            (Platform::Discord, self.discord.is_some()),
+            (Platform::Telegram, self.telegram.is_some()),
+        ];
+        all.into_iter().filter(|(_, set)| *set).map(|(platform, _)| platform)
+    }
 }
 
 pub(super) fn slack(r: &mut Reader<'_>) -> Option<Slack> {

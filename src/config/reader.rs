@@ -83,3 +83,13 @@ impl Reader<'_> {
         url
     }
 }
+
+/// What is wrong with `.env`, without what stands in it.
+pub(super) fn describe_env_error(error: &dotenvy::Error) -> String {
+    match error {
+        dotenvy::Error::LineParse(_, at) => {
+            format!("a line cannot be read (at its character {at}); expected NAME=value, with quotes around values that contain spaces")
+        }
+        other => other.to_string(),
+    }
+}

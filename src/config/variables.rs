@@ -63,6 +63,15 @@ pub const VARIABLES: &[(&str, &str, &str)] = &[
         "answer: in threads that it takes part in the bot answers messages that do not mention it, where the platform lets it hear them. mention: only those that do.",
     ),
     (
+        "SLACK_ALLOWED",
+        "members",
+        "Who may use the bot in Slack, separated by commas: members, guests, ids of people, channels or other workspaces, * for everybody. People are also let in by chatsheet access invite.",
+    ),
+    ("TEAMS_ALLOWED", "members", "The same in Teams: members, guests, ids of people, conversations or other tenants, *."),
+    ("DISCORD_ALLOWED", "", "The same in Discord: ids of servers, channels or people, *. Unset: nobody."),
+    ("TELEGRAM_ALLOWED", "", "The same in Telegram: ids of people or chats, *. Unset: nobody."),
+    ("ALLOW_EVERYBODY", "no", "yes: * is meant, although everybody then reads and changes all sheets of SMARTSHEET_ACCESS_TOKEN."),
+    (
         "SLACK_BOT_TOKEN",
         "",
         "Bot token of the Slack app (xoxb-…) in one workspace. Unset: no Slack, or workspaces install it (SLACK_CLIENT_ID). Secret.",

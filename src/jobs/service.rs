@@ -124,6 +124,25 @@ impl Jobs {
         found.ok_or_else(|| told("I know no such job of yours; `jobs` lists them."))
     }
 
+    /// The job of whomever it is, by its id or the short form of that.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn any(&self, id: &str) -> Result<Option<Job>> {
+        if let Some(job) = self.parts.store.job(id).await? {
+            return Ok(Some(job));
+        }
+        Ok(self.everybodys(200).await?.into_iter().find(|j| short(&j.id) == id.trim().to_lowercase()))
+    }
+
+    /// The jobs of everybody, newest first.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn everybodys(&self, most: i64) -> Result<Vec<Job>> {
+        Ok(self.parts.store.newest_jobs(most).await?)
+    }
+
     /// The same once it has ended; none while it runs. Its last word is said a moment before it counts as ended, and whoever is
     /// quick presses a button of that.
     async fn read_ended(&self, id: &str, asker: &Asker) -> Result<Option<Job>> {

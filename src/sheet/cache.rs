@@ -95,7 +95,11 @@ impl Sheets {
             tracing::debug!(%error, "it is not known where the account is");
             Told::default()
         });
-        of_account.or(self.usual.clone())
+        // The account of the installation is nobody's who asks: the settings know better where they are.
+        match identity {
+            Identity::Service => self.usual.clone().or(of_account),
+            Identity::Person(_) => of_account.or(self.usual.clone()),
+        }
     }
 
     /// Somebody who asks on behalf of this identity, at this moment. What their platform told goes first.

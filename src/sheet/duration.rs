@@ -31,9 +31,38 @@ pub fn days(text: &str) -> Option<f64> {
     (parts > 0).then_some(days)
 }
 
+/// The same duration with the letters that Smartsheet reads: `1.5 days` as `1.5d`, `1 week, 2 days` as `1w 2d`.
+pub fn short(text: &str) -> String {
+    let mut out = String::new();
+    let mut rest = text.trim();
+    while let Some(c) = rest.chars().next() {
+        let length = rest.find(|d: char| d.is_alphabetic() != c.is_alphabetic()).unwrap_or(rest.len());
+        let (part, behind) = rest.split_at(length);
+        match part.to_lowercase().as_str() {
+            unit @ ("week" | "weeks" | "day" | "days" | "hour" | "hours" | "min" | "minute" | "minutes" | "second" | "seconds") => {
+                out = out.trim_end().to_owned();
+                out.push_str(&unit[..1]);
+            }
+            _ => out.push_str(&part.replace(',', " ")),
+        }
+        rest = behind;
+    }
+    out.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 #[cfg(test)]
 mod tests {
-    use super::days;
+    use super::{days, short};
+
+    #[test]
+    fn units_that_are_written_out_become_letters() {
+        let cases =
+            [("3 days", "3d"), ("2 weeks", "2w"), ("1.5 days", "1.5d"), ("1 week, 2 days", "1w 2d"), ("1w 2d", "1w 2d"), ("~3d", "~3d")];
+        for (text, right) in cases {
+            assert_eq!((short(text).as_str(), days(&short(text))), (right, days(text)), "{text}");
+        }
+        assert_eq!((short("e2d"), short("90 minutes"), short("4 hours")), ("e2d".into(), "90m".into(), "4h".into()));
+    }
 
     #[test]
     fn durations_are_working_days() {

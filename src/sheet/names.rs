@@ -7,7 +7,7 @@ use std::collections::HashSet;
 pub const RESERVED: [&str; 7] = ["row_id", "parent_id", "level", "row_number", "is_parent", "path", "top"];
 
 /// Words that do not read as a name of a column everywhere in a query. A test tries every word of both readers.
-const KEYWORDS: [&str; 65] = [
+const KEYWORDS: [&str; 66] = [
     "all",
     "and",
     "any",
@@ -73,6 +73,7 @@ const KEYWORDS: [&str; 65] = [
     "using",
     "when",
     "where",
+    "with",
 ];
 
 /// One name per title, unique, in the same order.

@@ -170,7 +170,10 @@ impl Snapshot {
             };
             let title = &self.columns[*column].title;
             let (rows, is, stand) = if numbers.len() == 1 { ("row", "is", "stands") } else { ("rows", "are", "stand") };
+            let (falls, counts) = if numbers.len() == 1 { ("falls", "counts") } else { ("fall", "count") };
             let (head, kind) = match why {
+                Why::Instead(other) => (format!("{title} holds text in {} {rows}, which {counts} as {other}", numbers.len()), "instead"),
+                Why::Otherwise => (format!("{title} holds text in {} {rows}, which {falls} under ELSE", numbers.len()), "else"),
                 Why::Figure | Why::Condition => (format!("{title} holds text in {} {rows} and is left out there", numbers.len()), "text"),
                 Why::Order => (format!("{title} holds text in {} {rows}, which {stand} last", numbers.len()), "text"),
                 Why::Blank => (format!("{title} is empty in {} {rows}, which {is} left out", numbers.len()), "blank"),
@@ -187,7 +190,7 @@ impl Snapshot {
             if numbers.is_empty() || !said.insert((*column, kind)) {
                 continue;
             }
-            notes.push(format!("{head}{}", self.named(*column, &numbers, *why)));
+            notes.push(format!("{head}{}", self.named(*column, &numbers, why)));
         }
         Ok(notes)
     }
@@ -197,7 +200,7 @@ impl Snapshot {
     }
 
     /// The first of these rows, with their texts.
-    fn named(&self, column: usize, numbers: &[u32], why: Why) -> String {
+    fn named(&self, column: usize, numbers: &[u32], why: &Why) -> String {
         let rows = numbers.iter().take(NAMED_IN_NOTE).filter_map(|n| self.rows.iter().find(|r| r.number == *n));
         let some: Vec<String> = rows
             .map(|r| match why {

@@ -420,6 +420,19 @@ impl Store {
         Ok(row.and_then(job))
     }
 
+    /// The jobs of everybody, newest first, without those that nobody has confirmed.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn newest_jobs(&self, most: i64) -> Result<Vec<Job>, sqlx::Error> {
+        let sql = || {
+            let newest = "WHERE status <> 'created' ORDER BY created_at_ms DESC, id DESC LIMIT $1";
+            sqlx::AssertSqlSafe(format!("SELECT {COLUMNS} FROM jobs {newest}"))
+        };
+        let rows: Vec<Row> = on!(self, pool => sqlx::query_as(sql()).bind(most).fetch_all(pool).await?);
+        Ok(rows.into_iter().filter_map(job).collect())
+    }
+
     /// The jobs of a thread and those of a person, newest first, and how many there are in all; those that nobody has
     /// confirmed are left out. `skip` are left out before.
     ///

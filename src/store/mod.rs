@@ -4,6 +4,7 @@
 //! that differ are made by one function each.
 
 mod accepts;
+mod access;
 mod api_keys;
 mod asker;
 mod budgets;
@@ -27,6 +28,7 @@ mod webhooks;
 mod whispers;
 mod writers;
 
+pub use access::Granted;
 pub use api_keys::ApiKey;
 pub use asker::Asker;
 pub use changes::{Change, ChangeRow, ENTRY_TAKEN_BACK, RowState};

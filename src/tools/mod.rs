@@ -14,6 +14,7 @@ mod propose_rows;
 mod propose_update;
 mod query_sheet;
 
+use crate::access::Role;
 use crate::changes::{Changes, Draft};
 use crate::error::{Choice, Result, Trouble};
 use crate::jobs::Jobs;
@@ -76,6 +77,8 @@ pub struct Context {
     pub asker: String,
     /// Where whoever asked is.
     pub locality: Locality,
+    /// What they may do.
+    pub role: Role,
 }
 
 /// What a function brought.
@@ -117,8 +120,9 @@ impl Output {
 }
 
 /// The functions as the model gets them; those that propose only where that may be done.
-pub fn schemas(snapshot: &Snapshot) -> Vec<Value> {
+pub fn schemas(snapshot: &Snapshot, role: Role) -> Vec<Value> {
     let may = |t: &&Tool| match t.name {
+        name if name.starts_with("propose_") && role < Role::Editor => false,
         "propose_comment" => snapshot.commentable(),
         name => !name.starts_with("propose_") || snapshot.writable(),
     };
@@ -137,6 +141,9 @@ pub async fn run(context: &Context, call: &ToolCall) -> Result<Output> {
         let names: Vec<&str> = TOOLS.iter().map(|t| t.name).collect();
         return Ok(failed(format!("there is no function called {}; the functions are: {}", call.name, names.join(", "))));
     };
+    if tool.name.starts_with("propose_") && context.role < Role::Editor {
+        return Ok(failed("this person may ask about sheets, not change them".into()));
+    }
     let arguments = if call.arguments.trim().is_empty() { "{}" } else { &call.arguments };
     let arguments: Value = match serde_json::from_str(arguments) {
         Ok(arguments) => arguments,

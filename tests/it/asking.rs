@@ -268,7 +268,10 @@ async fn two_people_of_the_same_name_are_told_apart() {
     let world = World::start().await;
     world.use_sheet("Risk Register").await;
     insta::assert_snapshot!(world.type_line("set State to Closed for Dana's risks").await, @"bot> There is more than one Dana in Owner: Dana Reyes and Dana Cho. Which one do you mean? Please write the full name.");
-    insta::assert_snapshot!(world.type_line("assign \"Old links break\" to Dana").await, @"bot> There is more than one person of that name: Dana Reyes and Dana Cho. Which one do you mean?");
+    insta::assert_snapshot!(world.type_line("assign \"Old links break\" to Dana").await, @r"
+    bot> More than one person is called “Dana”: Dana Reyes (dana.reyes@example.com) and Dana Cho (dana.cho@example.com). Which one do you mean?
+         [1] Dana Reyes   [2] Dana Cho   (type the number or the words)
+    ");
     assert!(world.type_line("set State to Closed for everything of Dana Cho").await.contains("Set State in 2 rows"));
     world.end().await;
 }

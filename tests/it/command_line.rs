@@ -212,6 +212,7 @@ async fn check_says_what_works_and_how_to_fix_the_rest() {
     unset  Discord      set DISCORD_BOT_TOKEN and DISCORD_APPLICATION_ID (https://discord.com/developers/applications, New Application)
     unset  Teams        set TEAMS_APP_ID, TEAMS_APP_PASSWORD and TEAMS_TENANT_ID (`chatsheet manifest teams` makes the app to install)
     ok     Telegram     @chatsheet_bot, in groups it hears commands, mentions and replies (privacy mode); it offers no commands yet: `chatsheet manifest telegram --register`; it is asked for updates
+    ok     access       slack: members; telegram: 53 ids that are named
     unset  public URL   set PUBLIC_BASE_URL: Slack delivers events to it, and links lead to it
     ");
     slack.grant_only("app_mentions:read,chat:write,commands,channels:history,groups:history,im:history,im:write,files:write,users:read");
@@ -237,7 +238,7 @@ async fn check_says_what_works_and_how_to_fix_the_rest() {
     assert_eq!(bad.status.code(), Some(1));
     let said = text(&bad.stdout);
     assert!(!said.contains("canary-secret"));
-    insta::assert_snapshot!(said, @"
+    insta::assert_snapshot!(said, @r"
     ok     database     SQLite, sqlite://chatsheet.db, migrated
     FAILS  Smartsheet   Your Access Token is invalid. Create a new SMARTSHEET_ACCESS_TOKEN; check SMARTSHEET_REGION (tokens work only in their region).
     unset  accounts     everybody works with the rights of that account; set SMARTSHEET_CLIENT_ID and SMARTSHEET_CLIENT_SECRET so that people can connect their own
@@ -246,6 +247,7 @@ async fn check_says_what_works_and_how_to_fix_the_rest() {
     FAILS  Discord      not allowed: 401 Unauthorized 401: Unauthorized (0). Check DISCORD_BOT_TOKEN (Bot > Reset Token) and DISCORD_APPLICATION_ID (General Information).
     FAILS  Teams        not allowed: no token: invalid_client AADSTS7000215: Invalid client secret provided.. Check TEAMS_APP_PASSWORD (Entra > App registrations > Certificates & secrets: the Value), and TEAMS_TENANT_ID.
     FAILS  Telegram     not allowed: A Telegram's error: Invalid bot token. Check TELEGRAM_BOT_TOKEN (BotFather > /mybots > API Token).
+    ok     access       slack: members; teams: members; discord: 2 ids that are named; telegram: 53 ids that are named
     unset  public URL   set PUBLIC_BASE_URL: Slack delivers events to it, and links lead to it
     ");
 }

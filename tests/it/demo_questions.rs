@@ -1,6 +1,6 @@
 //! Sixty-three questions that people put to the demo: each is answered right or refused, none is answered beside the point.
 
-use crate::world::World;
+use crate::world::{Setting, World};
 use jiff::civil::{Date, date};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -80,7 +80,8 @@ fn judged(reply: &str, right: &Right<'_>, tasks: &[Task]) -> Result<(), String> 
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_of_the_questions_is_answered_right_or_refused() {
-    let world = World::start().await;
+    // Where weeks begin on Monday.
+    let world = World::with(Setting { settings: vec![("LOCALE", "en-GB".into())], ..Setting::default() }).await.unwrap();
     let all = tasks(&world);
     let today = world.clock.today();
     let (open, over) =

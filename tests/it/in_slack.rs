@@ -416,7 +416,8 @@ async fn follow_ups_are_answered_unless_only_mentions_are_wanted() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_workspace_with_the_same_ids_sees_nothing_of_another() {
-    let world = World::with(Setting::default()).await.unwrap();
+    let settings = vec![("SLACK_ALLOWED", format!("members,{}", slack::TEAM))];
+    let world = World::with(Setting { settings, ..Setting::default() }).await.unwrap();
     world.slack.slash("C1", LEE, "use Clinical Trials").await;
     world.app.bot.until_idle().await;
     let root = ask(&world, "summarize Protocol into AI Summary").await;

@@ -62,7 +62,7 @@ pub fn link_in(text: &str) -> String {
 }
 
 /// Links that were posted to Slack or shown to one person there, oldest first.
-fn links_in_slack(world: &World, method: &str) -> Vec<String> {
+pub fn links_in_slack(world: &World, method: &str) -> Vec<String> {
     let calls = world.slack.calls();
     calls.iter().filter(|(m, b)| m == method && b.to_string().contains("/v/")).map(|(_, b)| link_in(&b.to_string())).collect()
 }

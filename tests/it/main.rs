@@ -21,6 +21,7 @@ mod in_slack;
 mod job_endings;
 mod job_engine;
 mod jobs;
+mod letting_in;
 mod links;
 mod measured;
 mod oracle;

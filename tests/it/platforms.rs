@@ -66,6 +66,9 @@ pub async fn world() -> World {
         ("LISTEN", format!("127.0.0.1:{port}")),
         ("PUBLIC_BASE_URL", format!("http://127.0.0.1:{port}")),
         ("TELEGRAM_WEBHOOK_SECRET", far_telegram::SECRET.to_owned()),
+        // People elsewhere are let in, too, so that it shows whether they see anything of each other.
+        ("SLACK_ALLOWED", format!("members,{}", sandbox::slack::TEAM)),
+        ("TEAMS_ALLOWED", "members,another-tenant".to_owned()),
     ];
     let world = World::with(Setting {
         settings,
@@ -243,7 +246,8 @@ async fn who_cannot_be_written_to_in_telegram_is_told_so_in_the_group() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_story_in_slack_by_socket_mode() {
-    let world = World::with(Setting { socket: true, ..Setting::default() }).await.unwrap();
+    let settings = vec![("SLACK_ALLOWED", format!("members,{}", sandbox::slack::TEAM))];
+    let world = World::with(Setting { socket: true, settings, ..Setting::default() }).await.unwrap();
     world.slack.connected(2, 2).await.unwrap();
     let side = InSlack::begin(&world).await;
     story(world, &side).await;

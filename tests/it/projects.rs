@@ -282,6 +282,8 @@ async fn rows_begin_and_end_on_the_days_that_are_asked_for() {
             cell["value"].as_str()?.get(..10)?.parse().ok()
         };
         let wanted: Vec<(usize, Date)> = rows.iter().filter_map(|at| Some((*at, day(*at)?.saturating_add(by.days())))).collect();
+        let dates = |at: usize| ["Begin", "End"].map(|column| world.sheets.world().cell(&name, &format!("Row {at}"), column));
+        let stood: Vec<_> = (0..13).map(dates).collect();
         let proposed = world.type_line("please").await;
         if !proposed.contains("[1] Confirm") {
             assert_eq!(world.sheets.world().picture(&name), before);
@@ -291,6 +293,12 @@ async fn rows_begin_and_end_on_the_days_that_are_asked_for() {
         let answer = world.type_line("confirm").await;
         assert!(answer.contains("✅ Done:") && !answer.contains("Otherwise"), "seed {seed}, trial {trial}: {proposed}\n{answer}");
         for (at, asked) in wanted {
+            // What waits for rows that have moved keeps its distance to them.
+            let waits = described["rows"][at]["cells"]["After"]["objectValue"]["predecessors"].as_array();
+            let moved = |p: &Value| p["rowId"].as_u64().is_some_and(|of| dates(of as usize) != stood[of as usize]);
+            if !ends && waits.is_some_and(|list| list.iter().any(moved)) {
+                continue;
+            }
             let elapsed = described["rows"][at]["cells"]["Effort"]["value"].as_str().unwrap().starts_with('e');
             let step = if ends { -1 } else { 1 };
             let right = (0..9).map(|n| asked.saturating_add((n * step).days())).find(|d| worked(*d) || (ends && elapsed)).unwrap();

@@ -91,6 +91,21 @@ pub struct MessageRef {
     pub opens: Option<(ThreadKey, Anchor)>,
 }
 
+/// How somebody belongs to the workspace or tenant that they write in, as far as the platform tells.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Standing {
+    /// The platform tells nothing, or knows no membership.
+    #[default]
+    Unknown,
+    /// One of its own people.
+    Member,
+    /// Somebody whom it has let in for some of it.
+    Guest,
+    /// Somebody of another one, with whom a channel is shared.
+    External,
+}
+
 /// Who wrote or pressed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sender {
@@ -104,6 +119,12 @@ pub struct Sender {
     /// Their language and country (`de-DE`), where the event carries one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub locale: Option<String>,
+    /// How they belong to the install, where the event tells.
+    #[serde(default)]
+    pub standing: Standing,
+    /// The workspace or tenant that they come from, where it is another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub home: Option<String>,
 }
 
 /// How the bot was addressed.

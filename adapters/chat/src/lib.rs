@@ -18,7 +18,7 @@ pub mod text;
 
 pub use form::{Field, Form};
 pub use inbox::{Accepted, Inbox, InboxError};
-pub use incoming::{Addressed, Anchor, Incoming, MessageRef, Platform, Sender, ThreadKey, What};
+pub use incoming::{Addressed, Anchor, Incoming, MessageRef, Platform, Sender, Standing, ThreadKey, What};
 pub use insist::{insist, insist_alone};
 pub use markdown::{LinkPolicy, Markdown, Node, Span, escape};
 pub use message::{Align, Block, Button, ButtonStyle, Column, Message, Progress, TableBlock, TableCell};

@@ -1,7 +1,7 @@
 //! What goes out: the trait that each platform implements, its limits as data, and its errors
 //! named after what the caller does next.
 
-use crate::{Anchor, Form, Incoming, Message, MessageRef, Platform, ThreadKey};
+use crate::{Anchor, Form, Incoming, Message, MessageRef, Platform, Standing, ThreadKey};
 use async_trait::async_trait;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -50,6 +50,10 @@ pub struct Profile {
     pub time_zone: Option<String>,
     /// Language and country (`de-DE`), where the platform tells them.
     pub locale: Option<String>,
+    /// How they belong to the install, where the platform tells it.
+    pub standing: Standing,
+    /// The workspace or tenant that they come from, where it is another one.
+    pub home: Option<String>,
 }
 
 /// Why a message did not go out, named after what the caller does next.
@@ -145,6 +149,14 @@ pub trait Chat: Send + Sync {
     /// # Errors
     /// See [`ChatError`].
     async fn upload(&self, anchor: &Anchor, file: &File) -> Result<(), ChatError>;
+
+    /// Whether a person belongs to an install, where one can be asked of the platform: a server that lists its people.
+    ///
+    /// # Errors
+    /// See [`ChatError`].
+    async fn belongs(&self, _user: &str, _install: &str) -> Result<bool, ChatError> {
+        Ok(false)
+    }
 
     /// Who a user id belongs to.
     ///

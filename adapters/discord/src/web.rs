@@ -8,7 +8,7 @@ use chat::{Anchor, Chat, ChatError, File, Limits, Message, MessageRef, Platform,
 use serde_json::{Value, json};
 use serenity::builder::CreateAttachment;
 use serenity::http::{HttpError, StatusCode};
-use serenity::model::id::{ChannelId, MessageId, UserId};
+use serenity::model::id::{ChannelId, GuildId, MessageId, UserId};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use url::Url;
@@ -118,6 +118,15 @@ impl Chat for Discord {
         self.pace(place.target(), "send", false).await?;
         let attachment = CreateAttachment::bytes(file.bytes.clone(), file.name.clone());
         timely(self.http.send_message(place.target(), vec![attachment], &json!({ "allowed_mentions": { "parse": [] } }))).await.map(drop)
+    }
+
+    async fn belongs(&self, user: &str, install: &str) -> Result<bool, ChatError> {
+        let Some(guild) = install.parse().ok().filter(|id| *id != 0).map(GuildId::new) else { return Ok(false) };
+        match timely(self.http.get_member(guild, user_id(user)?)).await {
+            Ok(_) => Ok(true),
+            Err(ChatError::Gone(_) | ChatError::Forbidden(_)) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     async fn profile(&self, _anchor: &Anchor, user: &str) -> Result<Profile, ChatError> {

@@ -1,7 +1,7 @@
 //! What Slack sends, as events of the port. What is not for the bot ends here.
 
 use crate::wire::{Callback, Container, Happened, Interaction, Links, Press, Pushed, Slash, Words};
-use chat::{Addressed, Anchor, Incoming, MessageRef, Platform, Sender, ThreadKey, What};
+use chat::{Addressed, Anchor, Incoming, MessageRef, Platform, Sender, Standing, ThreadKey, What};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -242,11 +242,18 @@ fn said(words: Words, mention: bool, install: String, bot: Option<&str>, id: Str
         dedupe_id,
         thread: place.thread(),
         anchor: place.anchor(),
-        sender: Sender { id: user, ..Sender::default() },
+        sender: from(user, words.user_team, &place),
         addressed,
         what: What::Text { text: plain_text(&text, bot) },
         received_at_ms: now_ms,
     })
+}
+
+/// Somebody of this workspace, or of another one with which a channel is shared. An organisation has many workspaces of its own.
+pub(crate) fn from(id: String, team: Option<String>, place: &Place) -> Sender {
+    let home = team.filter(|team| *team != place.team && !place.is_of_organisation());
+    let standing = if home.is_some() { Standing::External } else { Standing::Unknown };
+    Sender { id, standing, home, ..Sender::default() }
 }
 
 /// What happens beside messages: known by the id of its event.
@@ -296,7 +303,7 @@ fn press_event(press: Press, now_ms: i64) -> Option<Incoming> {
         dedupe_id: format!("press:{}", press.trigger_id),
         thread: place.thread(),
         anchor: place.anchor(),
-        sender: Sender { id: press.user.id.clone(), name: press.user.name(), ..Sender::default() },
+        sender: Sender { name: press.user.name(), ..from(press.user.id.clone(), press.user.team_id.clone(), &place) },
         addressed: Addressed::Mention,
         what: What::Press { action, message },
         received_at_ms: now_ms,

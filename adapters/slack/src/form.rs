@@ -67,7 +67,10 @@ pub(crate) fn filled(submission: Submission, now_ms: i64) -> Option<Incoming> {
         delivery_id: view.id,
         thread: place.thread(),
         anchor,
-        sender: Sender { id: submission.user.id.clone(), name: submission.user.name(), ..Sender::default() },
+        sender: Sender {
+            name: submission.user.name(),
+            ..crate::event::from(submission.user.id.clone(), submission.user.team_id.clone(), &place)
+        },
         addressed: if place.is_dm() { Addressed::Dm } else { Addressed::Mention },
         what: What::Filled {
             action: view.callback_id?,

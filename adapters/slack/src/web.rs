@@ -4,7 +4,9 @@ use crate::Slack;
 use crate::event::{Place, Shared, message_ref, place_of};
 use crate::render::{Part, render, text_only};
 use async_trait::async_trait;
-use chat::{Anchor, Block, Button, Chat, ChatError, File, Form, Incoming, Limits, Message, MessageRef, Platform, Profile, ThreadKey};
+use chat::{
+    Anchor, Block, Button, Chat, ChatError, File, Form, Incoming, Limits, Message, MessageRef, Platform, Profile, Standing, ThreadKey,
+};
 use hyper_util::client::legacy;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -35,6 +37,35 @@ pub(crate) struct Person {
     locale: Option<String>,
     #[serde(default)]
     profile: PersonProfile,
+    /// A guest of several channels, or of one.
+    #[serde(default)]
+    is_restricted: bool,
+    #[serde(default)]
+    is_ultra_restricted: bool,
+    /// Somebody of another workspace with whom no channel is shared.
+    #[serde(default)]
+    is_stranger: bool,
+    enterprise_user: Option<EnterpriseUser>,
+}
+
+/// Somebody in an organisation of workspaces.
+#[derive(Deserialize)]
+struct EnterpriseUser {
+    enterprise_id: Option<String>,
+}
+
+impl Person {
+    /// How they belong to an installation, and where they come from when it is another one.
+    fn standing(&self, place: &Place) -> (Standing, Option<String>) {
+        let organisation = self.enterprise_user.as_ref().and_then(|e| e.enterprise_id.as_ref());
+        let home = if place.is_of_organisation() { organisation } else { self.team_id.as_ref() };
+        match home.filter(|home| **home != place.team) {
+            Some(other) => (Standing::External, Some(other.clone())),
+            None if self.is_stranger => (Standing::External, None),
+            None if self.is_restricted || self.is_ultra_restricted => (Standing::Guest, None),
+            None => (Standing::Member, None),
+        }
+    }
 }
 
 #[derive(Default, Deserialize)]
@@ -195,12 +226,15 @@ impl Chat for Slack {
     async fn profile(&self, anchor: &Anchor, user: &str) -> Result<Profile, ChatError> {
         let place = Place::read(anchor).ok_or_else(|| ChatError::Gone("the address is not one of Slack".into()))?;
         let known = self.person(&place, user).await?;
+        let (standing, home) = known.standing(&place);
         let shown = known.profile.display_name.filter(|n| !n.is_empty()).or(known.profile.real_name);
         Ok(Profile {
             name: shown.or(known.name).unwrap_or_else(|| user.to_owned()),
             email: known.profile.email,
             time_zone: known.tz,
             locale: known.locale,
+            standing,
+            home,
         })
     }
 }

@@ -110,6 +110,8 @@ pub(crate) struct Words {
     pub subtype: Option<String>,
     #[serde(default)]
     pub hidden: bool,
+    /// The workspace of whoever wrote, in channels that are shared with other workspaces.
+    pub user_team: Option<String>,
 }
 
 /// A thread of the assistant pane.
@@ -162,13 +164,15 @@ pub(crate) struct Id {
 #[derive(Deserialize)]
 pub(crate) struct Person {
     pub id: String,
+    /// Their workspace.
+    pub team_id: Option<String>,
     name: Option<String>,
     username: Option<String>,
 }
 
 impl Person {
-    pub fn name(self) -> Option<String> {
-        self.name.or(self.username)
+    pub fn name(&self) -> Option<String> {
+        self.name.clone().or_else(|| self.username.clone())
     }
 }
 

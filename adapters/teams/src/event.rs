@@ -179,11 +179,11 @@ pub(crate) fn parse(activity: &Activity, now_ms: i64) -> Option<Incoming> {
             let data = &activity.value["action"]["data"];
             (pressed(activity, data)?, addressed(activity, true))
         }
-        // A greeting in a channel would stand there for everybody, asked by nobody.
-        "installationUpdate" if activity.action.starts_with("add") && activity.conversation.conversation_type != "channel" => {
+        // Whoever updates the app brings `add-upgrade` and `remove-upgrade`: it stays. A greeting in a channel would stand there for everybody, asked by nobody.
+        "installationUpdate" if activity.action == "add" && activity.conversation.conversation_type != "channel" => {
             (What::Opened, addressed(activity, true))
         }
-        "installationUpdate" if activity.action.starts_with("remove") => (What::Left, Addressed::Mention),
+        "installationUpdate" if activity.action == "remove" => (What::Left, Addressed::Mention),
         "conversationUpdate" if activity.members_removed.iter().any(|m| m.id == activity.recipient.id) => (What::Left, Addressed::Mention),
         _ => return None,
     };
@@ -205,6 +205,7 @@ pub(crate) fn parse(activity: &Activity, now_ms: i64) -> Option<Incoming> {
             name: activity.from.name.as_deref().map(chat::text::clean),
             time_zone: activity.time_zone(),
             locale: activity.locale.clone(),
+            ..Sender::default()
         },
         addressed,
         what,

@@ -5,7 +5,7 @@ use crate::Teams;
 use crate::event::{At, Place};
 use crate::render::{Part, plain, render};
 use async_trait::async_trait;
-use chat::{Anchor, Chat, ChatError, File, Limits, Message, MessageRef, Platform, Profile, ThreadKey};
+use chat::{Anchor, Chat, ChatError, File, Limits, Message, MessageRef, Platform, Profile, Standing, ThreadKey};
 use reqwest::{Method, Response, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -29,6 +29,19 @@ struct Member {
     email: Option<String>,
     #[serde(rename = "userPrincipalName")]
     principal: Option<String>,
+    /// `user` or `guest`.
+    #[serde(rename = "userRole")]
+    role: Option<String>,
+    #[serde(rename = "tenantId")]
+    tenant: Option<String>,
+}
+
+impl Member {
+    /// Whether they were invited into the tenant from elsewhere; their names are made of their address then.
+    fn is_guest(&self) -> bool {
+        self.role.as_deref().is_some_and(|role| role.eq_ignore_ascii_case("guest"))
+            || self.principal.as_deref().is_some_and(|name| name.to_ascii_uppercase().contains("#EXT#"))
+    }
 }
 
 /// How the connector words a refusal.
@@ -180,7 +193,14 @@ impl Chat for Teams {
         let place = place_of(anchor)?;
         let url = self.url(&place.service_url, &["conversations", &place.conversation, "members", user])?;
         let member: Member = self.call(Method::GET, url, None).await?;
-        Ok(Profile { name: member.name.unwrap_or_else(|| user.to_owned()), email: member.email.or(member.principal), ..Profile::default() })
+        let home = member.tenant.clone().filter(|tenant| !place.tenant.is_empty() && *tenant != place.tenant);
+        let standing = match (member.is_guest(), &home) {
+            (true, _) => Standing::Guest,
+            (false, Some(_)) => Standing::External,
+            (false, None) => Standing::Member,
+        };
+        let name = member.name.unwrap_or_else(|| user.to_owned());
+        Ok(Profile { name, email: member.email.or(member.principal), standing, home, ..Profile::default() })
     }
 }
 

@@ -1,6 +1,9 @@
 //! The REST API: messages, threads, interactions, people; limits and rates as documented.
 
-use super::{APPLICATION, BOT_TOKEN, CHANNEL, GUILD, OTHER_CHANNEL, OTHER_GUILD, Posted, Service, State as World, direct_channel};
+use super::{
+    APPLICATION, BOT_TOKEN, CHANNEL, GUILD, OTHER_CHANNEL, OTHER_GUILD, Posted, STRANGE_CHANNEL, STRANGE_GUILD, Service, State as World,
+    direct_channel,
+};
 use crate::fault::{self, Kind};
 use axum::Json;
 use axum::body::Bytes;
@@ -23,7 +26,13 @@ fn too_fast(state: &mut World, seconds: f64) -> Response {
 }
 
 /// Does something with what is there, unless a fault or the token stands against it.
-async fn call(service: &Service, headers: &HeaderMap, what: &str, body: &Value, act: impl FnOnce(&mut World) -> Response) -> Response {
+pub(super) async fn call(
+    service: &Service,
+    headers: &HeaderMap,
+    what: &str,
+    body: &Value,
+    act: impl FnOnce(&mut World) -> Response,
+) -> Response {
     let drawn = service.faults.draw();
     if let Some(kind) = drawn
         && let Some(response) = fault::before(kind).await
@@ -155,7 +164,7 @@ fn wrong(state: &World, body: &Value) -> Option<Response> {
 }
 
 fn exists(state: &World, channel: u64) -> Option<Response> {
-    let known = [CHANNEL, OTHER_CHANNEL].contains(&channel)
+    let known = [CHANNEL, OTHER_CHANNEL, STRANGE_CHANNEL].contains(&channel)
         || state.threads.contains_key(&channel)
         || (900..1_000).contains(&channel)
         || (700..800).contains(&channel);
@@ -210,7 +219,11 @@ fn bucket(state: &World, channel: u64, kind: &'static str, mut answer: Response)
 
 /// The server of a channel or thread.
 pub(super) fn guild_of(channel: u64, threads: &std::collections::HashMap<u64, u64>) -> u64 {
-    if threads.get(&channel).unwrap_or(&channel) == &OTHER_CHANNEL { OTHER_GUILD } else { GUILD }
+    match *threads.get(&channel).unwrap_or(&channel) {
+        OTHER_CHANNEL => OTHER_GUILD,
+        STRANGE_CHANNEL => STRANGE_GUILD,
+        _ => GUILD,
+    }
 }
 
 /// A message as Discord describes it.
@@ -232,21 +245,6 @@ pub(super) fn described(message: &Posted, threads: &std::collections::HashMap<u6
         described["flags"] = json!(1 << 5);
     }
     described
-}
-
-pub(super) async fn me(State(service): State<Arc<Service>>, headers: HeaderMap) -> Response {
-    call(&service, &headers, "me", &Value::Null, |_| {
-        let mut me = super::user(APPLICATION);
-        for (field, value) in [("mfa_enabled", json!(false)), ("verified", json!(true)), ("email", Value::Null), ("flags", json!(0))] {
-            me[field] = value;
-        }
-        Json(me).into_response()
-    })
-    .await
-}
-
-pub(super) async fn user(State(service): State<Arc<Service>>, Path(id): Path<u64>, headers: HeaderMap) -> Response {
-    call(&service, &headers, "user", &Value::Null, |_| Json(super::user(id)).into_response()).await
 }
 
 pub(super) async fn application(State(service): State<Arc<Service>>, headers: HeaderMap) -> Response {
@@ -376,7 +374,7 @@ pub(super) async fn thread(
 ) -> Response {
     call(&service, &headers, "thread", &wanted, |state| {
         let name = wanted["name"].as_str().unwrap_or_default().chars().count();
-        if ![CHANNEL, OTHER_CHANNEL].contains(&channel) {
+        if ![CHANNEL, OTHER_CHANNEL, STRANGE_CHANNEL].contains(&channel) {
             return refused(403, 50_013, "Missing Permissions");
         }
         if !state.messages.iter().any(|m| m.channel == channel && m.id == message && m.only_for.is_none()) {

@@ -2,6 +2,7 @@
 
 mod api;
 mod gateway;
+mod members;
 mod people;
 
 pub use api::fault as message_fault;
@@ -31,6 +32,13 @@ pub const CHANNEL: u64 = 600;
 pub const OTHER_GUILD: u64 = 510;
 /// See [`OTHER_GUILD`].
 pub const OTHER_CHANNEL: u64 = 610;
+
+/// A server that has the bot without anybody having asked its operator, and its text channel.
+pub const STRANGE_GUILD: u64 = 520;
+/// See [`STRANGE_GUILD`].
+pub const STRANGE_CHANNEL: u64 = 620;
+/// People from this id on are in no server but that one.
+pub const STRANGERS: u64 = 80;
 
 /// How long Discord waits for the answer to an interaction.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -154,8 +162,9 @@ impl Discord {
         });
         let api = Router::new()
             .route("/gateway", get(gateway::address))
-            .route("/users/@me", get(api::me))
-            .route("/users/{user}", get(api::user))
+            .route("/users/@me", get(members::me))
+            .route("/users/{user}", get(members::user))
+            .route("/guilds/{guild}/members/{user}", get(members::member))
             .route("/users/@me/channels", post(api::direct))
             .route("/oauth2/applications/@me", get(api::application))
             .route("/applications/@me", get(api::application))
@@ -190,6 +199,7 @@ impl Discord {
             ("DISCORD_BOT_TOKEN", BOT_TOKEN.to_owned()),
             ("DISCORD_APPLICATION_ID", APPLICATION.to_string()),
             ("DISCORD_PUBLIC_KEY", self.public_key()),
+            ("DISCORD_ALLOWED", format!("{GUILD},{OTHER_GUILD}")),
         ]
     }
 

@@ -1,6 +1,6 @@
 //! The Web API: posting, editing, whispering, files, people; limits and rates as documented.
 
-use super::{BOT_USER, Posted, Service, State as World, blocks, installs, modal, stream};
+use super::{BOT_USER, GUEST, Posted, STRANGE_TEAM, STRANGER, Service, State as World, blocks, installs, modal, stream};
 use crate::fault::{self, Kind};
 use axum::Json;
 use axum::body::Bytes;
@@ -100,12 +100,17 @@ fn run(service: &Service, method: &str, body: Value, host: &str, bearer: Option<
         "conversations.open" => ok(json!({ "channel": { "id": format!("D{}", body["users"].as_str().unwrap_or_default()) } })),
         "users.info" => {
             let id = body["user"].as_str().unwrap_or_default();
-            match PEOPLE.iter().find(|(u, _)| *u == id) {
-                Some((id, name)) => ok(
-                    json!({ "user": { "id": id, "team_id": workspace.team, "name": name.to_lowercase().replace(' ', "."), "profile": { "real_name": name, "display_name": name, "email": format!("{}@example.com", name.to_lowercase().replace(' ', ".")) } } }),
-                ),
-                None => refused("user_not_found"),
+            let name = PEOPLE.iter().find(|(u, _)| *u == id).map_or(id, |(_, name)| *name);
+            if !id.starts_with('U') {
+                return refused("user_not_found");
             }
+            let short = name.to_lowercase().replace(' ', ".");
+            let strange = id.starts_with(STRANGER);
+            ok(json!({ "user": {
+                "id": id, "team_id": if strange { STRANGE_TEAM } else { &workspace.team }, "name": short, "is_restricted": id.starts_with(GUEST),
+                "is_ultra_restricted": false, "is_stranger": strange, "is_bot": false,
+                "profile": { "real_name": name, "display_name": name, "email": format!("{short}@example.com") },
+            } }))
         }
         "files.getUploadURLExternal" => {
             let id = format!("F{}", state.uploads.len() + 1);

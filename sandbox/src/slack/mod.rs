@@ -28,6 +28,12 @@ pub const BOT_TOKEN: &str = "xoxb-sandbox-slack-token";
 pub const APP_TOKEN: &str = "xapp-sandbox-slack-token";
 /// The signing secret of the app.
 pub const SIGNING_SECRET: &str = "sandbox-slack-signing-secret";
+/// Ids of guests begin so: the workspace has let them in for some of its channels.
+pub const GUEST: &str = "UG";
+/// Ids of people of another workspace begin so, with which a channel is shared.
+pub const STRANGER: &str = "UX";
+/// Their workspace.
+pub const STRANGE_TEAM: &str = "TEXT";
 /// The bot's user id.
 pub const BOT_USER: &str = "UBOT";
 /// The workspace.

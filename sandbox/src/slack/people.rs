@@ -1,6 +1,6 @@
 //! People: they write, mention, press and use the slash command; the app gets signed requests.
 
-use super::{BOT_USER, Posted, SIGNING_SECRET, Service, Slack, TEAM, Workspace};
+use super::{BOT_USER, Posted, SIGNING_SECRET, STRANGE_TEAM, STRANGER, Service, Slack, TEAM, Workspace};
 use axum::Form;
 use axum::extract::State;
 use hmac::{Hmac, KeyInit, Mac};
@@ -55,7 +55,7 @@ impl Slack {
         }
         let payload = json!({
             "type": "block_actions", "api_app_id": "A1", "token": "x", "trigger_id": format!("trigger.{trigger}"),
-            "user": { "id": user, "username": user, "name": user },
+            "user": { "id": user, "username": user, "name": user, "team_id": if user.starts_with(STRANGER) { STRANGE_TEAM } else { &self.workspace.team } },
             "container": { "type": "message", "message_ts": message.ts, "channel_id": message.channel, "is_ephemeral": message.only_for.is_some() },
             "channel": { "id": message.channel, "name": "plan" }, "message": inner, "response_url": "https://hooks.slack.com/actions/x",
             "actions": [{ "type": "button", "action_id": button["action_id"], "block_id": "b", "value": button["value"], "action_ts": trigger }],
@@ -298,6 +298,10 @@ impl Service {
         };
         let dm = channel.starts_with('D');
         let mut event = json!({ "type": "message", "user": user, "text": text, "ts": ts, "channel": channel, "channel_type": if dm { "im" } else { "channel" }, "event_ts": ts, "team": workspace.team });
+        if user.starts_with(STRANGER) {
+            event["user_team"] = json!(STRANGE_TEAM);
+            event["source_team"] = json!(STRANGE_TEAM);
+        }
         if let Some(thread) = thread {
             event["thread_ts"] = json!(thread);
             event["parent_user_id"] = json!(user);

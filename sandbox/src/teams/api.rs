@@ -189,8 +189,13 @@ pub(super) async fn update(
 pub(super) async fn member(State(service): State<Arc<Service>>, Path((_, user)): Path<(String, String)>, headers: HeaderMap) -> Response {
     call(&service, &headers, "member", &Value::Null, |_| {
         let address = format!("{}@example.com", name(&user).to_lowercase().replace(' ', "."));
-        Json(json!({ "id": user, "name": name(&user), "email": address, "userPrincipalName": address, "tenantId": super::TENANT }))
-            .into_response()
+        let guest = user.starts_with(super::GUEST);
+        let principal = if guest { address.replace('@', "_") + "#EXT#@home.example.com" } else { address.clone() };
+        Json(json!({
+            "id": user, "name": name(&user), "email": address, "userPrincipalName": principal, "tenantId": super::TENANT,
+            "userRole": if guest { "guest" } else { "user" },
+        }))
+        .into_response()
     })
     .await
 }

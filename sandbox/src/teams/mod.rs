@@ -27,6 +27,12 @@ pub const APP_ID: &str = "11111111-2222-3333-4444-555555555555";
 pub const APP_PASSWORD: &str = "sandbox-teams-password";
 /// The tenant.
 pub const TENANT: &str = "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee";
+/// Ids of guests begin so: the tenant has let them in.
+pub const GUEST: &str = "29:guest";
+/// Ids of people begin so who write in a conversation of another tenant.
+pub const STRANGER: &str = "29:strange";
+/// Their tenant.
+pub const STRANGE_TENANT: &str = "ffffffff-bbbb-cccc-dddd-eeeeeeeeeeee";
 /// The bot's id in conversations.
 pub const BOT: &str = "28:11111111-2222-3333-4444-555555555555";
 /// The bot's name.

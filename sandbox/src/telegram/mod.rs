@@ -33,6 +33,8 @@ pub const FORUM: i64 = -1_001_000_000_002;
 pub const TOPIC: i64 = 3;
 /// A small group, which may become a supergroup.
 pub const SMALL_GROUP: i64 = -42;
+/// People whom the bot knows have ids up to this one; those of strangers are larger.
+pub const PEOPLE: i64 = 50;
 
 /// How to start the stand-in.
 #[derive(Clone, Debug)]
@@ -162,7 +164,13 @@ impl Telegram {
 
     /// The settings that lead the bot here.
     pub fn settings(&self) -> Vec<(&'static str, String)> {
-        vec![("TELEGRAM_API_BASE_URL", self.origin()), ("TELEGRAM_BOT_TOKEN", BOT_TOKEN.to_owned())]
+        let people = (1..=PEOPLE).map(|id| id.to_string());
+        let allowed: Vec<String> = people.chain([GROUP, FORUM, SMALL_GROUP].map(|id| id.to_string())).collect();
+        vec![
+            ("TELEGRAM_API_BASE_URL", self.origin()),
+            ("TELEGRAM_BOT_TOKEN", BOT_TOKEN.to_owned()),
+            ("TELEGRAM_ALLOWED", allowed.join(",")),
+        ]
     }
 
     /// Faults on demand.

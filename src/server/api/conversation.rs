@@ -2,6 +2,7 @@
 
 use super::Api;
 use super::auth::Caller;
+use super::extract::Whence;
 use super::problem::{Problem, Result};
 use crate::events::Event;
 use crate::server::web::Web;
@@ -54,13 +55,14 @@ impl Api {
 
     /// Brings an event of the web in and waits until it was served.
     pub(in crate::server) async fn happen(&self, caller: &Caller, thread: &ThreadKey, name: &str, what: What) -> Result<bool> {
-        Ok(self.happen_at(caller, thread, &Web::anchor(thread), name, what).await?.done)
+        Ok(self.happen_at(caller, Whence::default(), thread, &Web::anchor(thread), name, what).await?.done)
     }
 
     /// Brings an event in and waits until it was served, no longer than a request may.
     pub(in crate::server) async fn happen_at(
         &self,
         caller: &Caller,
+        whence: Whence,
         thread: &ThreadKey,
         anchor: &Anchor,
         name: &str,
@@ -71,7 +73,13 @@ impl Api {
             dedupe_id: name.to_owned(),
             thread: thread.clone(),
             anchor: anchor.clone(),
-            sender: Sender { id: caller.id().to_owned(), name: Some(caller.name().to_owned()), ..Sender::default() },
+            sender: Sender {
+                id: caller.id().to_owned(),
+                name: Some(caller.name().to_owned()),
+                time_zone: whence.zone,
+                locale: whence.language,
+                ..Sender::default()
+            },
             addressed: Addressed::Dm,
             what,
             received_at_ms: self.parts.clock.now_ms(),

@@ -27,6 +27,29 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
     }
 }
 
+/// The words of `Time-Zone` and `Accept-Language`: a zone, and the language that is liked most.
+#[derive(Default)]
+pub(in crate::server) struct Whence {
+    pub zone: Option<String>,
+    pub language: Option<String>,
+}
+
+impl Whence {
+    fn read(parts: &Parts) -> Self {
+        let text = |name: &str| parts.headers.get(name).and_then(|v| v.to_str().ok());
+        let language = text("accept-language").and_then(|all| all.split([',', ';']).next()).map(str::trim);
+        Self { zone: text("time-zone").map(str::to_owned), language: language.map(str::to_owned) }
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Whence {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
+        Ok(Self::read(parts))
+    }
+}
+
 /// Where whoever writes is: the language of `Accept-Language` that they like most, and the zone of `Time-Zone`, which our page sends.
 pub(in crate::server) struct Writer(pub Told);
 
@@ -34,9 +57,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Writer {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
-        let text = |name: &str| parts.headers.get(name).and_then(|v| v.to_str().ok());
-        let language = text("accept-language").and_then(|all| all.split([',', ';']).next()).map(str::trim);
-        Ok(Self(Told::read(text("time-zone"), language)))
+        let Whence { zone, language } = Whence::read(parts);
+        Ok(Self(Told::read(zone.as_deref(), language.as_deref())))
     }
 }
 

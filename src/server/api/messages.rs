@@ -2,10 +2,11 @@
 
 use super::Api;
 use super::auth::{Caller, Scope};
-use super::extract::{Body, UrlQuery};
+use super::extract::{Body, UrlQuery, Whence};
 use super::idempotency::RequestName;
 use super::problem::{Problem, Result};
 use super::sessions::Page;
+use crate::server::Web;
 use crate::store::Post;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -125,6 +126,7 @@ pub(super) async fn send(
     State(api): State<Arc<Api>>,
     caller: Caller,
     name: Option<Extension<RequestName>>,
+    whence: Whence,
     Body(new): Body<NewMessage>,
 ) -> Result<(StatusCode, Json<Reply>)> {
     // Who may write may take that back.
@@ -139,7 +141,7 @@ pub(super) async fn send(
     let key = thread.key.storage_key();
     let before = api.parts.store.last_revision(&key).await?;
     let name = name.map_or_else(|| uuid::Uuid::new_v4().to_string(), |n| n.0.0);
-    let served = api.happen(&caller, &thread.key, &format!("message-{name}"), what).await?;
+    let served = api.happen_at(&caller, whence, &thread.key, &Web::anchor(&thread.key), &format!("message-{name}"), what).await?.done;
     let shown = api.parts.store.posts_after(&key, before, MOST).await?.into_iter();
     let shown = shown.filter(|p| p.author.is_none()).map(|p: Post| p.body).collect();
     let (code, status) = if served { (StatusCode::OK, "answered") } else { (StatusCode::ACCEPTED, "working") };

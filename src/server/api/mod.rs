@@ -19,10 +19,11 @@ mod writes;
 pub(super) use auth::{Caller, at_the_pace_of_its_address};
 pub use auth::{Scope, new_key};
 pub(super) use conversation::Served;
-pub(super) use extract::{Body, Fields, Writer};
+pub(super) use extract::{Body, Fields, Whence, Writer};
 pub use problem::Problem;
 pub(super) use problem::Result;
 
+use crate::access::Access;
 use crate::bot::Door;
 use crate::changes::Changes;
 use crate::clock::Clock;
@@ -57,6 +58,8 @@ pub struct Parts {
     pub jobs: Arc<Jobs>,
     /// Where messages and approvals come in.
     pub door: Arc<Door>,
+    /// Who may use the bot.
+    pub access: Access,
     /// The time.
     pub clock: Clock,
     /// What happens.

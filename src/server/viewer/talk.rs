@@ -2,7 +2,7 @@
 
 use super::Viewer;
 use super::visit::{Visit, refused, wants_html};
-use crate::server::api::{Body, Fields, Problem, Result, Served};
+use crate::server::api::{Body, Fields, Problem, Result, Served, Whence};
 use crate::server::live::{Holder, TICKET};
 use crate::store::Thread;
 use axum::Json;
@@ -55,7 +55,7 @@ pub(super) async fn press(
         let thread = viewer.thread(&visit).await?;
         let name = format!("view-{}", uuid::Uuid::new_v4());
         let what = What::Press { action: pressed.action, message: None };
-        viewer.api.happen_at(&caller, &thread.key, &thread.anchor, &name, what).await
+        viewer.api.happen_at(&caller, Whence::default(), &thread.key, &thread.anchor, &name, what).await
     };
     match done.await {
         // Whoever has pressed is told here, too.
@@ -66,7 +66,7 @@ pub(super) async fn press(
 }
 
 /// Says something in the thread, where everybody sees who said it.
-pub(super) async fn say(State(viewer): State<Arc<Viewer>>, visit: Visit, Body(said): Body<Said>) -> Result<Json<Value>> {
+pub(super) async fn say(State(viewer): State<Arc<Viewer>>, visit: Visit, whence: Whence, Body(said): Body<Said>) -> Result<Json<Value>> {
     let caller = visit.caller()?;
     let text = said.text.trim();
     if text.is_empty() || text.chars().count() > LONGEST {
@@ -83,7 +83,7 @@ pub(super) async fn say(State(viewer): State<Arc<Viewer>>, visit: Visit, Body(sa
     }
     let name = format!("view-{}", uuid::Uuid::new_v4());
     let what = What::Text { text: text.to_owned() };
-    let served = viewer.api.happen_at(&caller, &thread.key, &thread.anchor, &name, what).await?;
+    let served = viewer.api.happen_at(&caller, whence, &thread.key, &thread.anchor, &name, what).await?;
     Ok(Json(json!({ "served": served.done })))
 }
 

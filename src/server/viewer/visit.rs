@@ -1,6 +1,7 @@
 //! A visit: a link becomes a cookie for its own page, and what the cookie opens is looked at with every request.
 
 use super::Viewer;
+use crate::access::Role;
 use crate::links::Link;
 use crate::server::api::{Caller, Problem};
 use crate::server::live::from_our_page;
@@ -9,6 +10,7 @@ use axum::extract::{FromRequestParts, Path, RawPathParams, RawQuery, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
+use chat::Sender;
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
 
@@ -20,6 +22,8 @@ pub(super) struct Visit {
     pub link: Link,
     /// The name of its page.
     pub id: String,
+    /// What the person may do whose link it is.
+    role: Option<Role>,
 }
 
 impl Visit {
@@ -27,6 +31,10 @@ impl Visit {
     pub fn caller(&self) -> Result<Caller, Problem> {
         let detail = "This link is for looking only. Type `edit` in the thread: the bot gives you a link of your own.";
         let person = self.link.person.as_ref().ok_or_else(|| Problem::new(StatusCode::FORBIDDEN, "read_only", detail))?;
+        if self.role < Some(Role::Editor) {
+            let detail = "You may ask about sheets here, not change them. Whoever runs the bot can change that.";
+            return Err(Problem::new(StatusCode::FORBIDDEN, "read_only", detail));
+        }
         Ok(Caller::viewer(&self.link.session, &person.id, person.name.as_deref().unwrap_or(&person.id), self.link.identity()))
     }
 }
@@ -72,8 +80,19 @@ impl FromRequestParts<Arc<Viewer>> for Visit {
             return Err(Problem::new(StatusCode::FORBIDDEN, "other_page", "This is only taken from the page itself.").into_response());
         }
         viewer.api.paced(&id).map_err(|problem| refused(html, problem))?;
-        Ok(Self { link, id })
+        let role = role_of(viewer, &link).await.map_err(|problem| refused(html, problem))?;
+        Ok(Self { link, id, role })
     }
+}
+
+/// What the person may do whose link it is; nothing to ask for a link of nobody's.
+async fn role_of(viewer: &Viewer, link: &Link) -> Result<Option<Role>, Problem> {
+    let (Some(person), parts) = (&link.person, &viewer.api.parts) else { return Ok(None) };
+    let Some(thread) = parts.store.thread_of_session(&link.session).await? else { return Ok(None) };
+    let sender = Sender { id: person.id.clone(), ..Sender::default() };
+    let role = parts.access.role_in(&thread.key, &thread.anchor, &sender).await?;
+    let detail = "You are not let in any more. Whoever runs the bot can change that.";
+    role.map(Some).ok_or_else(|| Problem::new(StatusCode::FORBIDDEN, "not_let_in", detail))
 }
 
 /// The links that a browser brings; it may have several.

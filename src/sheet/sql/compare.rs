@@ -195,14 +195,9 @@ impl Reader<'_> {
             self.remember_literal(&left, text);
             return Ok((left, Read::text(&normal(text))));
         }
-        if part == Part::Main && typed::plain_number(text.trim()).is_some() && self.looks_like_numbers(at) {
-            return Err(SqlError(self.only_texts(column)));
-        }
-        if part == Part::Main && typed::day(text).is_some() && self.looks_like_days(at) {
-            return refused(format!(
-                "{} ({}) holds its days as texts, which cannot be compared as days: use = or LIKE, or ask for the column to be changed to dates",
-                column.title, column.sql
-            ));
+        let number_or_day = typed::plain_number(text.trim()).is_some() || typed::day(text).is_some();
+        if let Some(why) = self.not_in_order(&left).filter(|_| part == Part::Main && number_or_day) {
+            return Err(SqlError(why));
         }
         Ok((left, Read::text(&normal(text))))
     }

@@ -138,6 +138,7 @@ impl Reader<'_> {
         match read.kind {
             // A number would be taken for a day of the Julian calendar.
             Kind::Number if self.main(&read).is_some() => refused(format!("{} holds numbers, not days", read.words)),
+            Kind::Text => self.not_in_order(&read).map_or(Ok(read), refused),
             _ => Ok(read),
         }
     }

@@ -4,6 +4,7 @@ use super::super::cell::Style;
 use super::compare::plain;
 use super::date::{self, Stretch};
 use super::function::{common, listed};
+use super::left_out::Fate;
 use super::read::{Constant, Kind, Read, Reader};
 use super::words::{self, Comparison};
 use super::{SqlError, refused};
@@ -276,7 +277,8 @@ impl Reader<'_> {
             parts.push(result.clone().only_where(&condition.sql));
             results.push(result);
             before.push(format!("({}) IS NOT TRUE", condition.sql));
-            parts.push(condition);
+            // Without an ELSE the row has no value: it is left out.
+            parts.push(if otherwise.is_some() { condition.becoming(&Fate::Otherwise) } else { condition });
         }
         if let Some(otherwise) = otherwise {
             let result = self.expr(otherwise)?;

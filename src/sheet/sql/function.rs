@@ -2,7 +2,8 @@
 
 use super::super::cell::Style;
 use super::super::table::ORDER;
-use super::read::{Kind, Read, Reader};
+use super::left_out::Fate;
+use super::read::{Constant, Kind, Read, Reader};
 use super::{SqlError, refused};
 use sqlparser::ast::{DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, WindowType};
 
@@ -249,6 +250,9 @@ impl Reader<'_> {
             "group_concat" | "string_agg" => "list of",
             other => other,
         };
+        if let Some(why) = self.not_in_order(&of).filter(|_| form == Form::Extreme) {
+            return Err(SqlError(why));
+        }
         let words = format!("{said} {}", of.beside());
         let (of, kind, style) = match form {
             Form::Figure => {
@@ -279,15 +283,21 @@ impl Reader<'_> {
         let mut read = Read::new(String::new(), String::new(), kind);
         for (at, value) in values.iter().enumerate() {
             let part = match (&condition, at) {
+                (Some(_), 0) => value.clone().becoming(&Fate::Otherwise),
                 (Some(condition), 1) => value.clone().only_where(condition),
                 (Some(condition), 2) => value.clone().only_where(&format!("({condition}) IS NOT TRUE")),
-                _ => value.clone(),
+                _ => match values.get(at + 1).filter(|_| matches!(name, "coalesce" | "ifnull")) {
+                    Some(next) if next.constant != Some(Constant::Null) => value.clone().becoming(&Fate::Instead(next.words.clone())),
+                    _ => value.clone(),
+                },
             };
             read = read.with(&[&part]);
         }
         let said: Vec<&str> = values.iter().map(|r| r.words.as_str()).collect();
         let words = match (name, said.as_slice()) {
-            ("coalesce" | "ifnull", [first, _]) => (*first).to_owned(),
+            // Nothing instead of nothing.
+            ("coalesce" | "ifnull", [first, "“”"]) => (*first).to_owned(),
+            ("coalesce" | "ifnull", [first, others @ ..]) => format!("{first} (else {})", others.join(", else ")),
             _ => format!("{name}({})", said.join(", ")),
         };
         Read { sql: format!("{name}({})", listed(&values)), words, style, ..read }

@@ -9,10 +9,23 @@ pub(super) struct Use {
     pub column: usize,
     /// Only in rows that this holds for.
     pub filter: Option<String>,
+    /// What becomes of them.
+    pub become_of: Fate,
+}
+
+/// What becomes of the texts of a column of numbers, days or boxes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// They are left out.
+    Out,
+    /// Something stands in for them, as in `COALESCE(x, 0)`.
+    Instead(String),
+    /// They are what is not named, as behind `ELSE`.
+    Otherwise,
 }
 
 /// Where something is left out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(in super::super) enum Why {
     /// A figure is made without it.
     Figure,
@@ -20,6 +33,10 @@ pub(in super::super) enum Why {
     Condition,
     /// It stands behind the others.
     Order,
+    /// Something stands in for it.
+    Instead(String),
+    /// It falls under what is not named.
+    Otherwise,
     /// Its cell is empty, and the condition says what it is not.
     Blank,
     /// It is not known in which rows.
@@ -35,6 +52,11 @@ pub(in super::super) struct LeftOut {
 }
 
 impl Use {
+    /// Texts of this column that are left out.
+    pub fn of(column: usize) -> Self {
+        Self { column, filter: None, become_of: Fate::Out }
+    }
+
     pub fn only_where(&mut self, condition: &str) {
         self.filter = Some(match self.filter.take() {
             Some(before) => format!("{before} AND ({condition})"),
@@ -72,6 +94,13 @@ impl Reader<'_> {
                 let Some(texts) = self.snapshot.columns[one.column].text_sql.clone() else { continue };
                 let is_text = format!("{}.{} IS NOT NULL", name(parts.alias), name(&texts));
                 let filter = one.filter.as_ref().filter(|_| why != Why::Condition).map(|f| format!(" AND {f}")).unwrap_or_default();
+                // What something stands in for is compared, too, whether the condition holds then or not.
+                let rows = if why == Why::Condition && one.become_of != Fate::Out { "1" } else { rows };
+                let why = match &one.become_of {
+                    Fate::Out => why.clone(),
+                    Fate::Instead(other) => Why::Instead(other.clone()),
+                    Fate::Otherwise => Why::Otherwise,
+                };
                 self.add_left_out(parts, one.column, why, &format!("{is_text} AND {rows}{filter}"));
             }
         }

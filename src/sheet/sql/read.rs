@@ -4,7 +4,7 @@ use super::super::cell::Style;
 use super::super::snapshot::{Snapshot, SnapshotColumn};
 use super::super::table::{AS_NUMBER, AS_TEXT, ORDER};
 use super::super::typed::{Typed, Values};
-use super::left_out::{LeftOut, Use};
+use super::left_out::{Fate, LeftOut, Use};
 use super::near::Literal;
 use super::scope::{Field, Scope, Source, fields_of, no_such_column};
 use super::{SqlError, refused, words};
@@ -129,6 +129,14 @@ impl Read {
     pub fn only_where(mut self, condition: &str) -> Self {
         for one in &mut self.uses {
             one.only_where(condition);
+        }
+        self
+    }
+
+    /// What becomes of the texts that were left out so far.
+    pub fn becoming(mut self, fate: &Fate) -> Self {
+        for one in self.uses.iter_mut().filter(|one| one.become_of == Fate::Out) {
+            one.become_of = fate.clone();
         }
         self
     }
@@ -267,7 +275,7 @@ impl<'a> Reader<'a> {
         Read {
             style: field.style.clone(),
             origin: field.origin,
-            uses: strays.map(|column| Use { column, filter: None }).into_iter().collect(),
+            uses: strays.map(Use::of).into_iter().collect(),
             ..Read::new(format!("{}.{}", name(alias), name(&field.name)), words, field.kind)
         }
     }
@@ -337,6 +345,18 @@ impl<'a> Reader<'a> {
             ""
         };
         format!("{} ({}) holds {what}, not numbers: {}{read}", column.title, column.sql, some.join(", "))
+    }
+
+    /// Why the texts of a column cannot be put in order: they are days or numbers that Smartsheet keeps as texts.
+    pub fn not_in_order(&self, read: &Read) -> Option<String> {
+        let (at, column) = self.main(read).filter(|_| read.kind == Kind::Text)?;
+        if self.looks_like_days(at) {
+            return Some(format!(
+                "{} ({}) holds its days as texts, which cannot be compared as days: use = or LIKE, or ask for the column to be changed to dates",
+                column.title, column.sql
+            ));
+        }
+        self.looks_like_numbers(at).then(|| self.only_texts(column))
     }
 
     /// Whether a column of texts holds nothing but what looks like numbers.

@@ -395,6 +395,9 @@ impl Reader<'_> {
             },
             _ => read,
         };
+        if let Some((_, column)) = self.main(&read).filter(|_| self.not_in_order(&read).is_some()) {
+            self.say(format!("{} holds texts that look like days or numbers: their order is that of the letters", column.title));
+        }
         Ok(Read { sql: format!("{}{sort}{nulls}", read.sql), ..read })
     }
 }

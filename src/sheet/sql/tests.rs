@@ -149,6 +149,8 @@ fn figures_leave_texts_out_and_say_so() {
     insta::assert_snapshot!(seen(&s, "SELECT SUM(amount * 2), SUM(COALESCE(amount, 0)), SUM(CASE WHEN amount > 100 THEN amount ELSE 0 END) FROM sheet"), @r"
     4020 | 2010 | 2000
     note: Amount holds text in 2 rows and is left out there (C: “tbd”, D: “5 days”)
+    note: Amount holds text in 2 rows, which count as 0 (C: “tbd”, D: “5 days”)
+    note: Amount holds text in 2 rows, which fall under ELSE (C: “tbd”, D: “5 days”)
     ");
     insta::assert_snapshot!(seen(&s, "SELECT SUM(amount) FROM leaf WHERE status = 'Done'"), @"$2,000");
     insta::assert_snapshot!(seen(&s, "SELECT COUNT(*) FILTER (WHERE amount > 100) / COUNT(*) AS share FROM leaf"), @"0.25");
@@ -288,6 +290,8 @@ fn every_word_of_the_reader_and_of_sqlite_may_be_a_title() {
             let ways = [
                 format!("SELECT {name} FROM sheet WHERE {name} = 'v{i}' ORDER BY {name}"),
                 format!("SELECT t.{name}, MAX({name}) FROM sheet AS t WHERE primary_name = 'x' AND {name} LIKE 'v%' GROUP BY {name}"),
+                format!("SELECT row_id FROM sheet WHERE ({name} = 'v{i}')"),
+                format!("SELECT row_id, ({name}), ({name} || 'x') FROM sheet WHERE ({name} LIKE 'v%' AND {name} IS NOT NULL)"),
                 format!("SELECT CASE WHEN {name} IS NOT NULL THEN {name} END, {name} || 'x' FROM leaf WHERE NOT {name} IN ('y')"),
             ];
             for sql in ways {

@@ -26,7 +26,7 @@ const WEEKDAYS: [(&str, Weekday); 7] = [
 pub fn read(text: &str, locality: &Locality) -> Result<Date, String> {
     let lower = text.trim().to_lowercase();
     let lower = lower.trim_start_matches("on ").trim_end_matches('.').trim();
-    let day = match in_words(lower, locality.today()).or_else(|| iso(text.trim(), locality)) {
+    let day = match in_words(lower, locality.today(), locality.week_start()).or_else(|| iso(text.trim(), locality)) {
         Some(day) => day,
         None => match local(lower, locality)? {
             Some(day) => day,
@@ -55,7 +55,7 @@ fn iso(text: &str, locality: &Locality) -> Option<Date> {
         .or_else(|| text.replacen(' ', "T", 1).parse::<DateTime>().ok().map(DateTime::date))
 }
 
-fn in_words(text: &str, today: Date) -> Option<Date> {
+fn in_words(text: &str, today: Date, week_start: Weekday) -> Option<Date> {
     let words: Vec<&str> = text.split_whitespace().collect();
     match words.as_slice() {
         ["today" | "now"] => Some(today),
@@ -68,7 +68,7 @@ fn in_words(text: &str, today: Date) -> Option<Date> {
         ["next" | "coming", unit @ ("month" | "year")] => shifted(today, 1, unit),
         [day] | ["this" | "coming", day] => weekday(day).and_then(|day| today.nth_weekday(1, day).ok()),
         // The Friday of the next week, as most people mean it, is the first one behind this week's.
-        ["next", day] => weekday(day).and_then(|day| next_week(today, day)),
+        ["next", day] => weekday(day).and_then(|day| next_week(today, day, week_start)),
         ["last" | "past", day] => weekday(day).and_then(|day| today.nth_weekday(-1, day).ok()),
         ["in", count, unit] => shifted(today, count_of(count)?, unit),
         [count, unit, "from", "now" | "today"] => shifted(today, count_of(count)?, unit),
@@ -77,10 +77,10 @@ fn in_words(text: &str, today: Date) -> Option<Date> {
     }
 }
 
-/// The day of this name in the week that follows, weeks beginning on Monday.
-fn next_week(today: Date, day: Weekday) -> Option<Date> {
-    let monday = today.checked_sub(i64::from(today.weekday().to_monday_zero_offset()).days()).ok()?;
-    monday.checked_add((7 + i64::from(day.to_monday_zero_offset())).days()).ok()
+/// The day of this name in the week that follows.
+fn next_week(today: Date, day: Weekday, week_start: Weekday) -> Option<Date> {
+    let since = |day: Weekday| i64::from(week_start.until(day));
+    today.checked_add((7 - since(today.weekday()) + since(day)).days()).ok()
 }
 
 fn weekday(text: &str) -> Option<Weekday> {

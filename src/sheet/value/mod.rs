@@ -21,8 +21,8 @@ use serde_json::{Value, json};
 
 /// Characters that a cell can hold.
 const MOST_CHARS: usize = 4000;
-/// The greatest number that a cell can hold, and the least below zero.
-const GREATEST: f64 = 9_007_199_254_740_992.0;
+/// Numbers from this one on are not told from their neighbours any more; the same below zero.
+const TOO_GREAT: f64 = 9_007_199_254_740_992.0;
 
 /// A value that fits a column.
 #[derive(Clone, Debug, PartialEq)]
@@ -141,7 +141,14 @@ impl<'a> ValueReader<'a> {
         if column.values != Values::Number {
             return Ok(plain(normal(text), normal(text)));
         }
-        match number::read(text, self.locality.locale) {
+        let written = match (number::read(text, self.locality.locale), style) {
+            // Beside money an `m` behind a number is one of millions, and in a column of money it stands beside money.
+            (Written::Text, Style::Money(sign)) if text.to_lowercase().ends_with(['m', 'n']) => {
+                number::read(&format!("{sign}{text}"), self.locality.locale)
+            }
+            (written, _) => written,
+        };
+        match written {
             Written::Number { value, percent, currency } => {
                 let note = self.sign_of(column, style, currency.as_deref(), value)?;
                 self.number(column, style, value, percent, note)
@@ -152,7 +159,12 @@ impl<'a> ValueReader<'a> {
                 style.show(comma),
                 column.title,
                 plain_number(point.max(comma)),
-                plain_number(point.min(comma))
+                // One digit more, and it is no group of thousands.
+                if point.min(comma).fract() == 0.0 {
+                    plain_number(point.min(comma))
+                } else {
+                    format!("{}0", plain_number(point.min(comma)))
+                }
             )),
             Written::Broken => Err(format!("“{text}” cannot be read as a number for {}; write it like 1234.5", column.title)),
             Written::Text => {
@@ -175,8 +187,8 @@ impl<'a> ValueReader<'a> {
     }
 
     fn number(&self, column: &SnapshotColumn, style: &Style, n: f64, percent: bool, note: Option<String>) -> Result<Coerced, String> {
-        if n.abs() > GREATEST {
-            return Err(format!("{n:e} is too large for {}: numbers go up to 9,007,199,254,740,992", column.title));
+        if n.abs() >= TOO_GREAT {
+            return Err(format!("{n:e} is too large for {}: numbers go up to 9,007,199,254,740,991", column.title));
         }
         let (n, note) = match (style, percent) {
             (Style::Percent, false) => (self.share(column, n)?, note),

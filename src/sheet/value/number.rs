@@ -109,6 +109,7 @@ fn money(text: &str) -> Option<(String, &str)> {
 
 /// Thousands and millions by a letter behind the number. An `m` alone may be metres or minutes, so it counts beside money only.
 fn scale(text: &str, of_money: bool) -> (f64, &str) {
+    let text = text.strip_suffix('.').filter(|t| t.ends_with(char::is_alphabetic)).unwrap_or(text);
     let lower = text.to_lowercase();
     let letters: [(&str, f64, bool); 6] =
         [("bn", 1e9, true), ("mio", 1e6, false), ("mn", 1e6, true), ("k", 1e3, false), ("m", 1e6, true), ("tsd", 1e3, false)];

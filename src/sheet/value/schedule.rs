@@ -8,8 +8,9 @@ use serde_json::{Value, json};
 
 pub(super) fn duration(column: &SnapshotColumn, text: &str) -> Result<Coerced, String> {
     let days = duration::days(text).ok_or_else(|| format!("{} is a duration: write it like 5d, 1w or 4h, not “{text}”", column.title))?;
-    // A number alone is one of days; what names its units stays as it is.
-    let written = if text.chars().all(|c| c.is_ascii_digit() || c == '.') { format!("{}d", plain_number(days)) } else { text.to_owned() };
+    // A number alone is one of days; units that are written out are not read by Smartsheet.
+    let written =
+        if text.chars().all(|c| c.is_ascii_digit() || c == '.') { format!("{}d", plain_number(days)) } else { duration::short(text) };
     Ok(plain(written.clone(), written))
 }
 

@@ -167,6 +167,12 @@ fn cells_of(parts: &str, parent_words: &[&str], schema: &Schema) -> Result<Vec<(
         if starts(part, parent_words).is_some() {
             continue;
         }
+        // “… for Omar”
+        let whose = starts(part, &["for"]).and_then(|_| schema.contact()).and_then(|c| Some((c.title.clone(), value_in(part, c, schema)?)));
+        if let Some(owner) = whose.filter(|(title, _)| !cells.iter().any(|(c, _)| c == title)) {
+            cells.push(owner);
+            continue;
+        }
         let begins: Vec<usize> = schema.spans(part).iter().filter(|(_, _, c)| !c.primary).map(|(at, _, _)| *at).collect();
         let ends = begins.iter().skip(1).copied().chain([part.len()]);
         let pieces: Vec<&str> = begins.iter().zip(ends).map(|(at, end)| &part[*at..end]).collect();

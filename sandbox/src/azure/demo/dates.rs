@@ -7,7 +7,7 @@ use jiff::civil::{Date, Weekday, date};
 
 const MONTHS: [&str; 12] =
     ["january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november", "december"];
-const WEEKDAYS: [(&str, Weekday); 7] = [
+pub(super) const WEEKDAYS: [(&str, Weekday); 7] = [
     ("monday", Weekday::Monday),
     ("tuesday", Weekday::Tuesday),
     ("wednesday", Weekday::Wednesday),
@@ -104,12 +104,12 @@ fn year(text: &str, end: usize) -> (usize, Option<i16>) {
 /// The spans of days that a text names (“this week”, “in December”), taken from it.
 pub(super) fn span(reading: &mut Reading<'_>) -> Option<(usize, Date, Date)> {
     let today = reading.schema.today;
-    let monday = today.saturating_sub(i32::from(today.weekday().to_monday_zero_offset()).days());
+    let begun = today.saturating_sub(i32::from(reading.schema.week_start.until(today.weekday())).days());
     let month = |n: i32| {
         let first = today.first_of_month().saturating_add(n.months());
         (first, first.last_of_month())
     };
-    let week = |n: i32| (monday.saturating_add((7 * n).days()), monday.saturating_add((7 * n + 6).days()));
+    let week = |n: i32| (begun.saturating_add((7 * n).days()), begun.saturating_add((7 * n + 6).days()));
     let year_of = |n: i16| (date(today.year() + n, 1, 1), date(today.year() + n, 12, 31));
     let one = |n: i32| (today.saturating_add(n.days()), today.saturating_add(n.days()));
     let spans = [

@@ -11,6 +11,7 @@ mod schema;
 mod words;
 
 use super::script::Reply;
+use jiff::civil::Weekday;
 use schema::Schema;
 use serde_json::{Value, json};
 
@@ -87,7 +88,7 @@ pub(super) fn reply(request: &Value) -> Reply {
     let Some(described) = turn.result("describe_sheet") else {
         return Reply::call("describe_sheet", json!({ "sheet": null }));
     };
-    let schema = Schema::read(described, &today(messages));
+    let schema = Schema::read(described, &today(messages), week_start(messages));
     match intent(&turn.text, &schema) {
         Some(intent) => act(intent, &turn, &schema),
         None => Reply::Say(lost()),
@@ -232,6 +233,13 @@ fn asked_back<'a>(answers: &'a [Value], named: &str) -> Option<&'a str> {
     let words = answers.iter().rev().find(|m| m["role"] == "assistant")?["content"].as_str()?;
     let (name, people) = words.get(1..)?.strip_prefix(&SEVERAL[1..])?.strip_prefix(" “")?.split_once('”')?;
     people.contains(named).then_some(name)
+}
+
+/// The day on which weeks begin, as the bot tells it.
+fn week_start(messages: &[Value]) -> Weekday {
+    let system = messages.iter().filter(|m| m["role"] == "system").filter_map(|m| m["content"].as_str());
+    let named = system.filter_map(|s| s.split("Weeks begin on ").nth(1)?.split('.').next()).next_back().unwrap_or_default().to_lowercase();
+    dates::WEEKDAYS.iter().find(|(name, _)| *name == named).map_or(Weekday::Monday, |(_, day)| *day)
 }
 
 fn today(messages: &[Value]) -> String {

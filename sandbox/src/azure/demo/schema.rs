@@ -1,12 +1,14 @@
 //! The sheet as the demo model knows it: what `describe_sheet` told it.
 
 use super::words;
-use jiff::civil::Date;
+use jiff::civil::{Date, Weekday};
 use serde_json::Value;
 
 pub(super) struct Schema {
     pub columns: Vec<Column>,
     pub today: Date,
+    /// The day on which weeks begin.
+    pub week_start: Weekday,
     pub rows: u64,
     pub leaves: u64,
 }
@@ -37,7 +39,7 @@ impl Column {
 }
 
 impl Schema {
-    pub fn read(described: &Value, today: &str) -> Self {
+    pub fn read(described: &Value, today: &str, week_start: Weekday) -> Self {
         let texts = |v: &Value| -> Vec<String> {
             v.as_array().into_iter().flatten().filter_map(|x| x.as_str().or(x["value"].as_str()).map(str::to_owned)).collect()
         };
@@ -62,7 +64,13 @@ impl Schema {
         };
         let columns = described["columns"].as_array().into_iter().flatten().map(column).collect();
         let count = |key: &str| described[key].as_u64().unwrap_or_default();
-        Self { columns, rows: count("rows"), leaves: count("leaf_rows"), today: today.parse().unwrap_or(jiff::civil::date(1970, 1, 1)) }
+        Self {
+            columns,
+            rows: count("rows"),
+            leaves: count("leaf_rows"),
+            week_start,
+            today: today.parse().unwrap_or(jiff::civil::date(1970, 1, 1)),
+        }
     }
 
     pub fn primary(&self) -> &Column {

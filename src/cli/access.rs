@@ -1,0 +1,121 @@
+//! `access`: invites people, lists and removes them, and says what each may do.
+
+use super::{FAILED, WRONG, minute};
+use crate::access::{Person, Role, hash_of, new_code};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::store::{Granted, Store};
+use chat::Platform;
+use clap::{Args, Subcommand};
+use secrecy::ExposeSecret;
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// How long a code can be used.
+const CODE: Duration = Duration::from_secs(24 * 3_600);
+
+/// What to do with access.
+#[derive(Args)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Prints a code; whoever sends it to the bot first is let in.
+    Invite {
+        /// What they may do: reader (ask), editor (change sheets), admin (decide for others).
+        #[arg(long, default_value = "editor")]
+        role: Role,
+    },
+    /// Lists everybody of whom something was decided by name.
+    List,
+    /// Says what somebody may do from now on.
+    Role {
+        /// Who, as `list` shows them: telegram:501, discord:501, slack:T1:U5, teams:TENANT:29:….
+        person: String,
+        /// reader, editor or admin.
+        role: Role,
+    },
+    /// Lets somebody in no more, also when the settings would.
+    Remove {
+        /// Who, as `list` shows them.
+        person: String,
+    },
+}
+
+pub(super) async fn run(arguments: Arguments, config: &Config) -> anyhow::Result<ExitCode> {
+    let (store, clock) = (Store::connect(config.database_url.expose_secret()).await?, Clock::System);
+    store.migrate().await?;
+    let code = match arguments.command {
+        Command::Invite { role: Role::Nobody } => {
+            eprintln!("chatsheet: 'nobody' cannot be invited");
+            ExitCode::from(WRONG)
+        }
+        Command::Invite { role } => {
+            let code = new_code();
+            store.add_access_code(&hash_of(&code), role, clock.now_ms() + CODE.as_millis() as i64).await?;
+            eprintln!("Whoever sends this to the bot within a day, first, may use it as {role}:");
+            println!("{code}");
+            ExitCode::SUCCESS
+        }
+        Command::List => {
+            let all = store.access().await?;
+            if all.is_empty() {
+                eprintln!(
+                    "Nothing was decided by name: only the settings let people in (SLACK_ALLOWED and its like). `chatsheet access invite` prints a code."
+                );
+            }
+            for Granted { person, name, role, at_ms } in all {
+                println!("{person}  {role}  since {}  {}", minute(at_ms), name.unwrap_or_default());
+            }
+            ExitCode::SUCCESS
+        }
+        Command::Role { person, role } => decide(&store, &person, role, clock.now_ms()).await?,
+        Command::Remove { person } => decide(&store, &person, Role::Nobody, clock.now_ms()).await?,
+    };
+    store.close().await;
+    Ok(code)
+}
+
+async fn decide(store: &Store, person: &str, role: Role, now_ms: i64) -> anyhow::Result<ExitCode> {
+    let Some(person) = read(person) else {
+        eprintln!("chatsheet: expected a person such as telegram:501, discord:501, slack:T1:U5 or teams:TENANT:29:…, not '{person}'");
+        return Ok(ExitCode::from(FAILED));
+    };
+    let shown = person.to_string();
+    store.grant_access(&Granted { person, name: None, role, at_ms: now_ms }).await?;
+    match role {
+        Role::Nobody => println!("{shown} is let in no more, within a few seconds."),
+        role => println!("{shown} is {role}, within a few seconds."),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A person as `list` shows them.
+fn read(text: &str) -> Option<Person> {
+    let (platform, rest) = text.trim().split_once(':')?;
+    let platform: Platform = serde_json::from_value(platform.into()).ok()?;
+    let (install, id) = match platform {
+        Platform::Discord | Platform::Telegram => ("", rest),
+        Platform::Slack | Platform::Teams => rest.split_once(':')?,
+        Platform::Web | Platform::Console => return None,
+    };
+    (!id.is_empty()).then(|| Person { platform, install: install.to_owned(), id: id.to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn people_are_read_as_they_are_shown() {
+        for shown in ["telegram:501", "discord:9", "slack:T1:U5", "teams:aaaa-bbbb:29:1xyz"] {
+            assert_eq!(read(shown).map(|p| p.to_string()).as_deref(), Some(shown));
+        }
+        for odd in ["", "501", "slack:U5", "telegram:", "web:1", "myspace:1"] {
+            assert_eq!(read(odd), None, "{odd}");
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! Who is let in: strangers are turned away everywhere, invitations let people in, roles hold, and what is taken away is gone at once.
+
+use crate::api::Program;
+use crate::links::{Page, links_in_slack};
+use crate::platforms::{settle, world};
+use crate::world::{Setting, World};
+use chat::Platform;
+use chatsheet::access::{Person, Role, hash_of, new_code};
+use chatsheet::server::api::Scope;
+use chatsheet::store::Granted;
+use reqwest::StatusCode;
+use sandbox::{discord, slack, teams, telegram};
+use std::time::{Duration, Instant};
+
+/// Rounds in which each stranger tries everything.
+const ROUNDS: usize = 25;
+/// What they try.
+const TRIED: [&str; 5] = ["use Budget 2026", "total budget by department", "set Status to Blocked for \"Load test\"", "sheets", "undo"];
+
+async fn grant(world: &World, person: Person, role: Role) {
+    world.app.store.grant_access(&Granted { person, name: None, role, at_ms: world.clock.now_ms() }).await.unwrap();
+}
+
+fn slack_person(id: &str) -> Person {
+    Person { platform: Platform::Slack, install: slack::TEAM.into(), id: id.into() }
+}
+
+/// A thousand tries of people who may not, on every platform, by words, commands and the buttons of others.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_is_served_who_is_not_let_in() {
+    let world = world().await;
+    let (on_discord, on_teams, on_telegram) =
+        (world.discord.clone().unwrap(), world.teams.clone().unwrap(), world.telegram.clone().unwrap());
+    // What is theirs whose buttons strangers press.
+    world.slack.slash("C1", "U1", "use Project Plan").await;
+    settle(&world).await;
+    world.slack.say("C1", "U1", "<@UBOT> set Status to Blocked for \"Load test\"", None).await;
+    settle(&world).await;
+    let proposal = world.slack.messages().into_iter().rev().find(|m| m.seen().contains("[Confirm]")).unwrap();
+    let confirm = proposal.body["blocks"].to_string();
+    let confirm = confirm.split("confirm:").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    let before = (world.sheets.world().picture("Project Plan"), world.azure.requests().len());
+    let mut tries = 0;
+    for round in 0..ROUNDS {
+        for text in TRIED {
+            let mention = format!("<@UBOT> {text}");
+            let at_discord = format!("<@{}> {text}", discord::APPLICATION);
+            let at_teams = format!("<at>{}</at> {text}", teams::BOT_NAME);
+            world.slack.say("C1", "UX1", &mention, None).await;
+            world.slack.say("C1", "UG1", &mention, None).await;
+            on_discord.say(discord::STRANGE_CHANNEL, discord::STRANGERS, &at_discord).await;
+            on_discord.say(900 + discord::STRANGERS, discord::STRANGERS, text).await;
+            on_teams.say(teams::CHANNEL, "29:guest-1", &at_teams).await;
+            on_teams.say("a:strange", "29:strange-1", text).await;
+            on_telegram.say(501, 501, text, None).await;
+            on_telegram.say(-777, 502, &format!("@{} {text}", telegram::BOT_NAME), None).await;
+            tries += 8;
+        }
+        if round % 5 == 0 {
+            for person in ["UX1", "UG1"] {
+                world.slack.press_value(&proposal, &format!("confirm:{confirm}"), person).await;
+                tries += 1;
+            }
+        }
+    }
+    let refused = |seen: &str| seen.contains("I do not know you");
+    world.slack.until(|m| m.iter().filter(|m| refused(&m.seen())).count() >= 2).await.unwrap();
+    // In a group nobody can be told alone who has never written to the bot.
+    on_telegram.until(|far| far.messages().iter().any(|m| refused(&m.seen()))).await.unwrap();
+    on_teams.until(|far| far.messages().iter().filter(|m| refused(&m.seen())).count() >= 2).await.unwrap();
+    settle(&world).await;
+    assert!(tries >= 1_000, "{tries}");
+    assert_eq!((world.sheets.world().picture("Project Plan"), world.azure.requests().len()), before, "0 served, 0 written");
+    let told: Vec<String> = [
+        world.slack.messages().iter().map(slack::Posted::seen).collect::<Vec<_>>(),
+        on_discord.messages().iter().map(discord::Posted::seen).collect(),
+        on_teams.messages().iter().map(teams::Posted::seen).collect(),
+        on_telegram.messages().iter().map(telegram::Posted::seen).collect(),
+    ]
+    .concat()
+    .into_iter()
+    .filter(|m| m.contains("I do not know you"))
+    .collect();
+    for person in ["UX1", "UG1", "80", "29:guest-1", "29:strange-1", "501", "502"] {
+        let of_them = told
+            .iter()
+            .filter(|words| words.contains(&format!("add {person} to")) || words.contains(&format!("add `{person}` to")))
+            .count();
+        assert!(of_them <= 1, "{person} was told {of_them} times: {told:?}");
+    }
+    assert!(told.len() >= 5, "{told:?}");
+    println!("{tries} tries, 0 served, {} told why", told.len());
+    world.end().await;
+}
+
+/// Somebody in a direct message is let in who is in a server that is named.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_in_a_named_server_may_write_directly() {
+    let world = world().await;
+    let far = world.discord.clone().unwrap();
+    far.say(901, 1, "help").await;
+    let answered = |m: &discord::Posted| m.channel == 901 && m.from == discord::APPLICATION && m.seen().contains("Smartsheet");
+    far.until(|far| far.messages().iter().any(answered)).await.unwrap();
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_code_of_an_invitation_lets_in_once() {
+    let world = world().await;
+    let far = world.telegram.clone().unwrap();
+    let code = new_code();
+    world.app.store.add_access_code(&hash_of(&code), Role::Reader, world.clock.now_ms() + 60_000).await.unwrap();
+    let said = async |person: i64, text: &str| {
+        far.say(person, person, text, None).await;
+        settle(&world).await;
+        far.messages().into_iter().rev().find(|m| m.chat == person && m.from == telegram::BOT_ID).map(|m| m.seen()).unwrap_or_default()
+    };
+    insta::assert_snapshot!(said(601, &format!("join {code}")).await, @"Welcome! You can ask me about sheets. Type help to see how.");
+    assert!(said(601, "use Project Plan").await.contains("Project Plan"));
+    assert!(said(601, "how many tasks are blocked?").await.contains("There are 2 rows"));
+    // A reader asks, and changes nothing.
+    insta::assert_snapshot!(said(601, "set Status to Blocked for \"Load test\"").await, @"That did not work: this person may ask about sheets, not change them");
+    insta::assert_snapshot!(said(601, "edit").await, @"You may ask me about sheets here, not change them. Whoever runs me can change that (chatsheet access role).");
+    insta::assert_snapshot!(said(602, &code).await, @"That code does not work: it was used before, or a day has passed. Ask whoever runs me for a new one.");
+    for _ in 0..6 {
+        said(603, &new_code()).await;
+    }
+    assert_eq!(world.writes(), Vec::<String>::new());
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_admin_decides_for_others() {
+    let world = World::with(Setting::default()).await.unwrap();
+    grant(&world, slack_person("U2"), Role::Admin).await;
+    world.slack.slash("C1", "U1", "use Project Plan").await;
+    settle(&world).await;
+    world.slack.say("C1", "U1", "<@UBOT> set Status to Blocked for \"Page templates\"", None).await;
+    settle(&world).await;
+    world.slack.press("C1", "U3", "Confirm").await;
+    settle(&world).await;
+    assert_eq!(world.cell("Page templates", "Status"), "In Progress", "others still may not");
+    world.slack.press("C1", "U2", "Confirm").await;
+    settle(&world).await;
+    assert_eq!(world.cell("Page templates", "Status"), "Blocked");
+    world.slack.press("C1", "U2", "Undo").await;
+    settle(&world).await;
+    assert_eq!(world.cell("Page templates", "Status"), "In Progress");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_removed_is_out_everywhere() {
+    let world = world().await;
+    world.slack.slash("C1", "U1", "use Project Plan").await;
+    settle(&world).await;
+    world.slack.say("C1", "U1", "<@UBOT> set Status to Blocked for \"Page templates\"", None).await;
+    settle(&world).await;
+    world.slack.slash("C1", "U1", "edit").await;
+    settle(&world).await;
+    let link = links_in_slack(&world, "chat.postEphemeral").pop().expect("a link of their own");
+    let page = Page::open(&link).await.unwrap();
+    assert_eq!(page.get("/data").await.0, StatusCode::OK);
+    grant(&world, slack_person("U1"), Role::Nobody).await;
+    // What was decided before is taken for granted for five seconds at most.
+    let until = Instant::now() + Duration::from_secs(20);
+    while page.get("/data").await.0 != StatusCode::FORBIDDEN {
+        assert!(Instant::now() < until, "the page still shows the sheet");
+        tokio::time::sleep(Duration::from_millis(250)).await;
+    }
+    world.slack.press("C1", "U1", "Confirm").await;
+    settle(&world).await;
+    assert_eq!(world.cell("Page templates", "Status"), "In Progress");
+    // A key of the API is no person; it has its own scopes.
+    let program = Program::new(&world, "reader", &[Scope::Read]).await;
+    assert_eq!(program.get("/api/sessions").await.status, StatusCode::FORBIDDEN, "without the scope for conversations");
+    world.end().await;
+}
