@@ -73,10 +73,11 @@ async fn two_jobs_on_one_large_sheet_do_not_make_each_other_read_it() {
         world.app.jobs.create(NewJob { id: id.into(), kind: "BULK_UPDATE".into(), parameters, place }).await.unwrap();
     }
     world.app.jobs.until_idle().await.unwrap();
-    let sheet = world.sheets.world();
-    let writes = sheet.log.iter().filter(|l| l.method == "PUT").count();
-    let set = sheet.rows("Large").iter().filter(|r| r["Amount 2"].replace(['$', ','], "").starts_with("5007")).count();
-    drop(sheet);
+    let (writes, set) = {
+        let sheet = world.sheets.world();
+        let writes = sheet.log.iter().filter(|l| l.method == "PUT").count();
+        (writes, sheet.rows("Large").iter().filter(|r| r["Amount 2"].replace(['$', ','], "").starts_with("5007")).count())
+    };
     assert_eq!((writes, set), (12, 6_000));
     // Each compares once before it begins, or again where a write of the other came in between too late to be known.
     assert!(reads() <= 6, "{} reads of the sheet for {writes} writes", reads());
