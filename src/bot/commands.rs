@@ -1,6 +1,8 @@
 //! Short words that need no model: help, status, stop, undo, use a sheet, sheets.
 
 use super::live_reply::LiveReply;
+use super::sheets::Used;
+use super::speech::{self, SmallTalk};
 use super::{Bot, words};
 use crate::access::Role;
 use crate::error::{Result, told};
@@ -14,10 +16,15 @@ use tokio_util::task::AbortOnDropHandle;
 /// A person who waits for an answer that only they will see is told so after this time.
 const QUIET: Duration = Duration::from_millis(900);
 
+/// Words up to which what stands behind “use” is taken for the name of a sheet that is not there.
+const LONG_NAME: usize = 5;
+
 /// A command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Command {
     Help,
+    /// A greeting, or thanks.
+    SmallTalk(SmallTalk),
     Status,
     Stop,
     Undo,
@@ -49,7 +56,15 @@ pub(super) enum Command {
 pub(super) fn is_express(text: &str) -> bool {
     matches!(
         parse(text),
-        Some(Command::Stop | Command::Help | Command::Jobs | Command::JobStatus(_) | Command::CancelJob(_) | Command::RetryJob(_))
+        Some(
+            Command::Stop
+                | Command::Help
+                | Command::SmallTalk(_)
+                | Command::Jobs
+                | Command::JobStatus(_)
+                | Command::CancelJob(_)
+                | Command::RetryJob(_)
+        )
     )
 }
 
@@ -57,10 +72,16 @@ pub(super) fn is_express(text: &str) -> bool {
 pub(super) fn parse(text: &str) -> Option<Command> {
     // Some menus of commands send what was chosen as it is shown there.
     let text = text.trim();
+    if let Some(talk) = speech::small_talk(text) {
+        return Some(Command::SmallTalk(talk));
+    }
     let text = text.strip_prefix('/').unwrap_or(text);
+    // “ok” alone wants nothing; it is no empty command.
+    let text = Some(speech::wanted(text)).filter(|wanted| !wanted.is_empty()).unwrap_or(text);
     let bare = text.trim_end_matches(['.', '!', '?']).trim().to_lowercase();
     let fixed = match bare.as_str() {
-        "" | "help" | "help me" | "what can you do" | "how does this work" | "commands" => Some(Command::Help),
+        "" | "help" | "help me" | "what can you do" | "how does this work" | "commands" | "hilfe" | "ayuda" | "aide" | "ヘルプ"
+        | "帮助" => Some(Command::Help),
         "status" | "what is going on" | "which sheet is this" | "which sheet" => Some(Command::Status),
         "stop" | "abort" | "stop it" | "halt" => Some(Command::Stop),
         "undo"
@@ -131,6 +152,7 @@ impl Bot {
                 let session = self.session(&event.incoming).await?;
                 self.answer(event, words::help(session.as_ref(), self.parts.accounts.is_some(), self.parts.model.label())).await
             }
+            Command::SmallTalk(talk) => self.answer(event, talk.answer()).await,
             Command::Status => self.status(event, &thread).await,
             Command::Sheets => {
                 let sheets = self.all_sheets(&self.identity(&event.incoming).await?).await?;
@@ -161,7 +183,12 @@ impl Bot {
                 let waits_for = jobs.waits_for(&person).await?;
                 self.answer(event, words::job_queued(&jobs.retry(&id, &person).await?, waits_for)).await
             }
-            Command::Use(name) => self.use_sheet(event, &name).await,
+            Command::Use(name) => match self.use_sheet(event, &name).await? {
+                Used::Answered => Ok(()),
+                // “use the Status column to …” is meant for the model.
+                Used::NoSheet if name.split_whitespace().count() > LONG_NAME => self.turn(event, token).await,
+                Used::NoSheet => self.no_such_sheet(event, &name).await,
+            },
             Command::Stop => self.stop(event, &thread).await,
             Command::Undo => self.undo_last(event, &thread).await,
             Command::Count(n) => match self.waiting(event, &thread).await? {
@@ -299,14 +326,19 @@ impl Bot {
         if channel_wide {
             threads.extend(self.running().iter().filter(|(k, r)| k.starts_with(&inside) && r.asker == *asker).map(|(k, _)| k.clone()));
         }
-        let (mut running, mut dropped) = (false, 0);
+        // The answer that is stopped says so itself.
+        let (mut running, mut dropped, mut says_so) = (false, 0, false);
         for thread in &threads {
             running |= self.parts.store.is_served(thread, now).await?;
             dropped += self.parts.store.drop_waiting(thread, event.id, now).await?;
             self.parts.store.request_stop(thread, now).await?;
             if let Some(turn) = self.running().get(thread) {
                 turn.token.cancel();
+                says_so = true;
             }
+        }
+        if says_so && dropped == 0 && !self.is_private(event).await? {
+            return Ok(());
         }
         let jobs = self.parts.jobs.list(thread, None, 10).await?;
         let job = jobs.iter().find(|j| !j.status.ended()).map(|j| crate::jobs::short(&j.id));

@@ -10,6 +10,7 @@ mod preview;
 mod prompt;
 mod serve;
 mod sheets;
+mod speech;
 mod turn;
 mod words;
 

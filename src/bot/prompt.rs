@@ -1,5 +1,6 @@
 //! What the model is told: its task, the sheet at hand, and the conversation cut to a budget.
 
+use super::sheets::Heard;
 use crate::locality::Locality;
 use crate::sheet::Snapshot;
 use crate::store::MessageRecord;
@@ -21,10 +22,15 @@ const TASK: &str = "You are ChatSheetAI. You answer questions about a Smartsheet
 - Answer in the language of the person, briefly, in simple Markdown without headings, images or tables.";
 
 /// The messages of a request.
-pub(super) fn messages(snapshot: &Snapshot, history: &[MessageRecord], question: &str, locality: &Locality, compact: bool) -> Vec<Value> {
+pub(super) fn messages(snapshot: &Snapshot, history: &[MessageRecord], heard: &Heard, locality: &Locality, compact: bool) -> Vec<Value> {
     let today = locality.today();
     let begins = name_of(locality.week_start());
-    let system = format!("{TASK}\n\nToday is {today}, {}. Weeks begin on {begins}.\n\n{}", name_of(today.weekday()), outline(snapshot));
+    let system = format!(
+        "{TASK}\n\nToday is {today}, {}. Weeks begin on {begins}.\n{}\n\n{}",
+        name_of(today.weekday()),
+        who_asks(heard),
+        outline(snapshot)
+    );
     let mut messages = vec![json!({ "role": "system", "content": system })];
     let budget = if compact { HISTORY_CHARS / 8 } else { HISTORY_CHARS };
     let mut chars = 0;
@@ -34,11 +40,27 @@ pub(super) fn messages(snapshot: &Snapshot, history: &[MessageRecord], question:
         if chars > budget {
             break;
         }
-        kept.push(json!({ "role": record.role, "content": record.content }));
+        // Of several people in a thread each line says whose it is.
+        let speaker = record.metadata["author"].as_str().filter(|_| record.role == "user");
+        let content = speaker.map_or_else(|| record.content.clone(), |name| format!("[{name}] {}", record.content));
+        kept.push(json!({ "role": record.role, "content": content }));
     }
     messages.extend(kept.into_iter().rev());
-    messages.push(json!({ "role": "user", "content": question }));
+    messages.push(json!({ "role": "user", "content": heard.question }));
     messages
+}
+
+/// Who asks, as data.
+fn who_asks(heard: &Heard) -> String {
+    let (name, email) = (&heard.asker.name, &heard.asker.email);
+    if name.is_empty() {
+        return "It is not known who asks: ask who is meant by \"I\", \"me\" or \"my\".".into();
+    }
+    let address = email.as_ref().map(|email| format!(", e-mail {}", json!(email))).unwrap_or_default();
+    format!(
+        "Who asks now: {}{address}. \"I\", \"me\" and \"my\" mean this person. Lines of others begin with their names in brackets.",
+        json!(name)
+    )
 }
 
 /// The sheet in a few lines, so that simple questions need no description first.

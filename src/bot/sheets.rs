@@ -16,6 +16,32 @@ use url::Url;
 /// How long a name is waited for that something else goes on without.
 const AUTHOR: Duration = Duration::from_secs(1);
 
+/// What somebody has asked.
+pub(super) struct Heard {
+    /// Their words, with names for the people whom they mention.
+    pub question: String,
+    /// Addresses and names of those people, and of whoever asks.
+    pub people: Vec<(String, String)>,
+    /// Who asks.
+    pub asker: Profile,
+}
+
+/// What came of choosing a sheet by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Used {
+    Answered,
+    /// There is none of this name.
+    NoSheet,
+}
+
+/// A name without an article before it and “sheet” behind it: “the project plan sheet”.
+fn bare_name(name: &str) -> Option<&str> {
+    let lower = name.to_ascii_lowercase();
+    let article = ["the ", "my ", "our "].into_iter().find(|a| lower.starts_with(a)).map_or(0, str::len);
+    let end = if lower.ends_with(" sheet") { name.len() - " sheet".len() } else { name.len() };
+    name.get(article..end).map(str::trim).filter(|bare| !bare.is_empty() && *bare != name)
+}
+
 impl Bot {
     pub(super) async fn all_sheets(&self, identity: &Identity) -> Result<Vec<SheetEntry>> {
         let mut sheets = self.parts.sheets.client().sheets(identity).await.map_err(smartsheet_trouble)?;
@@ -23,16 +49,28 @@ impl Bot {
         Ok(sheets)
     }
 
-    pub(super) async fn use_sheet(&self, event: &Event, name: &str) -> Result<()> {
-        match resolve(&self.parts.sheets, &self.identity(&event.incoming).await?, name).await? {
+    pub(super) async fn use_sheet(&self, event: &Event, name: &str) -> Result<Used> {
+        let identity = self.identity(&event.incoming).await?;
+        let mut found = resolve(&self.parts.sheets, &identity, name).await?;
+        if let (Match::None(_), Some(bare)) = (&found, bare_name(name)) {
+            found = resolve(&self.parts.sheets, &identity, bare).await?;
+        }
+        match found {
             Match::One(sheet) => {
                 let message = self.bind(&event.incoming, SheetId(sheet.id), &sheet.name).await?;
                 self.answer(event, message).await?;
-                self.ask_again(&event.incoming).await
+                self.ask_again(&event.incoming).await?;
             }
-            Match::Several(sheets) => self.answer(event, words::which_sheet(name, &sheets)).await,
-            Match::None(sheets) => self.answer(event, words::no_such_sheet(name, &sheets)).await,
+            Match::Several(sheets) => self.answer(event, words::which_sheet(name, &sheets)).await?,
+            Match::None(_) => return Ok(Used::NoSheet),
         }
+        Ok(Used::Answered)
+    }
+
+    /// Says that there is no sheet of this name, and which there are.
+    pub(super) async fn no_such_sheet(&self, event: &Event, name: &str) -> Result<()> {
+        let sheets = self.all_sheets(&self.identity(&event.incoming).await?).await?;
+        self.answer(event, words::no_such_sheet(name, &sheets)).await
     }
 
     /// Fills the page that a platform gives the bot, for whoever opened it: their sheets, their running jobs, help.
@@ -141,11 +179,33 @@ impl Bot {
 
     /// Who caused an event, as their platform knows them; asked for once in a while, and not waited for long.
     pub(super) async fn profile(&self, incoming: &Incoming) -> Option<Profile> {
+        self.profile_of(incoming, &incoming.sender.id).await
+    }
+
+    /// The same of somebody else who is mentioned there.
+    async fn profile_of(&self, incoming: &Incoming, id: &str) -> Option<Profile> {
         let look = async {
             let chat = self.chat(incoming.thread.platform).ok()?;
-            tokio::time::timeout(AUTHOR, chat.profile(&incoming.anchor, &incoming.sender.id)).await.ok()?.ok()
+            tokio::time::timeout(AUTHOR, chat.profile(&incoming.anchor, id)).await.ok()?.ok()
         };
-        self.profiles.get_with(format!("{}|{}", incoming.thread.install_key(), incoming.sender.id), look).await
+        self.profiles.get_with(format!("{}|{id}", incoming.thread.install_key()), look).await
+    }
+
+    /// What somebody has asked, with the names of the people whom they mention, and who all of these are.
+    pub(super) async fn heard(&self, incoming: &Incoming, text: &str) -> Result<Heard> {
+        let asker = match self.profile(incoming).await {
+            Some(profile) => Profile { name: incoming.sender.name.clone().unwrap_or(profile.name), ..profile },
+            None => Profile { name: incoming.sender.name.clone().unwrap_or_default(), ..Profile::default() },
+        };
+        let mut heard = Heard { question: text.to_owned(), people: Vec::new(), asker };
+        for id in self.chat(incoming.thread.platform)?.mentioned(text) {
+            if let Some(profile) = self.profile_of(incoming, &id).await {
+                heard.question = heard.question.replace(&format!("@{id}"), &format!("@{}", profile.name));
+                heard.people.extend(profile.email.map(|email| (email, profile.name)));
+            }
+        }
+        heard.people.extend(heard.asker.email.clone().map(|email| (email, heard.asker.name.clone())));
+        Ok(heard)
     }
 
     /// Ends the links that were made in this thread.

@@ -1,13 +1,14 @@
 //! One answer: ask the model, run its functions, ask again, at most eight rounds.
 
 use super::live_reply::LiveReply;
+use super::sheets::Heard;
 use super::{Bot, Running, preview, prompt, words};
 use crate::access::Role;
 use crate::error::{Choice, Result, Trouble, told};
 use crate::llm::{Answer, Error as ModelError, ToolCall};
 use crate::sheet::{SheetId, Snapshot};
 use crate::smartsheet::Identity;
-use crate::store::{self, Event, NewMessage, Session};
+use crate::store::{self, Event, NewMessage, ProposalState, Session};
 use crate::tools::{self, Context, Made, Shown};
 use chat::{ChatError, LinkPolicy, Markdown, Message, What};
 use serde_json::{Value, json};
@@ -42,6 +43,10 @@ impl Bot {
     }
 
     async fn answer_text(&self, event: &mut Event, token: &CancellationToken) -> Result<()> {
+        if self.was_decided(event).await? {
+            tracing::info!(event = event.id, "what was proposed before the process died was decided already");
+            return Ok(());
+        }
         let chat = self.chat(event.incoming.thread.platform)?.clone();
         let session = match self.session(&event.incoming).await? {
             Some(session) => session,
@@ -64,9 +69,10 @@ impl Bot {
         let session = self.move_to_opened(event, &reply, session).await?;
         let identity = self.identity(&event.incoming).await?;
         let snapshot = self.parts.sheets.snapshot(&identity, session.sheet).await?;
-        let question = text_of(event);
-        let context = self.context(event, &session, identity).await?;
-        let work = self.work(&context, &snapshot, &question, &reply);
+        let heard = self.heard(&event.incoming, &text_of(event)).await?;
+        let context = Context { people: heard.people.clone(), ..self.context(event, &session, identity).await? };
+        let question = heard.question.clone();
+        let work = self.work(&context, &snapshot, &heard, &reply);
         let gathered = tokio::select! {
             gathered = work => gathered?,
             () = token.cancelled() => return self.stopped(event, &reply).await,
@@ -132,13 +138,27 @@ impl Bot {
             session: session.clone(),
             thread_key: event.incoming.thread.storage_key(),
             asker: event.incoming.sender.id.clone(),
+            people: Vec::new(),
             role,
+            proposal: proposal_id(event, event.fence),
         })
     }
 
-    async fn work(&self, context: &Context, snapshot: &Arc<Snapshot>, question: &str, reply: &LiveReply) -> Result<Gathered> {
+    /// Whether the person has decided on what an earlier try of this event has proposed: a process that died had shown it to them, and
+    /// had not noted yet that it was done.
+    async fn was_decided(&self, event: &Event) -> Result<bool> {
+        for fence in 1..event.fence {
+            let proposal = self.parts.store.proposal(&proposal_id(event, fence)).await?;
+            if proposal.is_some_and(|p| !matches!(p.state, ProposalState::Open | ProposalState::Expired)) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    async fn work(&self, context: &Context, snapshot: &Arc<Snapshot>, heard: &Heard, reply: &LiveReply) -> Result<Gathered> {
         let history = self.parts.store.recent_messages(&context.session.id, prompt::HISTORY, 0).await?;
-        let mut messages = prompt::messages(snapshot, &history, question, &context.locality, false);
+        let mut messages = prompt::messages(snapshot, &history, heard, &context.locality, false);
         let functions = tools::schemas(snapshot, context.role);
         let mut gathered = Gathered::default();
         let mut compacted = false;
@@ -147,7 +167,7 @@ impl Bot {
             let answer = match self.ask(&messages, offered, snapshot, reply).await {
                 Err((ModelError::TooLong, _)) if !compacted => {
                     compacted = true;
-                    messages = compact(snapshot, question, context, &messages);
+                    messages = compact(snapshot, heard, context, &messages);
                     continue;
                 }
                 other => other.map_err(|(error, said)| model_trouble(error, &said))?,
@@ -239,6 +259,11 @@ impl Bot {
     }
 }
 
+/// The id of what this try of an event proposes.
+fn proposal_id(event: &Event, fence: i64) -> String {
+    uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, format!("{}|proposal|{fence}", event.incoming.dedupe_key()).as_bytes()).to_string()
+}
+
 /// The words of an event.
 pub(super) fn text_of(event: &Event) -> String {
     match &event.incoming.what {
@@ -259,8 +284,8 @@ fn calls_message(answer: &Answer) -> Value {
 }
 
 /// The same question with next to no history and short function results.
-fn compact(snapshot: &Snapshot, question: &str, context: &Context, messages: &[Value]) -> Vec<Value> {
-    let mut short = prompt::messages(snapshot, &[], question, &context.locality, true);
+fn compact(snapshot: &Snapshot, heard: &Heard, context: &Context, messages: &[Value]) -> Vec<Value> {
+    let mut short = prompt::messages(snapshot, &[], heard, &context.locality, true);
     let since = messages.iter().rposition(|m| m["role"] == "user").map_or(messages.len(), |i| i + 1);
     for message in &messages[since..] {
         let mut message = message.clone();

@@ -293,6 +293,18 @@ pub(super) fn model_misconfigured() -> String {
     "I cannot use the model: its address or key is wrong. Please ask the person who runs me to run `chatsheet check`.".into()
 }
 
+pub(super) fn hello() -> &'static str {
+    "Hello! Ask me about a Smartsheet sheet, or type `help` to see what I can do."
+}
+
+pub(super) fn you_are_welcome() -> &'static str {
+    "You are welcome."
+}
+
+pub(super) fn who_i_am() -> &'static str {
+    "I am ChatSheetAI, a bot that answers questions about Smartsheet sheets and changes them for you. Nothing is changed before you confirm it. `help` shows how."
+}
+
 pub(super) fn which_one() -> &'static str {
     "Which one do you mean?"
 }

@@ -11,7 +11,6 @@ use crate::store::{Proposal, ProposalState, Session};
 use serde_json::Value;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
-use uuid::Uuid;
 
 /// A plan, and what the person should know before approving it.
 #[derive(Clone, Debug)]
@@ -306,12 +305,13 @@ pub fn comment(snapshot: &Snapshot, row_id: i64, text: &str) -> Result<Draft> {
 }
 
 impl Changes {
-    /// Keeps a draft as a proposal of this person in this thread.
+    /// Keeps a draft as a proposal of this person in this thread, under an id that nothing else has.
     ///
     /// # Errors
     /// When the store fails.
     pub async fn keep(
         &self,
+        id: String,
         draft: &Draft,
         snapshot: &Snapshot,
         session: &Session,
@@ -321,7 +321,7 @@ impl Changes {
     ) -> Result<Proposal> {
         let now = self.clock.now_ms();
         let proposal = Proposal {
-            id: Uuid::now_v7().to_string(),
+            id,
             session_id: session.id.clone(),
             thread_key: thread_key.to_owned(),
             asker: asker.to_owned(),

@@ -144,6 +144,14 @@ impl Chat for Mirror {
         Ok(())
     }
 
+    fn mentioned(&self, text: &str) -> Vec<String> {
+        self.chat.mentioned(text)
+    }
+
+    async fn belongs(&self, user: &str, install: &str) -> Result<bool, ChatError> {
+        self.chat.belongs(user, install).await
+    }
+
     async fn profile(&self, anchor: &Anchor, user: &str) -> Result<Profile, ChatError> {
         self.chat.profile(anchor, user).await
     }

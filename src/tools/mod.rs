@@ -77,8 +77,12 @@ pub struct Context {
     pub asker: String,
     /// Where whoever asked is.
     pub locality: Locality,
+    /// People whom they mentioned, and themselves: addresses and names.
+    pub people: Vec<(String, String)>,
     /// What they may do.
     pub role: Role,
+    /// The id of what is proposed, if anything is.
+    pub proposal: String,
 }
 
 /// What a function brought.
@@ -191,7 +195,10 @@ impl Context {
 
     /// Whoever asked, as the author of values in these columns.
     async fn author(&self, snapshot: &Snapshot, columns: &[&str]) -> Author {
-        self.sheets.author(&self.identity, self.locality.clone(), snapshot, columns).await
+        let mut author = self.sheets.author(&self.identity, self.locality.clone(), snapshot, columns).await;
+        let known: Vec<String> = author.people.iter().map(|(email, _)| email.to_lowercase()).collect();
+        author.people.extend(self.people.iter().filter(|(email, _)| !known.contains(&email.to_lowercase())).cloned());
+        author
     }
 
     /// Keeps a draft and hands it to the person.
@@ -200,7 +207,8 @@ impl Context {
     /// When the store fails.
     pub async fn propose(&self, draft: Draft, snapshot: Arc<Snapshot>) -> Result<Output> {
         let identity = self.identity.stored();
-        let proposal = self.changes.keep(&draft, &snapshot, &self.session, &self.thread_key, &self.asker, &identity).await?;
+        let proposal =
+            self.changes.keep(self.proposal.clone(), &draft, &snapshot, &self.session, &self.thread_key, &self.asker, &identity).await?;
         let json = json!({ "status": "shown to the person, who decides by a button; nothing is written yet", "rows": proposal.row_count, "warnings": draft.warnings });
         Ok(Output { made: Some(Made { proposal, draft, snapshot }), ..Output::json(json) })
     }

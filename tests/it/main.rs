@@ -38,4 +38,5 @@ mod store;
 mod store_jobs;
 mod undo_trials;
 mod watching;
+mod who_asks;
 mod world;

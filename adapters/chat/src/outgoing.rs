@@ -150,6 +150,11 @@ pub trait Chat: Send + Sync {
     /// See [`ChatError`].
     async fn upload(&self, anchor: &Anchor, file: &File) -> Result<(), ChatError>;
 
+    /// The ids of people that stand in a text for their names, behind an `@` each, where events tell no names.
+    fn mentioned(&self, _text: &str) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Whether a person belongs to an install, where one can be asked of the platform: a server that lists its people.
     ///
     /// # Errors

@@ -104,8 +104,8 @@ pub(crate) fn said(message: &Message, parent: Option<ChannelId>, me: UserId, now
         (false, false, None) => return None,
     };
     let text = words(message, me);
-    // Without the privileged intent Discord leaves the words of follow-ups out.
-    if text.is_empty() && addressed == Addressed::FollowUp {
+    // Without the privileged intent Discord leaves the words of follow-ups out. What is said to somebody else is not for the bot.
+    if addressed == Addressed::FollowUp && (text.is_empty() || !message.mentions.is_empty() || !message.mention_roles.is_empty()) {
         return None;
     }
     let here = Place::below(message.guild_id, message.channel_id, parent);

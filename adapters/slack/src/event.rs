@@ -233,6 +233,11 @@ fn said(words: Words, mention: bool, install: String, bot: Option<&str>, id: Str
         (false, false, Some(_)) => Addressed::FollowUp,
         (false, false, None) => return None,
     };
+    // In a thread the bot keeps out of what is said to somebody else, and of pictures without words.
+    let to_others = text.contains("<@") || plain_text(&text, bot).is_empty();
+    if addressed == Addressed::FollowUp && to_others {
+        return None;
+    }
     let thread_ts = if dm { words.thread_ts } else { Some(words.thread_ts.unwrap_or_else(|| words.ts.clone())) };
     // A mention comes twice, as `message` and as `app_mention`, with the same time stamp.
     let dedupe_id = format!("{}:{}", words.channel, words.ts);
@@ -328,12 +333,20 @@ fn plain_text(text: &str, bot: Option<&str>) -> String {
             }
             Some('@' | '#') => out.push_str(&format!("{}{}", &target[..1], label.unwrap_or(&target[1..]))),
             Some('!') => out.push_str(label.unwrap_or_default()),
-            _ => out.push_str(target),
+            // Slack makes links of addresses and numbers; what was typed is their label.
+            _ => out.push_str(label.filter(|label| is_made_of(target, label)).unwrap_or(target)),
         }
         rest = &rest[end + 1..];
     }
     out.push_str(rest);
     out.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&").trim().to_owned()
+}
+
+/// Whether a link is one that Slack made of what was typed, and not one that a person gave another text.
+fn is_made_of(target: &str, label: &str) -> bool {
+    let bare = ["mailto:", "tel:", "http://", "https://"].into_iter().find_map(|scheme| target.strip_prefix(scheme)).unwrap_or(target);
+    let digits = |text: &str| text.chars().filter(char::is_ascii_alphanumeric).collect::<String>();
+    bare == label || bare.trim_end_matches('/') == label || (target.starts_with("tel:") && digits(bare) == digits(label))
 }
 
 #[cfg(test)]
@@ -345,6 +358,19 @@ mod tests {
         let text = "<@UBOT> set Status to &lt;Done&gt; for <@U2|dana>, see <https://x.test/a|x> &amp; <!here> <#C1|plan>";
         assert_eq!(plain_text(text, Some("UBOT")), "set Status to <Done> for @dana, see https://x.test/a &  #plan");
         assert_eq!(plain_text("set Name to \"A  B\" <@UBOT>", Some("UBOT")), "set Name to \"A  B\"", "spaces are values, too");
+    }
+
+    #[test]
+    fn links_that_slack_made_are_what_was_typed() {
+        for (sent, typed) in [
+            ("assign to <mailto:dana@acme.test|dana@acme.test>", "assign to dana@acme.test"),
+            ("see <http://acme.com|acme.com> and <http://readme.md|readme.md>", "see acme.com and readme.md"),
+            ("call <tel:+498912345|+49 89 12345>", "call +49 89 12345"),
+            ("<https://app.smartsheet.com/sheets/x>", "https://app.smartsheet.com/sheets/x"),
+            ("<https://evil.test/|the plan>", "https://evil.test/"),
+        ] {
+            assert_eq!(plain_text(sent, Some("UBOT")), typed);
+        }
     }
 
     #[test]

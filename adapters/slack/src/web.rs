@@ -223,6 +223,14 @@ impl Chat for Slack {
         self.call::<Value>(&place.team, "files.completeUploadExternal", &body).await.map(|_| ())
     }
 
+    fn mentioned(&self, text: &str) -> Vec<String> {
+        let id = |rest: &str| -> Option<String> {
+            let id: String = rest.chars().take_while(|c| c.is_ascii_uppercase() || c.is_ascii_digit()).collect();
+            (id.len() > 1 && id.starts_with(['U', 'W'])).then_some(id)
+        };
+        text.split('@').skip(1).filter_map(id).collect()
+    }
+
     async fn profile(&self, anchor: &Anchor, user: &str) -> Result<Profile, ChatError> {
         let place = Place::read(anchor).ok_or_else(|| ChatError::Gone("the address is not one of Slack".into()))?;
         let known = self.person(&place, user).await?;

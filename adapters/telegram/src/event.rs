@@ -172,12 +172,14 @@ fn addressed(message: &Message, words: String, entities: &[MessageEntity], me: &
         }
     }
     kept.push_str(&words[from..]);
+    // What is said to somebody else is not for the bot.
+    let calls_somebody = marks.iter().any(|m| matches!(m.kind(), MessageEntityKind::Mention | MessageEntityKind::TextMention { .. }));
     let answered = message.reply_to_message().and_then(|m| m.from.as_ref()).is_some_and(|u| u.id == me.id);
     let addressed = match (private, mentioned || answered) {
         (true, _) => Addressed::Dm,
         (false, true) => Addressed::Mention,
         // A topic is a thread; a whole group is not, and the bot stays out of what it is not asked.
-        (false, false) if message.is_topic_message => Addressed::FollowUp,
+        (false, false) if message.is_topic_message && !calls_somebody => Addressed::FollowUp,
         (false, false) => return None,
     };
     let text = kept.trim().to_owned();

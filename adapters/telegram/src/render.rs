@@ -175,7 +175,8 @@ fn node_lines(node: &Node, small: bool) -> Vec<Line> {
                 line.html.push_str(&span(&piece, heading, |t| escape(&unmentioned(t))));
                 // Each '@' may have got a character that keeps it from calling somebody.
                 line.units += size + piece.text.matches('@').count();
-                line.marks += 4;
+                // Only what is marked up is an entity.
+                line.marks += [piece.bold || heading, piece.italic, piece.code, piece.link.is_some()].into_iter().filter(|m| *m).count();
                 line.links += link;
             }
         }

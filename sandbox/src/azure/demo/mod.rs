@@ -71,7 +71,8 @@ pub(super) fn reply(request: &Value) -> Reply {
     if let Some(answer) = jobs::row(request) {
         return Reply::Say(answer.to_string());
     }
-    let turn = turn_of(messages);
+    let mut turn = turn_of(messages);
+    turn.text = with_asker(&turn.text, messages);
     if let Some(text) = small_talk(&turn.text) {
         return Reply::Say(text);
     }
@@ -202,7 +203,15 @@ fn turn_of(messages: &[Value]) -> Turn<'_> {
     let Some(last) = users.last().copied() else { return Turn::default() };
     // Signs that nobody sees may stand in the middle of a word.
     let unseen = |c: char| matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2064}' | '\u{feff}');
-    let words_at = |i: usize| messages[i]["content"].as_str().unwrap_or_default().replace(unseen, "");
+    // What was said before says by whom.
+    let without_speaker = |text: &str| match text.strip_prefix('[').and_then(|t| t.split_once("] ")) {
+        Some((_, said)) => said.to_owned(),
+        None => text.to_owned(),
+    };
+    let words_at = |i: usize| {
+        let text = messages[i]["content"].as_str().unwrap_or_default();
+        if i == last { text.to_owned() } else { without_speaker(text) }.replace(unseen, "")
+    };
     let mut text = words_at(last);
     let lower = text.to_lowercase();
     let follow_up =
@@ -240,6 +249,28 @@ fn week_start(messages: &[Value]) -> Weekday {
     let system = messages.iter().filter(|m| m["role"] == "system").filter_map(|m| m["content"].as_str());
     let named = system.filter_map(|s| s.split("Weeks begin on ").nth(1)?.split('.').next()).next_back().unwrap_or_default().to_lowercase();
     dates::WEEKDAYS.iter().find(|(name, _)| *name == named).map_or(Weekday::Monday, |(_, day)| *day)
+}
+
+/// A text with the name of whoever asks for “my”, “I” and “me”.
+fn with_asker(text: &str, messages: &[Value]) -> String {
+    let system = messages.iter().filter(|m| m["role"] == "system").filter_map(|m| m["content"].as_str());
+    let named = system.filter_map(|s| s.split("Who asks now: \"").nth(1)?.split('"').next()).next_back();
+    let Some(name) = named.filter(|name| !name.is_empty()) else { return text.to_owned() };
+    let mut words: Vec<String> = text.split(' ').map(str::to_owned).collect();
+    for i in 0..words.len() {
+        let bare = words[i].trim_end_matches(['.', ',', '!', '?']).to_owned();
+        let put = match bare.to_lowercase().as_str() {
+            "my" => format!("{name}'s"),
+            "me" if i > 0 && ["to", "for", "by"].contains(&words[i - 1].as_str()) => name.to_owned(),
+            "i" if i > 0 && words[i - 1] == "do" => {
+                words[i - 1] = "does".into();
+                name.to_owned()
+            }
+            _ => continue,
+        };
+        words[i] = words[i].replacen(&bare, &put, 1);
+    }
+    words.join(" ")
 }
 
 fn today(messages: &[Value]) -> String {

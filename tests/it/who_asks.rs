@@ -1,0 +1,130 @@
+//! Who asks, who is mentioned and how people talk: what of it reaches the model, and what needs none.
+
+use crate::platforms::{settle, world};
+use crate::world::World;
+use sandbox::{discord, slack, teams};
+
+async fn in_slack(world: &World, person: &str, text: &str) -> String {
+    world.slack.say("C1", person, &format!("<@UBOT> {text}"), None).await;
+    settle(world).await;
+    world.slack.messages().iter().rev().find(|m| m.user == slack::BOT_USER).map(slack::Posted::seen).unwrap_or_default()
+}
+
+/// What the model was told last.
+fn told(world: &World) -> String {
+    let requests = world.azure.requests();
+    requests.iter().rev().find_map(|r| r["messages"][0]["content"].as_str()).unwrap_or_default().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_model_knows_who_asks_on_every_platform() {
+    let world = world().await;
+    let (on_discord, on_teams, on_telegram) =
+        (world.discord.clone().unwrap(), world.teams.clone().unwrap(), world.telegram.clone().unwrap());
+    world.slack.slash("C1", "U1", "use Project Plan").await;
+    settle(&world).await;
+    let answer = in_slack(&world, "U1", "which of my tasks are overdue?").await;
+    assert!(answer.contains("Lee Park") && !answer.contains("Priya"), "{answer}");
+    assert!(told(&world).contains("Who asks now: \"Lee Park\", e-mail \"lee.park@example.com\""), "{}", told(&world));
+    on_teams.say("a:lee", "29:lee", "use Project Plan").await;
+    settle(&world).await;
+    on_teams.say("a:lee", "29:lee", "which of my tasks are overdue?").await;
+    settle(&world).await;
+    let answer = on_teams.messages().last().map(teams::Posted::seen).unwrap_or_default();
+    assert!(answer.contains("Lee Park") && !answer.contains("Priya"), "{answer}");
+    for (text, asked) in [("use Project Plan", false), ("which tasks are blocked?", true)] {
+        on_discord.say(901, 1, text).await;
+        on_discord
+            .until(|far| far.messages().iter().filter(|m| m.channel == 901 && m.from == discord::APPLICATION).count() > usize::from(asked))
+            .await
+            .unwrap();
+        on_telegram.say(1, 1, text, None).await;
+        settle(&world).await;
+    }
+    let systems: Vec<String> =
+        world.azure.requests().iter().filter_map(|r| r["messages"][0]["content"].as_str().map(str::to_owned)).collect();
+    let named = systems.iter().filter(|s| s.contains("Who asks now: \"Lee")).count();
+    assert!(named == systems.len() && named >= 4, "{named} of {}", systems.len());
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn people_who_are_mentioned_are_found_by_their_address() {
+    let world = world().await;
+    world.slack.slash("C1", "U1", "use Project Plan").await;
+    settle(&world).await;
+    insta::assert_snapshot!(in_slack(&world, "U1", "assign \"Load test\" to <@U2>").await, @r"
+    Set Assigned To in 1 row of Project Plan?
+    Where Task Name is “Load test”
+    Row | Now | New
+    Load test | Omar Haddad | Mia Jensen
+    [Confirm] [Cancel]
+    Nothing is written until you confirm. Only you can, for 10 minutes. See it in the sheet.
+    ");
+    insta::assert_snapshot!(in_slack(&world, "U1", "assign \"Load test\" to <mailto:new@example.com|new@example.com>").await, @r"
+    Set Assigned To in 1 row of Project Plan?
+    Where Task Name is “Load test”
+    Row | Now | New
+    Load test | Omar Haddad | new@example.com
+    [Confirm] [Cancel]
+    Nothing is written until you confirm. Only you can, for 10 minutes. See it in the sheet.
+    ");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn several_people_in_a_thread_are_told_apart() {
+    let world = world().await;
+    world.slack.slash("C1", "U1", "use Project Plan").await;
+    settle(&world).await;
+    let root = world.slack.say("C1", "U1", "<@UBOT> which tasks are blocked?", None).await.ts;
+    settle(&world).await;
+    world.slack.say("C1", "U2", "and which are overdue?", Some(&root)).await;
+    settle(&world).await;
+    let last = world.azure.requests().into_iter().rev().find(|r| r["messages"][0]["content"].is_string()).unwrap();
+    let lines: Vec<&str> = last["messages"].as_array().unwrap().iter().filter_map(|m| m["content"].as_str()).collect();
+    assert!(lines.contains(&"[Lee Park] which tasks are blocked?"), "{lines:?}");
+    assert!(lines[0].contains("Who asks now: \"Mia Jensen\""), "{}", lines[0]);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn short_words_survive_how_people_talk() {
+    let world = world().await;
+    let before = world.azure.requests().len();
+    let mut said = String::new();
+    for text in ["hello", "thanks!", "who are you?", ", help", "please use the project plan, thanks!", ": status", "hey, sheets"] {
+        let answer = in_slack(&world, "U1", text).await;
+        said.push_str(&format!("{text} -> {}\n", answer.lines().next().unwrap_or_default()));
+    }
+    insta::assert_snapshot!(said, @r"
+    hello -> Hello! Ask me about a Smartsheet sheet, or type `help` to see what I can do.
+    thanks! -> You are welcome.
+    who are you? -> I am ChatSheetAI, a bot that answers questions about Smartsheet sheets and changes them for you. Nothing is changed before you confirm it. `help` shows how.
+    , help -> I answer questions about a Smartsheet sheet and change it for you, from this thread.
+    please use the project plan, thanks! -> This thread is now about Project Plan (42 rows).
+    : status -> This thread has no sheet yet. Choose one with `use <name, id or link>`, or type `sheets` to see them.
+    hey, sheets -> These are the sheets I can see:
+    ");
+    assert_eq!(world.azure.requests().len(), before, "none of it needs the model");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_people_say_to_each_other_is_left_alone() {
+    let world = world().await;
+    world.slack.slash("C1", "U1", "use Project Plan").await;
+    settle(&world).await;
+    let root = world.slack.say("C1", "U1", "<@UBOT> which tasks are blocked?", None).await.ts;
+    settle(&world).await;
+    let shown = world.slack.messages().len();
+    for text in ["<@U2> can you take that?", "", "<@U2>"] {
+        world.slack.say("C1", "U1", text, Some(&root)).await;
+    }
+    settle(&world).await;
+    assert_eq!(world.slack.messages().len(), shown + 3, "only what they said themselves is new");
+    world.slack.say("C1", "U1", "and which are overdue?", Some(&root)).await;
+    settle(&world).await;
+    assert!(world.slack.messages().len() > shown + 4, "a follow-up is answered");
+    world.end().await;
+}
