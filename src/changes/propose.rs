@@ -7,7 +7,7 @@ use super::schedule::{self, Schedule};
 use crate::error::{Result, told};
 use crate::locality::Locality;
 use crate::sheet::{Author, Cell, Coerced, Maker, Snapshot, SnapshotColumn, SnapshotRow, ValueReader, nearest};
-use crate::store::{Proposal, ProposalState, Session};
+use crate::store::{Place, Proposal, ProposalState};
 use serde_json::Value;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
@@ -309,23 +309,14 @@ impl Changes {
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn keep(
-        &self,
-        id: String,
-        draft: &Draft,
-        snapshot: &Snapshot,
-        session: &Session,
-        thread_key: &str,
-        asker: &str,
-        identity: &str,
-    ) -> Result<Proposal> {
+    pub async fn keep(&self, id: String, draft: &Draft, snapshot: &Snapshot, place: &Place) -> Result<Proposal> {
         let now = self.clock.now_ms();
         let proposal = Proposal {
             id,
-            session_id: session.id.clone(),
-            thread_key: thread_key.to_owned(),
-            asker: asker.to_owned(),
-            identity: identity.to_owned(),
+            session_id: place.session_id.clone(),
+            thread_key: place.thread_key.clone(),
+            asker: place.asker.clone(),
+            identity: place.identity.clone(),
             sheet: crate::sheet::SheetId(snapshot.id),
             sheet_version: snapshot.version,
             plan: draft.plan.kept()?,

@@ -22,7 +22,7 @@ use crate::llm::ToolCall;
 use crate::locality::Locality;
 use crate::sheet::{Author, Checked, QueryResult, SheetId, Sheets, Snapshot};
 use crate::smartsheet::Identity;
-use crate::store::{Proposal, Session};
+use crate::store::{Place, Proposal, Session};
 use chat::Anchor;
 use futures_util::future::BoxFuture;
 use serde::de::DeserializeOwned;
@@ -206,9 +206,15 @@ impl Context {
     /// # Errors
     /// When the store fails.
     pub async fn propose(&self, draft: Draft, snapshot: Arc<Snapshot>) -> Result<Output> {
-        let identity = self.identity.stored();
-        let proposal =
-            self.changes.keep(self.proposal.clone(), &draft, &snapshot, &self.session, &self.thread_key, &self.asker, &identity).await?;
+        let place = Place {
+            session_id: self.session.id.clone(),
+            thread_key: self.thread_key.clone(),
+            anchor: self.anchor.clone(),
+            asker: self.asker.clone(),
+            identity: self.identity.stored(),
+            sheet: self.session.sheet,
+        };
+        let proposal = self.changes.keep(self.proposal.clone(), &draft, &snapshot, &place).await?;
         let json = json!({ "status": "shown to the person, who decides by a button; nothing is written yet", "rows": proposal.row_count, "warnings": draft.warnings });
         Ok(Output { made: Some(Made { proposal, draft, snapshot }), ..Output::json(json) })
     }
