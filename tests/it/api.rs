@@ -440,6 +440,26 @@ async fn bodies_that_make_no_sense_are_refused_in_words() {
     world.end().await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_talks_over_the_api_is_where_the_headers_say() {
+    let world = World::start().await;
+    let program = Program::new(&world, "far away", &Scope::ALL).await;
+    let session = program.post("/api/sessions", json!({ "sheet": "Project Plan" })).await.body["id"].clone();
+    // It is half past ten in UTC, and tomorrow already in Kiribati, where weeks begin on Monday.
+    for (zone, language, told) in [
+        ("Pacific/Kiritimati", "en-GB", "Today is 2026-11-23, Monday. Weeks begin on Monday."),
+        ("America/New_York", "en-US", "Today is 2026-11-22, Sunday. Weeks begin on Sunday."),
+    ] {
+        let request = program.request(Method::POST, "/api/messages").header("time-zone", zone).header("accept-language", language);
+        let answer = program.send(request.json(&json!({ "sessionId": session, "content": "which tasks are due today?" }))).await;
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
+        let asked = world.azure.requests();
+        let system = asked.last().unwrap()["messages"][0]["content"].as_str().unwrap().to_owned();
+        assert!(system.contains(told), "{zone}: {}", &system[system.find("Today").unwrap()..][..120]);
+    }
+    world.end().await;
+}
+
 #[test]
 fn the_document_names_every_endpoint_of_the_design() {
     let document: Value = serde_json::from_str(&document().unwrap()).unwrap();

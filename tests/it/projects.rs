@@ -202,6 +202,63 @@ async fn what_a_task_waits_for_is_told() {
     world.end().await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn weekends_do_not_tear_rows_apart_that_move_together() {
+    let world = office_move().await;
+    insta::assert_snapshot!(world.type_line("push all rows by 3 days").await, @r"
+    bot> Set Start in 1 row of 🏢 Office Move (‹sheet›)?
+         Row            Now               New
+         ─────────────  ────────────────  ──────────
+         Choose a site  2026-11-16 08:00  2026-11-19
+           ⚠️ 2 cells are left alone because Smartsheet computes them from the rows below.
+           ⚠️ Finish follows by itself: Smartsheet computes it from start and duration.
+           ⚠️ Smartsheet may move the rows that wait for these, too: Design, Permits, Build, Paint and Moving day.
+         [1] Confirm   [2] Cancel   (type the number or the words)
+           Nothing is written until you confirm. Only you can, for 10 minutes.
+    ");
+    world.type_line("confirm").await;
+    for row in ["Permits", "Build", "Paint"] {
+        assert!(dates(&world, row).0 > "2026-11-19".to_owned(), "{row}");
+    }
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_row_waits_for_itself() {
+    let set = |column: &str, value: &str, row: &str| {
+        let set = json!([{ "column": column, "value": value, "expression": null }]);
+        Reply::call("propose_update", json!({ "sheet": null, "where_sql": format!("task = '{row}'"), "set": set }))
+    };
+    let world = World::scripted(vec![
+        set("Predecessors", "6", "Build"),
+        Reply::Say("no".into()),
+        set("Predecessors", "7", "Build"),
+        Reply::Say("no".into()),
+        set("Predecessors", "4", "Build"),
+        Reply::Say("no".into()),
+        set("Duration", "3 weeks", "Paint"),
+    ])
+    .await;
+    world.use_sheet("🏢 Office Move").await;
+    let mut said = String::new();
+    for _ in 0..3 {
+        said.push_str(&world.type_line("do it").await);
+        said.push('\n');
+    }
+    insta::assert_snapshot!(said, @r"
+    bot> no
+           ⚠️ The last step failed: Build would wait for itself: choose other predecessors
+    bot> no
+           ⚠️ The last step failed: Build would wait for itself: choose other predecessors
+    bot> no
+           ⚠️ The last step failed: Build would wait for itself: choose other predecessors
+    ");
+    // Smartsheet reads no units that are written out.
+    assert!(world.type_line("three weeks").await.contains("3w"));
+    assert!(world.type_line("confirm").await.contains("✅ Done"));
+    world.end().await;
+}
+
 /// A plan of ten rows under three heads; rows wait for ends and starts of rows above them, with lags and leads.
 fn plan(dice: &mut Dice, name: &str) -> Value {
     let column = |title: &str, kind: &str, tag: &str| json!({ "title": title, "type": kind, "tags": [tag] });

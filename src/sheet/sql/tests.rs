@@ -275,6 +275,45 @@ fn what_is_not_understood_is_refused_with_a_way_out() {
     }
 }
 
+/// What stands in for a text is named; the texts themselves are compared with it.
+#[test]
+fn defaults_say_what_stands_in_for_texts() {
+    let s = money();
+    insta::assert_snapshot!(seen(&s, "SELECT item FROM leaf WHERE COALESCE(amount, 0) < 5"), @r"
+    C
+    D
+    note: Amount holds text in 2 rows, which count as 0 (C: “tbd”, D: “5 days”)
+    ");
+    insta::assert_snapshot!(seen(&s, "SELECT AVG(IFNULL(amount, 0)), AVG(amount) FROM leaf"), @r"
+    502.5 | $1,005
+    note: Amount holds text in 2 rows, which count as 0 (C: “tbd”, D: “5 days”)
+    note: Amount holds text in 2 rows and is left out there (C: “tbd”, D: “5 days”)
+    ");
+    insta::assert_snapshot!(seen(&s, "SELECT CASE WHEN amount > 100 THEN 'big' ELSE 'small' END AS size, COUNT(*) FROM leaf GROUP BY 1"), @r"
+    big | 1
+    small | 3
+    note: Amount holds text in 2 rows, which fall under ELSE (C: “tbd”, D: “5 days”)
+    ");
+    insta::assert_snapshot!(seen(&s, "SELECT item FROM leaf WHERE COALESCE(status, '') = ''"), @"C");
+    let condition = |sql: &str| check(sql, &s, datetime(2026, 11, 29, 10, 30, 0, 0)).expect("a query").filter;
+    assert_eq!(condition("SELECT item FROM leaf WHERE COALESCE(amount, 0) < 5").as_deref(), Some("Amount (else 0) is less than $5"));
+}
+
+/// Days and numbers that Smartsheet keeps as texts have no order but that of their letters.
+#[test]
+fn texts_that_look_like_days_are_not_put_in_order() {
+    let s = money();
+    for sql in [
+        "SELECT MIN(deadline) FROM leaf",
+        "SELECT MAX(imported) FROM leaf",
+        "SELECT item FROM leaf WHERE date(deadline) < '2026-12-01'",
+        "SELECT julianday(deadline) FROM leaf",
+    ] {
+        assert!(seen(&s, sql).contains("as texts"), "{sql}: {}", seen(&s, sql));
+    }
+    insta::assert_snapshot!(seen(&s, "SELECT item FROM leaf ORDER BY deadline DESC LIMIT 1"), @"D");
+}
+
 /// A name that a title gives must read as a column wherever a column may stand, without quotes.
 #[test]
 fn every_word_of_the_reader_and_of_sqlite_may_be_a_title() {
