@@ -27,6 +27,7 @@ pub const METRICS: &[(&str, &str, &str)] = &[
     ("chatsheet_process_resident_memory_bytes", "gauge", "Memory of the process."),
     ("chatsheet_process_cpu_seconds", "gauge", "CPU time of the process so far."),
     ("chatsheet_events_total", "counter", "Events of platforms, by result: new or duplicate."),
+    ("chatsheet_turned_away_total", "counter", "Events of people who are not let in, by platform."),
     ("chatsheet_accept_duration_seconds", "histogram", "Time to store an event, after which it is acknowledged, by platform."),
     ("chatsheet_chat_deferred_total", "counter", "Messages that had to wait for the rate of a platform, by platform."),
     ("chatsheet_database_up", "gauge", "Whether the database answers."),

@@ -261,7 +261,7 @@ fn said(activity: &Activity) -> Option<(What, Addressed)> {
         return Some((pressed(activity, &activity.value)?, addressed(activity, true)));
     }
     let mut text = activity.text.clone();
-    let mut mentioned = false;
+    let (mut mentioned, mut others) = (false, false);
     for entity in activity.entities.iter().filter(|e| e.kind == "mention") {
         let name = entity.mentioned.name.as_deref().unwrap_or_default();
         let marked = entity.text.clone().unwrap_or_else(|| format!("<at>{name}</at>"));
@@ -269,6 +269,7 @@ fn said(activity: &Activity) -> Option<(What, Addressed)> {
             mentioned = true;
             text = chat::text::without(&text.replace("&nbsp;", " "), &marked);
         } else {
+            others = true;
             text = text.replace(&marked, &format!("@{name}"));
         }
     }
@@ -282,7 +283,10 @@ fn said(activity: &Activity) -> Option<(What, Addressed)> {
         None if alone => What::Command { text: words.trim_start_matches('/').to_owned() },
         None => What::Text { text: words },
     };
-    Some((what, addressed(activity, mentioned || alone)))
+    let addressed = addressed(activity, mentioned || alone);
+    // In a thread the bot keeps out of what is said to somebody else, and of pictures without words.
+    let silent = addressed == Addressed::FollowUp && (others || matches!(&what, What::Text { text } if text.is_empty()));
+    (!silent).then_some((what, addressed))
 }
 
 /// The bot is called `28:APPLICATION`, or by the application alone.
