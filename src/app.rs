@@ -142,6 +142,7 @@ impl App {
         let links = Links::new(store.clone(), vault.clone(), clock.clone(), viewer_base(config, address), config.link_lifetime);
         let live = server::live::Parts {
             store: store.clone(),
+            access: access.clone(),
             watch: watch.clone(),
             events: events.clone(),
             clock: clock.clone(),

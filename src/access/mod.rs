@@ -178,6 +178,16 @@ impl Access {
         Ok(let_in.then_some(Role::Editor))
     }
 
+    /// What somebody may do in the thread of a session; `None` also when there is no such thread any more.
+    ///
+    /// # Errors
+    /// See [`role`](Self::role).
+    pub async fn role_in_session(&self, session: &str, person: &str) -> anyhow::Result<Option<Role>> {
+        let Some(thread) = self.store.thread_of_session(session).await? else { return Ok(None) };
+        let sender = Sender { id: person.to_owned(), ..Sender::default() };
+        self.role_in(&thread.key, &thread.anchor, &sender).await
+    }
+
     /// What was decided of somebody, or else of the conversation that they are in.
     async fn decided(&self, thread: &ThreadKey, person: &Person) -> Result<Option<Role>, sqlx::Error> {
         match self.granted(person).await? {

@@ -8,7 +8,7 @@ use crate::error::{Choice, Result, Trouble, told};
 use crate::llm::{Answer, Error as ModelError, ToolCall};
 use crate::sheet::{SheetId, Snapshot};
 use crate::smartsheet::Identity;
-use crate::store::{self, Event, NewMessage, ProposalState, Session};
+use crate::store::{self, Event, NewMessage, Session};
 use crate::tools::{self, Context, Made, Shown};
 use chat::{ChatError, LinkPolicy, Markdown, Message, What};
 use serde_json::{Value, json};
@@ -43,7 +43,8 @@ impl Bot {
     }
 
     async fn answer_text(&self, event: &mut Event, token: &CancellationToken) -> Result<()> {
-        if self.was_decided(event).await? {
+        // A process that died may have shown a proposal, and not noted yet that the event was served.
+        if event.fence > 1 && self.parts.store.was_decided(&event.incoming.dedupe_key()).await? {
             tracing::info!(event = event.id, "what was proposed before the process died was decided already");
             return Ok(());
         }
@@ -140,20 +141,8 @@ impl Bot {
             asker: event.incoming.sender.id.clone(),
             people: Vec::new(),
             role,
-            proposal: proposal_id(event, event.fence),
+            event: event.incoming.dedupe_key(),
         })
-    }
-
-    /// Whether the person has decided on what an earlier try of this event has proposed: a process that died had shown it to them, and
-    /// had not noted yet that it was done.
-    async fn was_decided(&self, event: &Event) -> Result<bool> {
-        for fence in 1..event.fence {
-            let proposal = self.parts.store.proposal(&proposal_id(event, fence)).await?;
-            if proposal.is_some_and(|p| !matches!(p.state, ProposalState::Open | ProposalState::Expired)) {
-                return Ok(true);
-            }
-        }
-        Ok(false)
     }
 
     async fn work(&self, context: &Context, snapshot: &Arc<Snapshot>, heard: &Heard, reply: &LiveReply) -> Result<Gathered> {
@@ -257,11 +246,6 @@ impl Bot {
         reply.finish(&Message::text(words::turn_stopped())).await.map_err(anyhow::Error::from)?;
         Ok(())
     }
-}
-
-/// The id of what this try of an event proposes.
-fn proposal_id(event: &Event, fence: i64) -> String {
-    uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, format!("{}|proposal|{fence}", event.incoming.dedupe_key()).as_bytes()).to_string()
 }
 
 /// The words of an event.

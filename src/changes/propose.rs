@@ -11,6 +11,7 @@ use crate::store::{Place, Proposal, ProposalState};
 use serde_json::Value;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
+use uuid::Uuid;
 
 /// A plan, and what the person should know before approving it.
 #[derive(Clone, Debug)]
@@ -305,14 +306,14 @@ pub fn comment(snapshot: &Snapshot, row_id: i64, text: &str) -> Result<Draft> {
 }
 
 impl Changes {
-    /// Keeps a draft as a proposal of this person in this thread, under an id that nothing else has.
+    /// Keeps a draft as a proposal of this person in this thread, made for this event if there is one.
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn keep(&self, id: String, draft: &Draft, snapshot: &Snapshot, place: &Place) -> Result<Proposal> {
+    pub async fn keep(&self, event: Option<&str>, draft: &Draft, snapshot: &Snapshot, place: &Place) -> Result<Proposal> {
         let now = self.clock.now_ms();
         let proposal = Proposal {
-            id,
+            id: Uuid::now_v7().to_string(),
             session_id: place.session_id.clone(),
             thread_key: place.thread_key.clone(),
             asker: place.asker.clone(),
@@ -327,7 +328,7 @@ impl Changes {
             created_at_ms: now,
             expires_at_ms: now + self.rules.proposal_lifetime.as_millis() as i64,
         };
-        self.store.add_proposal(&proposal).await?;
+        self.store.add_proposal(&proposal, event).await?;
         Ok(proposal)
     }
 }

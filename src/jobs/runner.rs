@@ -3,6 +3,7 @@
 use super::board;
 use super::report;
 use super::{BULK_ADD, BULK_DELETE, BULK_UPDATE, Jobs, Kind, UNDO, Under};
+use crate::access::{Person, Role};
 use crate::changes::{NOTHING_WRITTEN, Outcome, Plan, Progress, Seen, Stop, TAKEN_BACK};
 use crate::error::{Result, Trouble, told};
 use crate::events::{Event, JobEvent, View};
@@ -233,6 +234,10 @@ impl Jobs {
                 }
             }
             tokio::time::sleep_until(beat).await;
+            if !cancel.is_cancelled() && self.is_removed(&job).await {
+                tracing::info!(job = %job.id, "whoever asked for a job is not let in any more: it is cancelled");
+                cancel.cancel();
+            }
             let asked = Instant::now();
             match self.parts.store.prolong_job(&job.id, job.fence, self.parts.clock.now_ms() + LEASE.as_millis() as i64).await {
                 Ok(Some(wanted)) => {
@@ -245,6 +250,14 @@ impl Jobs {
                 Err(error) => tracing::warn!(job = %job.id, %error, "the lease of a job could not be prolonged"),
             }
         }
+    }
+
+    /// Whether whoever asked for a job was removed since.
+    async fn is_removed(&self, job: &Job) -> bool {
+        let store = &self.parts.store;
+        let Ok(Some(thread)) = store.thread(&job.thread_key).await else { return false };
+        let decided = store.access_of(&Person::within(&thread.key, &job.asker)).await;
+        decided.is_ok_and(|role| role == Some(Role::Nobody))
     }
 
     /// Tells the thread that the job goes on later, unless somebody else has taken it up.

@@ -6,6 +6,7 @@ mod listeners;
 mod outlet;
 mod topic;
 
+use crate::access::Access;
 use crate::clock::Clock;
 use crate::events::{Event, Events};
 use crate::links::Link;
@@ -60,6 +61,8 @@ const RIGHTS: Duration = Duration::from_secs(5);
 pub struct Parts {
     /// Sessions and jobs.
     pub store: Store,
+    /// Who may use the bot.
+    pub access: Access,
     /// Sheets.
     pub watch: Arc<Watch>,
     /// What happens.
@@ -191,11 +194,17 @@ impl Live {
     }
 
     /// Whether a ticket still opens what it says: links and keys may have been revoked.
-    async fn held(&self, ticket: &Ticket) -> Result<bool, sqlx::Error> {
+    async fn held(&self, ticket: &Ticket) -> anyhow::Result<bool> {
         let store = &self.parts.store;
         match &ticket.holder {
             Holder::Key { id, .. } => Ok(store.api_key(id).await?.is_some_and(|key| key.revoked_at_ms.is_none())),
-            Holder::Viewer(link) => Ok(store.links_revoked_until(&link.session).await?.is_some_and(|until_ms| link.made_ms > until_ms)),
+            Holder::Viewer(link) => {
+                let holds = store.links_revoked_until(&link.session).await?.is_some_and(|until_ms| link.made_ms > until_ms);
+                match &link.person {
+                    Some(person) if holds => Ok(self.parts.access.role_in_session(&link.session, &person.id).await?.is_some()),
+                    _ => Ok(holds),
+                }
+            }
         }
     }
 

@@ -117,15 +117,25 @@ fn proposal(row: Row) -> Option<Proposal> {
 }
 
 impl Store {
-    /// Keeps a new proposal.
+    /// Keeps a new proposal, and the event that it was made for.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn add_proposal(&self, p: &Proposal) -> Result<(), sqlx::Error> {
-        const ADD: &str = "INSERT INTO proposals (id, session_id, thread_key, asker, identity, sheet_id, sheet_version, plan, row_count, state, created_at_ms, expires_at_ms, filter)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
+    pub async fn add_proposal(&self, p: &Proposal, event: Option<&str>) -> Result<(), sqlx::Error> {
+        const ADD: &str = "INSERT INTO proposals (id, session_id, thread_key, asker, identity, sheet_id, sheet_version, plan, row_count, state, created_at_ms, expires_at_ms, filter, event)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
         on_write!(self, pool => sqlx::query(ADD).bind(&p.id).bind(&p.session_id).bind(&p.thread_key).bind(&p.asker).bind(&p.identity).bind(p.sheet.to_string())
-            .bind(p.sheet_version).bind(Json(&p.plan)).bind(p.row_count).bind(p.state.as_str()).bind(p.created_at_ms).bind(p.expires_at_ms).bind(&p.filter).execute(pool).await.map(|_| ()))
+            .bind(p.sheet_version).bind(Json(&p.plan)).bind(p.row_count).bind(p.state.as_str()).bind(p.created_at_ms).bind(p.expires_at_ms).bind(&p.filter).bind(event).execute(pool).await.map(|_| ()))
+    }
+
+    /// Whether a person has decided on what was proposed for an event.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn was_decided(&self, event: &str) -> Result<bool, sqlx::Error> {
+        const GET: &str = "SELECT count(*) FROM proposals WHERE event = $1 AND state IN ('confirmed', 'counting', 'cancelled')";
+        let (decided,): (i64,) = on!(self, pool => sqlx::query_as(GET).bind(event).fetch_one(pool).await?);
+        Ok(decided > 0)
     }
 
     /// The proposal with this id.

@@ -81,8 +81,8 @@ pub struct Context {
     pub people: Vec<(String, String)>,
     /// What they may do.
     pub role: Role,
-    /// The id of what is proposed, if anything is.
-    pub proposal: String,
+    /// The event that is served.
+    pub event: String,
 }
 
 /// What a function brought.
@@ -214,7 +214,7 @@ impl Context {
             identity: self.identity.stored(),
             sheet: self.session.sheet,
         };
-        let proposal = self.changes.keep(self.proposal.clone(), &draft, &snapshot, &place).await?;
+        let proposal = self.changes.keep(Some(&self.event), &draft, &snapshot, &place).await?;
         let json = json!({ "status": "shown to the person, who decides by a button; nothing is written yet", "rows": proposal.row_count, "warnings": draft.warnings });
         Ok(Output { made: Some(Made { proposal, draft, snapshot }), ..Output::json(json) })
     }

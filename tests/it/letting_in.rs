@@ -9,7 +9,7 @@ use chatsheet::access::{Person, Role, hash_of, new_code};
 use chatsheet::server::api::Scope;
 use chatsheet::store::Granted;
 use reqwest::StatusCode;
-use sandbox::{discord, slack, teams, telegram};
+use sandbox::{azure, discord, slack, smartsheet, teams, telegram};
 use std::time::{Duration, Instant};
 
 /// Rounds in which each stranger tries everything.
@@ -174,5 +174,25 @@ async fn who_is_removed_is_out_everywhere() {
     // A key of the API is no person; it has its own scopes.
     let program = Program::new(&world, "reader", &[Scope::Read]).await;
     assert_eq!(program.get("/api/sessions").await.status, StatusCode::FORBIDDEN, "without the scope for conversations");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_job_of_somebody_who_is_removed_ends() {
+    let sheets = smartsheet::Options { seed: smartsheet::Seed::Large { rows: 180, columns: 6 }, ..smartsheet::Options::default() };
+    let model = azure::Options { latency: Duration::from_secs(1), ..azure::Options::default() };
+    let world = World::with(Setting { smartsheet: Some(sheets), azure: Some(model), unbound: true, ..Setting::default() }).await.unwrap();
+    world.slack.slash("C1", "U1", "use Large").await;
+    world.app.bot.until_idle().await;
+    world.slack.say("C1", "U1", "<@UBOT> summarize Text 5 into Summary", None).await;
+    world.app.bot.until_idle().await;
+    world.slack.press("C1", "U1", "Confirm").await;
+    let asked = |requests: &[serde_json::Value]| requests.iter().filter(|r| r["response_format"].is_object()).count();
+    world.azure.until(|requests| asked(requests) > 20).await.unwrap();
+    grant(&world, slack_person("U1"), Role::Nobody).await;
+    world.app.jobs.until_idle().await.unwrap();
+    assert!(asked(&world.azure.requests()) < 170, "it ends long before all rows are asked about");
+    let last = world.slack.messages().iter().map(slack::Posted::seen).rfind(|m| m.contains("summarize")).unwrap();
+    assert!(last.to_lowercase().contains("cancelled"), "{last}");
     world.end().await;
 }

