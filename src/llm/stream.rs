@@ -1,7 +1,7 @@
 //! Reads an answer, streamed or whole: Azure's empty first chunk, fragments by index, filters inside a 200.
 
 use super::error::{Error, filter_categories, filtered};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -60,6 +60,7 @@ struct Choice {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Delta {
+    #[serde(deserialize_with = "words")]
     content: Option<String>,
     refusal: Option<String>,
     tool_calls: Option<Vec<Fragment>>,
@@ -78,6 +79,17 @@ struct Fragment {
 struct FunctionFragment {
     name: Option<String>,
     arguments: Option<String>,
+}
+
+/// Words as a text, or as a list of parts of which some are texts.
+fn words<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    Ok(match Value::deserialize(deserializer)? {
+        Value::String(text) => Some(text),
+        Value::Array(parts) => {
+            Some(parts.iter().filter_map(|part| part.as_str().or(part["text"].as_str()).or(part["text"]["value"].as_str())).collect())
+        }
+        _ => None,
+    })
 }
 
 /// Puts an answer together, chunk by chunk.
@@ -153,6 +165,19 @@ mod tests {
             assembler.take(chunk.clone())?;
         }
         assembler.finish()
+    }
+
+    #[test]
+    fn words_come_as_a_text_or_in_parts() {
+        let stop = json!({ "choices": [{ "delta": {}, "finish_reason": "stop" }] });
+        for content in [
+            json!("Hello"),
+            json!([{ "type": "text", "text": "Hel" }, { "type": "text", "text": "lo" }]),
+            json!([{ "type": "reasoning" }, "Hello"]),
+        ] {
+            let chunk = json!({ "choices": [{ "delta": { "content": content } }] });
+            assert_eq!(assemble(&[chunk, stop.clone()]).expect("an answer").text, "Hello");
+        }
     }
 
     #[test]

@@ -52,7 +52,7 @@ impl Reader<'_> {
             }
             Expr::InSubquery { expr, subquery, negated } => {
                 let left = self.expr(expr)?;
-                let inner = self.inner_query(subquery)?;
+                let (inner, _) = self.inner_query(subquery)?;
                 let not = if *negated { "NOT " } else { "" };
                 let words = format!("{} is {not}among {}", left.beside(), inner.words).replace("NOT", "not");
                 let mut read = Read::new(format!("{} {not}IN ({})", left.sql, inner.sql), words, Kind::Checkbox).with(&[&left]);
@@ -62,13 +62,14 @@ impl Reader<'_> {
                 Ok(read)
             }
             Expr::Exists { subquery, negated } => {
-                let inner = self.inner_query(subquery)?;
+                let (inner, _) = self.inner_query(subquery)?;
                 let (not, is) = if *negated { ("NOT ", "is no") } else { ("", "is a") };
                 Ok(Read::new(format!("{not}EXISTS ({})", inner.sql), format!("there {is} row in {}", inner.words), Kind::Checkbox))
             }
             Expr::Subquery(query) => {
-                let inner = self.inner_query(query)?;
-                Ok(Read { sql: format!("({})", inner.sql), origin: None, ..inner })
+                let (inner, brings) = self.inner_query(query)?;
+                let words = format!("the {brings} of {}", inner.words);
+                Ok(Read { sql: format!("({})", inner.sql), origin: None, words, ..inner })
             }
             Expr::Between { expr, negated, low, high } => {
                 let (read, low, high) = (self.expr(expr)?, self.expr(low)?, self.expr(high)?);

@@ -61,11 +61,13 @@ impl Reader<'_> {
     }
 
     /// A query inside an expression: what it brings is that of its first column.
-    pub fn inner_query(&mut self, query: &Query) -> Result<Read, SqlError> {
+    /// A query inside another: what runs, with words for its rows, and the words of what it brings.
+    pub fn inner_query(&mut self, query: &Query) -> Result<(Read, String), SqlError> {
         let compiled = self.query(query, Place::Inside)?;
         let Some(first) = compiled.items.first() else { return refused("a query inside another wants a column") };
         let words = compiled.about.filter.map_or_else(|| "the sheet".to_owned(), |f| format!("the rows where {f}"));
-        Ok(Read { style: first.read.style.clone(), ..Read::new(compiled.sql, words, first.read.kind) })
+        let brings = first.read.words.clone();
+        Ok((Read { style: first.read.style.clone(), ..Read::new(compiled.sql, words, first.read.kind) }, brings))
     }
 
     fn output(&self, item: Item) -> Output {

@@ -297,6 +297,8 @@ fn defaults_say_what_stands_in_for_texts() {
     insta::assert_snapshot!(seen(&s, "SELECT item FROM leaf WHERE COALESCE(status, '') = ''"), @"C");
     let condition = |sql: &str| check(sql, &s, datetime(2026, 11, 29, 10, 30, 0, 0)).expect("a query").filter;
     assert_eq!(condition("SELECT item FROM leaf WHERE COALESCE(amount, 0) < 5").as_deref(), Some("Amount (else 0) is less than $5"));
+    let highest = condition("SELECT item FROM leaf WHERE amount = (SELECT MAX(amount) FROM leaf)");
+    assert_eq!(highest.as_deref(), Some("Amount is the highest Amount of the sheet"));
 }
 
 /// Days and numbers that Smartsheet keeps as texts have no order but that of their letters.

@@ -49,8 +49,10 @@ fn find(column: &SnapshotColumn, text: &str, people: &People<'_>) -> Result<(Str
         return Ok(known.cloned().unwrap_or_else(|| (address.clone(), name.unwrap_or(address))));
     }
     let name = name.unwrap_or_default();
-    let mut found = by_name(&name, &people.of_sheet);
-    if found.is_empty() {
+    // Half an address is no name.
+    let whole = !name.contains('@');
+    let mut found = if whole { by_name(&name, &people.of_sheet) } else { Vec::new() };
+    if found.is_empty() && whole {
         found = by_name(&name, people.others);
     }
     match found.as_slice() {

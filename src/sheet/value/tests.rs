@@ -110,6 +110,8 @@ fn people_are_found_however_they_are_written() {
     assert_eq!(read("Owner", "Omar"), r#""omar@example.com" | Omar Haddad"#, "only among several");
     insta::assert_snapshot!(read("Owner", "Dana"), @"error: more than one person is called “Dana”: Dana Reyes (dana.reyes@example.com) and Dana Cho (dana.cho@example.com); ask which one is meant for Owner");
     insta::assert_snapshot!(read("Owner", "Dana Rayes"), @"error: I do not know the e-mail address of “Dana Rayes” for Owner; did you mean Dana Reyes?; use an e-mail address, or one of: Dana Reyes, Dana Cho, Omar Haddad, Mia Jensen");
+    assert!(read("Owner", "omar@").starts_with("error: I do not know"), "half an address is no name");
+    assert_eq!(read("Owner", "Erin"), r#""erin@example.com" | Erin Fox"#, "known to the author, not to the sheet");
     insta::assert_snapshot!(read("Owner", "somebody"), @"error: I do not know the e-mail address of “somebody” for Owner; use an e-mail address, or one of: Dana Reyes, Dana Cho, Omar Haddad, Mia Jensen");
     insta::assert_snapshot!(read("Watchers", "Omar; new@example.com"), @r#"{"objectType":"MULTI_CONTACT","values":[{"email":"omar@example.com","name":"Omar Haddad","objectType":"CONTACT"},{"email":"new@example.com","name":"new@example.com","objectType":"CONTACT"}]} | Omar Haddad, new@example.com"#);
 }
