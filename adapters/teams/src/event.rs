@@ -83,6 +83,8 @@ pub(crate) struct Entity {
 pub(crate) struct ChannelData {
     #[serde(deserialize_with = "or_default")]
     pub tenant: Tenant,
+    #[serde(deserialize_with = "or_default")]
+    pub team: Tenant,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -110,6 +112,9 @@ pub(crate) struct Place {
     /// A channel, outside of its threads: what is posted there opens one.
     #[serde(default)]
     pub top: bool,
+    /// The team that the channel belongs to: its people are listed there, not in the thread.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub team: Option<String>,
 }
 
 impl Place {
@@ -162,7 +167,7 @@ impl At {
     /// Where the message stands, as far as its address tells.
     pub fn place(&self) -> Place {
         let (service_url, conversation) = (self.service_url.clone(), self.conversation.clone());
-        Place { tenant: String::new(), service_url, conversation, bot: String::new(), personal: false, top: false }
+        Place { tenant: String::new(), service_url, conversation, bot: String::new(), personal: false, top: false, team: None }
     }
 }
 
@@ -240,6 +245,7 @@ pub(crate) fn place(activity: &Activity) -> Place {
         bot: activity.recipient.id.clone(),
         personal: is_personal(activity),
         top: top && !opens,
+        team: Some(activity.channel_data.team.id.clone()).filter(|team| !team.is_empty()),
     }
 }
 

@@ -2,7 +2,7 @@
 //! <https://learn.microsoft.com/azure/bot-service/rest-api/bot-framework-rest-connector-api-reference>
 
 use crate::Teams;
-use crate::event::{At, Place};
+use crate::event::{At, Place, bare};
 use crate::render::{Part, plain, render};
 use async_trait::async_trait;
 use chat::{Anchor, Chat, ChatError, File, Limits, Message, MessageRef, Platform, Profile, Standing, ThreadKey};
@@ -191,7 +191,8 @@ impl Chat for Teams {
 
     async fn profile(&self, anchor: &Anchor, user: &str) -> Result<Profile, ChatError> {
         let place = place_of(anchor)?;
-        let url = self.url(&place.service_url, &["conversations", &place.conversation, "members", user])?;
+        let listed = place.team.as_deref().unwrap_or_else(|| bare(&place.conversation));
+        let url = self.url(&place.service_url, &["conversations", listed, "members", user])?;
         let member: Member = self.call(Method::GET, url, None).await?;
         let home = member.tenant.clone().filter(|tenant| !place.tenant.is_empty() && *tenant != place.tenant);
         let standing = match (member.is_guest(), &home) {

@@ -186,8 +186,20 @@ pub(super) async fn update(
     .await
 }
 
-pub(super) async fn member(State(service): State<Arc<Service>>, Path((_, user)): Path<(String, String)>, headers: HeaderMap) -> Response {
+pub(super) async fn member(
+    State(service): State<Arc<Service>>,
+    Path((conversation, user)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Response {
     call(&service, &headers, "member", &Value::Null, |_| {
+        // People are listed by team or conversation, not by thread.
+        if conversation.contains(";messageid=") || conversation == CHANNEL {
+            return (
+                StatusCode::NOT_FOUND,
+                Json(json!({ "error": { "code": "ConversationNotFound", "message": "Conversation not found." } })),
+            )
+                .into_response();
+        }
         let address = format!("{}@example.com", name(&user).to_lowercase().replace(' ', "."));
         let guest = user.starts_with(super::GUEST);
         let principal = if guest { address.replace('@', "_") + "#EXT#@home.example.com" } else { address.clone() };

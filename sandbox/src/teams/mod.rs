@@ -39,6 +39,8 @@ pub const BOT: &str = "28:11111111-2222-3333-4444-555555555555";
 pub const BOT_NAME: &str = "ChatSheet";
 /// A channel; posts in it open threads.
 pub const CHANNEL: &str = "19:plan@thread.tacv2";
+/// The team of the channel.
+pub const TEAM: &str = "19:team@thread.tacv2";
 /// A group chat.
 pub const GROUP: &str = "19:group@thread.v2";
 

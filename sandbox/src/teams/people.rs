@@ -1,7 +1,7 @@
 //! People: they write, mention and press; the bot gets signed activities.
 
 use super::sign::{self, Forgery};
-use super::{BOT, BOT_NAME, CHANNEL, GROUP, Posted, STRANGE_TENANT, STRANGER, Service, TENANT, Teams, card, name};
+use super::{BOT, BOT_NAME, CHANNEL, GROUP, Posted, STRANGE_TENANT, STRANGER, Service, TEAM, TENANT, Teams, card, name};
 use axum::Form;
 use axum::extract::State;
 use serde_json::{Value, json};
@@ -184,12 +184,13 @@ impl Service {
             c if c.starts_with(GROUP) => "groupChat",
             _ => "personal",
         };
+        let team = if conversation_type == "channel" { json!({ "id": TEAM, "name": "Plan" }) } else { Value::Null };
         let tenant = if from.starts_with(STRANGER) { STRANGE_TENANT } else { TENANT };
         json!({
             "type": kind, "id": id, "timestamp": "2026-11-22T10:30:00.000Z", "serviceUrl": self.service_url(), "channelId": "msteams",
             "from": { "id": from, "name": name(from), "aadObjectId": "0" }, "recipient": { "id": BOT, "name": BOT_NAME },
             "conversation": { "id": conversation, "conversationType": conversation_type, "tenantId": tenant, "isGroup": conversation_type != "personal" },
-            "channelData": { "tenant": { "id": tenant } }, "entities": [{ "type": "clientInfo", "locale": "en-GB", "platform": "Web" }],
+            "channelData": { "tenant": { "id": tenant }, "team": team }, "entities": [{ "type": "clientInfo", "locale": "en-GB", "platform": "Web" }],
         })
     }
 
