@@ -25,7 +25,7 @@ pub const SCOPES: [(&str, &str); 15] = [
     ("files:write", "result files are not shared"),
     ("links:read", "links to Smartsheet are not seen"),
     ("links:write", "nothing is shown below links to Smartsheet"),
-    ("users:read", "people have ids instead of names"),
+    ("users:read", "nobody is let in whom SLACK_ALLOWED does not name: members and guests cannot be told apart"),
 ];
 
 /// How the bot stands in a workspace.
