@@ -32,12 +32,26 @@ pub enum Answer {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Callback {
-    webhook_id: i64,
+    webhook_id: Id,
     challenge: Option<String>,
     nonce: Option<String>,
-    scope_object_id: Option<i64>,
+    scope_object_id: Option<Id>,
     new_webhook_status: Option<String>,
     events: Option<Vec<Happened>>,
+}
+
+/// An id; `5.0` is an integer in JSON, too.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(try_from = "serde_json::Number")]
+struct Id(i64);
+
+impl TryFrom<serde_json::Number> for Id {
+    type Error = &'static str;
+
+    fn try_from(number: serde_json::Number) -> std::result::Result<Self, Self::Error> {
+        let whole = |n: f64| (n.fract() == 0.0 && n.abs() < 9.0e18).then_some(n as i64);
+        number.as_i64().or_else(|| number.as_f64().and_then(whole)).map(Self).ok_or("an id is a whole number")
+    }
 }
 
 #[derive(Deserialize)]
@@ -54,7 +68,8 @@ impl Watch {
     /// When the store fails; Smartsheet calls again.
     pub async fn called(&self, body: &[u8], signature: Option<&str>) -> Result<Answer> {
         let Ok(call) = serde_json::from_slice::<Callback>(body) else { return Ok(Answer::Malformed) };
-        let known = self.parts.store.webhook(call.webhook_id).await?;
+        let Id(webhook) = call.webhook_id;
+        let known = self.parts.store.webhook(webhook).await?;
         if let Some(word) = call.challenge {
             // It says nothing and changes nothing, so it needs no signature; Smartsheet sends none.
             let ours = known.is_some() || self.parts.hand_made.is_some();
@@ -63,14 +78,14 @@ impl Watch {
         }
         let (secret, sheet) = match (&known, &self.parts.hand_made) {
             (Some(record), _) => (self.secret_of(record), record.sheet),
-            (None, Some(secret)) => (Some(secret.clone()), SheetId(call.scope_object_id.unwrap_or_default())),
+            (None, Some(secret)) => (Some(secret.clone()), SheetId(call.scope_object_id.map_or(0, |Id(id)| id))),
             (None, None) => return Ok(Answer::Forbidden),
         };
         if !secret.is_some_and(|s| signed(&s, body, signature.unwrap_or_default())) {
-            tracing::warn!(webhook = call.webhook_id, "a call with a wrong signature was refused");
+            tracing::warn!(webhook, "a call with a wrong signature was refused");
             return Ok(Answer::Forbidden);
         }
-        let once = format!("{}|{}", call.webhook_id, call.nonce.unwrap_or_default());
+        let once = format!("{webhook}|{}", call.nonce.unwrap_or_default());
         if self.seen.contains_key(&once) {
             return Ok(Answer::Taken);
         }
