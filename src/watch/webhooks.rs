@@ -70,9 +70,9 @@ impl Watch {
             anyhow::bail!("Smartsheet says {}: it could not call {callback}; check PUBLIC_BASE_URL", enabled.status);
         }
         let next_try_ms = self.parts.clock.now_ms() + LOOKED_AT_EVERY.as_millis() as i64;
-        self.parts.store.set_webhook(&WebhookRecord { status: enabled.status, tries: 0, next_try_ms, ..record }).await?;
         // What happened before it worked was not told.
         self.parts.sheets.changed(wanted.sheet, Writer::Others);
+        self.parts.store.set_webhook(&WebhookRecord { status: enabled.status, tries: 0, next_try_ms, ..record }).await?;
         tracing::info!(sheet = %wanted.sheet, webhook = id, "a webhook works");
         Ok(())
     }

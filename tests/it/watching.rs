@@ -190,7 +190,14 @@ async fn calls_that_smartsheet_did_not_make_are_refused() {
     let world = reachable().await;
     world.sheets.until(|w| w.webhooks_of("Project Plan") == ["ENABLED"]).await.unwrap();
     let sheet = world.sheets.world().sheet_id("Project Plan").unwrap();
-    let known = world.app.store.webhook_of_sheet(chatsheet::sheet::SheetId(sheet)).await.unwrap().unwrap();
+    // Smartsheet knows that it is enabled a little before the bot has noted it.
+    let known = loop {
+        let known = world.app.store.webhook_of_sheet(chatsheet::sheet::SheetId(sheet)).await.unwrap().unwrap();
+        if known.status == "ENABLED" {
+            break known;
+        }
+        tokio::task::yield_now().await;
+    };
     assert!(known.secret.as_deref().is_some_and(|s| !s.contains("sandbox-secret")), "the secret is encrypted");
     let id = known.webhook_id.unwrap();
     let http = crate::smartsheet_api::http();
