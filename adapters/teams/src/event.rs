@@ -218,6 +218,16 @@ pub(crate) fn parse(activity: &Activity, now_ms: i64) -> Option<Incoming> {
     })
 }
 
+impl Entity {
+    /// How the text writes this mention, if it does: an entity without a text of its own is marked by the name.
+    fn mark_in(&self, text: &str) -> Option<String> {
+        let name = self.mentioned.name.as_deref().unwrap_or_default();
+        let escaped = name.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+        let marks = [self.text.clone(), Some(format!("<at>{name}</at>")), Some(format!("<at>{escaped}</at>"))];
+        marks.into_iter().flatten().find(|mark| !mark.is_empty() && text.contains(mark.as_str()))
+    }
+}
+
 impl Activity {
     /// The time zone of whoever sent it: beside the message, or in the entity that tells of their client.
     fn time_zone(&self) -> Option<String> {
@@ -269,14 +279,16 @@ fn said(activity: &Activity) -> Option<(What, Addressed)> {
     let mut text = activity.text.clone();
     let (mut mentioned, mut others) = (false, false);
     for entity in activity.entities.iter().filter(|e| e.kind == "mention") {
-        let name = entity.mentioned.name.as_deref().unwrap_or_default();
-        let marked = entity.text.clone().unwrap_or_else(|| format!("<at>{name}</at>"));
+        let Some(marked) = entity.mark_in(&text) else { continue };
         if is_me(&entity.mentioned.id, &activity.recipient.id) {
             mentioned = true;
             text = chat::text::without(&text.replace("&nbsp;", " "), &marked);
         } else {
             others = true;
-            text = text.replace(&marked, &format!("@{name}"));
+            // Two people may be shortened to the same word: each entity is one of them, in the order of the text.
+            let alike = activity.entities.iter().filter(|e| e.text == entity.text && e.mentioned.id != entity.mentioned.id).count();
+            let times = if alike == 0 { usize::MAX } else { 1 };
+            text = text.replacen(&marked, &format!("@{}", entity.mentioned.name.as_deref().unwrap_or_default()), times);
         }
     }
     let words = unescaped(&text);
@@ -352,8 +364,9 @@ mod tests {
         assert_eq!((event.addressed, event.what), (Addressed::Mention, What::Text { text: "which tasks are <late>?".into() }));
         assert_eq!(event.thread.root.as_deref(), Some("5"), "a post opens a thread");
         let inside = json!({ "id": "19:plan@thread.tacv2;messageid=3", "conversationType": "channel", "tenantId": "t" });
-        let event = heard("and <at>Chat Sheet</at>?", &inside, "29:mia").expect("heard");
-        assert_eq!((event.addressed, event.what), (Addressed::FollowUp, What::Text { text: "and @Chat Sheet?".into() }));
+        assert!(heard("and <at>Chat Sheet</at>?", &inside, "29:mia").is_none(), "said to somebody else");
+        let event = heard("and how many are late?", &inside, "").expect("heard");
+        assert_eq!((event.addressed, event.what), (Addressed::FollowUp, What::Text { text: "and how many are late?".into() }));
         assert_eq!((event.thread.conversation.as_str(), event.thread.root.as_deref()), ("19:plan@thread.tacv2", Some("3")));
         let targeted = json!({
             "type": "message", "id": "6", "text": "/help", "serviceUrl": "https://smba.trafficmanager.net/emea/", "channelId": "msteams",
@@ -372,8 +385,24 @@ mod tests {
         let event = parse(&serde_json::from_value(top).expect("an activity"), 0).expect("for the bot");
         assert_eq!((event.thread.conversation.as_str(), event.thread.root), ("19:plan@thread.tacv2", None), "it speaks of the channel");
         let alone = json!({ "id": "a:1", "conversationType": "personal", "tenantId": "t" });
+        let event = heard("assign it to <at>Chat Sheet</at>", &alone, "29:mia").expect("for the bot");
+        assert_eq!((event.addressed, event.what), (Addressed::Dm, What::Text { text: "assign it to @Chat Sheet".into() }));
         let event = heard("/sheet use Budget", &alone, "").expect("for the bot");
         assert_eq!((event.addressed, event.what, event.thread.root), (Addressed::Dm, What::Command { text: "use Budget".into() }, None));
+    }
+
+    #[test]
+    fn people_who_are_shortened_alike_are_told_apart() {
+        let dana = |id: &str, name: &str| json!({ "type": "mention", "text": "<at>Dana</at>", "mentioned": { "id": id, "name": name } });
+        let group = json!({ "type": "mention", "mentioned": { "id": "28:app", "name": "Test (R&D)" } });
+        let activity = json!({
+            "type": "message", "id": "5", "text": "<at>Test (R&amp;D)</at> assign A to <at>Dana</at> and B to <at>Dana</at>",
+            "serviceUrl": "https://smba.trafficmanager.net/emea/", "from": { "id": "29:lee" }, "recipient": { "id": "28:app" },
+            "conversation": { "id": "a:1", "conversationType": "groupChat", "tenantId": "t" },
+            "entities": [group, dana("29:r", "Dana Reyes"), dana("29:c", "Dana Cho")],
+        });
+        let event = parse(&serde_json::from_value(activity).expect("an activity"), 0).expect("for the bot");
+        assert_eq!(event.what, What::Text { text: "assign A to @Dana Reyes and B to @Dana Cho".into() });
     }
 
     #[test]
