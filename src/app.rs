@@ -175,7 +175,7 @@ impl App {
             links: links.clone(),
             link_hosts: config.link_hosts.clone(),
         };
-        let bot = Bot::new(parts, wake);
+        let bot = Bot::new(parts, wake)?;
         let pages = connected.pages.into_iter().fold(Router::new(), |all, (path, routes)| all.nest(path, routes));
         let mut tasks = vec![
             tokio::spawn(server::serve(

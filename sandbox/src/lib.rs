@@ -5,6 +5,7 @@ pub mod azure;
 pub mod crowd;
 pub mod discord;
 pub mod fault;
+mod files;
 mod serve;
 pub mod slack;
 pub mod smartsheet;

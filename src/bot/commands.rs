@@ -6,9 +6,11 @@ use super::speech::{self, SmallTalk};
 use super::{Bot, words};
 use crate::access::Role;
 use crate::error::{Result, told};
+use crate::sheet::Snapshot;
 use crate::smartsheet::Identity;
-use crate::store::{Asker, Event, ProposalState};
-use chat::{Addressed, ChatError, Message, What};
+use crate::store::{Asker, Event, ProposalState, Session};
+use chat::{Addressed, ChatError, Incoming, Message, What};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
@@ -23,6 +25,8 @@ const LONG_NAME: usize = 5;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Command {
     Help,
+    /// A file, or somebody else's message, without a word about it.
+    Wordless,
     /// A greeting, or thanks.
     SmallTalk(SmallTalk),
     Status,
@@ -52,10 +56,10 @@ pub(super) enum Command {
     Cancel,
 }
 
-/// Whether a text is served at once, beside a running turn.
-pub(super) fn is_express(text: &str) -> bool {
+/// Whether what somebody has said is served at once, beside a running turn.
+pub(super) fn is_express(incoming: &Incoming) -> bool {
     matches!(
-        parse(text),
+        of(incoming),
         Some(
             Command::Stop
                 | Command::Help
@@ -68,8 +72,14 @@ pub(super) fn is_express(text: &str) -> bool {
     )
 }
 
+/// The command that an event is, if it is one.
+pub(super) fn of(incoming: &Incoming) -> Option<Command> {
+    let (What::Text { text } | What::Command { text }) = &incoming.what else { return None };
+    if !incoming.beside.is_empty() && speech::is_wordless(text) { Some(Command::Wordless) } else { parse(text) }
+}
+
 /// The command that a text is, if it is one.
-pub(super) fn parse(text: &str) -> Option<Command> {
+fn parse(text: &str) -> Option<Command> {
     // Some menus of commands send what was chosen as it is shown there.
     let text = text.trim();
     if let Some(talk) = speech::small_talk(text) {
@@ -150,8 +160,11 @@ impl Bot {
         match command {
             Command::Help => {
                 let session = self.session(&event.incoming).await?;
-                self.answer(event, words::help(session.as_ref(), self.parts.accounts.is_some(), self.parts.model.label())).await
+                let snapshot = self.sheet_at_hand(&event.incoming, session.as_ref()).await;
+                let words = words::help(session.as_ref(), snapshot.as_deref(), self.parts.accounts.is_some(), self.parts.model.label());
+                self.answer(event, words).await
             }
+            Command::Wordless => self.wordless(event).await,
             Command::SmallTalk(talk) => self.answer(event, talk.answer()).await,
             Command::Status => self.status(event, &thread).await,
             Command::Sheets => {
@@ -205,6 +218,13 @@ impl Bot {
                 None => Err(told(words::nothing_waits())),
             },
         }
+    }
+
+    /// The sheet of a thread for examples, which nobody waits long for.
+    async fn sheet_at_hand(&self, incoming: &Incoming, session: Option<&Session>) -> Option<Arc<Snapshot>> {
+        let sheet = session?.sheet;
+        let read = async { self.parts.sheets.known(&self.identity(incoming).await.ok()?, sheet).await.ok() };
+        tokio::time::timeout(QUIET, read).await.ok()?
     }
 
     /// The newest proposal of this person that waits in this thread.
@@ -386,6 +406,5 @@ mod tests {
         assert_eq!(parse("edit the budget"), None);
         assert_eq!(parse("1,240 rows"), Some(Command::Count(1240)));
         assert_eq!(parse("which tasks are overdue?"), None);
-        assert!(is_express("stop") && !is_express("use x"));
     }
 }

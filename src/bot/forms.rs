@@ -72,7 +72,7 @@ impl Bot {
         let snapshot = self.parts.sheets.snapshot(&identity, old.sheet).await?;
         let proposed = self.parts.jobs.propose(&snapshot, kind, parameters, &self.locality(&event.incoming, &identity).await).await?;
         let now = self.parts.clock.now_ms();
-        if !self.parts.store.move_proposal(id, ProposalState::Open, ProposalState::Cancelled, &old.asker, now).await? {
+        if !self.parts.store.move_proposal(id, ProposalState::Open, ProposalState::Cancelled, &event.incoming.sender.id, now).await? {
             return Err(told(words::already_decided()));
         }
         let context = self.context(event, &session, identity).await?;

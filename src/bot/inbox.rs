@@ -1,8 +1,8 @@
 //! The door: stores what the adapters bring, then wakes the conversation.
 
-use super::commands;
+use super::{commands, speech};
 use crate::access::{Access, Verdict, code_in};
-use crate::store::{Lane, Store};
+use crate::store::{Amended, Lane, Store};
 use async_trait::async_trait;
 use chat::{Accepted, Addressed, Inbox, InboxError, Incoming, What};
 use std::sync::Arc;
@@ -33,20 +33,25 @@ impl Door {
 }
 
 /// Where an event waits: behind the others of its thread, or beside them.
-pub(super) fn lane(what: &What) -> Lane {
-    match what {
+pub(super) fn lane(incoming: &Incoming) -> Lane {
+    match &incoming.what {
         What::Press { .. } | What::Filled { .. } | What::Home | What::Opened | What::Link { .. } | What::Left | What::Moved { .. } => {
             Lane::Express
         }
-        What::Text { text } | What::Command { text } if commands::is_express(text) => Lane::Express,
+        What::Text { .. } | What::Command { .. } if commands::is_express(incoming) => Lane::Express,
         What::Text { .. } | What::Command { .. } => Lane::Queue,
     }
+}
+
+/// Whether what is said in a thread, to nobody in particular, wants no answer: thanks, greetings, signs without words.
+fn is_for_nobody(what: &What) -> bool {
+    matches!(what, What::Text { text } if speech::is_wordless(text) || speech::is_courtesy(text))
 }
 
 #[async_trait]
 impl Inbox for Door {
     async fn accept(&self, event: Incoming) -> Result<Accepted, InboxError> {
-        if event.addressed == Addressed::FollowUp && !self.follow_ups {
+        if event.addressed == Addressed::FollowUp && (!self.follow_ups || is_for_nobody(&event.what)) {
             return Ok(Accepted::Ignored);
         }
         if !self.lets_in(&event).await? {
@@ -55,7 +60,33 @@ impl Inbox for Door {
             tokio::spawn(async move { access.turn_away(&event).await });
             return Ok(Accepted::Ignored);
         }
-        let (lane, platform, began) = (lane(&event.what), event.thread.platform.to_string(), Instant::now());
+        if event.amends {
+            return self.amend(event).await;
+        }
+        self.keep(event).await
+    }
+}
+
+impl Door {
+    /// Takes in the new words of a message: in the place of the old ones, or anew where those came to nothing.
+    async fn amend(&self, event: Incoming) -> Result<Accepted, InboxError> {
+        let event = Incoming { amends: false, ..event };
+        match self.store.amend(&event).await.map_err(|e| InboxError(Box::new(e)))? {
+            Amended::InTime => Ok(Accepted::Duplicate),
+            Amended::TooLate => Ok(Accepted::Ignored),
+            // What was not for the bot becomes so by a mention.
+            Amended::Unknown if event.addressed == Addressed::FollowUp => Ok(Accepted::Ignored),
+            Amended::Unknown => self.keep(event).await,
+            Amended::Failed => {
+                let words = serde_json::to_vec(&event.what).unwrap_or_default();
+                let words = uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, &words);
+                self.keep(Incoming { dedupe_id: format!("{}:{words}", event.dedupe_id), ..event }).await
+            }
+        }
+    }
+
+    async fn keep(&self, event: Incoming) -> Result<Accepted, InboxError> {
+        let (lane, platform, began) = (lane(&event), event.thread.platform.to_string(), Instant::now());
         // The insert goes on when the caller gives up waiting: the event then runs once, from the inbox.
         let (store, wake) = (self.store.clone(), self.wake.clone());
         let stored = tokio::spawn(async move {

@@ -40,7 +40,7 @@ impl LiveReply {
     pub fn new(store: Store, chat: Arc<dyn Chat>, event: &Event) -> Self {
         let at = Arc::new(Mutex::new(event.reply.clone()));
         let (anchor, person) = (event.incoming.anchor.clone(), event.incoming.sender.id.clone());
-        let in_line = matches!(lane(&event.incoming.what), Lane::Queue);
+        let in_line = matches!(lane(&event.incoming), Lane::Queue);
         Self { store, chat, event: event.id, anchor, person, in_line, at, keeper: Arc::default() }
     }
 
@@ -150,6 +150,22 @@ impl LiveReply {
             self.remember(at.as_ref()).await;
         }
         Ok(())
+    }
+
+    /// Ends a reply that says nothing: a status goes away, and a message that stands there already becomes this.
+    pub async fn withdraw(&self, message: &Message) -> Result<(), ChatError> {
+        let mut at = self.at.lock().await;
+        self.find(&mut at).await;
+        let kept_up = self.keeper().take().is_some();
+        match &*at {
+            Some(at) => self.chat.edit(at, message).await,
+            None => {
+                if kept_up && !self.chat.status(&self.anchor, "").await {
+                    tracing::debug!("a status could not be taken away; it goes away by itself");
+                }
+                Ok(())
+            }
+        }
     }
 
     /// Starts to show growing words, no faster than the platform allows. The newest words win.

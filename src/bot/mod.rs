@@ -1,6 +1,7 @@
 //! The conversation: takes the next event that may be served and answers it, one at a time per thread.
 
 mod accounts;
+mod beside;
 mod commands;
 mod forms;
 mod inbox;
@@ -27,7 +28,7 @@ use crate::links::Links;
 use crate::llm::Model;
 use crate::sheet::Sheets;
 use crate::store::{Event, HEARTBEAT, LEASE, Store};
-use chat::{Chat, Chats, Platform, Profile, What};
+use chat::{Chat, Chats, Incoming, Platform, Profile, What};
 use moka::future::Cache;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
@@ -94,15 +95,21 @@ pub struct Bot {
     deciding: Mutex<HashSet<String>>,
     slots: Arc<Semaphore>,
     express_slots: Arc<Semaphore>,
+    /// What reads the files that messages carry.
+    files: beside::Reader,
     /// Who people are, as far as it could be told.
     profiles: Cache<String, Option<Profile>>,
 }
 
 impl Bot {
     /// A bot over these parts; `wake` is rung by the [`Door`] when something came in.
-    pub fn new(parts: Parts, wake: Arc<Notify>) -> Arc<Self> {
-        Arc::new(Self {
+    ///
+    /// # Errors
+    /// When the TLS set-up of this machine is broken.
+    pub fn new(parts: Parts, wake: Arc<Notify>) -> Result<Arc<Self>, reqwest::Error> {
+        Ok(Arc::new(Self {
             parts,
+            files: beside::Reader::new()?,
             wake,
             settled: Notify::new(),
             running: Mutex::default(),
@@ -112,7 +119,7 @@ impl Bot {
             slots: Arc::new(Semaphore::new(SERVED_AT_ONCE)),
             express_slots: Arc::new(Semaphore::new(EXPRESS_AT_ONCE)),
             profiles: Cache::builder().max_capacity(10_000).time_to_live(NAMES_LAST).build(),
-        })
+        }))
     }
 
     /// Serves events until told to stop; then lets running turns end, and hands back those that do not.
@@ -211,9 +218,9 @@ impl Bot {
 
     /// Texts of the same person that wait right behind a text are answered together with it.
     async fn take_followers(&self, event: &mut Event, now_ms: i64) -> Result<(), sqlx::Error> {
-        let for_the_model = |text: &str| commands::parse(text).is_none();
+        let for_the_model = |incoming: &Incoming| matches!(commands::of(incoming), None | Some(commands::Command::Wordless));
         match &event.incoming.what {
-            What::Text { text } if for_the_model(text) => self.parts.store.take_followers(event, now_ms, for_the_model).await,
+            What::Text { .. } if for_the_model(&event.incoming) => self.parts.store.take_followers(event, now_ms, for_the_model).await,
             _ => Ok(()),
         }
     }

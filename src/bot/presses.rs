@@ -1,10 +1,10 @@
 //! Buttons: confirm, cancel, undo, choosing a sheet. Here, and only here, a write is approved.
 
-use super::commands::uuid_of;
+use super::commands::{self, Command, uuid_of};
 use super::live_reply::LiveReply;
 use super::{Bot, preview, words};
 use crate::access::Role;
-use crate::changes::{Outcome, Plan, Progress, Stop};
+use crate::changes::{Outcome, People, Plan, Progress, Stop};
 use crate::error::{Result, told};
 use crate::jobs::{Jobs, LARGE, WaitsFor};
 use crate::smartsheet::Identity;
@@ -53,7 +53,11 @@ impl Bot {
             "jobundo" | "jobretry" => {
                 let (person, jobs) = (self.editor_of_job(event, id).await?, &self.parts.jobs);
                 let waits_for = jobs.waits_for(&person).await?;
-                let job = if verb == "jobundo" { jobs.undo(id, &person).await? } else { jobs.retry(id, &person).await? };
+                let job = if verb == "jobundo" {
+                    jobs.undo(id, &person, &event.incoming.sender.id).await?
+                } else {
+                    jobs.retry(id, &person).await?
+                };
                 // One that begins at once has a message of its own.
                 if waits_for == WaitsFor::Nothing { Ok(()) } else { self.answer(event, words::job_queued(&job, waits_for)).await }
             }
@@ -110,17 +114,17 @@ impl Bot {
     /// Approves a proposal; `counted` when the number of rows was given as well.
     pub(super) async fn decide(&self, event: &Event, id: &str, counted: bool) -> Result<()> {
         let proposal = self.decidable(event, id).await?;
-        let now = self.parts.clock.now_ms();
+        let (by, now) = (event.incoming.sender.id.as_str(), self.parts.clock.now_ms());
         match proposal.state {
             ProposalState::Confirmed => return Err(told(words::already_decided())),
             ProposalState::Cancelled => return Err(told(words::was_cancelled())),
             ProposalState::Expired => return Err(told(words::was_expired())),
             ProposalState::Open | ProposalState::Counting if proposal.expires_at_ms <= now => {
-                self.parts.store.move_proposal(id, proposal.state, ProposalState::Expired, &proposal.asker, now).await?;
+                self.parts.store.move_proposal(id, proposal.state, ProposalState::Expired, by, now).await?;
                 return self.replace(event, proposal.message.clone(), &words::expired(&plan_of(&proposal)?)).await;
             }
             ProposalState::Open if proposal.row_count >= self.parts.changes.rules.confirm_limit_rows => {
-                self.parts.store.move_proposal(id, ProposalState::Open, ProposalState::Counting, &proposal.asker, now).await?;
+                self.parts.store.move_proposal(id, ProposalState::Open, ProposalState::Counting, by, now).await?;
                 self.ask_for_count(event, &proposal).await?;
                 return self.replace(event, proposal.message.clone(), &preview::second_step(&proposal, &plan_of(&proposal)?)).await;
             }
@@ -138,11 +142,11 @@ impl Bot {
 
     /// Journals an approved proposal and carries it out.
     pub(super) async fn carry_out(&self, event: &Event, proposal: &Proposal) -> Result<()> {
-        let now = self.parts.clock.now_ms();
+        let (by, now) = (event.incoming.sender.id.as_str(), self.parts.clock.now_ms());
         let plan = plan_of(proposal)?;
         if let Plan::Job { .. } = plan {
             self.replace(event, proposal.message.clone(), &self.starting(proposal, &plan).await?).await?;
-            if !self.parts.store.start_job(proposal, now).await? {
+            if !self.parts.store.start_job(proposal, by, now).await? {
                 return Err(told(words::already_decided()));
             }
             tracing::info!(job = %proposal.id, asker = %proposal.asker, sheet = %proposal.sheet, rows = proposal.row_count, "a job was approved");
@@ -179,7 +183,7 @@ impl Bot {
         if large {
             self.replace(event, proposal.message.clone(), &self.starting(proposal, &plan).await?).await?;
         }
-        if !self.parts.store.confirm_proposal(proposal, &change, plan.units() as i64, job.as_ref(), now).await? {
+        if !self.parts.store.confirm_proposal(proposal, by, &change, plan.units() as i64, job.as_ref(), now).await? {
             return Err(told(words::already_decided()));
         }
         tracing::info!(change = %change.id, proposal = %proposal.id, asker = %proposal.asker, sheet = %proposal.sheet, rows = proposal.row_count, "a change was approved");
@@ -211,7 +215,7 @@ impl Bot {
         let proposal = self.decidable(event, id).await?;
         let waits = matches!(proposal.state, ProposalState::Open | ProposalState::Counting);
         let now = self.parts.clock.now_ms();
-        if !waits || !self.parts.store.move_proposal(id, proposal.state, ProposalState::Cancelled, &proposal.asker, now).await? {
+        if !waits || !self.parts.store.move_proposal(id, proposal.state, ProposalState::Cancelled, &event.incoming.sender.id, now).await? {
             return Err(told(words::already_decided()));
         }
         let plan = plan_of(&proposal)?;
@@ -232,7 +236,7 @@ impl Bot {
         if let Some(job) = &change.job_id {
             let (person, jobs) = (Asker::in_thread(&change.asker, &change.thread_key), &self.parts.jobs);
             let waits_for = jobs.waits_for(&person).await?;
-            return self.answer(event, words::job_queued(&jobs.undo(job, &person).await?, waits_for)).await;
+            return self.answer(event, words::job_queued(&jobs.undo(job, &person, &event.incoming.sender.id).await?, waits_for)).await;
         }
         let undo = self.parts.changes.begin_undo(uuid_of(event), &change, &event.incoming.sender.id).await?;
         let plan = Plan::read(&undo.plan)?;
@@ -252,9 +256,22 @@ impl Bot {
         let _ = bar.await;
         let outcome: Outcome = outcome?;
         let snapshot = self.parts.sheets.current(&Identity::read(&change.identity), change.sheet).await.ok();
-        let answer = preview::outcome(change, plan, &outcome, snapshot.as_deref(), self.parts.changes.rules.undo_window);
+        let people = self.people_of(event, change).await;
+        let answer = preview::outcome(change, plan, &outcome, snapshot.as_deref(), &people, self.parts.changes.rules.undo_window);
         self.remember(&change.session_id, &answer.plain()).await?;
         self.replace(event, message, &answer).await
+    }
+
+    /// Who has asked for a change and who has decided it, as far as the platform tells.
+    async fn people_of(&self, event: &Event, change: &Change) -> People {
+        let by = &event.incoming.sender.id;
+        let known = async |person: &str| self.profile_of(&event.incoming, person).await.map(|profile| profile.name);
+        // With a press some platforms tell the name that somebody logs in with.
+        let decider = known(by).await.or_else(|| event.incoming.sender.name.clone());
+        let asker = if change.asker == *by { decider.clone() } else { known(&change.asker).await };
+        let pressed = matches!(event.incoming.what, What::Press { .. } | What::Filled { .. });
+        let counted = matches!(commands::of(&event.incoming), Some(Command::Count(_)));
+        People { asker, decider: if pressed || counted { decider } else { None } }
     }
 
     async fn remember(&self, session: &str, words: &str) -> Result<()> {
@@ -264,6 +281,7 @@ impl Bot {
             content: words.to_owned(),
             name: None,
             author: None,
+            beside: None,
         };
         Ok(self.parts.store.add_messages(session, &[message], self.parts.clock.now()).await?)
     }

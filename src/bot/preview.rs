@@ -2,7 +2,7 @@
 
 use super::turn::Gathered;
 use super::words::{self, capital, count, md, note};
-use crate::changes::{CellEdit, Outcome, OutcomeRow, Plan, Sample};
+use crate::changes::{CellEdit, Outcome, OutcomeRow, People, Plan, RowEdit, Sample};
 use crate::sheet::{Snapshot, Table};
 use crate::smartsheet::ColumnSpec;
 use crate::store::{Change, Proposal};
@@ -10,8 +10,10 @@ use crate::tools::{Made, Shown};
 use chat::{Align, Block, Button, ButtonStyle, Column, Limits, LinkPolicy, Markdown, Message, TableBlock, TableCell, escape};
 use std::time::Duration;
 
-/// Rows of a preview or an outcome that are shown.
+/// Rows of a preview that are shown.
 const SOME: usize = 8;
+/// Rows that the record of a change keeps.
+const RECORDED: usize = 10;
 
 /// Makes the link to the viewer on whose page these rows of a sheet are marked, where there is a viewer.
 pub(super) type Viewer<'a> = dyn Fn(&Snapshot, &[i64]) -> Option<url::Url> + Sync + 'a;
@@ -191,7 +193,7 @@ fn details(plan: &Plan, snapshot: Option<&Snapshot>) -> Vec<Block> {
     match plan {
         Plan::Update { rows } => {
             let changes = rows.iter().take(SOME).map(|r| (r.label.as_str(), link(r.row_id), r.cells.as_slice()));
-            vec![change_table(changes.collect(), rows.len())]
+            vec![change_table(changes.collect(), rows.len(), ["Now", "New"])]
         }
         Plan::Add { rows, .. } => rows.iter().take(SOME).map(|r| md(&format!("- {}", cells_in_words(&r.cells)))).collect(),
         Plan::Delete { rows } | Plan::Restore { rows } => {
@@ -225,7 +227,8 @@ fn details(plan: &Plan, snapshot: Option<&Snapshot>) -> Vec<Block> {
     }
 }
 
-fn change_table(rows: Vec<(&str, Option<url::Url>, &[CellEdit])>, total: usize) -> Block {
+/// The cells of some rows, before and after; `titles` say so.
+fn change_table(rows: Vec<(&str, Option<url::Url>, &[CellEdit])>, total: usize, [before, after]: [&str; 2]) -> Block {
     let several = rows.iter().flat_map(|(_, _, cells)| cells.iter().map(|c| &c.title)).collect::<std::collections::BTreeSet<_>>().len() > 1;
     let mut lines = Vec::new();
     for (label, link, cells) in rows {
@@ -242,7 +245,7 @@ fn change_table(rows: Vec<(&str, Option<url::Url>, &[CellEdit])>, total: usize) 
             lines.push(line);
         }
     }
-    let titles: &[&str] = if several { &["Row", "Column", "Now", "New"] } else { &["Row", "Now", "New"] };
+    let titles: &[&str] = if several { &["Row", "Column", before, after] } else { &["Row", before, after] };
     let shown_rows = lines.len();
     let columns = titles.iter().map(|t| Column { title: (*t).to_owned(), align: Align::Left }).collect();
     Block::Table(TableBlock { columns, rows: lines, total: total.max(shown_rows) })
@@ -275,8 +278,15 @@ fn kind_in_words(kind: &str) -> String {
     if kind == "TEXT_NUMBER" { "text/number".into() } else { kind.to_lowercase().replace('_', " ") }
 }
 
-/// What became of a change: counts, what was left alone and why, Undo.
-pub(super) fn outcome(change: &Change, plan: &Plan, outcome: &Outcome, snapshot: Option<&Snapshot>, undo_window: Duration) -> Message {
+/// What became of a change, which stays as its record: counts, old and new values, people, what was left alone and why, Undo.
+pub(super) fn outcome(
+    change: &Change,
+    plan: &Plan,
+    outcome: &Outcome,
+    snapshot: Option<&Snapshot>,
+    people: &People,
+    undo_window: Duration,
+) -> Message {
     let undo = change.undo_of.is_some();
     let all = plan.units();
     let sheet = snapshot.map(|s| format!(" in [{}]({})", escape(&s.name), s.permalink)).unwrap_or_default();
@@ -289,12 +299,18 @@ pub(super) fn outcome(change: &Change, plan: &Plan, outcome: &Outcome, snapshot:
         (done, true) => format!("↩️ Taken back for {done} of {}{sheet}.", count(all, "row")),
     };
     let mut blocks = vec![md(&head)];
+    if outcome.done > 0 {
+        blocks.extend(record(plan, outcome, snapshot));
+        blocks.extend(people.words(undo).map(|words| note(&words)));
+    }
     blocks.extend(list("Left alone", &outcome.skipped));
     blocks.extend(list("Otherwise than asked", &outcome.altered));
     blocks.extend(list("Failed", &outcome.failed));
     let links: Vec<String> = outcome
         .rows
         .iter()
+        // The record of changed cells has these links already.
+        .filter(|_| !matches!(plan, Plan::Update { .. }))
         .take(SOME)
         .filter_map(|id| {
             let snapshot = snapshot?;
@@ -311,6 +327,28 @@ pub(super) fn outcome(change: &Change, plan: &Plan, outcome: &Outcome, snapshot:
         blocks.push(note(&format!("You can take this back for {} hours.", undo_window.as_secs() / 3600)));
     }
     Message::new(blocks)
+}
+
+/// What was done, row by row: the values as they stand in the sheet now, where that can be read.
+fn record(plan: &Plan, outcome: &Outcome, snapshot: Option<&Snapshot>) -> Vec<Block> {
+    let Plan::Update { rows } = plan else { return details(plan, snapshot) };
+    let now = |row: i64, cell: &CellEdit| {
+        let snapshot = snapshot?;
+        let (position, column) = snapshot.column_by_id(cell.column_id)?;
+        Some(snapshot.row(row)?.cells[position].shown(&column.style))
+    };
+    let mut done: Vec<RowEdit> = rows.iter().filter(|row| outcome.rows.contains(&row.row_id)).take(RECORDED).cloned().collect();
+    for row in &mut done {
+        for cell in &mut row.cells {
+            cell.after_shown = now(row.row_id, cell).unwrap_or_else(|| std::mem::take(&mut cell.after_shown));
+        }
+    }
+    if done.is_empty() {
+        return Vec::new();
+    }
+    let link = |id: i64| snapshot.and_then(|s| s.row_link(id));
+    let lines = done.iter().map(|row| (row.label.as_str(), link(row.row_id), row.cells.as_slice()));
+    vec![change_table(lines.collect(), outcome.rows.len(), ["Was", "Is"])]
 }
 
 fn list(head: &str, rows: &[OutcomeRow]) -> Option<Block> {

@@ -9,7 +9,7 @@ use crate::clock::Clock;
 use crate::error::{Result, Trouble, told};
 use crate::events::{Event as Happened, PostEvent};
 use crate::store::{self, Event, HEARTBEAT, LEASE, NewMessage, Post, Store};
-use chat::{Message, What};
+use chat::{Addressed, Message, What};
 use serde_json::json;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -101,10 +101,10 @@ impl Bot {
                 Ok(self.parts.store.move_thread(&from.storage_key(), &incoming.thread, &incoming.anchor).await?)
             }
             What::Press { action, message } => self.press(event, &action, message).await,
-            What::Text { text } | What::Command { text } => {
+            What::Text { .. } | What::Command { .. } => {
                 self.tell_said(event).await;
                 self.parts.store.remember_thread(&event.incoming.thread, &event.incoming.anchor).await?;
-                match commands::parse(&text) {
+                match commands::of(&event.incoming) {
                     Some(command) => self.command(event, command, token).await,
                     None => self.turn(event, token).await,
                 }
@@ -194,8 +194,14 @@ impl Bot {
             tracing::warn!(%error, event = event.id, "an error could not be told");
         }
         if let Ok(Some(session)) = self.parts.store.session_of(&event.incoming.thread.storage_key()).await {
-            let message =
-                NewMessage { id: uuid::Uuid::now_v7().to_string(), role: store::Role::Error, content: told, name: None, author: None };
+            let message = NewMessage {
+                id: uuid::Uuid::now_v7().to_string(),
+                role: store::Role::Error,
+                content: told,
+                name: None,
+                author: None,
+                beside: None,
+            };
             if let Err(error) = self.parts.store.add_messages(&session.id, &[message], self.parts.clock.now()).await {
                 tracing::warn!(%error, "an error could not be remembered");
             }
@@ -213,7 +219,9 @@ impl Bot {
 
     /// Gives a sign of life to a text that waits.
     pub(super) async fn announce(&self, event: Event) {
-        if let Ok(chat) = self.chat(event.incoming.thread.platform) {
+        if event.incoming.addressed != Addressed::FollowUp
+            && let Ok(chat) = self.chat(event.incoming.thread.platform)
+        {
             let reply = LiveReply::new(self.parts.store.clone(), chat.clone(), &event);
             if let Err(error) = reply.show(&Message::text(words::queued()).partial()).await {
                 tracing::warn!(%error, event = event.id, "a waiting text got no sign of life");

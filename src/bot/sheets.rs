@@ -1,5 +1,6 @@
 //! Which sheet a thread is about: chosen by name, by button, or taken over from the channel.
 
+use super::beside::Read;
 use super::{Bot, words};
 use crate::access::Role;
 use crate::accounts::Accounts;
@@ -24,6 +25,10 @@ pub(super) struct Heard {
     pub people: Vec<(String, String)>,
     /// Who asks.
     pub asker: Profile,
+    /// What stands beside their words.
+    pub beside: Read,
+    /// Whether they said it in a thread without speaking to the bot.
+    pub unasked: bool,
 }
 
 /// What came of choosing a sheet by name.
@@ -183,7 +188,7 @@ impl Bot {
     }
 
     /// The same of somebody else who is mentioned there.
-    async fn profile_of(&self, incoming: &Incoming, id: &str) -> Option<Profile> {
+    pub(super) async fn profile_of(&self, incoming: &Incoming, id: &str) -> Option<Profile> {
         let look = async {
             let chat = self.chat(incoming.thread.platform).ok()?;
             tokio::time::timeout(AUTHOR, chat.profile(&incoming.anchor, id)).await.ok()?.ok()
@@ -191,14 +196,21 @@ impl Bot {
         self.profiles.get_with(format!("{}|{id}", incoming.thread.install_key()), look).await
     }
 
-    /// What somebody has asked, with the names of the people whom they mention, and who all of these are.
+    /// What somebody has asked, with the names of the people whom they mention, who all of these are, and what stands beside.
     pub(super) async fn heard(&self, incoming: &Incoming, text: &str) -> Result<Heard> {
+        let chat = self.chat(incoming.thread.platform)?;
         let asker = match self.profile(incoming).await {
             Some(profile) => Profile { name: incoming.sender.name.clone().unwrap_or(profile.name), ..profile },
             None => Profile { name: incoming.sender.name.clone().unwrap_or_default(), ..Profile::default() },
         };
-        let mut heard = Heard { question: text.to_owned(), people: Vec::new(), asker };
-        for id in self.chat(incoming.thread.platform)?.mentioned(text) {
+        let mut heard = Heard {
+            question: text.to_owned(),
+            people: Vec::new(),
+            asker,
+            beside: self.files.read(chat.as_ref(), incoming).await,
+            unasked: incoming.addressed == Addressed::FollowUp,
+        };
+        for id in chat.mentioned(text) {
             if let Some(profile) = self.profile_of(incoming, &id).await {
                 heard.question = heard.question.replace(&format!("@{id}"), &format!("@{}", profile.name));
                 heard.people.extend(profile.email.map(|email| (email, profile.name)));
@@ -272,7 +284,12 @@ impl Bot {
                 .await?;
             return Ok(Some(bound));
         }
-        self.parts.store.set_question(&incoming.thread.storage_key(), Some(incoming)).await?;
+        let thread = incoming.thread.storage_key();
+        // What people say to each other is not asked about again and again.
+        if incoming.addressed == Addressed::FollowUp && self.parts.store.thread(&thread).await?.is_some_and(|t| t.question.is_some()) {
+            return Ok(None);
+        }
+        self.parts.store.set_question(&thread, Some(incoming)).await?;
         self.answer(event, words::ask_for_sheet(&sheets)).await?;
         Ok(None)
     }

@@ -78,6 +78,16 @@ pub(super) fn small_talk(text: &str) -> Option<SmallTalk> {
         .then_some(SmallTalk::Hello)
 }
 
+/// Whether a whole text is a greeting or thanks.
+pub(super) fn is_courtesy(text: &str) -> bool {
+    matches!(small_talk(text), Some(SmallTalk::Hello | SmallTalk::Thanks))
+}
+
+/// Whether a text has no word or number in it: nothing, `?!`, emoji.
+pub(super) fn is_wordless(text: &str) -> bool {
+    !text.chars().any(char::is_alphanumeric)
+}
+
 impl SmallTalk {
     /// A line, as a person would answer.
     pub fn answer(self) -> Message {

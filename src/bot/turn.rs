@@ -1,5 +1,6 @@
 //! One answer: ask the model, run its functions, ask again, at most eight rounds.
 
+use super::beside::Read;
 use super::live_reply::LiveReply;
 use super::sheets::Heard;
 use super::{Bot, Running, preview, prompt, words};
@@ -10,7 +11,7 @@ use crate::sheet::{SheetId, Snapshot};
 use crate::smartsheet::Identity;
 use crate::store::{self, Event, NewMessage, Session};
 use crate::tools::{self, Context, Made, Shown};
-use chat::{ChatError, LinkPolicy, Markdown, Message, What};
+use chat::{Addressed, ChatError, LinkPolicy, Markdown, Message, What};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -30,6 +31,8 @@ pub(super) struct Gathered {
     /// What the person can mean, if the last function had to ask.
     pub choices: Vec<Choice>,
     pub cut_off: bool,
+    /// Nobody has spoken to the bot, and it says nothing.
+    pub silent: bool,
 }
 
 impl Bot {
@@ -49,36 +52,33 @@ impl Bot {
             return Ok(());
         }
         let chat = self.chat(event.incoming.thread.platform)?.clone();
+        let unasked = event.incoming.addressed == Addressed::FollowUp;
         let session = match self.session(&event.incoming).await? {
             Some(session) => session,
             None => {
-                let _sign_of_life = self.sign_of_life(event).await;
+                let _sign_of_life = if unasked { None } else { self.sign_of_life(event).await };
                 let Some(session) = self.session_or_ask(event).await? else { return Ok(()) };
                 session
             }
         };
         let reply = LiveReply::new(self.parts.store.clone(), chat, event);
-        match reply.begin(&words::looking_at(&session.sheet_name)).await {
-            Ok(()) => {}
-            // Nothing is asked of the model whose answer could not be shown.
-            Err(ChatError::Forbidden(why) | ChatError::Gone(why)) if reply.message().await.is_none() => {
-                tracing::warn!(why, event = event.id, "the bot may not write where it was asked");
-                return Err(told(words::cannot_post_here()));
-            }
-            Err(error) => tracing::warn!(%error, event = event.id, "the placeholder did not go out"),
+        if !unasked {
+            begin(&reply, &session.sheet_name).await?;
         }
         let session = self.move_to_opened(event, &reply, session).await?;
         let identity = self.identity(&event.incoming).await?;
         let snapshot = self.parts.sheets.snapshot(&identity, session.sheet).await?;
         let heard = self.heard(&event.incoming, &text_of(event)).await?;
         let context = Context { people: heard.people.clone(), ..self.context(event, &session, identity).await? };
-        let question = heard.question.clone();
         let work = self.work(&context, &snapshot, &heard, &reply);
         let gathered = tokio::select! {
             gathered = work => gathered?,
             () = token.cancelled() => return self.stopped(event, &reply).await,
         };
-        self.remember_turn(event, &session, &question, &gathered).await?;
+        self.remember_turn(event, &session, &heard, &gathered).await?;
+        if gathered.silent {
+            return self.say_nothing(event, &reply).await;
+        }
         if let Some(made) = gathered.made.as_ref().filter(|m| self.at_once(m)) {
             if reply.message().await.is_none() {
                 reply.show(&Message::text(&words::doing(&made.draft.plan)).partial()).await.map_err(anyhow::Error::from)?;
@@ -148,9 +148,12 @@ impl Bot {
     async fn work(&self, context: &Context, snapshot: &Arc<Snapshot>, heard: &Heard, reply: &LiveReply) -> Result<Gathered> {
         let history = self.parts.store.recent_messages(&context.session.id, prompt::HISTORY, 0).await?;
         let mut messages = prompt::messages(snapshot, &history, heard, &context.locality, false);
-        let functions = tools::schemas(snapshot, context.role);
+        let mut functions = tools::schemas(snapshot, context.role);
+        if heard.unasked {
+            functions.push(tools::no_answer());
+        }
         let mut gathered = Gathered::default();
-        let mut compacted = false;
+        let (mut compacted, mut begun) = (false, false);
         for round in 0..MAX_ROUNDS {
             let offered = if round + 1 == MAX_ROUNDS { &[] } else { functions.as_slice() };
             let answer = match self.ask(&messages, offered, snapshot, reply).await {
@@ -161,6 +164,9 @@ impl Bot {
                 }
                 other => other.map_err(|(error, said)| model_trouble(error, &said))?,
             };
+            if heard.unasked && says_nothing(&answer) {
+                return Ok(Gathered { silent: true, ..gathered });
+            }
             if offered.is_empty() && answer.text.trim().is_empty() {
                 break;
             }
@@ -168,6 +174,10 @@ impl Bot {
                 gathered.text = answer.text;
                 gathered.cut_off = answer.cut_off;
                 return Ok(gathered);
+            }
+            if heard.unasked && !begun && answer.calls.iter().any(|call| call.name != tools::DESCRIBE_SHEET) {
+                begun = true;
+                begin(reply, &snapshot.name).await?;
             }
             messages.push(calls_message(&answer));
             for call in &answer.calls {
@@ -225,18 +235,28 @@ impl Bot {
         policy
     }
 
-    async fn remember_turn(&self, event: &Event, session: &Session, question: &str, gathered: &Gathered) -> Result<()> {
-        let message = |part: &str, role, content: &str, name| {
-            let id = uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, format!("{}|{part}", event.incoming.dedupe_key()).as_bytes());
-            NewMessage { id: id.to_string(), role, content: content.to_owned(), name, author: None }
-        };
-        let author = self.author(&event.incoming).await;
-        let mut messages = vec![NewMessage { author, ..message("user", store::Role::User, question, None) }];
+    async fn remember_turn(&self, event: &Event, session: &Session, heard: &Heard, gathered: &Gathered) -> Result<()> {
+        let mut messages = vec![self.said_by_person(event, &heard.question, &heard.beside).await];
         for (i, shown) in gathered.shown.iter().enumerate() {
-            messages.push(message(&format!("function{i}"), store::Role::Function, &shown.checked.asked, Some("query_sheet")));
+            let function = line(event, &format!("function{i}"), store::Role::Function, &shown.checked.asked);
+            messages.push(NewMessage { name: Some("query_sheet"), ..function });
         }
-        messages.push(message("assistant", store::Role::Assistant, &preview::for_history(gathered), None));
+        if !gathered.silent {
+            messages.push(line(event, "assistant", store::Role::Assistant, &preview::for_history(gathered)));
+        }
         Ok(self.parts.store.add_messages(&session.id, &messages, self.parts.clock.now()).await?)
+    }
+
+    /// What a person has said, as it is remembered.
+    pub(super) async fn said_by_person(&self, event: &Event, words: &str, beside: &Read) -> NewMessage {
+        let author = self.author(&event.incoming).await;
+        NewMessage { author, beside: beside.shortened().words(), ..line(event, "user", store::Role::User, words) }
+    }
+
+    /// Ends a turn without an answer. A sign of life that stands there already is not left hanging.
+    async fn say_nothing(&self, event: &Event, reply: &LiveReply) -> Result<()> {
+        tracing::debug!(event = event.id, "nobody has spoken to the bot");
+        Ok(reply.withdraw(&Message::text(words::not_for_me())).await.map_err(anyhow::Error::from)?)
     }
 
     async fn stopped(&self, event: &Event, reply: &LiveReply) -> Result<()> {
@@ -246,6 +266,30 @@ impl Bot {
         reply.finish(&Message::text(words::turn_stopped())).await.map_err(anyhow::Error::from)?;
         Ok(())
     }
+}
+
+/// Gives a sign of life; an error when the answer could not be shown: then nothing is asked of the model.
+async fn begin(reply: &LiveReply, sheet: &str) -> Result<()> {
+    match reply.begin(&words::looking_at(sheet)).await {
+        Ok(()) => {}
+        Err(ChatError::Forbidden(why) | ChatError::Gone(why)) if reply.message().await.is_none() => {
+            tracing::warn!(why, "the bot may not write where it was asked");
+            return Err(told(words::cannot_post_here()));
+        }
+        Err(error) => tracing::warn!(%error, "the placeholder did not go out"),
+    }
+    Ok(())
+}
+
+/// Whether the model stays silent: it says so, or has nothing to say.
+fn says_nothing(answer: &Answer) -> bool {
+    answer.calls.iter().any(|call| call.name == tools::NO_ANSWER) || (answer.calls.is_empty() && answer.text.trim().is_empty())
+}
+
+/// A line of the conversation that an event has caused: the same however often the event is served.
+pub(super) fn line(event: &Event, part: &str, role: store::Role, content: &str) -> NewMessage {
+    let id = uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, format!("{}|{part}", event.incoming.dedupe_key()).as_bytes());
+    NewMessage { id: id.to_string(), role, content: content.to_owned(), name: None, author: None, beside: None }
 }
 
 /// The words of an event.

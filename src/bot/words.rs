@@ -3,6 +3,7 @@
 mod access;
 mod accounts;
 mod forms;
+mod help;
 mod jobs;
 mod places;
 
@@ -10,6 +11,7 @@ pub(super) use access::*;
 pub use accounts::connected as account_connected;
 pub(super) use accounts::{connect, connect_first, disconnected, no_accounts};
 pub(super) use forms::*;
+pub(super) use help::help;
 pub(super) use jobs::*;
 pub(super) use places::*;
 
@@ -18,7 +20,7 @@ use crate::error::Choice;
 use crate::jobs::in_a_line;
 use crate::sheet::{SheetId, Snapshot};
 use crate::smartsheet::SheetEntry;
-use crate::store::{Job, Session};
+use crate::store::Job;
 use chat::{Block, Button, ButtonStyle, Markdown, Message, Progress, escape};
 use std::time::Duration;
 use url::Url;
@@ -70,31 +72,18 @@ pub(super) fn stopped(running: bool, dropped: u64, job: Option<&str>) -> String 
     }
 }
 
-pub(super) fn help(session: Option<&Session>, accounts: bool, model: &str) -> Message {
-    let sheet = match session {
-        Some(s) => format!("This thread is about **{}**. Another sheet: `use <name, id or link>`.", escape(&s.sheet_name)),
-        None => "This thread has no sheet yet: `use <name, id or link>`, or just ask and I offer some.".into(),
-    };
-    let mut blocks = vec![md(&format!("I answer questions about a Smartsheet sheet and change it for you, from this thread.\n\n{sheet}"))];
-    blocks.extend(abilities(accounts, model));
-    Message::new(blocks)
+/// Of somebody who has sent something without a word about it.
+pub(super) fn what_with_it() -> &'static str {
+    "What shall I do with it? Ask something about it, or say what to change."
 }
 
-/// What people can say, by example.
-fn abilities(accounts: bool, model: &str) -> [Block; 2] {
-    let connect = if accounts { ", `connect`, `disconnect`" } else { "" };
-    [
-        md(&format!(
-            "**Ask**\n- which tasks are overdue, and who owns them?\n- total budget by department\n- how many tasks are blocked?\n\n\
-            **Change** (you see a preview first, and confirm it with a button)\n\
-            - set Status to \"In Progress\" for everything assigned to Dana that is Not Started\n\
-            - add a task \"Security review\" under Phase 3, owner Omar, start 2026-12-07\n\
-            - delete the rows marked Cancelled\n- add a picklist column Risk with Low, Medium, High\n\n\
-            **Long work** (runs in the background, with a bar in the thread)\n- summarize Notes into Summary\n\n\
-            **Words**: `help`, `status`, `sheets`, `use <sheet>`, `view`, `edit`, `unshare`, `undo`, `stop`, `jobs`, `cancel <job>`, `retry <job>`{connect}"
-        )),
-        note(&format!("Answers come from {}. Figures are computed by SQL over the sheet.", escape(model))),
-    ]
+pub(super) fn cannot_read(name: &str, why: &str) -> String {
+    format!("I cannot read {}: {why}. Write it, or use `edit` to type it into the sheet yourself.", escape(name))
+}
+
+/// What is left of a sign of life after which there is nothing to say.
+pub(super) fn not_for_me() -> &'static str {
+    "This was not for me."
 }
 
 pub(super) fn status(snapshot: &Snapshot, yours: bool, waiting: usize, undoable: bool, model: &str, running: &[Job]) -> Message {
@@ -196,7 +185,7 @@ pub(super) fn home(sheets: &[(SheetId, String)], running: &[Job], connected: Opt
     let jobs: String = running.iter().map(|j| format!("\n- {}", in_a_line(j))).collect();
     blocks.push(md(&format!("**Your running jobs**{}", if jobs.is_empty() { "\nNone." } else { &jobs })));
     blocks.extend(connected.into_iter().flat_map(accounts::account));
-    blocks.extend(abilities(connected.is_some(), model));
+    blocks.extend(help::abilities(None, connected.is_some(), model));
     Message::new(blocks)
 }
 

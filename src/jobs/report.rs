@@ -2,6 +2,7 @@
 
 use super::runner::{Ended, undone};
 use super::{Jobs, Kind, Parameters, UNDO, short};
+use crate::changes::People;
 use crate::events::{Event, View};
 use crate::smartsheet::{Hold, Identity};
 use crate::store::{Job, JobStatus};
@@ -14,6 +15,8 @@ use tokio_util::sync::CancellationToken;
 
 /// How often a job gets on whose platform is not connected.
 const UNSEEN: Duration = Duration::from_secs(3);
+/// How long names are waited for.
+const NAMES: Duration = Duration::from_secs(2);
 /// Problems that the message names; the rest goes into a file.
 const NAMED: usize = 5;
 
@@ -130,8 +133,34 @@ impl Shown {
 
     /// Shows what came of the job; `false` when that has to be said later.
     pub async fn end(&mut self, status: JobStatus, error: Option<&str>, ended: &Ended) -> bool {
-        let message = self.ended(status, error, ended);
+        let mut message = self.ended(status, error, ended);
+        if ended.done > 0 {
+            let people = self.people().await.words(self.job.kind == UNDO);
+            message.blocks.extend(people.map(|words| Block::Note(Markdown::ours(&words))));
+        }
         self.show(&message, true).await
+    }
+
+    /// Who has asked for the job, and who has confirmed it.
+    async fn people(&self) -> People {
+        let decided = self.jobs.parts.store.decider(&self.job.id).await;
+        let decider = decided.unwrap_or_else(|error| {
+            tracing::warn!(%error, job = %self.job.id, "it cannot be read who confirmed a job");
+            None
+        });
+        let asker = self.job.parameters["by"].as_str().unwrap_or(&self.job.asker);
+        let asked = self.name_of(asker).await;
+        let decided = match decider {
+            Some(same) if same == asker => asked.clone(),
+            Some(other) => self.name_of(&other).await,
+            None => None,
+        };
+        People { asker: asked, decider: decided }
+    }
+
+    async fn name_of(&self, person: &str) -> Option<String> {
+        let profile = self.chat()?.profile(&self.job.anchor, person);
+        Some(tokio::time::timeout(NAMES, profile).await.ok()?.ok()?.name)
     }
 
     /// Shares the list of what was not written, when it is longer than what is named; `false` when that has to be done later.

@@ -271,11 +271,11 @@ impl Jobs {
         Ok(job)
     }
 
-    /// Takes a job back: as a new job.
+    /// Takes a job back: as a new job. `by` is whoever does so, who may act for the person that asked.
     ///
     /// # Errors
     /// A sentence when that cannot be done.
-    pub async fn undo(&self, id: &str, asker: &Asker) -> Result<Job> {
+    pub async fn undo(&self, id: &str, asker: &Asker, by: &str) -> Result<Job> {
         let old = self.read_ended(id, asker).await?.ok_or_else(|| told("That job is still running; cancel it first."))?;
         let changes = self.parts.store.job_changes(&old.id).await?;
         if changes.is_empty() {
@@ -283,7 +283,7 @@ impl Jobs {
         }
         let what = format!("taking back: {}", report::what(&old));
         let rest = self.parts.store.is_half_taken_back(&old.id).await?;
-        self.follow(&old, &format!("{}|undo", old.id), rest, UNDO, json!({ "job": old.id, "what": what }), &[]).await
+        self.follow(&old, &format!("{}|undo", old.id), rest, UNDO, json!({ "job": old.id, "what": what, "by": by }), &[]).await
     }
 
     /// Queues a job that follows from another one. The same name is queued once, and again when that came to nothing or has

@@ -5,7 +5,7 @@ use crate::clock::Clock;
 use crate::events::{Event, Events, PostEvent};
 use crate::store::{Post, Store};
 use async_trait::async_trait;
-use chat::{Anchor, Chat, ChatError, File, Form, Incoming, Limits, Message, MessageRef, Platform, Profile, ThreadKey};
+use chat::{Anchor, Chat, ChatError, File, Form, Incoming, Limits, Message, MessageRef, Platform, Profile, Source, ThreadKey};
 use moka::future::Cache;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -142,6 +142,10 @@ impl Chat for Mirror {
             self.keep(Uuid::now_v7().to_string(), thread.storage_key().into(), body, false, None).await;
         }
         Ok(())
+    }
+
+    async fn source(&self, anchor: &Anchor, place: &str) -> Result<Source, ChatError> {
+        self.chat.source(anchor, place).await
     }
 
     fn mentioned(&self, text: &str) -> Vec<String> {

@@ -101,8 +101,9 @@ impl Chat for Web {
         self.put(&anchor.0, &Uuid::now_v7().to_string(), false, body, true).await
     }
 
-    async fn profile(&self, _anchor: &Anchor, user: &str) -> Result<Profile, ChatError> {
-        Ok(Profile { name: user.to_owned(), ..Profile::default() })
+    /// Whoever has a key or a link is known by the name in it, which events carry.
+    async fn profile(&self, _anchor: &Anchor, _user: &str) -> Result<Profile, ChatError> {
+        Err(ChatError::Rejected("people of the API are known by their names only".into()))
     }
 }
 

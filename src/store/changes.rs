@@ -182,6 +182,7 @@ impl Store {
     pub async fn confirm_proposal(
         &self,
         p: &Proposal,
+        decided_by: &str,
         change: &Change,
         rows: i64,
         job: Option<&Job>,
@@ -190,7 +191,7 @@ impl Store {
         const DECIDE: &str = "UPDATE proposals SET state = 'confirmed', decided_by = $3, decided_at_ms = $4 WHERE id = $1 AND state = $2 AND expires_at_ms > $4";
         on_durable!(self, pool => {
             let mut tx = pool.begin().await?;
-            let decided = sqlx::query(DECIDE).bind(&p.id).bind(p.state.as_str()).bind(&p.asker).bind(now_ms).execute(&mut *tx).await?.rows_affected();
+            let decided = sqlx::query(DECIDE).bind(&p.id).bind(p.state.as_str()).bind(decided_by).bind(now_ms).execute(&mut *tx).await?.rows_affected();
             if decided == 0 {
                 return Ok(false);
             }

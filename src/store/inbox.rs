@@ -25,6 +25,19 @@ impl Lane {
     }
 }
 
+/// What became of the new words of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Amended {
+    /// They are served in the place of the old ones.
+    InTime,
+    /// The old ones were not for the bot.
+    Unknown,
+    /// The old ones could not be answered.
+    Failed,
+    /// The old ones are being answered, or were.
+    TooLate,
+}
+
 /// An event that this process holds the lease of.
 #[derive(Clone, Debug)]
 pub struct Event {
@@ -64,6 +77,30 @@ impl Store {
             }
         }
         self.accepts.accept(incoming, thread, lane).await
+    }
+
+    /// Puts the new words of a message in the place of the old ones, as long as these still wait: to be served, or for a sheet.
+    ///
+    /// # Errors
+    /// When the database fails; nothing was changed.
+    pub async fn amend(&self, incoming: &Incoming) -> Result<Amended, sqlx::Error> {
+        const SET: &str = "UPDATE inbox SET event = $2 WHERE dedupe_key = $1 AND state = 'new'";
+        const STATE: &str = "SELECT state FROM inbox WHERE dedupe_key = $1";
+        let key = incoming.dedupe_key();
+        self.accepts.settled().await?;
+        let replaced = on_write!(self, pool => sqlx::query(SET).bind(&key).bind(Json(incoming)).execute(pool).await?.rows_affected());
+        if replaced > 0 {
+            return Ok(Amended::InTime);
+        }
+        let state: Option<(String,)> = on!(self, pool => sqlx::query_as(STATE).bind(&key).fetch_optional(pool).await?);
+        let Some((state,)) = state else { return Ok(Amended::Unknown) };
+        let thread = incoming.thread.storage_key();
+        let question = self.thread(&thread).await?.and_then(|thread| thread.question);
+        if question.is_some_and(|question| question.dedupe_id == incoming.dedupe_id) {
+            self.set_question(&thread, Some(incoming)).await?;
+            return Ok(Amended::InTime);
+        }
+        Ok(if state == "failed" { Amended::Failed } else { Amended::TooLate })
     }
 
     /// Whether the bot takes part in a thread: it spoke there, or is about to.
@@ -110,7 +147,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn take_followers(&self, head: &mut Event, now_ms: i64, wanted: fn(&str) -> bool) -> Result<(), sqlx::Error> {
+    pub async fn take_followers(&self, head: &mut Event, now_ms: i64, wanted: fn(&Incoming) -> bool) -> Result<(), sqlx::Error> {
         const WAITING: &str = "SELECT id, fence, attempts, event, reply FROM inbox
             WHERE thread_key = $1 AND lane = 'queue' AND state = 'new' AND id > $2 ORDER BY id LIMIT 20";
         const TAKE: &str = "UPDATE inbox SET state = 'done', done_at_ms = $2 WHERE id = $1 AND state = 'new'";
@@ -123,25 +160,25 @@ impl Store {
         let sender = head.incoming.sender.id.clone();
         let mut together = head.incoming.clone();
         let What::Text { text } = &mut together.what else { return Ok(()) };
-        let followers: Vec<(i64, String)> = rows
-            .into_iter()
-            .map(event)
-            .map_while(|e| match e.incoming.what {
-                What::Text { text } if e.incoming.sender.id == sender && wanted(&text) => Some((e.id, text)),
-                _ => None,
-            })
-            .collect();
+        let theirs = |e: &Event| matches!(e.incoming.what, What::Text { .. }) && e.incoming.sender.id == sender && wanted(&e.incoming);
+        let followers: Vec<Event> = rows.into_iter().map(event).take_while(theirs).collect();
         if followers.is_empty() {
             return Ok(());
         }
-        for (_, more) in &followers {
-            text.push('\n');
-            text.push_str(more);
+        for Incoming { what, beside, addressed, .. } in followers.iter().map(|e| &e.incoming) {
+            if let What::Text { text: more } = what {
+                text.push_str(if text.is_empty() || more.is_empty() { "" } else { "\n" });
+                text.push_str(more);
+            }
+            together.beside.extend(beside.iter().cloned());
+            if *addressed != Addressed::FollowUp {
+                together.addressed = *addressed;
+            }
         }
         let taken = on_durable!(self, pool => {
             let mut tx = pool.begin().await?;
             let mut changed = sqlx::query(SET).bind(head.id).bind(head.fence).bind(Json(&together)).execute(&mut *tx).await?.rows_affected();
-            for (id, _) in &followers {
+            for Event { id, .. } in &followers {
                 changed += sqlx::query(TAKE).bind(id).bind(now_ms).execute(&mut *tx).await?.rows_affected();
             }
             // Somebody else may have taken the text, or dropped one that waits: then each is served alone.

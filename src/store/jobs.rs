@@ -266,12 +266,12 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails; nothing was decided.
-    pub async fn start_job(&self, p: &Proposal, now_ms: i64) -> Result<bool, sqlx::Error> {
+    pub async fn start_job(&self, p: &Proposal, decided_by: &str, now_ms: i64) -> Result<bool, sqlx::Error> {
         const DECIDE: &str = "UPDATE proposals SET state = 'confirmed', decided_by = $3, decided_at_ms = $4 WHERE id = $1 AND state = $2 AND expires_at_ms > $4";
         const QUEUE: &str = "UPDATE jobs SET status = 'queued', message = $2 WHERE id = $1 AND status = 'created'";
         on_durable!(self, pool => {
             let mut tx = pool.begin().await?;
-            let decided = sqlx::query(DECIDE).bind(&p.id).bind(p.state.as_str()).bind(&p.asker).bind(now_ms).execute(&mut *tx).await?.rows_affected();
+            let decided = sqlx::query(DECIDE).bind(&p.id).bind(p.state.as_str()).bind(decided_by).bind(now_ms).execute(&mut *tx).await?.rows_affected();
             if decided == 0 {
                 return Ok(false);
             }

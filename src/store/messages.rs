@@ -57,6 +57,8 @@ pub struct NewMessage {
     pub name: Option<&'static str>,
     /// What the person is called, for role `user`, as far as the platform tells.
     pub author: Option<String>,
+    /// What stood beside the words, as the model reads it, for role `user`.
+    pub beside: Option<String>,
 }
 
 impl NewMessage {
@@ -73,6 +75,9 @@ impl NewMessage {
         }
         if let Some(author) = &self.author {
             metadata["author"] = json!(author);
+        }
+        if let Some(beside) = &self.beside {
+            metadata["beside"] = json!(beside);
         }
         metadata
     }

@@ -33,7 +33,7 @@ pub use api_keys::ApiKey;
 pub use asker::Asker;
 pub use changes::{Change, ChangeRow, ENTRY_TAKEN_BACK, RowState};
 pub use idempotency::{KeptAnswer, KnownRequest};
-pub use inbox::{Event, Lane};
+pub use inbox::{Amended, Event, Lane};
 pub use job_rows::{JobRow, JobRowState};
 pub use jobs::{Job, JobStatus, Place};
 pub use messages::{MessageRecord, NewMessage, Role};

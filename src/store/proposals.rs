@@ -171,6 +171,16 @@ impl Store {
         on_write!(self, pool => sqlx::query(SET).bind(id).bind(Json(message)).execute(pool).await.map(|_| ()))
     }
 
+    /// Who has decided a proposal, if somebody has.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn decider(&self, id: &str) -> Result<Option<String>, sqlx::Error> {
+        const GET: &str = "SELECT decided_by FROM proposals WHERE id = $1 AND state = 'confirmed'";
+        let decided: Option<(Option<String>,)> = on!(self, pool => sqlx::query_as(GET).bind(id).fetch_optional(pool).await?);
+        Ok(decided.and_then(|(by,)| by))
+    }
+
     /// Moves a proposal on, if it still stands where it is thought to stand. `false` when somebody was faster.
     ///
     /// # Errors

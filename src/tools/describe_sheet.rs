@@ -1,6 +1,6 @@
 //! `describe_sheet`: columns with their SQL names, types, options and usual values; size; three rows.
 
-use super::{Context, Output, Tool, arguments, object, sheet_parameter, short};
+use super::{Context, DESCRIBE_SHEET, Output, Tool, arguments, object, sheet_parameter, short};
 use crate::error::Result;
 use crate::sheet::{Cell, Snapshot, SnapshotColumn, Style, Values};
 use serde::Deserialize;
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use std::collections::HashMap;
 
 pub(super) const TOOL: Tool = Tool {
-    name: "describe_sheet",
+    name: DESCRIBE_SHEET,
     description: "Tells the columns of a sheet (title, name in SQL, type, options, usual values), how many rows it has, and shows three of them. Call it before the first query.",
     parameters: || object(json!({ "sheet": sheet_parameter() })),
     run: |context, value| Box::pin(run(context, value)),

@@ -135,6 +135,19 @@ pub fn schemas(snapshot: &Snapshot, role: Role) -> Vec<Value> {
     offered.map(schema).collect()
 }
 
+/// With this function the model looks around.
+pub const DESCRIBE_SHEET: &str = "describe_sheet";
+
+/// With this function the model says nothing; offered where nobody has spoken to the bot.
+pub const NO_ANSWER: &str = "no_answer";
+
+/// The function of that name as the model gets it.
+pub fn no_answer() -> Value {
+    let about = "Stay silent: the last message is not meant for you. Call it alone and write nothing.";
+    let parameters = json!({ "type": "object", "properties": {}, "required": [], "additionalProperties": false });
+    json!({ "type": "function", "function": { "name": NO_ANSWER, "description": about, "strict": true, "parameters": parameters } })
+}
+
 /// Runs a call. What the model can mend (unknown function, bad JSON, bad SQL, values that do not
 /// fit) comes back as its result; only faults of ours are errors.
 ///

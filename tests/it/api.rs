@@ -122,9 +122,12 @@ async fn a_program_talks_to_the_bot_and_confirms_what_it_proposes() {
     Nothing is written until you confirm. Only you can, for 10 minutes.
     ");
     let done = program.press(&session, &proposed, "Confirm").await;
-    insta::assert_snapshot!(text(&done), @"
+    insta::assert_snapshot!(text(&done), @r"
     ✅ Done: set Status in 1 row in Project Plan (‹sheet›).
-    Rows: Load test (‹row›)
+    Row        Was          Is
+    ─────────  ───────────  ────────
+    Load test  Not Started  Complete
+    Asked for and confirmed by reporter.
     [Undo]
     You can take this back for 24 hours.
     ");

@@ -188,18 +188,11 @@ async fn help_status_and_sheets_need_no_model() {
     insta::assert_snapshot!(world.type_line("help").await, @r#"
     bot> I answer questions about a Smartsheet sheet and change it for you, from this thread.
          This thread is about Project Plan. Another sheet: use <name, id or link>.
-         Ask
-         • which tasks are overdue, and who owns them?
-         • total budget by department
-         • how many tasks are blocked?
-         Change (you see a preview first, and confirm it with a button)
-         • set Status to "In Progress" for everything assigned to Dana that is Not Started
-         • add a task "Security review" under Phase 3, owner Omar, start 2026-12-07
-         • delete the rows marked Cancelled
-         • add a picklist column Risk with Low, Medium, High
-         Long work (runs in the background, with a bar in the thread)
-         • summarize Notes into Summary
-         Words: help, status, sheets, use <sheet>, view, edit, unshare, undo, stop, jobs, cancel <job>, retry <job>
+         • Ask: “how many rows have Status Not Started?”, “total Budget by Status”
+         • Change: “set Status to Cancelled for "Retrospective"” (you see it first and confirm it with a button; undo takes it back)
+         • Long work: “summarize Notes into a new column Summary” (in the background, with a bar in the thread)
+         • Beside it: quote or forward a message, or attach a text or CSV file, and say what to do with it
+         • Words: help, status, sheets, use <sheet>, view, edit, unshare, undo, stop, jobs, cancel <job>, retry <job>
            Answers come from Azure OpenAI deployment sandbox. Figures are computed by SQL over the sheet.
     "#);
     insta::assert_snapshot!(world.type_line("status").await, @"

@@ -23,14 +23,28 @@ async fn a_change_is_previewed_confirmed_and_taken_back() {
     assert_eq!(world.cell("Test plan", "Status"), "Not Started", "a preview writes nothing");
     insta::assert_snapshot!(world.type_line("confirm").await, @r"
     bot> ✅ Done: set Status in 5 rows in Project Plan (‹sheet›).
-           Rows: Usability test, Page assembly, Search page, Test plan, Training
+         Row             Was          Is
+         ──────────────  ───────────  ───────────
+         Usability test  Not Started  In Progress
+         Page assembly   Not Started  In Progress
+         Search page     Not Started  In Progress
+         Test plan       Not Started  In Progress
+         Training        Not Started  In Progress
+           Asked for and confirmed by lee.
          [1] Undo   (type the number or the words)
            You can take this back for 24 hours.
     ");
     assert_eq!(world.cell("Test plan", "Status"), "In Progress");
     insta::assert_snapshot!(world.type_line("undo").await, @r"
     bot> ↩️ Taken back in Project Plan (‹sheet›): set Status in 5 rows.
-           Rows: Usability test, Page assembly, Search page, Test plan, Training
+         Row             Was          Is
+         ──────────────  ───────────  ───────────
+         Usability test  In Progress  Not Started
+         Page assembly   In Progress  Not Started
+         Search page     In Progress  Not Started
+         Test plan       In Progress  Not Started
+         Training        In Progress  Not Started
+           Taken back by lee.
     ");
     assert_eq!(world.cell("Test plan", "Status"), "Not Started");
     assert_eq!(world.cell("Front end", "Status"), "In Progress", "what was not part of the change stays");
@@ -49,6 +63,8 @@ async fn rows_are_added_in_their_place_and_taken_away_again() {
     ");
     insta::assert_snapshot!(world.type_line("confirm").await, @r"
     bot> ✅ Done: add 1 row under “Phase 3: Build” in Project Plan (‹sheet›).
+         • Task Name: Security review · Assigned To: Omar Haddad · Start: 2026-12-07
+           Asked for and confirmed by lee.
            Rows: Security review
          [1] Undo   (type the number or the words)
            You can take this back for 24 hours.
@@ -91,6 +107,13 @@ async fn a_deleted_family_comes_back_where_it_stood() {
     assert_eq!(world.sheets.world().rows("Project Plan").len(), before.len() - 4);
     insta::assert_snapshot!(world.type_line("undo").await, @r"
     bot> ↩️ Taken back in Project Plan (‹sheet›): bring back 4 rows.
+         Row                  Values
+         ───────────────────  ────────────────────────────────────────
+         Back end             Omar Haddad · In Progress · High · Engi…
+         Order service        Omar Haddad · In Progress · High · Engi…
+         Payment integration  Blocked · High · Engineering · 2026-11-…
+         Mail service         Lee Park · Not Started · Medium · Engin…
+           Taken back by lee.
            Rows: Back end, Order service, Payment integration, Mail service
     ");
     let without_budget = |rows: Vec<std::collections::BTreeMap<String, String>>| -> Vec<_> {
@@ -118,7 +141,10 @@ async fn columns_come_and_go_and_come_back_with_their_cells() {
     ");
     world.type_line("confirm").await;
     assert!(world.sheets.world().column_titles("Project Plan").contains(&"Risk".to_owned()));
-    insta::assert_snapshot!(world.type_line("undo").await, @"bot> ↩️ Taken back in Project Plan (‹sheet›): delete column Risk.");
+    insta::assert_snapshot!(world.type_line("undo").await, @r"
+    bot> ↩️ Taken back in Project Plan (‹sheet›): delete column Risk.
+           Taken back by lee.
+    ");
     assert!(!world.sheets.world().column_titles("Project Plan").contains(&"Risk".to_owned()));
     insta::assert_snapshot!(world.type_line("delete the Notes column").await, @"
     bot> Delete column Notes of Project Plan (‹sheet›)?
@@ -147,11 +173,16 @@ async fn comments_are_written_and_taken_back() {
     ");
     insta::assert_snapshot!(world.type_line("confirm").await, @r"
     bot> ✅ Done: comment on “Load test” in Project Plan (‹sheet›).
+         “who books the servers?”
+           Asked for and confirmed by lee.
            Rows: Load test
          [1] Undo   (type the number or the words)
            You can take this back for 24 hours.
     ");
-    insta::assert_snapshot!(world.type_line("undo").await, @"bot> ↩️ Taken back in Project Plan (‹sheet›): delete the comment on “Load test”.");
+    insta::assert_snapshot!(world.type_line("undo").await, @r"
+    bot> ↩️ Taken back in Project Plan (‹sheet›): delete the comment on “Load test”.
+           Taken back by lee.
+    ");
     assert_eq!(world.writes().last().unwrap(), "DELETE /sheets/ID/comments/ID");
     world.end().await;
 }
@@ -163,9 +194,15 @@ async fn rows_that_changed_meanwhile_are_left_alone_and_named() {
     world.sheets.world().edit("Project Plan", "Test plan", "Status", "Blocked".into());
     insta::assert_snapshot!(world.type_line("confirm").await, @r"
     bot> ✅ Done for 4 of 5 rows: set Status in 5 rows in Project Plan (‹sheet›).
+         Row             Was          Is
+         ──────────────  ───────────  ───────────
+         Usability test  Not Started  In Progress
+         Page assembly   Not Started  In Progress
+         Search page     Not Started  In Progress
+         Training        Not Started  In Progress
+           Asked for and confirmed by lee.
          Left alone (1):
          • Test plan: it was changed by somebody else meanwhile
-           Rows: Usability test, Page assembly, Search page, Training
          [1] Undo   (type the number or the words)
            You can take this back for 24 hours.
     ");
@@ -173,9 +210,14 @@ async fn rows_that_changed_meanwhile_are_left_alone_and_named() {
     world.sheets.world().edit("Project Plan", "Training", "Status", "Complete".into());
     insta::assert_snapshot!(world.type_line("undo").await, @r"
     bot> ↩️ Taken back for 3 of 4 rows in Project Plan (‹sheet›).
+         Row             Was          Is
+         ──────────────  ───────────  ───────────
+         Usability test  In Progress  Not Started
+         Page assembly   In Progress  Not Started
+         Search page     In Progress  Not Started
+           Taken back by lee.
          Left alone (1):
          • Training: it was changed by somebody else meanwhile
-           Rows: Usability test, Page assembly, Search page
     ");
     assert_eq!(world.cell("Training", "Status"), "Complete", "undo is conditional, too");
     world.end().await;
@@ -237,7 +279,10 @@ async fn small_changes_may_be_applied_at_once_when_the_operator_allows_it() {
     let world = World::with(Setting { settings, ..Setting::default() }).await.unwrap();
     insta::assert_snapshot!(world.type_line("mark \"Usability test\" as complete").await, @r"
     bot> ✅ Done: set Status in 1 row in Project Plan (‹sheet›).
-           Rows: Usability test
+         Row             Was          Is
+         ──────────────  ───────────  ────────
+         Usability test  Not Started  Complete
+           Asked for by lee.
          [1] Undo   (type the number or the words)
            You can take this back for 24 hours.
     ");

@@ -84,9 +84,15 @@ async fn rows_that_smartsheet_refuses_are_named_and_the_others_written() {
     world.sheets.world().lock_row("Project Plan", "Mail service");
     insta::assert_snapshot!(world.type_line("confirm").await, @r"
     bot> ✅ Done for 4 of 5 rows: set Status in 5 rows in Project Plan (‹sheet›).
+         Row                 Was          Is
+         ──────────────────  ───────────  ───────
+         Security hardening  Not Started  Blocked
+         Phase 4: Launch     Not Started  Blocked
+         Go-live             Not Started  Blocked
+         Retrospective       Not Started  Blocked
+           Asked for and confirmed by lee.
          Failed (1):
          • Mail service: Smartsheet refused it (1050): You cannot change a locked row.
-           Rows: Security hardening, Phase 4: Launch, Go-live, Retrospective
          [1] Undo   (type the number or the words)
            You can take this back for 24 hours.
     ");

@@ -80,13 +80,21 @@ async fn dates_are_moved_by_an_expression() {
     ");
     insta::assert_snapshot!(world.type_line("confirm").await, @r"
     bot> ✅ Done: set Due Date in 2 rows in Project Plan (‹sheet›).
-           Rows: Press kit, Launch campaign
+         Row              Was         Is
+         ───────────────  ──────────  ──────────
+         Press kit        2027-01-31  2027-02-07
+         Launch campaign  2027-02-15  2027-02-22
+           Asked for and confirmed by lee.
          [1] Undo   (type the number or the words)
            You can take this back for 24 hours.
     ");
     insta::assert_snapshot!(world.type_line("undo").await, @r"
     bot> ↩️ Taken back in Project Plan (‹sheet›): set Due Date in 2 rows.
-           Rows: Press kit, Launch campaign
+         Row              Was         Is
+         ───────────────  ──────────  ──────────
+         Press kit        2027-02-07  2027-01-31
+         Launch campaign  2027-02-22  2027-02-15
+           Taken back by lee.
     ");
     world.end().await;
 }
@@ -144,7 +152,12 @@ async fn a_column_changes_its_type_options_and_title() {
     ");
     world.type_line("confirm").await;
     assert!(world.sheets.world().column_titles("Project Plan").contains(&"Urgency".to_owned()));
-    insta::assert_snapshot!(world.type_line("undo").await, @"bot> ↩️ Taken back in Project Plan (‹sheet›): rename column Urgency to Priority.");
+    insta::assert_snapshot!(world.type_line("undo").await, @r"
+    bot> ↩️ Taken back in Project Plan (‹sheet›): rename column Urgency to Priority.
+         • from title Urgency · type picklist · options Now, High, Medium, Low
+         • to title Priority · type picklist · options High, Medium, Low
+           Taken back by lee.
+    ");
     assert!(world.sheets.world().column_titles("Project Plan").contains(&"Priority".to_owned()));
     insta::assert_snapshot!(world.type_line("make it plain text").await, @"
     bot> Change the type of column Priority of Project Plan (‹sheet›)?
@@ -154,8 +167,11 @@ async fn a_column_changes_its_type_options_and_title() {
          [1] Confirm   [2] Cancel   (type the number or the words)
            Nothing is written until you confirm. Only you can, for 10 minutes.
     ");
-    insta::assert_snapshot!(world.type_line("confirm").await, @"
+    insta::assert_snapshot!(world.type_line("confirm").await, @r"
     bot> ✅ Done: change the type of column Priority in Project Plan (‹sheet›).
+         • from type picklist · options High, Medium, Low
+         • to type text/number
+           Asked for and confirmed by lee.
          [1] Undo   (type the number or the words)
            You can take this back for 24 hours.
     ");

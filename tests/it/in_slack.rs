@@ -74,7 +74,9 @@ async fn a_question_a_confirmed_change_and_an_undo() {
     insta::assert_snapshot!(asked(&world), @r#"
     Lee: set Status to Blocked for "Page templates"
     bot: ✅ Done: set Status in 1 row in Project Plan.
-    Rows: Page templates
+    Row | Was | Is
+    Page templates | In Progress | Blocked
+    Asked for and confirmed by Lee Park.
     [Undo]
     You can take this back for 24 hours.
     "#);
@@ -84,7 +86,9 @@ async fn a_question_a_confirmed_change_and_an_undo() {
     insta::assert_snapshot!(asked(&world), @r#"
     Lee: set Status to Blocked for "Page templates"
     bot: ↩️ Taken back in Project Plan: set Status in 1 row.
-    Rows: Page templates
+    Row | Was | Is
+    Page templates | Blocked | In Progress
+    Taken back by Lee Park.
     "#);
     let answer = world.slack.messages().into_iter().find(|m| m.seen().contains("5 rows match")).unwrap();
     let row = world.sheets.world().row_id("Project Plan", "Page templates").unwrap();
@@ -158,9 +162,9 @@ async fn messages_that_wait_get_a_sign_of_life_and_are_answered_together() {
     world.slack.refuse_streams();
     let root = ask(&world, "status").await;
     world.azure.faults().next(sandbox::fault::Kind::Slow, 1);
-    world.slack.say("C1", LEE, "how many tasks are blocked?", Some(&root)).await;
+    world.slack.say("C1", LEE, "<@UBOT> how many tasks are blocked?", Some(&root)).await;
     world.slack.until(|m| m.iter().any(|m| m.seen().contains("Looking at"))).await.unwrap();
-    for text in ["what is late?", "and only Lee's?"] {
+    for text in ["<@UBOT> what is late?", "and only Lee's?"] {
         world.slack.say("C1", LEE, text, Some(&root)).await;
     }
     world.slack.until(|m| m.iter().any(|m| m.seen().contains("Noted. I answer this"))).await.unwrap();
@@ -314,7 +318,7 @@ async fn a_wordy_stop_ends_the_running_turn() {
     let world = world().await;
     let root = ask(&world, "status").await;
     world.azure.faults().next(sandbox::fault::Kind::Slow, 1);
-    world.slack.say("C1", LEE, "how many tasks are blocked?", Some(&root)).await;
+    world.slack.say("C1", LEE, "<@UBOT> how many tasks are blocked?", Some(&root)).await;
     world.slack.until_status("C1").await.unwrap();
     world.slack.say("C1", LEE, "stop", Some(&root)).await;
     world.app.bot.until_idle().await;
@@ -374,7 +378,7 @@ async fn help_and_buttons_are_answered_while_a_turn_runs() {
     let world = world().await;
     let root = ask(&world, "mark \"Usability test\" as complete").await;
     world.azure.faults().next(sandbox::fault::Kind::Slow, 1);
-    world.slack.say("C1", LEE, "how many tasks are blocked?", Some(&root)).await;
+    world.slack.say("C1", LEE, "<@UBOT> how many tasks are blocked?", Some(&root)).await;
     world.slack.until_status("C1").await.unwrap();
     world.slack.say("C1", LEE, "help", Some(&root)).await;
     world.slack.press("C1", LEE, "Confirm").await;

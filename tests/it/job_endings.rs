@@ -55,7 +55,7 @@ async fn an_undo_that_was_cancelled_half_way_is_finished_later_and_nothing_befor
     let again = world
         .app
         .jobs
-        .undo(&world.app.store.jobs_of("", Some(&world.asker("lee")), 9, 0).await.unwrap().0.last().unwrap().id, &world.asker("lee"))
+        .undo(&world.app.store.jobs_of("", Some(&world.asker("lee")), 9, 0).await.unwrap().0.last().unwrap().id, &world.asker("lee"), "lee")
         .await;
     assert!(again.is_err_and(|e| e.to_string().contains("asked for already")), "all of it is taken back");
     world.end().await;

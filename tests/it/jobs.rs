@@ -59,12 +59,13 @@ async fn a_column_is_summarized_and_taken_back() {
            Nothing is written until you confirm. Only you can, for 10 minutes.
     ");
     let asked = world.azure.requests().len();
-    insta::assert_snapshot!(type_and_wait(&world, "confirm").await, @"
+    insta::assert_snapshot!(type_and_wait(&world, "confirm").await, @r"
     bot> ⏳ Queued: summarize Protocol into AI Summary for 6 rows. It begins at once. jobs tells how far it is.
 
     bot> ✅ Done: summarize Protocol into AI Summary in Clinical Trials (‹sheet›), 6 rows written.
          [1] Undo   (type the number or the words)
            Job ‹job› · 1 second
+           Asked for and confirmed by lee.
     ");
     assert_eq!(world.azure.requests().len() - asked, 3, "what the preview has shown is not asked for again");
     let written = cells(&world, "AI Summary").iter().filter(|c| !c.is_empty()).count();
@@ -76,11 +77,12 @@ async fn a_column_is_summarized_and_taken_back() {
          [1] Status ‹job›   (type the number or the words)
            status <job> says more about one, cancel <job> stops it, retry <job> does again what failed.
     ");
-    insta::assert_snapshot!(type_and_wait(&world, "undo").await, @"
+    insta::assert_snapshot!(type_and_wait(&world, "undo").await, @r"
     bot> ⏳ Queued as job ‹job›.
 
     bot> ↩️ Taken back in Clinical Trials (‹sheet›): summarize Protocol into AI Summary (6 changes).
            Job ‹job› · 1 second
+           Taken back by lee.
     ");
     assert!(cells(&world, "AI Summary").iter().all(String::is_empty));
     world.end().await;
@@ -129,7 +131,7 @@ async fn rows_without_a_usable_answer_are_named_and_can_be_tried_again() {
             .unwrap();
     world.use_sheet("Clinical Trials").await;
     world.type_line("summarize").await;
-    insta::assert_snapshot!(type_and_wait(&world, "confirm").await, @"
+    insta::assert_snapshot!(type_and_wait(&world, "confirm").await, @r"
     bot> ⏳ Queued: summarize Protocol into AI Summary for 5 rows. It begins at once. jobs tells how far it is.
 
     bot> ✅ Done: summarize Protocol into AI Summary in Clinical Trials (‹sheet›), 3 rows written.
@@ -138,11 +140,13 @@ async fn rows_without_a_usable_answer_are_named_and_can_be_tried_again() {
          • NCT-05: the model gave no summary
          [1] Undo   [2] Retry failed   (type the number or the words)
            Job ‹job› · 1 second
+           Asked for and confirmed by lee.
     ");
-    insta::assert_snapshot!(type_and_wait(&world, "Retry failed").await, @"
+    insta::assert_snapshot!(type_and_wait(&world, "Retry failed").await, @r"
     bot> ✅ Done: summarize Protocol into AI Summary in Clinical Trials (‹sheet›), 2 rows written.
          [1] Undo   (type the number or the words)
            Job ‹job› · 1 second
+           Asked for by lee.
     ");
     assert_eq!(cells(&world, "AI Summary")[..6].iter().filter(|c| !c.is_empty()).count(), 5);
     world.end().await;

@@ -5,6 +5,7 @@ mod abuse;
 mod accounts;
 mod api;
 mod asking;
+mod beside;
 mod changing;
 mod command_line;
 mod crash_trials;

@@ -41,7 +41,10 @@ async fn a_task_that_waits_is_moved_by_its_lag_and_comes_back() {
     ");
     insta::assert_snapshot!(world.type_line("confirm").await, @r"
     bot> ✅ Done: set Predecessors in 1 row in 🏢 Office Move (‹sheet›).
-           Rows: Build
+         Row    Was  Is
+         ─────  ───  ───────
+         Build  5    5FS +5d
+           Asked for and confirmed by lee.
          [1] Undo   (type the number or the words)
            You can take this back for 24 hours.
     ");
@@ -154,16 +157,22 @@ async fn a_start_that_smartsheet_moves_on_is_told_and_comes_back() {
     world.sheets.world().add_holiday("🏢 Office Move", "2026-11-23".parse().unwrap());
     insta::assert_snapshot!(world.type_line("confirm").await, @r"
     bot> ✅ Done: set Start in 1 row in 🏢 Office Move (‹sheet›).
+         Row            Was               Is
+         ─────────────  ────────────────  ────────────────
+         Choose a site  2026-11-16 08:00  2026-11-24 08:00
+           Asked for and confirmed by lee.
          Otherwise than asked (1):
          • Choose a site: Smartsheet has set something else: Start became 2026-11-24
-           Rows: Choose a site
          [1] Undo   (type the number or the words)
            You can take this back for 24 hours.
     ");
     assert_eq!(dates(&world, "Choose a site").0, "2026-11-24");
     insta::assert_snapshot!(world.type_line("undo").await, @r"
     bot> ↩️ Taken back in 🏢 Office Move (‹sheet›): set Start in 1 row.
-           Rows: Choose a site
+         Row            Was         Is
+         ─────────────  ──────────  ────────────────
+         Choose a site  2026-11-23  2026-11-16 08:00
+           Taken back by lee.
     ");
     assert_eq!(dates(&world, "Choose a site"), before);
     world.end().await;
@@ -176,14 +185,20 @@ async fn a_task_that_waits_for_nothing_moves_and_comes_back() {
     world.type_line("push \"Choose a site\" by a week").await;
     insta::assert_snapshot!(world.type_line("confirm").await, @r"
     bot> ✅ Done: set Start in 1 row in 🏢 Office Move (‹sheet›).
-           Rows: Choose a site
+         Row            Was               Is
+         ─────────────  ────────────────  ────────────────
+         Choose a site  2026-11-16 08:00  2026-11-23 08:00
+           Asked for and confirmed by lee.
          [1] Undo   (type the number or the words)
            You can take this back for 24 hours.
     ");
     assert_ne!(world.sheets.world().picture("🏢 Office Move"), before);
     insta::assert_snapshot!(world.type_line("undo").await, @r"
     bot> ↩️ Taken back in 🏢 Office Move (‹sheet›): set Start in 1 row.
-           Rows: Choose a site
+         Row            Was         Is
+         ─────────────  ──────────  ────────────────
+         Choose a site  2026-11-23  2026-11-16 08:00
+           Taken back by lee.
     ");
     assert_eq!(world.sheets.world().picture("🏢 Office Move"), before);
     world.end().await;

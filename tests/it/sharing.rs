@@ -18,6 +18,8 @@ async fn who_may_comment_comments_and_changes_nothing() {
     ");
     insta::assert_snapshot!(world.type_line("confirm").await, @r"
     bot> ✅ Done: comment on “Load test” in Project Plan (‹sheet›).
+         “is this still planned?”
+           Asked for and confirmed by lee.
            Rows: Load test
          [1] Undo   (type the number or the words)
            You can take this back for 24 hours.

@@ -23,18 +23,11 @@ async fn the_home_of_the_app_offers_sheets_and_shows_running_jobs() {
     [Sales Pipeline] [Clinical Trials] [Risk Register] [Budget 2026] [Project Plan]
     Your running jobs
     None.
-    Ask
-    • which tasks are overdue, and who owns them?
-    • total budget by department
-    • how many tasks are blocked?
-    Change (you see a preview first, and confirm it with a button)
-    • set Status to "In Progress" for everything assigned to Dana that is Not Started
-    • add a task "Security review" under Phase 3, owner Omar, start 2026-12-07
-    • delete the rows marked Cancelled
-    • add a picklist column Risk with Low, Medium, High
-    Long work (runs in the background, with a bar in the thread)
-    • summarize Notes into Summary
-    Words: `help`, `status`, `sheets`, `use <sheet>`, `view`, `edit`, `unshare`, `undo`, `stop`, `jobs`, `cancel <job>`, `retry <job>`
+    • Ask: “which tasks are overdue?”, “total budget by department”
+    • Change: “set Status to Complete for "Load test"” (you see it first and confirm it with a button; `undo` takes it back)
+    • Long work: “summarize Notes into Summary” (in the background, with a bar in the thread)
+    • Beside it: quote or forward a message, or attach a text or CSV file, and say what to do with it
+    • Words: `help`, `status`, `sheets`, `use <sheet>`, `view`, `edit`, `unshare`, `undo`, `stop`, `jobs`, `cancel <job>`, `retry <job>`
     Answers come from Azure OpenAI deployment sandbox. Figures are computed by SQL over the sheet.
     "#);
     world.slack.slash("C1", LEE, "use Clinical Trials").await;

@@ -49,6 +49,8 @@ fn event(id: &str, root: &str) -> Incoming {
         sender: Sender { id: "U1".into(), ..Sender::default() },
         addressed: Addressed::Mention,
         what: What::Text { text: format!("text {id}") },
+        beside: Vec::new(),
+        amends: false,
         received_at_ms: 1,
     }
 }
@@ -203,7 +205,8 @@ async fn sessions_and_messages_stay(store: &Store) {
     let now = "2026-11-22T10:31:00Z".parse().unwrap();
     let again = store.bind_sheet(&e.thread, &e.anchor, SheetId(2), "Other", now).await.unwrap();
     assert_eq!((again.id.as_str(), again.sheet), (id.as_str(), SheetId(2)), "the session stays, its sheet changes");
-    let message = |n: i32, role| NewMessage { id: format!("m{n}"), role, content: format!("words {n}"), name: None, author: None };
+    let message =
+        |n: i32, role| NewMessage { id: format!("m{n}"), role, content: format!("words {n}"), name: None, author: None, beside: None };
     store.add_messages(&id, &[message(1, Role::User), message(2, Role::Function)], now).await.unwrap();
     store.add_messages(&id, &[message(2, Role::Function), message(3, Role::Assistant)], now).await.unwrap();
     store.add_messages(&id, &[message(3, Role::Assistant)], now).await.unwrap();
@@ -267,10 +270,11 @@ async fn proposals_are_decided_once(store: &Store) {
     store.add_proposal(&p, Some("event")).await.unwrap();
     assert!(!store.was_decided("event").await.unwrap());
     assert_eq!(store.waiting_proposals(&p.thread_key).await.unwrap().len(), 1);
-    assert!(!store.confirm_proposal(&p, &change(&p), 3, None, 200).await.unwrap(), "too late");
+    assert!(!store.confirm_proposal(&p, "U1", &change(&p), 3, None, 200).await.unwrap(), "too late");
     assert!(store.change("c1").await.unwrap().is_none(), "and nothing was journalled");
     let (a, b) = (change(&p), Change { id: "c2".into(), ..change(&p) });
-    let (first, second) = tokio::join!(store.confirm_proposal(&p, &a, 3, None, 150), store.confirm_proposal(&p, &b, 3, None, 150));
+    let (first, second) =
+        tokio::join!(store.confirm_proposal(&p, "U1", &a, 3, None, 150), store.confirm_proposal(&p, "U1", &b, 3, None, 150));
     assert!(first.unwrap() ^ second.unwrap(), "exactly one press counts");
     assert!(!store.move_proposal("p1", ProposalState::Open, ProposalState::Cancelled, "U1", 160).await.unwrap());
     assert_eq!(store.proposal("p1").await.unwrap().unwrap().state, ProposalState::Confirmed);
@@ -280,7 +284,7 @@ async fn proposals_are_decided_once(store: &Store) {
 async fn the_journal_keeps_every_row(store: &Store) {
     let p = proposal(&session(store).await);
     store.add_proposal(&p, None).await.unwrap();
-    assert!(store.confirm_proposal(&p, &change(&p), 2500, None, 150).await.unwrap());
+    assert!(store.confirm_proposal(&p, "U1", &change(&p), 2500, None, 150).await.unwrap());
     let mut rows = store.change_rows("c1").await.unwrap();
     assert_eq!(rows.len(), 2500);
     assert!(rows.iter().all(|r| r.state == RowState::Pending));
@@ -309,7 +313,7 @@ async fn the_journal_keeps_every_row(store: &Store) {
 
 async fn migrations_run_again_on_filled_tables(store: &Store) {
     let id = session(store).await;
-    let message = NewMessage { id: "m".into(), role: Role::User, content: "words".into(), name: None, author: None };
+    let message = NewMessage { id: "m".into(), role: Role::User, content: "words".into(), name: None, author: None, beside: None };
     store.add_messages(&id, &[message], "2026-11-22T10:31:00Z".parse().unwrap()).await.unwrap();
     accept(store, "e", "1").await;
     let (a, b) = tokio::join!(store.migrate(), store.migrate());

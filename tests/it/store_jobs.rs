@@ -141,7 +141,7 @@ async fn parts_of_a_job_belong_to_who_has_it(store: &Store) {
 async fn what_ended_long_ago_is_forgotten(store: &Store) {
     let p = proposal(&session(store).await);
     store.add_proposal(&p, None).await.unwrap();
-    assert!(store.confirm_proposal(&p, &change(&p), 1, None, 150).await.unwrap());
+    assert!(store.confirm_proposal(&p, "U1", &change(&p), 1, None, 150).await.unwrap());
     let fence = store.take_change("c1", None).await.unwrap().unwrap();
     store.finish_change("c1", fence, false, 300).await.unwrap();
     let undo = Change { id: "u1".into(), undo_of: Some("c1".into()), ..change(&p) };

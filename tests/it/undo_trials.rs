@@ -204,7 +204,7 @@ async fn a_job_is_taken_back_without_a_loss() {
     world.app.jobs.create(NewJob { id: "odd".into(), kind: "BULK_UPDATE".into(), parameters, place }).await.unwrap();
     world.app.jobs.until_idle().await.unwrap();
     assert_ne!(world.sheets.world().picture("Odd"), before);
-    world.app.jobs.undo("odd", &world.asker("lee")).await.unwrap();
+    world.app.jobs.undo("odd", &world.asker("lee"), "lee").await.unwrap();
     world.app.jobs.until_idle().await.unwrap();
     let after = world.sheets.world().picture("Odd");
     assert_eq!(after, before, "{}", difference(&before, &after));

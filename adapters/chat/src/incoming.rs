@@ -1,5 +1,6 @@
 //! What comes in: one event of a conversation, parsed once at the door and typed ever after.
 
+use crate::Beside;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -188,6 +189,9 @@ pub enum What {
     },
 }
 
+/// How long after a message was written, in milliseconds, changes of it are heard: what is older is put right, not asked anew.
+pub const AMENDED_WITHIN_MS: i64 = 60 * 60 * 1_000;
+
 /// One event of a conversation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Incoming {
@@ -205,6 +209,12 @@ pub struct Incoming {
     pub addressed: Addressed,
     /// What was said or pressed.
     pub what: What,
+    /// What stands beside the words: a message that they answer or forward, files.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub beside: Vec<Beside>,
+    /// Whether these are the new words of a message: somebody has changed what they wrote.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub amends: bool,
     /// When it arrived, in milliseconds since 1970-01-01 UTC.
     pub received_at_ms: i64,
 }

@@ -4,6 +4,7 @@
 //! cannot do is data ([`Limits`]), never an optional method.
 #![warn(missing_docs)]
 
+mod beside;
 pub mod contract;
 mod form;
 mod inbox;
@@ -16,12 +17,13 @@ mod pace;
 mod rest;
 pub mod text;
 
+pub use beside::{Beside, Carried, Media, Quote};
 pub use form::{Field, Form};
 pub use inbox::{Accepted, Inbox, InboxError};
-pub use incoming::{Addressed, Anchor, Incoming, MessageRef, Platform, Sender, Standing, ThreadKey, What};
+pub use incoming::{AMENDED_WITHIN_MS, Addressed, Anchor, Incoming, MessageRef, Platform, Sender, Standing, ThreadKey, What};
 pub use insist::{insist, insist_alone};
 pub use markdown::{LinkPolicy, Markdown, Node, Span, escape};
 pub use message::{Align, Block, Button, ButtonStyle, Column, Message, Progress, TableBlock, TableCell};
-pub use outgoing::{Chat, ChatError, Chats, File, Limits, Profile};
+pub use outgoing::{Chat, ChatError, Chats, File, Limits, Profile, Source};
 pub use pace::{Overall, Pace, Rate};
 pub use rest::rest;

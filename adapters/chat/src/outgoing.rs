@@ -39,6 +39,14 @@ pub struct File {
     pub bytes: Vec<u8>,
 }
 
+/// Where a file of the platform can be read, with what a request of it needs. It may hold a token: it is never shown.
+pub struct Source {
+    /// The address.
+    pub url: Url,
+    /// The token for the header `authorization`.
+    pub bearer: Option<String>,
+}
+
 /// A person as the platform knows them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Profile {
@@ -94,8 +102,8 @@ pub trait Chat: Send + Sync {
     /// Where people open the thread of the anchor; `None` where threads have no address.
     fn thread_url(&self, anchor: &Anchor) -> Option<Url>;
 
-    /// Shows beside the messages of the thread what the bot is doing (“looking at Plan”), until it posts something there;
-    /// `false` where that cannot be shown, so that a message has to say it.
+    /// Shows beside the messages of the thread what the bot is doing (“looking at Plan”), until it posts something there or does
+    /// nothing (an empty text) any more; `false` where that cannot be shown, so that a message has to say it.
     async fn status(&self, _anchor: &Anchor, _doing: &str) -> bool {
         false
     }
@@ -149,6 +157,15 @@ pub trait Chat: Send + Sync {
     /// # Errors
     /// See [`ChatError`].
     async fn upload(&self, anchor: &Anchor, file: &File) -> Result<(), ChatError>;
+
+    /// Where a file that a message carries ([`crate::Carried::place`]) can be read now: an address of the platform itself,
+    /// whatever the event says.
+    ///
+    /// # Errors
+    /// See [`ChatError`]; [`ChatError::Rejected`] where files cannot be read.
+    async fn source(&self, _anchor: &Anchor, _place: &str) -> Result<Source, ChatError> {
+        Err(ChatError::Rejected("files cannot be read here".into()))
+    }
 
     /// The ids of people that stand in a text for their names, behind an `@` each, where events tell no names.
     fn mentioned(&self, _text: &str) -> Vec<String> {

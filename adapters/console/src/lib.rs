@@ -75,6 +75,8 @@ impl Console {
             sender: Sender { id: self.user.clone(), name: Some(self.user.clone()), ..Sender::default() },
             addressed: Addressed::Dm,
             what,
+            beside: Vec::new(),
+            amends: false,
             received_at_ms: now_ms,
         }
     }

@@ -4,7 +4,7 @@ use chat::{Addressed, Anchor, Incoming, MessageRef, Platform, Sender, ThreadKey,
 use serde::{Deserialize, Serialize};
 use serenity::model::application::{CommandDataOptionValue, Interaction};
 use serenity::model::channel::{ChannelType, Message, MessageType, PartialChannel};
-use serenity::model::id::{ChannelId, GuildId, MessageId, UserId};
+use serenity::model::id::{ChannelId, GuildId, MessageId, RoleId, UserId};
 use serenity::model::user::User;
 
 /// Name of a thread that is opened.
@@ -89,14 +89,23 @@ pub(crate) fn address(at: &MessageRef) -> Option<(ChannelId, MessageId)> {
     Some((ChannelId::new(channel.parse().ok().filter(|c| *c != 0)?), MessageId::new(id.parse().ok().filter(|m| *m != 0)?)))
 }
 
+/// The bot itself, as people mention it in a server.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Me {
+    pub id: UserId,
+    /// The role that the server made for it, which has its name.
+    pub role: Option<RoleId>,
+}
+
 /// What a message says to the bot; `parent` of the thread that it stands in.
-pub(crate) fn said(message: &Message, parent: Option<ChannelId>, me: UserId, now_ms: i64) -> Option<Incoming> {
+pub(crate) fn said(message: &Message, parent: Option<ChannelId>, me: Me, now_ms: i64) -> Option<Incoming> {
     let by_person = !message.author.bot && !message.author.system && message.webhook_id.is_none();
     if !by_person || !matches!(message.kind, MessageType::Regular | MessageType::InlineReply) {
         return None;
     }
     let direct = message.guild_id.is_none();
-    let mentioned = message.mentions.iter().any(|u| u.id == me);
+    let own_role = |role: &RoleId| Some(*role) == me.role;
+    let mentioned = message.mentions.iter().any(|u| u.id == me.id) || message.mention_roles.iter().any(own_role);
     let addressed = match (direct, mentioned, parent) {
         (true, _, _) => Addressed::Dm,
         (false, true, _) => Addressed::Mention,
@@ -118,6 +127,8 @@ pub(crate) fn said(message: &Message, parent: Option<ChannelId>, me: UserId, now
         sender: sender(&message.author),
         addressed,
         what: What::Text { text },
+        beside: crate::beside::read(message, me.id),
+        amends: false,
         received_at_ms: now_ms,
     })
 }
@@ -137,15 +148,18 @@ fn sender(user: &User) -> Sender {
 }
 
 /// The words, without the mention of the bot; other people by their names.
-fn words(message: &Message, me: UserId) -> String {
+fn words(message: &Message, me: Me) -> String {
     let mut text = message.content.clone();
     for user in &message.mentions {
         for mark in [format!("<@{}>", user.id), format!("<@!{}>", user.id)] {
-            text = match user.id == me {
+            text = match user.id == me.id {
                 true => chat::text::without(&text, &mark),
                 false => text.replace(&mark, &format!("@{}", user.global_name.as_deref().unwrap_or(&user.name))),
             };
         }
+    }
+    if let Some(role) = me.role {
+        text = chat::text::without(&text, &format!("<@&{role}>"));
     }
     text.trim().to_owned()
 }
@@ -197,6 +211,8 @@ pub(crate) fn interacted(interaction: Interaction, now_ms: i64) -> Option<Intera
         sender: Sender { locale: Some(locale), ..sender(&user) },
         addressed: if place.is_direct() { Addressed::Dm } else { Addressed::Mention },
         what,
+        beside: Vec::new(),
+        amends: false,
         received_at_ms: now_ms,
     };
     Some(Interacted { incoming, token, id, press })
@@ -213,6 +229,8 @@ pub(crate) fn left(guild: GuildId, now_ms: i64) -> Incoming {
         sender: Sender::default(),
         addressed: Addressed::Mention,
         what: What::Left,
+        beside: Vec::new(),
+        amends: false,
         received_at_ms: now_ms,
     }
 }

@@ -2,16 +2,17 @@
 
 use crate::{Aside, Discord, EPHEMERAL, event, web};
 use async_trait::async_trait;
-use chat::{ChatError, Inbox, Incoming};
+use chat::{AMENDED_WITHIN_MS, ChatError, Inbox, Incoming};
 use serde_json::{Value, json};
 use serenity::Client;
 use serenity::client::{ClientBuilder, Context, EventHandler};
 use serenity::gateway::GatewayError;
 use serenity::model::application::Interaction;
 use serenity::model::channel::Message;
+use serenity::model::event::MessageUpdateEvent;
 use serenity::model::gateway::{GatewayIntents, Ready};
 use serenity::model::guild::{Guild, UnavailableGuild};
-use serenity::model::id::{ChannelId, InteractionId};
+use serenity::model::id::{ChannelId, GuildId, InteractionId, MessageId, RoleId, UserId};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -34,6 +35,25 @@ struct Handler {
     inbox: Arc<dyn Inbox>,
 }
 
+impl Handler {
+    /// A message, or what it was changed into.
+    async fn said(&self, message: &Message, amends: bool) {
+        let Some(me) = self.discord.known_me().await else { return };
+        // Most messages are not for the bot; only those of threads need a question.
+        if message.author.bot {
+            return;
+        }
+        let parent = if message.guild_id.is_some() { self.discord.parent_of(message.channel_id).await } else { None };
+        let role = match message.guild_id.filter(|_| !message.mention_roles.is_empty()) {
+            Some(guild) => self.discord.own_role(guild, me).await,
+            None => None,
+        };
+        if let Some(event) = event::said(message, parent, event::Me { id: me, role }, now_ms()) {
+            keep(self.inbox.as_ref(), Incoming { amends, ..event }).await;
+        }
+    }
+}
+
 #[async_trait]
 impl EventHandler for Handler {
     async fn ready(&self, _: Context, ready: Ready) {
@@ -41,14 +61,19 @@ impl EventHandler for Handler {
     }
 
     async fn message(&self, _: Context, message: Message) {
-        let Some(me) = self.discord.known_me().await else { return };
-        // Most messages are not for the bot; only those of threads need a question.
-        if message.author.bot {
+        self.said(&message, false).await;
+    }
+
+    async fn message_update(&self, _: Context, _: Option<Message>, _: Option<Message>, change: MessageUpdateEvent) {
+        // Discord changes messages of its own accord, too: previews of links.
+        let (Some(edited), Some(written), Some(by)) = (change.edited_timestamp, change.timestamp, change.author) else { return };
+        let after_ms = (edited.unix_timestamp() - written.unix_timestamp()) * 1_000;
+        if by.bot || after_ms >= AMENDED_WITHIN_MS {
             return;
         }
-        let parent = if message.guild_id.is_some() { self.discord.parent_of(message.channel_id).await } else { None };
-        if let Some(event) = event::said(&message, parent, me, now_ms()) {
-            keep(self.inbox.as_ref(), event).await;
+        if let Some(mut message) = self.discord.message_now(change.channel_id, change.id).await {
+            message.guild_id = change.guild_id;
+            self.said(&message, true).await;
         }
     }
 
@@ -159,7 +184,7 @@ impl Discord {
     }
 
     /// Which bot this is; asked until Discord says so.
-    async fn known_me(&self) -> Option<serenity::model::id::UserId> {
+    async fn known_me(&self) -> Option<UserId> {
         for tries in 0..ASKED {
             match self.me().await {
                 Ok(me) => return Some(me),
@@ -168,6 +193,31 @@ impl Discord {
             tokio::time::sleep(FIRST_PAUSE * 2u32.pow(tries)).await;
         }
         None
+    }
+
+    /// A message as it is now; `None` when it is gone or Discord does not answer.
+    async fn message_now(&self, channel: ChannelId, id: MessageId) -> Option<Message> {
+        let asked = tokio::time::timeout(STORE_WITHIN, self.http.get_message(channel, id)).await.ok()?;
+        asked.inspect_err(|error| tracing::info!(error = %web::chat_error(error), "a message that was changed cannot be read")).ok()
+    }
+
+    /// The role that a server made for the bot, if it did.
+    async fn own_role(&self, guild: GuildId, me: UserId) -> Option<RoleId> {
+        if let Some(known) = self.roles.get(&guild).await {
+            return known;
+        }
+        match tokio::time::timeout(STORE_WITHIN, self.http.get_guild_roles(guild)).await {
+            Ok(Ok(roles)) => {
+                let own = roles.iter().find(|role| role.tags.bot_id == Some(me)).map(|role| role.id);
+                self.roles.insert(guild, own).await;
+                own
+            }
+            Ok(Err(error)) => {
+                tracing::warn!(error = %web::chat_error(&error), "it is not known which role is the bot's own");
+                None
+            }
+            Err(_) => None,
+        }
     }
 
     /// The channel above a thread; none above a channel. Asked for once, with patience: the gateway tells nothing twice.

@@ -1,6 +1,7 @@
 //! Discord: messages come in over the gateway, interactions over the gateway or a signed URL; a mention in a channel opens a
 //! thread, and what is said goes on there.
 
+mod beside;
 mod event;
 mod inward;
 mod render;
@@ -15,7 +16,7 @@ use moka::future::Cache;
 use serde_json::Value;
 use serenity::http::{Http, HttpBuilder};
 use serenity::interactions_endpoint::Verifier;
-use serenity::model::id::{ApplicationId, ChannelId, UserId};
+use serenity::model::id::{ApplicationId, ChannelId, GuildId, RoleId, UserId};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -47,6 +48,8 @@ pub struct Discord {
     paces: Option<(Pace, Overall)>,
     /// What is known of channels: the parent of a thread.
     channels: Cache<ChannelId, Option<ChannelId>>,
+    /// The bot's own role in each server, which people may mention instead of the bot; none where it has none.
+    roles: Cache<GuildId, Option<RoleId>>,
     /// Interactions whose person can still be answered alone.
     asides: Cache<u64, Aside>,
 }
@@ -69,6 +72,8 @@ const GROWING: Rate = Rate::new(1_800, 1);
 const ALL: Rate = Rate::new(30, 4);
 /// A token of an interaction ends after fifteen minutes.
 const ASIDE: Duration = Duration::from_secs(14 * 60);
+/// How long the bot's own role in a server is known: it gets another one when it is invited anew.
+const ROLE: Duration = Duration::from_secs(3_600);
 const CHANNELS: u64 = 50_000;
 
 /// Why the adapter could not be made.
@@ -101,6 +106,7 @@ impl Discord {
             me: OnceCell::new(),
             paces: settings.paced.then(|| (Pace::new(&[CHANNEL], GROWING), ALL.overall())),
             channels: Cache::new(CHANNELS),
+            roles: Cache::builder().max_capacity(CHANNELS).time_to_live(ROLE).build(),
             asides: Cache::builder().max_capacity(CHANNELS).time_to_live(ASIDE).build(),
             settings,
         })

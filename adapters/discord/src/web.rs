@@ -4,7 +4,7 @@ use crate::event::{Place, address, message_ref};
 use crate::render::{Part, plain, render};
 use crate::{Aside, Discord, EPHEMERAL};
 use async_trait::async_trait;
-use chat::{Anchor, Chat, ChatError, File, Limits, Message, MessageRef, Platform, Profile, ThreadKey};
+use chat::{Anchor, Chat, ChatError, File, Limits, Message, MessageRef, Platform, Profile, Source, ThreadKey};
 use serde_json::{Value, json};
 use serenity::builder::CreateAttachment;
 use serenity::http::{HttpError, StatusCode};
@@ -20,6 +20,9 @@ const ARCHIVE_MINUTES: u32 = 1_440;
 const CALL_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long growing words leave a message alone that takes few edits.
 const FEW_EDITS: Duration = Duration::from_secs(60);
+
+/// Hosts of what people attach to messages.
+const FILES: [&str; 2] = ["cdn.discordapp.com", "media.discordapp.net"];
 
 /// Codes of Discord: <https://discord.com/developers/docs/topics/opcodes-and-status-codes#json>
 mod code {
@@ -118,6 +121,11 @@ impl Chat for Discord {
         self.pace(place.target(), "send", false).await?;
         let attachment = CreateAttachment::bytes(file.bytes.clone(), file.name.clone());
         timely(self.http.send_message(place.target(), vec![attachment], &json!({ "allowed_mentions": { "parse": [] } }))).await.map(drop)
+    }
+
+    async fn source(&self, _anchor: &Anchor, place: &str) -> Result<Source, ChatError> {
+        let url = Url::parse(place).ok().filter(|url| self.keeps_files_at(url));
+        Ok(Source { url: url.ok_or_else(|| ChatError::Rejected("the file is not kept by Discord".into()))?, bearer: None })
     }
 
     async fn belongs(&self, user: &str, install: &str) -> Result<bool, ChatError> {
@@ -276,6 +284,12 @@ impl Discord {
         if let Err(error) = aside.timely(async || self.http.delete_original_interaction_response(&aside.token).await).await {
             tracing::info!(%error, "discord goes on showing that the bot thinks");
         }
+    }
+
+    /// Whether Discord keeps files there.
+    fn keeps_files_at(&self, url: &Url) -> bool {
+        let discords = url.scheme() == "https" && url.host_str().is_some_and(|host| FILES.contains(&host));
+        discords || self.settings.api_base_url.as_ref().is_some_and(|base| base.origin() == url.origin())
     }
 
     /// The conversation of the bot with one person.

@@ -1,7 +1,7 @@
 //! What Slack sends, as events of the port. What is not for the bot ends here.
 
 use crate::wire::{Callback, Container, Happened, Interaction, Links, Press, Pushed, Slash, Words};
-use chat::{Addressed, Anchor, Incoming, MessageRef, Platform, Sender, Standing, ThreadKey, What};
+use chat::{AMENDED_WITHIN_MS, Addressed, Anchor, Incoming, MessageRef, Platform, Sender, Standing, ThreadKey, What};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -171,7 +171,9 @@ fn slash<'a>(field: impl Fn(&str) -> Option<&'a str>, now_ms: i64) -> Parsed {
         anchor: place.anchor(),
         sender: Sender { id: slash.user, name: slash.user_name, ..Sender::default() },
         addressed: if place.is_dm() { Addressed::Dm } else { Addressed::Mention },
-        what: What::Command { text: plain_text(&slash.text, None) },
+        what: What::Command { text: crate::emoji::in_text(&plain_text(&slash.text, None), &Value::Null) },
+        beside: Vec::new(),
+        amends: false,
         received_at_ms: now_ms,
     };
     Parsed::Command(Box::new(event), slash.response_url)
@@ -190,6 +192,9 @@ fn of_callback(callback: Callback, now_ms: i64) -> Option<Parsed> {
     let beside = |what: What, place: Place, user: String, id: String| happened(what, place, user, id, now_ms);
     let event = match callback.event {
         Happened::AppMention(words) => said(words, true, install, bot.as_deref(), id, now_ms)?,
+        Happened::Message(words) if words.subtype.as_deref() == Some("message_changed") => {
+            Incoming { amends: true, ..said(changed(words)?, false, install, bot.as_deref(), id, now_ms)? }
+        }
         Happened::Message(words) => said(words, false, install, bot.as_deref(), id, now_ms)?,
         Happened::ChannelLeft { channel } | Happened::GroupLeft { channel } => {
             beside(What::Left, Place::channel(install, channel), String::new(), id)
@@ -217,6 +222,16 @@ fn of_callback(callback: Callback, now_ms: i64) -> Option<Parsed> {
     Some(Parsed::event(event))
 }
 
+/// A message whose words somebody has changed a short while after they wrote it. Slack changes messages of its own accord, too.
+fn changed(change: Words) -> Option<Words> {
+    let mut message = change.message?;
+    let at_ms = |ts: &Value| Some((ts.as_str()?.parse::<f64>().ok()? * 1_000.0) as i64);
+    let after_ms = at_ms(&message["edited"]["ts"])? - at_ms(&message["ts"])?;
+    let same = change.previous_message.is_some_and(|before| before["text"] == message["text"]);
+    message["channel"] = Value::String(change.channel);
+    Words::deserialize(message).ok().filter(|_| !same && after_ms < AMENDED_WITHIN_MS)
+}
+
 /// What a person wrote. A message that mentions the bot is a mention, too, since Slack tells it both ways.
 fn said(words: Words, mention: bool, install: String, bot: Option<&str>, id: String, now_ms: i64) -> Option<Incoming> {
     let by_person = matches!(words.subtype.as_deref(), None | Some("file_share" | "thread_broadcast" | "me_message"));
@@ -234,7 +249,8 @@ fn said(words: Words, mention: bool, install: String, bot: Option<&str>, id: Str
         (false, false, None) => return None,
     };
     // In a thread the bot keeps out of what is said to somebody else, and of pictures without words.
-    let to_others = text.contains("<@") || plain_text(&text, bot).is_empty();
+    let typed = crate::emoji::in_text(&plain_text(&text, bot), &words.blocks);
+    let to_others = text.contains("<@") || typed.is_empty();
     if addressed == Addressed::FollowUp && to_others {
         return None;
     }
@@ -242,6 +258,7 @@ fn said(words: Words, mention: bool, install: String, bot: Option<&str>, id: Str
     // A mention comes twice, as `message` and as `app_mention`, with the same time stamp.
     let dedupe_id = format!("{}:{}", words.channel, words.ts);
     let place = Place { thread_ts, ..Place::channel(install, words.channel) };
+    let beside = crate::beside::read(&words.attachments, &words.files);
     Some(Incoming {
         delivery_id: id,
         dedupe_id,
@@ -249,7 +266,9 @@ fn said(words: Words, mention: bool, install: String, bot: Option<&str>, id: Str
         anchor: place.anchor(),
         sender: from(user, words.user_team, &place),
         addressed,
-        what: What::Text { text: plain_text(&text, bot) },
+        what: What::Text { text: typed },
+        beside,
+        amends: false,
         received_at_ms: now_ms,
     })
 }
@@ -271,6 +290,8 @@ fn happened(what: What, place: Place, user: String, event_id: String, now_ms: i6
         sender: Sender { id: user, ..Sender::default() },
         addressed: if place.is_dm() { Addressed::Dm } else { Addressed::Mention },
         what,
+        beside: Vec::new(),
+        amends: false,
         received_at_ms: now_ms,
     }
 }
@@ -311,12 +332,14 @@ fn press_event(press: Press, now_ms: i64) -> Option<Incoming> {
         sender: Sender { name: press.user.name(), ..from(press.user.id.clone(), press.user.team_id.clone(), &place) },
         addressed: Addressed::Mention,
         what: What::Press { action, message },
+        beside: Vec::new(),
+        amends: false,
         received_at_ms: now_ms,
     })
 }
 
 /// Slack's text as people typed it: mentions of the bot gone, links and entities in plain.
-fn plain_text(text: &str, bot: Option<&str>) -> String {
+pub(crate) fn plain_text(text: &str, bot: Option<&str>) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(start) = rest.find('<') {
@@ -332,7 +355,7 @@ fn plain_text(text: &str, bot: Option<&str>) -> String {
                 continue;
             }
             Some('@' | '#') => out.push_str(&format!("{}{}", &target[..1], label.unwrap_or(&target[1..]))),
-            Some('!') => out.push_str(label.unwrap_or_default()),
+            Some('!') => out.push_str(&label.map_or_else(|| group(&target[1..]), str::to_owned)),
             // Slack makes links of addresses and numbers; what was typed is their label.
             _ => out.push_str(label.filter(|label| is_made_of(target, label)).unwrap_or(target)),
         }
@@ -340,6 +363,15 @@ fn plain_text(text: &str, bot: Option<&str>) -> String {
     }
     out.push_str(rest);
     out.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&").trim().to_owned()
+}
+
+/// A group of people that is called: `here`, or one of the workspace, of which Slack tells the id alone.
+fn group(target: &str) -> String {
+    match target.split_once('^') {
+        Some(("subteam", id)) => format!("@group {id}"),
+        Some(_) => String::new(),
+        None => format!("@{target}"),
+    }
 }
 
 /// Whether a link is one that Slack made of what was typed, and not one that a person gave another text.
@@ -356,8 +388,14 @@ mod tests {
     #[test]
     fn slack_text_becomes_what_people_typed() {
         let text = "<@UBOT> set Status to &lt;Done&gt; for <@U2|dana>, see <https://x.test/a|x> &amp; <!here> <#C1|plan>";
-        assert_eq!(plain_text(text, Some("UBOT")), "set Status to <Done> for @dana, see https://x.test/a &  #plan");
+        assert_eq!(plain_text(text, Some("UBOT")), "set Status to <Done> for @dana, see https://x.test/a & @here #plan");
         assert_eq!(plain_text("set Name to \"A  B\" <@UBOT>", Some("UBOT")), "set Name to \"A  B\"", "spaces are values, too");
+    }
+
+    #[test]
+    fn groups_of_people_do_not_vanish() {
+        assert_eq!(plain_text("assign to <!subteam^S0614TZR7> or <!subteam^S1|@leads>", None), "assign to @group S0614TZR7 or @leads");
+        assert_eq!(plain_text("due <!date^1795305600^{date_short}|Nov 22, 2026>", None), "due Nov 22, 2026");
     }
 
     #[test]

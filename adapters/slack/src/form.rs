@@ -77,6 +77,8 @@ pub(crate) fn filled(submission: Submission, now_ms: i64) -> Option<Incoming> {
             values: view.state.values.into_iter().map(|(name, e)| (name, value(e))).collect(),
             message,
         },
+        beside: Vec::new(),
+        amends: false,
         received_at_ms: now_ms,
     })
 }

@@ -1,6 +1,8 @@
 //! Slack: events, slash commands and buttons come in over one signed URL, or over connections that we open; messages go
 //! out over the Web API.
 
+mod beside;
+mod emoji;
 mod event;
 mod form;
 mod install;
@@ -96,6 +98,8 @@ const GROWING: Rate = Rate::new(3_000, 6);
 const STREAMS: Rate = Rate::new(4_000, 5);
 const APPENDS: Rate = Rate::new(700, 10);
 const ALL: Rate = Rate::new(20, 20);
+/// The host of people's files.
+const FILES: &str = "files.slack.com";
 
 /// Why the adapter could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -141,6 +145,11 @@ impl Slack {
             workspaces: Mutex::default(),
             responses: respond::Responses::new(),
         })
+    }
+
+    /// Whether Slack keeps files there: the token of the bot goes there and nowhere else.
+    fn keeps_files_at(&self, url: &Url) -> bool {
+        (url.scheme() == "https" && url.port().is_none() && url.host_str() == Some(FILES)) || url.origin() == self.api_base_url.origin()
     }
 
     /// What is known of a workspace; the one of the settings answers to every name.

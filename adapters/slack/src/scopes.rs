@@ -10,7 +10,7 @@ use hyper_util::rt::TokioExecutor;
 use slack_morphism::prelude::*;
 
 /// Every scope that the bot asks for, and what does not work without it; the manifest lists the same.
-pub const SCOPES: [(&str, &str); 15] = [
+pub const SCOPES: [(&str, &str); 16] = [
     ("app_mentions:read", "mentions are not heard"),
     ("assistant:write", "the assistant pane suggests nothing"),
     ("channels:history", "follow-ups in threads of public channels are not heard"),
@@ -22,6 +22,7 @@ pub const SCOPES: [(&str, &str); 15] = [
     ("mpim:history", "follow-ups in direct messages of several people are not heard"),
     ("chat:write", "nothing is answered"),
     ("commands", "/sheet does nothing"),
+    ("files:read", "text and CSV files that people attach are not read"),
     ("files:write", "result files are not shared"),
     ("links:read", "links to Smartsheet are not seen"),
     ("links:write", "nothing is shown below links to Smartsheet"),

@@ -5,7 +5,8 @@ use crate::event::{Place, Shared, message_ref, place_of};
 use crate::render::{Part, render, text_only};
 use async_trait::async_trait;
 use chat::{
-    Anchor, Block, Button, Chat, ChatError, File, Form, Incoming, Limits, Message, MessageRef, Platform, Profile, Standing, ThreadKey,
+    Anchor, Block, Button, Chat, ChatError, File, Form, Incoming, Limits, Message, MessageRef, Platform, Profile, Source, Standing,
+    ThreadKey,
 };
 use hyper_util::client::legacy;
 use serde::Deserialize;
@@ -221,6 +222,15 @@ impl Chat for Slack {
             body["thread_ts"] = json!(thread);
         }
         self.call::<Value>(&place.team, "files.completeUploadExternal", &body).await.map(|_| ())
+    }
+
+    /// Needs the scope `files:read`.
+    async fn source(&self, anchor: &Anchor, file: &str) -> Result<Source, ChatError> {
+        let place = Place::read(anchor).ok_or_else(|| ChatError::Gone("the address is not one of Slack".into()))?;
+        let url = Url::parse(file).ok().filter(|url| self.keeps_files_at(url));
+        let url = url.ok_or_else(|| ChatError::Rejected("the file is not kept by Slack".into()))?;
+        let token = self.tokens.of(&place.team).await?;
+        Ok(Source { url, bearer: Some(token.token_value.0) })
     }
 
     fn mentioned(&self, text: &str) -> Vec<String> {

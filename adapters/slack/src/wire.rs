@@ -2,6 +2,7 @@
 //! that is installed for a whole organisation is told none.
 
 use serde::Deserialize;
+use serde_json::Value;
 use std::collections::HashMap;
 
 /// A body of the Events API.
@@ -110,8 +111,21 @@ pub(crate) struct Words {
     pub subtype: Option<String>,
     #[serde(default)]
     pub hidden: bool,
+    /// The message as it is now, of a change; its channel is told beside it.
+    pub message: Option<Value>,
+    /// As it was before.
+    pub previous_message: Option<Value>,
     /// The workspace of whoever wrote, in channels that are shared with other workspaces.
     pub user_team: Option<String>,
+    /// Messages that are shared with this one, and previews of links; read by [`crate::beside`].
+    #[serde(default)]
+    pub attachments: Value,
+    /// Files; read by [`crate::beside`].
+    #[serde(default)]
+    pub files: Value,
+    /// The same words as blocks, in which emoji carry their code points.
+    #[serde(default)]
+    pub blocks: Value,
 }
 
 /// A thread of the assistant pane.

@@ -1,6 +1,7 @@
 //! Activities of the Bot Framework, as events of the port. What is not for the bot ends here.
 
-use chat::{Addressed, Anchor, Incoming, MessageRef, Platform, Sender, ThreadKey, What};
+use chat::{AMENDED_WITHIN_MS, Addressed, Anchor, Incoming, MessageRef, Platform, Sender, ThreadKey, What};
+use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
@@ -17,6 +18,9 @@ pub(crate) struct Activity {
     pub kind: String,
     #[serde(deserialize_with = "or_default")]
     pub id: String,
+    /// When it happened.
+    #[serde(deserialize_with = "or_default")]
+    timestamp: String,
     #[serde(deserialize_with = "or_default")]
     pub name: String,
     #[serde(deserialize_with = "or_default")]
@@ -43,6 +47,7 @@ pub(crate) struct Activity {
     #[serde(deserialize_with = "or_default")]
     pub members_removed: Vec<Account>,
     pub value: Value,
+    pub attachments: Value,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -79,12 +84,15 @@ pub(crate) struct Entity {
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
+#[serde(rename_all = "camelCase", default)]
 pub(crate) struct ChannelData {
     #[serde(deserialize_with = "or_default")]
     pub tenant: Tenant,
     #[serde(deserialize_with = "or_default")]
     pub team: Tenant,
+    /// What became of a message that is told anew.
+    #[serde(deserialize_with = "or_default")]
+    pub event_type: String,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -180,6 +188,7 @@ pub(crate) fn parse(activity: &Activity, now_ms: i64) -> Option<Incoming> {
     }
     let (what, addressed) = match activity.kind.as_str() {
         "message" => said(activity)?,
+        "messageUpdate" if activity.changes_a_recent_one() => said(activity)?,
         "invoke" if activity.name == "adaptiveCard/action" => {
             let data = &activity.value["action"]["data"];
             (pressed(activity, data)?, addressed(activity, true))
@@ -193,6 +202,7 @@ pub(crate) fn parse(activity: &Activity, now_ms: i64) -> Option<Incoming> {
         _ => return None,
     };
     let place = place(activity);
+    let beside = if matches!(what, What::Text { .. }) { crate::beside::read(&activity.attachments) } else { Vec::new() };
     let kind = match what {
         What::Press { .. } => "press:",
         What::Left => "left:",
@@ -214,6 +224,8 @@ pub(crate) fn parse(activity: &Activity, now_ms: i64) -> Option<Incoming> {
         },
         addressed,
         what,
+        beside,
+        amends: activity.kind == "messageUpdate",
         received_at_ms: now_ms,
     })
 }
@@ -229,6 +241,13 @@ impl Entity {
 }
 
 impl Activity {
+    /// Whether it changes a message that was written a short while before: ids of messages are the time, in milliseconds.
+    fn changes_a_recent_one(&self) -> bool {
+        let (changed, written_ms) = (self.timestamp.parse::<Timestamp>(), self.id.parse::<i64>());
+        let after_ms = changed.ok().zip(written_ms.ok()).map(|(at, written_ms)| at.as_millisecond() - written_ms);
+        self.channel_data.event_type == "editMessage" && after_ms.is_some_and(|after_ms| after_ms < AMENDED_WITHIN_MS)
+    }
+
     /// The time zone of whoever sent it: beside the message, or in the entity that tells of their client.
     fn time_zone(&self) -> Option<String> {
         self.local_timezone.clone().or_else(|| self.entities.iter().find_map(|e| e.timezone.clone()))
@@ -314,7 +333,7 @@ fn is_me(id: &str, me: &str) -> bool {
 }
 
 /// Text comes with the few entities that Teams writes.
-fn unescaped(text: &str) -> String {
+pub(crate) fn unescaped(text: &str) -> String {
     text.replace("&nbsp;", " ")
         .replace('\u{a0}', " ")
         .replace("&lt;", "<")

@@ -2,6 +2,7 @@
 //! go out to the service that the activity came from. There is no maintained SDK for Rust, so the protocol is spoken here.
 
 mod access;
+mod beside;
 mod event;
 mod presses;
 mod render;
@@ -68,6 +69,9 @@ const MICROSOFT: [&str; 6] = [
     "smba.infra.dod.teams.microsoft.us",
 ];
 
+/// Where people's files are, in the public cloud and those of the United States and China.
+const SHAREPOINT: [&str; 3] = [".sharepoint.com", ".sharepoint.us", ".sharepoint.cn"];
+
 /// Why the adapter could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum SetupError {
@@ -111,12 +115,23 @@ impl Teams {
         Ok(format!("application {} in tenant {}", self.settings.app_id, self.settings.tenant_id))
     }
 
+    /// Whether Teams keeps files there: in SharePoint, to which the address itself is the key.
+    fn keeps_files_at(&self, url: &Url) -> bool {
+        let host = url.host_str().unwrap_or_default();
+        (url.scheme() == "https" && url.port().is_none() && SHAREPOINT.iter().any(|domain| host.ends_with(domain))) || self.is_named(url)
+    }
+
     /// Whether the bot's token may be sent there.
     fn may_serve(&self, service: &Url) -> bool {
-        let host = service.host_str().unwrap_or_default();
-        let with_port = service.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
-        let named = self.settings.service_hosts.contains(&with_port);
-        let local = matches!(service.host(), Some(url::Host::Ipv4(ip)) if ip.is_loopback());
-        (service.scheme() == "https" && (named || (service.port().is_none() && MICROSOFT.contains(&host)))) || (named && local)
+        let microsofts = service.port().is_none() && service.host_str().is_some_and(|host| MICROSOFT.contains(&host));
+        (service.scheme() == "https" && microsofts) || self.is_named(service)
+    }
+
+    /// Whether the operator has named the host of an address, which is encrypted or on this machine.
+    fn is_named(&self, url: &Url) -> bool {
+        let host = url.host_str().unwrap_or_default();
+        let with_port = url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
+        let local = matches!(url.host(), Some(url::Host::Ipv4(ip)) if ip.is_loopback());
+        (url.scheme() == "https" || local) && self.settings.service_hosts.contains(&with_port)
     }
 }

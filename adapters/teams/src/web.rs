@@ -5,7 +5,7 @@ use crate::Teams;
 use crate::event::{At, Place, bare};
 use crate::render::{Part, plain, render};
 use async_trait::async_trait;
-use chat::{Anchor, Chat, ChatError, File, Limits, Message, MessageRef, Platform, Profile, Standing, ThreadKey};
+use chat::{Anchor, Chat, ChatError, File, Limits, Message, MessageRef, Platform, Profile, Source, Standing, ThreadKey};
 use reqwest::{Method, Response, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -187,6 +187,11 @@ impl Chat for Teams {
         let place = place_of(anchor)?;
         self.pace(&place.conversation, false).await?;
         self.send_all(&place, None, vec![Part { card: None, text: words }]).await.map(drop)
+    }
+
+    async fn source(&self, _anchor: &Anchor, place: &str) -> Result<Source, ChatError> {
+        let url = Url::parse(place).ok().filter(|url| self.keeps_files_at(url));
+        Ok(Source { url: url.ok_or_else(|| ChatError::Rejected("the file is not kept by Teams".into()))?, bearer: None })
     }
 
     async fn profile(&self, anchor: &Anchor, user: &str) -> Result<Profile, ChatError> {

@@ -1,11 +1,11 @@
 //! What Telegram sends, as events of the port. What is not for the bot ends here.
 
-use chat::{Addressed, Anchor, Incoming, MessageRef, Platform, Sender, ThreadKey, What};
+use crate::beside;
+use crate::wire::{Entity, Membership, Message, Press, Update, User};
+use chat::{AMENDED_WITHIN_MS, Addressed, Anchor, Beside, Incoming, MessageRef, Platform, Quote, Sender, ThreadKey, What};
 use serde::{Deserialize, Serialize};
-use teloxide::types::{
-    CallbackQuery, ChatId, ChatMemberUpdated, Me, MediaKind, Message, MessageEntity, MessageEntityKind, MessageEntityRef, MessageId,
-    MessageKind, ThreadId, Update, UpdateKind, User,
-};
+use std::ops::Range;
+use teloxide::types::{CallbackQueryId, ChatId, Me, MessageId, ThreadId, UserId};
 
 /// The command that takes a question or a short word: `/sheet use Budget`.
 const COMMAND: &str = "sheet";
@@ -60,45 +60,61 @@ pub(crate) fn address(at: &MessageRef) -> Option<(ChatId, MessageId, Option<Thre
 }
 
 /// An event for the bot, if the update is one.
-pub(crate) fn parse(update: Update, me: &Me, now_ms: i64) -> Option<Incoming> {
-    let delivery = update.id.0.to_string();
-    match update.kind {
-        UpdateKind::Message(message) => said(message, me, delivery, now_ms),
-        UpdateKind::CallbackQuery(query) => press(query, me, delivery, now_ms),
-        UpdateKind::MyChatMember(change) => left(change, me, delivery, now_ms),
-        UpdateKind::Error(_) => {
-            tracing::debug!(delivery, "an update of an unknown kind was left out");
-            None
-        }
-        _ => None,
+pub(crate) fn parse(update: &Update, me: &Me, now_ms: i64) -> Option<Incoming> {
+    let delivery = update.id.to_string();
+    if let Some(message) = update.read::<Message>("message") {
+        return said(&message, me, delivery, now_ms);
     }
+    if let Some(message) = update.read::<Message>("edited_message") {
+        let recent = message.edited_after_ms().is_some_and(|after_ms| after_ms < AMENDED_WITHIN_MS);
+        return said(&message, me, delivery, now_ms).filter(|_| recent).map(|event| Incoming { amends: true, ..event });
+    }
+    if let Some(query) = update.read::<Press>("callback_query") {
+        return press(query, me, delivery, now_ms);
+    }
+    left(&update.read::<Membership>("my_chat_member")?, me, delivery, now_ms)
 }
 
-fn said(message: Message, me: &Me, delivery: String, now_ms: i64) -> Option<Incoming> {
-    if let Some(old) = message.migrate_from_chat_id().copied() {
-        return Some(moved(&message, old, me, delivery, now_ms));
+/// The press of an update, to be acknowledged: its id, and whose it is.
+pub(crate) fn pressed(update: &Update) -> Option<(CallbackQueryId, UserId)> {
+    let query = update.kinds.get("callback_query")?;
+    Some((CallbackQueryId(query["id"].as_str()?.to_owned()), UserId(query["from"]["id"].as_u64()?)))
+}
+
+fn said(message: &Message, me: &Me, delivery: String, now_ms: i64) -> Option<Incoming> {
+    if let Some(old) = message.migrate_from_chat_id {
+        return Some(moved(message, old, me, delivery, now_ms));
     }
-    let from = message.from.clone()?;
+    let from = message.from.as_ref()?;
     // Whoever writes as the group itself cannot be told from others who do.
-    if from.is_bot || message.chat.is_channel() || message.via_bot.is_some() {
+    if from.is_bot || message.chat.is_channel() || message.more.contains_key("via_bot") {
         return None;
     }
-    let (words, entities) = text_of(&message)?;
+    let mut beside = beside::read(message, me.id);
+    let (words, entities) = message.words().or_else(|| (!beside.is_empty()).then(|| (String::new(), &[] as &[Entity])))?;
     let place = Place {
         bot: me.id.to_string(),
         chat: message.chat.id,
-        topic: message.thread_id.filter(|_| message.is_topic_message),
-        answers: (!message.chat.is_private()).then_some(message.id),
+        topic: message.topic(),
+        answers: (!message.chat.is_private()).then_some(message.id()),
     };
-    let (what, addressed) = addressed(&message, words, &entities, me)?;
+    let (mut what, addressed) = addressed(message, words, entities, me)?;
+    // What is forwarded says somebody else, and somewhere else.
+    if let (Some(author), What::Text { text }) = (beside::forwarded_from(message), &mut what)
+        && !text.is_empty()
+    {
+        beside.push(Beside::Forwarded(Quote { author, text: std::mem::take(text) }));
+    }
     Some(Incoming {
         delivery_id: delivery,
-        dedupe_id: format!("{}:{}", message.chat.id, message.id),
+        dedupe_id: format!("{}:{}", message.chat.id, message.id()),
         thread: place.thread(),
         anchor: place.anchor(),
-        sender: sender(&from),
+        sender: sender(from),
         addressed,
         what,
+        beside,
+        amends: false,
         received_at_ms: now_ms,
     })
 }
@@ -115,38 +131,27 @@ fn moved(message: &Message, old: ChatId, me: &Me, delivery: String, now_ms: i64)
         sender: Sender::default(),
         addressed: Addressed::Mention,
         what: What::Moved { from },
+        beside: Vec::new(),
+        amends: false,
         received_at_ms: now_ms,
     }
 }
 
 fn sender(user: &User) -> Sender {
-    Sender {
-        id: user.id.to_string(),
-        name: Some(chat::text::clean(&user.full_name())),
-        locale: user.language_code.clone(),
-        ..Sender::default()
-    }
-}
-
-/// Text, or what is written under a picture or file; service messages have none.
-fn text_of(message: &Message) -> Option<(String, Vec<MessageEntity>)> {
-    let MessageKind::Common(common) = &message.kind else { return None };
-    match &common.media_kind {
-        MediaKind::Text(text) => Some((text.text.clone(), text.entities.clone())),
-        _ => Some((message.caption()?.to_owned(), message.caption_entities().unwrap_or_default().to_vec())),
-    }
+    Sender { id: user.id.to_string(), name: Some(user.full_name()), locale: user.language_code.clone(), ..Sender::default() }
 }
 
 /// What was said, and how the bot was addressed; `None` when it was not.
-fn addressed(message: &Message, words: String, entities: &[MessageEntity], me: &Me) -> Option<(What, Addressed)> {
-    let marks = MessageEntityRef::parse(&words, entities);
+fn addressed(message: &Message, words: String, entities: &[Entity], me: &Me) -> Option<(What, Addressed)> {
+    let marks: Vec<(&Entity, Range<usize>)> = entities.iter().filter_map(|e| Some((e, e.range(&words)?))).collect();
     let private = message.chat.is_private();
-    if let Some(command) = marks.iter().find(|m| *m.kind() == MessageEntityKind::BotCommand && m.start() == 0) {
-        let (name, of) = command.text()[1..].split_once('@').unwrap_or((&command.text()[1..], me.username()));
+    if let Some((_, at)) = marks.iter().find(|(e, at)| e.kind == "bot_command" && at.start == 0) {
+        let command = words[at.clone()].trim_start_matches('/');
+        let (name, of) = command.split_once('@').unwrap_or((command, me.username()));
         if !of.eq_ignore_ascii_case(me.username()) {
             return None;
         }
-        let rest = words[command.end()..].trim();
+        let rest = words[at.end..].trim();
         let text = match name.to_ascii_lowercase().as_str() {
             COMMAND => rest.to_owned(),
             "start" => "help".to_owned(),
@@ -157,43 +162,41 @@ fn addressed(message: &Message, words: String, entities: &[MessageEntity], me: &
     let mut mentioned = false;
     let mut kept = String::with_capacity(words.len());
     let mut from = 0;
-    for mark in &marks {
-        let is_me = match mark.kind() {
-            MessageEntityKind::Mention => mark.text()[1..].eq_ignore_ascii_case(me.username()),
-            MessageEntityKind::TextMention { user } => user.id == me.id,
+    for (mark, at) in &marks {
+        let is_me = match mark.kind.as_str() {
+            "mention" => words[at.clone()].trim_start_matches('@').eq_ignore_ascii_case(me.username()),
+            "text_mention" => mark.user.as_ref().is_some_and(|user| user.id == me.id),
             _ => false,
         };
-        if is_me && mark.start() >= from {
+        if is_me && at.start >= from {
             mentioned = true;
-            kept.push_str(&words[from..mark.start()]);
+            kept.push_str(&words[from..at.start]);
             // With one of the spaces around it.
-            let space = words[mark.end()..].starts_with(' ') && (kept.is_empty() || kept.ends_with(' '));
-            from = mark.end() + usize::from(space);
+            let space = words[at.end..].starts_with(' ') && (kept.is_empty() || kept.ends_with(' '));
+            from = at.end + usize::from(space);
         }
     }
     kept.push_str(&words[from..]);
-    // What is said to somebody else is not for the bot.
-    let calls_somebody = marks.iter().any(|m| matches!(m.kind(), MessageEntityKind::Mention | MessageEntityKind::TextMention { .. }));
-    let answered = message.reply_to_message().and_then(|m| m.from.as_ref()).is_some_and(|u| u.id == me.id);
+    let text = kept.trim().to_owned();
+    // What is said to somebody else is not for the bot, and neither is a picture without words.
+    let calls_somebody = marks.iter().any(|(mark, _)| matches!(mark.kind.as_str(), "mention" | "text_mention"));
+    let answered = message.reply_to_message.as_ref().and_then(|m| m.from.as_ref()).is_some_and(|u| u.id == me.id);
     let addressed = match (private, mentioned || answered) {
         (true, _) => Addressed::Dm,
         (false, true) => Addressed::Mention,
         // A topic is a thread; a whole group is not, and the bot stays out of what it is not asked.
-        (false, false) if message.is_topic_message && !calls_somebody => Addressed::FollowUp,
+        (false, false) if message.is_topic_message && !calls_somebody && !text.is_empty() => Addressed::FollowUp,
         (false, false) => return None,
     };
-    let text = kept.trim().to_owned();
     Some((What::Text { text }, addressed))
 }
 
-fn press(query: CallbackQuery, me: &Me, delivery: String, now_ms: i64) -> Option<Incoming> {
+fn press(query: Press, me: &Me, delivery: String, now_ms: i64) -> Option<Incoming> {
     let action = query.data?;
     let carrier = query.message?;
-    let (topic, answers) = match carrier.regular_message() {
-        Some(m) => (m.thread_id.filter(|_| m.is_topic_message), m.reply_to_message().map(|m| m.id)),
-        None => (None, None),
-    };
-    let place = Place { bot: me.id.to_string(), chat: carrier.chat().id, topic, answers };
+    let topic = carrier.topic();
+    let answers = carrier.reply_to_message.as_ref().map(|m| m.id());
+    let place = Place { bot: me.id.to_string(), chat: carrier.chat.id, topic, answers };
     Some(Incoming {
         delivery_id: delivery,
         dedupe_id: format!("press:{}", query.id),
@@ -202,13 +205,15 @@ fn press(query: CallbackQuery, me: &Me, delivery: String, now_ms: i64) -> Option
         sender: sender(&query.from),
         addressed: if place.is_private() { Addressed::Dm } else { Addressed::Mention },
         what: What::Press { action, message: Some(message_ref(&place, carrier.id())) },
+        beside: Vec::new(),
+        amends: false,
         received_at_ms: now_ms,
     })
 }
 
 /// The bot was removed from a group, or blocked by a person.
-fn left(change: ChatMemberUpdated, me: &Me, delivery: String, now_ms: i64) -> Option<Incoming> {
-    if change.new_chat_member.user.id != me.id || change.new_chat_member.is_present() {
+fn left(change: &Membership, me: &Me, delivery: String, now_ms: i64) -> Option<Incoming> {
+    if change.whose() != me.id || change.is_and_was().0 {
         return None;
     }
     let place = Place { bot: me.id.to_string(), chat: change.chat.id, topic: None, answers: None };
@@ -220,6 +225,8 @@ fn left(change: ChatMemberUpdated, me: &Me, delivery: String, now_ms: i64) -> Op
         sender: sender(&change.from),
         addressed: Addressed::Mention,
         what: What::Left,
+        beside: Vec::new(),
+        amends: false,
         received_at_ms: now_ms,
     })
 }
@@ -227,6 +234,7 @@ fn left(change: ChatMemberUpdated, me: &Me, delivery: String, now_ms: i64) -> Op
 #[cfg(test)]
 mod tests {
     use super::*;
+    use chat::{Carried, Media};
     use serde_json::{Value, json};
 
     fn me() -> Me {
@@ -246,7 +254,7 @@ mod tests {
             "message_id": 5, "date": 1_795_305_600, "text": text, "entities": entities, "from": { "id": 1, "is_bot": false, "first_name": "Lee" },
             "chat": { "id": -100_200, "type": "supergroup", "title": "Plan" },
         });
-        parse(update(&json!({ "update_id": 9, "message": message })), &me(), 0).map(|e| (e.what, e.addressed))
+        parse(&update(&json!({ "update_id": 9, "message": message })), &me(), 0).map(|e| (e.what, e.addressed))
     }
 
     #[test]
@@ -273,7 +281,69 @@ mod tests {
         for odd in
             [json!({ "update_id": 1 }), json!({ "update_id": 1, "novelty": {} }), json!({ "update_id": 1, "message": { "message_id": 1 } })]
         {
-            assert!(parse(update(&odd), &me(), 0).is_none(), "{odd}");
+            assert!(parse(&update(&odd), &me(), 0).is_none(), "{odd}");
         }
+    }
+
+    /// The words of a private message, and what stands beside them.
+    fn private(more: Value) -> Option<(What, Vec<Beside>)> {
+        let mut message = json!({
+            "message_id": 5, "date": 1_795_305_600, "from": { "id": 1, "is_bot": false, "first_name": "Lee" }, "chat": { "id": 1, "type": "private" },
+        });
+        message.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+        parse(&update(&json!({ "update_id": 9, "message": message })), &me(), 0).map(|e| (e.what, e.beside))
+    }
+
+    fn quote(author: Option<&str>, text: &str) -> Quote {
+        Quote { author: author.map(str::to_owned), text: text.to_owned() }
+    }
+
+    #[test]
+    fn what_is_newer_than_we_are_loses_no_message() {
+        let status = |more: Value| {
+            let mut message = json!({ "text": "status", "entities": [{ "type": "brand_new", "offset": 0, "length": 6 }, { "type": 5 }] });
+            message.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+            private(message).map(|(what, _)| what)
+        };
+        let right = Some(What::Text { text: "status".into() });
+        let elsewhere = json!({ "origin": { "type": "user", "sender_user": { "id": 2, "first_name": "Mia" } }, "chat": { "id": -100, "type": "supergroup" } });
+        assert_eq!(status(json!({ "external_reply": elsewhere })), right, "a reply to a text of another chat");
+        assert_eq!(status(json!({ "reply_to_message": { "message_id": 3, "rich_message": 5 } })), right);
+        assert_eq!(status(json!({ "live_photo": { "file_id": "x" } })), right);
+        assert_eq!(private(json!({ "caption": "status", "live_photo": {} })).map(|(what, _)| what), right);
+        let rich = json!({ "rich_message": { "blocks": [{ "type": "paragraph", "text": ["sta", { "type": "bold", "text": "tus" }] }] } });
+        assert_eq!(private(rich).map(|(what, _)| what), right);
+    }
+
+    #[test]
+    fn what_a_message_answers_forwards_or_carries_is_told() {
+        let mia = json!({ "id": 2, "is_bot": false, "first_name": "Mia", "last_name": "Jensen" });
+        let earlier =
+            json!({ "message_id": 3, "date": 1, "chat": { "id": 1, "type": "private" }, "from": mia, "text": "Server room AC is broken" });
+        let add = What::Text { text: "add this".into() };
+        let (what, beside) = private(json!({ "text": "add this", "reply_to_message": earlier })).expect("heard");
+        assert_eq!((what, beside), (add.clone(), vec![Beside::Answered(quote(Some("Mia Jensen"), "Server room AC is broken"))]));
+        let part = json!({ "text": "add this", "reply_to_message": earlier, "quote": { "text": "AC is broken", "position": 12 } });
+        assert_eq!(private(part).expect("heard").1, [Beside::Answered(quote(Some("Mia Jensen"), "AC is broken"))]);
+        let hidden = json!({ "text": "add this", "external_reply": { "origin": { "type": "hidden_user", "sender_user_name": "X" } }, "quote": { "text": "abc" } });
+        assert_eq!(private(hidden).expect("heard").1, [Beside::Answered(quote(Some("X"), "abc"))]);
+        let forwarded = json!({ "text": "Server room AC is broken", "forward_origin": { "type": "user", "date": 1, "sender_user": mia } });
+        let (what, beside) = private(forwarded).expect("heard");
+        assert_eq!(what, What::Text { text: String::new() }, "the words are not those of whoever forwards them");
+        assert_eq!(beside, [Beside::Forwarded(quote(Some("Mia Jensen"), "Server room AC is broken"))]);
+        let own = json!({ "message_id": 3, "chat": { "id": 1, "type": "private" }, "from": { "id": 7, "is_bot": true, "first_name": "C" }, "text": "5 rows match." });
+        assert_eq!(
+            private(json!({ "text": "add this", "reply_to_message": own })),
+            Some((add, Vec::new())),
+            "the bot knows what it has said"
+        );
+        let document = json!({ "file_id": "f1", "file_name": "rows.csv", "mime_type": "text/csv", "file_size": 120 });
+        let (_, beside) = private(json!({ "caption": "add these rows", "document": document })).expect("heard");
+        let rows = Carried { name: Some("rows.csv".into()), media: Media::Text, size_bytes: Some(120), place: Some("f1".into()) };
+        assert_eq!(beside, [Beside::File(rows)]);
+        let (what, beside) = private(json!({ "voice": { "file_id": "v", "duration": 3 } })).expect("heard");
+        assert_eq!(what, What::Text { text: String::new() });
+        assert_eq!(beside, [Beside::File(Carried { name: None, media: Media::Sound, size_bytes: None, place: Some("v".into()) })]);
+        assert_eq!(private(json!({ "pinned_message": earlier })), None, "a service message says nothing");
     }
 }

@@ -1,5 +1,7 @@
 //! Updates in: a route for Telegram's webhook, or a loop that asks for them. An update is acknowledged when it is stored.
 
+use crate::payloads::GetUpdates;
+use crate::wire::Update;
 use crate::{Delivery, Telegram, event};
 use axum::Router;
 use axum::body::Bytes;
@@ -11,9 +13,9 @@ use sha2::{Digest, Sha256};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use subtle::ConstantTimeEq;
-use teloxide::payloads::{AnswerCallbackQuerySetters, GetUpdatesSetters, SetWebhookSetters};
-use teloxide::requests::Requester;
-use teloxide::types::{AllowedUpdate, CallbackQueryId, ChatId, Update, UpdateKind, UserId};
+use teloxide::payloads::{AnswerCallbackQuerySetters, SetWebhookSetters};
+use teloxide::requests::{JsonRequest, Requester};
+use teloxide::types::{AllowedUpdate, CallbackQueryId, ChatId, UserId};
 
 const SECRET: &str = "x-telegram-bot-api-secret-token";
 /// What is not stored by now is asked for again; it still runs once.
@@ -24,8 +26,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// A press that nobody has an answer for by then is acknowledged silently.
 const SILENT_AFTER: Duration = Duration::from_millis(1_500);
 
-fn wanted() -> [AllowedUpdate; 3] {
-    [AllowedUpdate::Message, AllowedUpdate::CallbackQuery, AllowedUpdate::MyChatMember]
+fn wanted() -> [AllowedUpdate; 4] {
+    [AllowedUpdate::Message, AllowedUpdate::EditedMessage, AllowedUpdate::CallbackQuery, AllowedUpdate::MyChatMember]
 }
 
 #[derive(Clone)]
@@ -71,11 +73,8 @@ async fn take(telegram: &Arc<Telegram>, inbox: &dyn Inbox, update: Update) -> bo
             return false;
         }
     };
-    let press = match &update.kind {
-        UpdateKind::CallbackQuery(query) => Some((query.id.clone(), query.from.id)),
-        _ => None,
-    };
-    let Some(event) = event::parse(update, me, now_ms()) else { return true };
+    let press = event::pressed(&update);
+    let Some(event) = event::parse(&update, me, now_ms()) else { return true };
     let (delivery, thread) = (event.delivery_id.clone(), event.thread.storage_key());
     if let Some((id, user)) = press {
         telegram.pressed(&event, id, user);
@@ -130,7 +129,7 @@ pub(crate) async fn run(telegram: &Arc<Telegram>, inbox: &dyn Inbox) {
     }
 }
 
-async fn listen(telegram: &Arc<Telegram>, inbox: &dyn Inbox, offset: &mut i32, pause: &mut Duration) -> Result<(), ChatError> {
+async fn listen(telegram: &Arc<Telegram>, inbox: &dyn Inbox, offset: &mut i64, pause: &mut Duration) -> Result<(), ChatError> {
     let error = |e| crate::web::chat_error(&e);
     telegram.me().await?;
     if let Some(webhook) = &telegram.webhook {
@@ -142,9 +141,9 @@ async fn listen(telegram: &Arc<Telegram>, inbox: &dyn Inbox, offset: &mut i32, p
     telegram.bot.delete_webhook().await.map_err(error)?;
     tracing::info!("telegram is asked for updates");
     loop {
-        let asked = telegram.bot.get_updates().offset(*offset).timeout(POLL_SECONDS).allowed_updates(wanted());
-        for update in asked.await.map_err(error)? {
-            let next = update.id.as_offset();
+        let asked = GetUpdates { offset: *offset, timeout: POLL_SECONDS, allowed_updates: wanted() };
+        for update in JsonRequest::new(telegram.bot.clone(), asked).await.map_err(error)? {
+            let next = update.id + 1;
             if !take(telegram, inbox, update).await {
                 return Err(ChatError::Unreachable("an update could not be stored".into()));
             }

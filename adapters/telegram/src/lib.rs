@@ -1,11 +1,13 @@
 //! Telegram: updates come in by webhook, or by long polling where there is no public URL; messages go out over the Bot API.
 
+mod beside;
 mod draft;
 mod event;
 mod inward;
 mod payloads;
 mod render;
 mod web;
+mod wire;
 
 pub use inward::router;
 pub use render::{Part, plain, render, rich};

@@ -1,8 +1,11 @@
-//! Requests of the Bot API that teloxide does not know yet: drafts, and rich messages since Bot API 10.1.
+//! Requests of the Bot API that teloxide does not know yet: drafts, and rich messages since Bot API 10.1; and updates, which
+//! it reads too strictly.
 
+use crate::wire::Update;
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 use teloxide::requests::Payload;
-use teloxide::types::{ChatId, InlineKeyboardMarkup, ParseMode, ReplyParameters, ThreadId, True};
+use teloxide::types::{AllowedUpdate, ChatId, InlineKeyboardMarkup, ParseMode, ReplyParameters, ThreadId, True};
 
 /// The content of a rich message.
 #[derive(Clone, Debug, Serialize)]
@@ -46,10 +49,28 @@ pub(crate) struct SendMessageDraft {
     pub parse_mode: ParseMode,
 }
 
+/// `getUpdates`.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct GetUpdates {
+    pub offset: i64,
+    /// How long Telegram may wait for one.
+    pub timeout: u32,
+    pub allowed_updates: [AllowedUpdate; 4],
+}
+
 /// What is needed of the answer.
 #[derive(Clone, Copy, Debug, Deserialize)]
 pub(crate) struct Sent {
     pub message_id: i32,
+}
+
+impl Payload for GetUpdates {
+    type Output = Vec<Update>;
+    const NAME: &'static str = "GetUpdates";
+
+    fn timeout_hint(&self) -> Option<Duration> {
+        Some(Duration::from_secs(self.timeout.into()))
+    }
 }
 
 impl Payload for SendRichMessage {

@@ -5,12 +5,12 @@ use crate::event::{Place, address, message_ref};
 use crate::payloads::{EditRichMessage, InputRichMessage, SendRichMessage};
 use crate::render::{Part, keyboard, plain, render, rich};
 use async_trait::async_trait;
-use chat::{Anchor, Block, Chat, ChatError, File, Limits, Markdown, Message, MessageRef, Platform, Profile, ThreadKey};
+use chat::{Anchor, Block, Chat, ChatError, File, Limits, Markdown, Message, MessageRef, Platform, Profile, Source, ThreadKey};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use teloxide::payloads::{EditMessageTextSetters, SendDocumentSetters, SendMessageSetters};
 use teloxide::requests::{JsonRequest, Requester};
-use teloxide::types::{ChatId, InputFile, LinkPreviewOptions, MessageId, ParseMode, ReplyParameters, UserId};
+use teloxide::types::{ChatId, FileId, InputFile, LinkPreviewOptions, MessageId, ParseMode, ReplyParameters, UserId};
 use teloxide::{ApiError, RequestError};
 use url::Url;
 
@@ -113,6 +113,20 @@ impl Chat for Telegram {
             other => other,
         }
         .map_err(|e| chat_error(&e))
+    }
+
+    /// Telegram hands out files of up to 20 MB, for an hour.
+    async fn source(&self, _anchor: &Anchor, place: &str) -> Result<Source, ChatError> {
+        let file = self.bot.get_file(FileId(place.to_owned())).await.map_err(|e| chat_error(&e))?;
+        let mut url = self.bot.api_url();
+        let path = file.path.split('/');
+        url.path_segments_mut()
+            .map_err(|()| ChatError::Gone("the service's address is none".into()))?
+            .pop_if_empty()
+            .push("file")
+            .push(&format!("bot{}", self.bot.token()))
+            .extend(path);
+        Ok(Source { url, bearer: None })
     }
 
     async fn profile(&self, anchor: &Anchor, user: &str) -> Result<Profile, ChatError> {

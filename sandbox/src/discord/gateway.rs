@@ -1,6 +1,6 @@
 //! The gateway: hello, identify or resume, ready, heartbeats, events with numbers; missed ones are sent after a resume.
 
-use super::{APPLICATION, BOT_TOKEN, GUILD, Service, user};
+use super::{APPLICATION, BOT_ROLE, BOT_TOKEN, GUILD, Service, user};
 use axum::Json;
 use axum::extract::State;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
@@ -167,6 +167,8 @@ fn hear(service: &Service, said: &Value, frames: &mpsc::UnboundedSender<Value>, 
 pub(super) fn told(message: &Value, content: bool) -> Value {
     let mut told = message.clone();
     let mentions = message["mentions"].as_array().is_some_and(|all| all.iter().any(|u| u["id"] == user(APPLICATION)["id"]));
+    let role = BOT_ROLE.to_string();
+    let mentions = mentions || message["mention_roles"].as_array().is_some_and(|all| all.iter().any(|r| r == &role));
     let direct = message["guild_id"].is_null();
     if !(content || mentions || direct) {
         told["content"] = json!("");

@@ -1,7 +1,7 @@
 //! People, and who belongs to which server.
 
 use super::api::call;
-use super::{APPLICATION, STRANGE_GUILD, STRANGERS, Service};
+use super::{APPLICATION, BOT_ROLE, STRANGE_GUILD, STRANGERS, Service};
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
@@ -22,6 +22,20 @@ pub(super) async fn me(State(service): State<Arc<Service>>, headers: HeaderMap) 
 
 pub(super) async fn user(State(service): State<Arc<Service>>, Path(id): Path<u64>, headers: HeaderMap) -> Response {
     call(&service, &headers, "user", &Value::Null, |_| Json(super::user(id)).into_response()).await
+}
+
+/// The roles of a server: that of everybody, and the one that it made for the bot.
+pub(super) async fn roles(State(service): State<Arc<Service>>, Path(guild): Path<u64>, headers: HeaderMap) -> Response {
+    call(&service, &headers, "roles", &Value::Null, |_| {
+        let role = |id: u64, name: &str, tags: Value| {
+            json!({ "id": id.to_string(), "name": name, "color": 0, "colors": { "primary_color": 0, "secondary_color": null, "tertiary_color": null }, "hoist": false, "position": 0, "permissions": "0", "managed": !tags.is_null(),
+                "mentionable": false, "tags": tags, "icon": null, "unicode_emoji": null, "flags": 0 })
+        };
+        let mut everybody = role(guild, "@everyone", Value::Null);
+        everybody.as_object_mut().map(|role| role.remove("tags"));
+        Json(json!([everybody, role(BOT_ROLE, "ChatSheet", json!({ "bot_id": APPLICATION.to_string() }))])).into_response()
+    })
+    .await
 }
 
 /// A member of a server.

@@ -1,14 +1,16 @@
 //! A Discord: the REST API and the gateway for the bot; people who write, mention, press and use the slash command.
 
 mod api;
+mod check;
 mod gateway;
 mod members;
 mod people;
 
-pub use api::fault as message_fault;
+pub use check::fault as message_fault;
 pub use people::Delivered;
 
 use crate::fault::Faults;
+use crate::files::Files;
 use crate::serve::{self, Running};
 use axum::Router;
 use axum::routing::{get, patch, post};
@@ -24,6 +26,8 @@ use std::time::{Duration, Instant};
 pub const BOT_TOKEN: &str = "sandbox.discord.token";
 /// The application, which is the bot's user, too.
 pub const APPLICATION: u64 = 7_007;
+/// The role that each server made for the bot.
+pub const BOT_ROLE: u64 = 7_070;
 /// A server.
 pub const GUILD: u64 = 500;
 /// A channel of it.
@@ -73,6 +77,7 @@ pub(crate) struct Service {
     faults: Faults,
     state: Mutex<State>,
     changed: tokio::sync::Notify,
+    files: Files,
     http: reqwest::Client,
     key: Ed25519KeyPair,
 }
@@ -157,6 +162,7 @@ impl Discord {
             faults: Faults::default(),
             state: Mutex::default(),
             changed: tokio::sync::Notify::new(),
+            files: Files::default(),
             http,
             key,
         });
@@ -165,13 +171,14 @@ impl Discord {
             .route("/users/@me", get(members::me))
             .route("/users/{user}", get(members::user))
             .route("/guilds/{guild}/members/{user}", get(members::member))
+            .route("/guilds/{guild}/roles", get(members::roles))
             .route("/users/@me/channels", post(api::direct))
             .route("/oauth2/applications/@me", get(api::application))
             .route("/applications/@me", get(api::application))
             .route("/applications/{application}/commands", get(api::commands_there).put(api::commands))
             .route("/channels/{channel}", get(api::channel))
             .route("/channels/{channel}/messages", post(api::send))
-            .route("/channels/{channel}/messages/{message}", patch(api::edit))
+            .route("/channels/{channel}/messages/{message}", patch(api::edit).get(api::message))
             .route("/channels/{channel}/messages/{message}/threads", post(api::thread))
             .route("/interactions/{interaction}/{token}/callback", post(api::callback))
             .route("/webhooks/{application}/{token}", post(api::followup))
@@ -179,6 +186,7 @@ impl Discord {
         let router = Router::new()
             .nest("/api/v10", api)
             .route("/", get(gateway::connect))
+            .route("/files/{name}", get(people::file))
             .route("/sandbox/say", post(people::say_route))
             .route("/sandbox/messages", get(people::messages_route))
             .with_state(service.clone());

@@ -1,8 +1,10 @@
 //! People: they write, mention, press and use the slash command; the bot is told over the gateway, or by signed requests.
 
-use super::{APPLICATION, CHANNEL, Discord, GUILD, PATIENCE, Posted, Service, api, direct_channel, gateway, user};
+use super::{APPLICATION, BOT_ROLE, CHANNEL, Discord, GUILD, PATIENCE, Posted, Service, api, direct_channel, gateway, user};
+use crate::files;
 use axum::Form;
-use axum::extract::State;
+use axum::extract::{Path, State};
+use axum::response::Response;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,7 +23,31 @@ pub struct Delivered {
 impl Discord {
     /// Somebody writes into a channel, a thread, or to the bot alone (channel 901 for user 1). `<@7007>` mentions the bot.
     pub async fn say(&self, channel: u64, from: u64, text: &str) -> Delivered {
-        self.service.say(channel, from, text)
+        self.service.say(channel, from, text, &Value::Null)
+    }
+
+    /// The same with something beside the words: `attachments`, `referenced_message`, `message_snapshots`.
+    pub async fn say_with(&self, channel: u64, from: u64, text: &str, beside: &Value) -> Delivered {
+        self.service.say(channel, from, text, beside)
+    }
+
+    /// Somebody changes what they wrote, five seconds later.
+    pub async fn rewrite(&self, id: u64, text: &str) -> Delivered {
+        let mut state = self.service.state();
+        let Some(message) = state.messages.iter_mut().find(|m| m.id == id) else { return Delivered::default() };
+        message.body["content"] = json!(text);
+        message.body["mentions"] = mentioned(text);
+        let message = message.clone();
+        let mut changed = api::described(&message, &state.threads);
+        changed["edited_timestamp"] = json!("2026-11-22T10:30:05.000000+00:00");
+        state.gateway.dispatch("MESSAGE_UPDATE", &changed);
+        Delivered { id, status: 200, answer: None }
+    }
+
+    /// Keeps a file; its address.
+    pub fn keep_file(&self, name: &str, bytes: &[u8]) -> String {
+        self.service.files.put(name, bytes);
+        format!("{}/files/{name}", self.running.origin())
     }
 
     /// Somebody presses the button with this label on the newest message of a channel or thread that has it.
@@ -130,6 +156,10 @@ impl Discord {
     }
 }
 
+fn mentioned(text: &str) -> Value {
+    [1, 2, APPLICATION].into_iter().filter(|u| text.contains(&format!("<@{u}>"))).map(user).collect()
+}
+
 fn button(message: &Posted, label: &str) -> Option<String> {
     let rows = message.body["components"].as_array().into_iter().flatten();
     let mut buttons = rows.flat_map(|row| row["components"].as_array().into_iter().flatten());
@@ -157,11 +187,20 @@ pub(super) fn readable(content: &str) -> String {
     out.replace("-# ", "")
 }
 
+/// `GET /files/{name}`: a file, for whoever knows where it is.
+pub(super) async fn file(State(service): State<Arc<Service>>, Path(name): Path<String>) -> Response {
+    service.files.get(&name)
+}
+
 /// `POST /sandbox/say`: a person writes, by hand.
 pub(super) async fn say_route(State(service): State<Arc<Service>>, Form(form): Form<BTreeMap<String, String>>) -> String {
     let number = |name: &str, or: u64| form.get(name).and_then(|v| v.parse().ok()).unwrap_or(or);
-    let delivered =
-        service.say(number("channel", direct_channel(1)), number("user", 1), form.get("text").map(String::as_str).unwrap_or_default());
+    let delivered = service.say(
+        number("channel", direct_channel(1)),
+        number("user", 1),
+        form.get("text").map(String::as_str).unwrap_or_default(),
+        &Value::Null,
+    );
     format!("{delivered:?}\n")
 }
 
@@ -178,14 +217,15 @@ impl super::State {
 }
 
 impl Service {
-    fn say(&self, channel: u64, from: u64, text: &str) -> Delivered {
+    fn say(&self, channel: u64, from: u64, text: &str, beside: &Value) -> Delivered {
         let mut state = self.state();
         let id = state.next_id();
-        let mentions: Vec<Value> = [1, 2, APPLICATION].into_iter().filter(|u| text.contains(&format!("<@{u}>"))).map(user).collect();
-        let body = json!({ "content": text, "mentions": mentions });
+        let body = json!({ "content": text, "mentions": mentioned(text) });
         let message = Posted { channel, id, from, body, only_for: None, edits: 0 };
         state.messages.push(message.clone());
-        let told = gateway::told(&api::described(&message, &state.threads), state.gateway.content);
+        let mut described = api::described(&message, &state.threads);
+        described["mention_roles"] = if text.contains(&format!("<@&{BOT_ROLE}>")) { json!([BOT_ROLE.to_string()]) } else { json!([]) };
+        let told = gateway::told(&files::with(described, beside), state.gateway.content);
         state.last_event = Some(("MESSAGE_CREATE".into(), told.clone()));
         state.gateway.dispatch("MESSAGE_CREATE", &told);
         Delivered { id, status: 200, answer: None }

@@ -6,7 +6,7 @@ use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
-use axum::response::{IntoResponse, Response};
+use axum::response::{IntoResponse, Redirect, Response};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -301,6 +301,15 @@ fn whispered(state: &mut World, body: &Value) -> String {
     let ts = message.ts.clone();
     state.messages.push(message);
     ts
+}
+
+/// A file, for whoever has a token of the workspace; everybody else is led to the page where people log in.
+pub(super) async fn file(State(service): State<Arc<Service>>, Path(name): Path<String>, headers: HeaderMap) -> Response {
+    let token = headers.get("authorization").and_then(|v| v.to_str().ok()).unwrap_or_default();
+    match token == format!("Bearer {}", super::BOT_TOKEN) {
+        true => service.files.get(&name),
+        false => Redirect::to("/?redir=%2Ffiles").into_response(),
+    }
 }
 
 pub(super) async fn upload(State(service): State<Arc<Service>>, Path(id): Path<String>, body: Bytes) -> Response {

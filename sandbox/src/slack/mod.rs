@@ -13,6 +13,7 @@ pub use installs::{CLIENT_ID, CLIENT_SECRET, Workspace};
 pub use people::Delivered;
 
 use crate::fault::Faults;
+use crate::files::Files;
 use crate::serve::{self, Running};
 use axum::Router;
 use axum::routing::{any, get, post};
@@ -80,6 +81,7 @@ pub(crate) struct Service {
     faults: Faults,
     state: Mutex<State>,
     changed: tokio::sync::Notify,
+    files: Files,
     http: reqwest::Client,
 }
 
@@ -163,10 +165,17 @@ impl Slack {
     pub async fn start(options: Options) -> anyhow::Result<Self> {
         let listener = serve::bind(options.listen).await?;
         let http = reqwest::Client::builder().timeout(options.ack_within).build()?;
-        let service =
-            Arc::new(Service { options, faults: Faults::default(), state: Mutex::default(), changed: tokio::sync::Notify::new(), http });
+        let service = Arc::new(Service {
+            options,
+            faults: Faults::default(),
+            state: Mutex::default(),
+            changed: tokio::sync::Notify::new(),
+            files: Files::default(),
+            http,
+        });
         let router = Router::new()
             .route("/api/{method}", any(api::call))
+            .route("/files/{name}", get(api::file))
             .route("/upload/{id}", post(api::upload))
             .route("/respond/{id}", post(api::respond))
             .route("/link", get(socket::link))
@@ -180,6 +189,12 @@ impl Slack {
     /// The base URL of its Web API.
     pub fn base_url(&self) -> String {
         format!("{}/api", self.running.origin())
+    }
+
+    /// Keeps a file; its private address.
+    pub fn keep_file(&self, name: &str, bytes: &[u8]) -> String {
+        self.service.files.put(name, bytes);
+        format!("{}/files/{name}", self.origin())
     }
 
     /// Its address, without a path.

@@ -1,6 +1,7 @@
 //! People: they write, mention, press and use the slash command; the app gets signed requests.
 
 use super::{BOT_USER, Posted, SIGNING_SECRET, STRANGE_TEAM, STRANGER, Service, Slack, TEAM, Workspace};
+use crate::files;
 use axum::Form;
 use axum::extract::State;
 use hmac::{Hmac, KeyInit, Mac};
@@ -22,7 +23,31 @@ pub struct Delivered {
 impl Slack {
     /// Somebody writes. A mention in a channel is sent twice, as `message` and as `app_mention`.
     pub async fn say(&self, channel: &str, user: &str, text: &str, thread: Option<&str>) -> Delivered {
-        self.service.say(&self.workspace, channel, user, text, thread).await
+        self.service.say(&self.workspace, channel, user, text, thread, &Value::Null).await
+    }
+
+    /// The same with something beside the words: `files`, `attachments`, `blocks`.
+    pub async fn say_with(&self, channel: &str, user: &str, text: &str, thread: Option<&str>, beside: &Value) -> Delivered {
+        self.service.say(&self.workspace, channel, user, text, thread, beside).await
+    }
+
+    /// Somebody changes what they wrote, five seconds later.
+    pub async fn rewrite(&self, channel: &str, ts: &str, text: &str) -> Delivered {
+        let Some(before) = self.messages().into_iter().find(|m| m.channel == channel && m.ts == ts) else { return Delivered::default() };
+        let now = self.service.state().next_ts();
+        let edited = format!("{}.000000", ts.split('.').next().and_then(|s| s.parse::<i64>().ok()).unwrap_or_default() + 5);
+        let message = |text: &str| {
+            let mut message = json!({ "type": "message", "user": before.user, "text": text, "ts": ts, "team": self.workspace.team });
+            if let Some(thread) = &before.thread_ts {
+                message["thread_ts"] = json!(thread);
+            }
+            message
+        };
+        let mut changed = message(text);
+        changed["edited"] = json!({ "user": before.user, "ts": edited });
+        let event = json!({ "type": "message", "subtype": "message_changed", "hidden": true, "channel": channel, "channel_type": "channel", "ts": now, "event_ts": now,
+            "message": changed, "previous_message": message(&before.text) });
+        Delivered { ts: ts.to_owned(), statuses: self.service.event(&self.workspace, event).await }
     }
 
     /// Somebody presses the button with this label on the newest message that has it.
@@ -71,7 +96,7 @@ impl Slack {
                 "source": source, "unfurl_id": format!("{channel}.{ts}"), "links": [{ "domain": domain, "url": url }] })
         };
         let mut statuses = self.service.event(&self.workspace, event("composer", "COMPOSER", "2f2d3b5c-9b7e")).await;
-        let said = self.service.say(&self.workspace, channel, user, url, None).await;
+        let said = self.service.say(&self.workspace, channel, user, url, None, &Value::Null).await;
         statuses.extend(self.service.event(&self.workspace, event("conversations_history", channel, &said.ts)).await);
         Delivered { ts: said.ts, statuses }
     }
@@ -192,15 +217,6 @@ impl Slack {
         Delivered { ts, statuses: self.service.event(&self.workspace, event).await }
     }
 
-    /// Somebody changes the first message of a thread.
-    pub async fn rewrite(&self, channel: &str, user: &str, text: &str, ts: &str) -> Delivered {
-        let new = self.service.state().next_ts();
-        let message = json!({ "type": "message", "user": user, "text": text, "ts": ts, "edited": { "user": user, "ts": new } });
-        let event = json!({ "type": "message", "subtype": "message_changed", "hidden": true, "channel": channel, "channel_type": "channel", "ts": new,
-            "message": message, "previous_message": { "type": "message", "user": user, "text": "before", "ts": ts }, "event_ts": new });
-        Delivered { ts: ts.to_owned(), statuses: self.service.event(&self.workspace, event).await }
-    }
-
     /// Somebody deletes a message.
     pub async fn unsay(&self, channel: &str, user: &str, text: &str, ts: &str) -> Delivered {
         let new = self.service.state().next_ts();
@@ -239,8 +255,9 @@ impl Slack {
 /// `POST /sandbox/say`: a person writes, by hand.
 pub(super) async fn say_route(State(service): State<Arc<Service>>, Form(form): Form<BTreeMap<String, String>>) -> String {
     let field = |name: &str| form.get(name).map(String::as_str).unwrap_or_default();
-    let delivered =
-        service.say(&Workspace::alone(TEAM), field("channel"), field("user"), field("text"), form.get("thread").map(String::as_str)).await;
+    let delivered = service
+        .say(&Workspace::alone(TEAM), field("channel"), field("user"), field("text"), form.get("thread").map(String::as_str), &Value::Null)
+        .await;
     format!("{delivered:?}\n")
 }
 
@@ -277,7 +294,7 @@ pub(super) fn now() -> i64 {
 }
 
 impl Service {
-    async fn say(&self, workspace: &Workspace, channel: &str, user: &str, text: &str, thread: Option<&str>) -> Delivered {
+    async fn say(&self, workspace: &Workspace, channel: &str, user: &str, text: &str, thread: Option<&str>, beside: &Value) -> Delivered {
         let ts = {
             let mut state = self.state();
             let ts = state.next_ts();
@@ -306,6 +323,7 @@ impl Service {
             event["thread_ts"] = json!(thread);
             event["parent_user_id"] = json!(user);
         }
+        let mut event = files::with(event, beside);
         let mut statuses = self.event(workspace, event.clone()).await;
         if !dm && text.contains(&format!("<@{BOT_USER}>")) {
             event["type"] = json!("app_mention");

@@ -12,6 +12,7 @@ pub use people::Delivered;
 pub use sign::Forgery;
 
 use crate::fault::Faults;
+use crate::files::Files;
 use crate::serve::{self, Running};
 use axum::Router;
 use axum::routing::{get, post, put};
@@ -84,6 +85,7 @@ pub(crate) struct Service {
     faults: Faults,
     state: Mutex<State>,
     changed: tokio::sync::Notify,
+    files: Files,
     http: reqwest::Client,
 }
 
@@ -152,6 +154,7 @@ impl Teams {
             faults: Faults::default(),
             state: Mutex::default(),
             changed: tokio::sync::Notify::new(),
+            files: Files::default(),
             http,
         });
         let router = Router::new()
@@ -162,6 +165,7 @@ impl Teams {
             .route("/service/v3/conversations/{conversation}/activities", post(api::send))
             .route("/service/v3/conversations/{conversation}/activities/{activity}", put(api::update))
             .route("/service/v3/conversations/{conversation}/members/{user}", get(api::member))
+            .route("/files/{name}", get(people::file))
             .route("/sandbox/say", post(people::say_route))
             .route("/sandbox/messages", get(people::messages_route))
             .with_state(service.clone());

@@ -2,8 +2,10 @@
 
 use super::sign::{self, Forgery};
 use super::{BOT, BOT_NAME, CHANNEL, GROUP, Posted, STRANGE_TENANT, STRANGER, Service, TEAM, TENANT, Teams, card, name};
+use crate::files;
 use axum::Form;
-use axum::extract::State;
+use axum::extract::{Path, State};
+use axum::response::Response;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -23,7 +25,29 @@ impl Teams {
     /// Somebody writes: a post in a channel, an answer in a thread (`CHANNEL;messageid=…`), into a group or to the bot alone (`a:lee`).
     /// `<at>ChatSheet</at>` mentions the bot.
     pub async fn say(&self, conversation: &str, from: &str, text: &str) -> Delivered {
-        self.service.say(conversation, from, text).await
+        self.service.say(conversation, from, text, &Value::Null).await
+    }
+
+    /// The same with something beside the words: `attachments`.
+    pub async fn say_with(&self, conversation: &str, from: &str, text: &str, beside: &Value) -> Delivered {
+        self.service.say(conversation, from, text, beside).await
+    }
+
+    /// Keeps a file; the address to which it is itself the key.
+    pub fn keep_file(&self, name: &str, bytes: &[u8]) -> String {
+        self.service.files.put(name, bytes);
+        format!("{}/files/{name}", self.running.origin())
+    }
+
+    /// Somebody changes what they wrote, five seconds later.
+    pub async fn rewrite(&self, id: &str, text: &str) -> Delivered {
+        let Some(before) = self.messages().into_iter().find(|m| m.id == id) else { return Delivered::default() };
+        let activity = &before.activity;
+        let mut changed = self.service.said(activity["conversation"]["id"].as_str().unwrap_or_default(), &before.from, text);
+        (changed["type"], changed["id"], changed["channelData"]["eventType"]) = (json!("messageUpdate"), json!(id), json!("editMessage"));
+        let written_ms = id.parse::<i64>().unwrap_or_default();
+        changed["timestamp"] = json!(jiff::Timestamp::from_millisecond(written_ms + 5_000).unwrap_or_default().to_string());
+        Delivered { id: id.to_owned(), ..self.service.deliver(changed, true).await }
     }
 
     /// Somebody takes a command of the slash menu; nobody else sees it.
@@ -158,10 +182,15 @@ impl Teams {
     }
 }
 
+/// `GET /files/{name}`: a file, for whoever knows where it is.
+pub(super) async fn file(State(service): State<Arc<Service>>, Path(name): Path<String>) -> Response {
+    service.files.get(&name)
+}
+
 /// `POST /sandbox/say`: a person writes, by hand.
 pub(super) async fn say_route(State(service): State<Arc<Service>>, Form(form): Form<BTreeMap<String, String>>) -> String {
     let field = |name: &str, or: &'static str| form.get(name).map_or(or, String::as_str).to_owned();
-    let delivered = service.say(&field("conversation", "a:lee"), &field("user", "29:lee"), &field("text", "")).await;
+    let delivered = service.say(&field("conversation", "a:lee"), &field("user", "29:lee"), &field("text", ""), &Value::Null).await;
     format!("{delivered:?}\n")
 }
 
@@ -207,8 +236,8 @@ impl Service {
         activity
     }
 
-    async fn say(&self, conversation: &str, from: &str, text: &str) -> Delivered {
-        let activity = self.said(conversation, from, text);
+    async fn say(&self, conversation: &str, from: &str, text: &str, beside: &Value) -> Delivered {
+        let activity = files::with(self.said(conversation, from, text), beside);
         let id = activity["id"].as_str().unwrap_or_default().to_owned();
         let kept = if conversation == CHANNEL { Teams::thread_of(&id) } else { conversation.to_owned() };
         self.state().messages.push(Posted {

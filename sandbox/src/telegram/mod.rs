@@ -8,6 +8,7 @@ pub use html::fault as html_fault;
 pub use people::Delivered;
 
 use crate::fault::Faults;
+use crate::files::Files;
 use crate::serve::{self, Running};
 use axum::Router;
 use axum::routing::{any, get, post};
@@ -72,6 +73,7 @@ pub(crate) struct Service {
     faults: Faults,
     state: Mutex<State>,
     changed: tokio::sync::Notify,
+    files: Files,
     http: reqwest::Client,
 }
 
@@ -147,10 +149,17 @@ impl Telegram {
     pub async fn start(options: Options) -> anyhow::Result<Self> {
         let listener = serve::bind(options.listen).await?;
         let http = reqwest::Client::builder().timeout(Duration::from_secs(10)).build()?;
-        let service =
-            Arc::new(Service { options, faults: Faults::default(), state: Mutex::default(), changed: tokio::sync::Notify::new(), http });
+        let service = Arc::new(Service {
+            options,
+            faults: Faults::default(),
+            state: Mutex::default(),
+            changed: tokio::sync::Notify::new(),
+            files: Files::default(),
+            http,
+        });
         let router = Router::new()
             .route("/{bot}/{method}", any(api::call))
+            .route("/file/{bot}/documents/{name}", get(api::file))
             .route("/sandbox/say", post(people::say_route))
             .route("/sandbox/messages", get(people::messages_route))
             .with_state(service.clone());

@@ -1,6 +1,7 @@
 //! People: they write, mention, answer and press; the bot is told by webhook, or when it asks.
 
 use super::{BOT_ID, BOT_NAME, Posted, Service, Telegram, api, bot, chat, user};
+use crate::files;
 use axum::Form;
 use axum::extract::State;
 use serde_json::{Value, json};
@@ -22,6 +23,18 @@ impl Telegram {
         self.service.say(chat, from, text, topic, None).await
     }
 
+    /// Somebody sends something with words or without: `document`, `forward_origin`, `quote`; `text` may be taken out by `null`.
+    pub async fn say_with(&self, chat: i64, from: i64, text: &str, beside: &Value) -> Delivered {
+        let message = files::with(self.service.written(chat, from, text, None, None), beside);
+        let id = message["message_id"].as_i64().unwrap_or_default();
+        Delivered { id, statuses: self.service.happen(json!({ "message": message })).await }
+    }
+
+    /// Keeps a file, whose id is its name.
+    pub fn keep_file(&self, name: &str, bytes: &[u8]) {
+        self.service.files.put(name, bytes);
+    }
+
     /// Somebody answers a message.
     pub async fn answer(&self, chat: i64, from: i64, text: &str, answered: i64) -> Delivered {
         let topic = self.service.state().messages.iter().find(|m| m.chat == chat && m.id == answered).and_then(|m| m.topic);
@@ -33,7 +46,8 @@ impl Telegram {
         let Some(message) = self.service.state().messages.iter().find(|m| m.chat == chat && m.id == id).cloned() else {
             return Delivered::default();
         };
-        let message = self.service.described(&Posted { text: text.into(), ..message });
+        let mut message = self.service.described(&Posted { text: text.into(), ..message });
+        message["edit_date"] = json!(message["date"].as_i64().unwrap_or_default() + 5);
         Delivered { id, statuses: self.service.happen(json!({ "edited_message": message })).await }
     }
 

@@ -82,6 +82,8 @@ impl Api {
             },
             addressed: Addressed::Dm,
             what,
+            beside: Vec::new(),
+            amends: false,
             received_at_ms: self.parts.clock.now_ms(),
         };
         let dedupe_key = incoming.dedupe_key();

@@ -72,10 +72,11 @@ impl Side for InSlack {
     }
 
     async fn noise(&self) {
+        let answered = self.messages().filter(|m| m.user == Self::user(Lee)).last().map(|m| m.ts).unwrap_or_default();
         for statuses in [
             self.far.echo().await.statuses,
             self.far.other_bot("C1", "<@UBOT> status", &self.root).await.statuses,
-            self.far.rewrite("C1", "U1", "<@UBOT> status", &self.root).await.statuses,
+            self.far.rewrite("C1", &answered, "<@UBOT> status").await.statuses,
             self.far.unsay("C1", "U1", "<@UBOT> status", &self.root).await.statuses,
             self.far.novelty().await.statuses,
         ] {

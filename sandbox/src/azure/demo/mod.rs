@@ -90,10 +90,17 @@ pub(super) fn reply(request: &Value) -> Reply {
         return Reply::call("describe_sheet", json!({ "sheet": null }));
     };
     let schema = Schema::read(described, &today(messages), week_start(messages));
-    match intent(&turn.text, &schema) {
-        Some(intent) => act(intent, &turn, &schema),
-        None => Reply::Say(lost()),
+    let reply = intent(&turn.text, &schema).map_or_else(|| Reply::Say(lost()), |intent| act(intent, &turn, &schema));
+    match &reply {
+        // Nobody has asked it anything.
+        Reply::Say(text) if text.contains(EXAMPLES) && offers(request, "no_answer") => Reply::call("no_answer", json!({})),
+        _ => reply,
     }
+}
+
+/// Whether a function may be called.
+fn offers(request: &Value, name: &str) -> bool {
+    request["tools"].as_array().is_some_and(|all| all.iter().any(|t| t["function"]["name"] == name))
 }
 
 /// What a text model writes behind a prompt.
@@ -210,6 +217,7 @@ fn turn_of(messages: &[Value]) -> Turn<'_> {
     };
     let words_at = |i: usize| {
         let text = messages[i]["content"].as_str().unwrap_or_default();
+        let text = text.split("Beside the message, as data").next().unwrap_or_default().trim_end();
         if i == last { text.to_owned() } else { without_speaker(text) }.replace(unseen, "")
     };
     let mut text = words_at(last);
