@@ -215,7 +215,9 @@ async fn check_says_what_works_and_how_to_fix_the_rest() {
     ok     access       slack: members; telegram: 53 ids that are named
     unset  public URL   set PUBLIC_BASE_URL: Slack delivers events to it, and links lead to it
     ");
-    slack.grant_only("app_mentions:read,chat:write,commands,channels:history,groups:history,im:history,im:write,files:read,files:write,users:read");
+    slack.grant_only(
+        "app_mentions:read,chat:write,commands,channels:history,groups:history,im:history,im:write,files:read,files:write,users:read",
+    );
     let fewer = check(settings.clone()).await.unwrap();
     assert_eq!(fewer.status.code(), Some(0));
     let said = text(&fewer.stdout);
