@@ -201,22 +201,28 @@ async fn of_slack(config: &Config) -> Line {
     }
     let who: Vec<&str> = standings.iter().map(|s| s.who.as_str()).collect();
     let missing: BTreeMap<&str, &str> = standings.iter().filter_map(|s| s.missing.as_ref()).flatten().copied().collect();
+    let (left_out, missing): (Vec<_>, Vec<_>) = missing.iter().partition(|(scope, _)| slack_chat::OPTIONAL.contains(scope));
+    let listed = |scopes: &[(&&str, &&str)]| scopes.iter().map(|(scope, without)| format!("{scope} ({without})")).collect::<Vec<_>>();
+    let left_out = match left_out.as_slice() {
+        [] => String::new(),
+        all => format!("; left out: {}", listed(all).join(", ")),
+    };
     if !missing.is_empty() {
-        let missing: Vec<String> = missing.iter().map(|(scope, without)| format!("{scope} ({without})")).collect();
+        let missing = listed(&missing);
         // Without this one it says nothing at all.
         let state = if missing.iter().any(|scope| scope.starts_with("chat:write")) { State::Fails } else { State::Missing };
         return line(
             "Slack",
             state,
             format!(
-                "{}; scopes are missing: {}. Add them under OAuth & Permissions > Scopes > Bot Token Scopes and install the app again.",
+                "{}; scopes are missing: {}. Add them under OAuth & Permissions > Scopes > Bot Token Scopes and install the app again{left_out}.",
                 who.join(", "),
                 missing.join(", ")
             ),
         );
     }
     let proof = if slack.app_token.is_some() { ", by Socket Mode" } else { ". The signing secret proves itself with the first event." };
-    line("Slack", State::Works, format!("{}{proof}", who.join(", ")))
+    line("Slack", State::Works, format!("{}{left_out}{proof}", who.join(", ")))
 }
 
 /// Where installations are kept, and whose token is to be tried: the one there is, or that of everybody who has installed the app.

@@ -221,7 +221,7 @@ async fn check_says_what_works_and_how_to_fix_the_rest() {
     let fewer = check(settings.clone()).await.unwrap();
     assert_eq!(fewer.status.code(), Some(0));
     let said = text(&fewer.stdout);
-    insta::assert_snapshot!(said.lines().find(|l| l.contains("Slack")).unwrap(), @"unset  Slack        chatsheet in workspace Sandbox; scopes are missing: assistant:write (the assistant pane suggests nothing), channels:read (the bot goes on as if it were in a public channel that it was removed from), groups:read (the bot goes on as if it were in a private channel that it was removed from), links:read (links to Smartsheet are not seen), links:write (nothing is shown below links to Smartsheet), mpim:history (follow-ups in direct messages of several people are not heard). Add them under OAuth & Permissions > Scopes > Bot Token Scopes and install the app again.");
+    insta::assert_snapshot!(said.lines().find(|l| l.contains("Slack")).unwrap(), @"unset  Slack        chatsheet in workspace Sandbox; scopes are missing: assistant:write (nothing is suggested where people talk to the bot alone), channels:read (the bot goes on as if it were in a public channel that it was removed from). Add them under OAuth & Permissions > Scopes > Bot Token Scopes and install the app again; left out: groups:read (the bot goes on as if it were in a private channel that it was removed from), links:read (links to Smartsheet are not seen), links:write (nothing is shown below links to Smartsheet), mpim:history (follow-ups in direct messages of several people are not heard), users:read.email (people are found in a sheet by their names alone).");
     for name in ["SMARTSHEET_ACCESS_TOKEN", "AZURE_OPENAI_API_KEY", "SLACK_BOT_TOKEN"] {
         settings.push((name, "canary-secret".into()));
     }
@@ -273,6 +273,10 @@ fn the_slack_manifest_carries_the_public_address() {
     }
     let scopes = many.lines().skip_while(|l| !l.contains("bot:")).skip(1).take_while(|l| l.starts_with("      - ")).count();
     assert_eq!(scopes, slack_chat::SCOPES.len(), "the manifest asks for more than the bot");
+    let optional: Vec<&str> =
+        many.lines().skip_while(|l| !l.contains("bot_optional:")).skip(1).map_while(|l| l.strip_prefix("      - ")).collect();
+    assert_eq!(optional, slack_chat::OPTIONAL);
+    assert!(!many.contains("assistant_view"), "Slack takes it in new apps no more");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -213,3 +213,39 @@ async fn a_command_is_answered_where_it_was_typed_also_where_the_bot_is_not() {
     assert_eq!(world.slack.calls().iter().filter(|(method, _)| method == "conversations.open").count(), 0, "no direct message");
     world.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn direct_messages_with_an_agent_are_one_conversation_that_is_answered_below_each() {
+    let world = world().await;
+    world.slack.become_agent();
+    let shown = world.slack.messages().len();
+    assert_eq!(world.slack.open_home(LEE, "messages").await.statuses, [200]);
+    world.app.bot.until_idle().await;
+    let prompts = world.slack.prompts("DU1", "");
+    assert_eq!(prompts.first().map(|(title, _)| title.as_str()), Some("Work on Project Plan"), "{prompts:?}");
+    assert_eq!(world.slack.messages().len(), shown, "whoever opens it again and again is greeted by prompts alone");
+
+    let below = async |text: &str| {
+        let asked = world.slack.say("DU1", LEE, text, None).await.ts;
+        world.app.bot.until_idle().await;
+        (world.slack.thread("DU1", Some(&asked)).into_iter().skip(1).map(|(_, words)| words).collect::<Vec<_>>().join("\n"), asked)
+    };
+    assert!(below("use Project Plan").await.0.contains("now about Project Plan"));
+    world.azure.faults().next(sandbox::fault::Kind::Slow, 1);
+    let asked = world.slack.say("DU1", LEE, "which tasks are blocked?", None).await.ts;
+    world.slack.until_status("DU1").await.unwrap();
+    world.app.bot.until_idle().await;
+    let answer: Vec<String> = world.slack.thread("DU1", Some(&asked)).into_iter().map(|(_, words)| words).collect();
+    assert!(answer.len() == 2 && answer[1].contains("2 rows match"), "a status, then one message: {answer:?}");
+    let (only, _) = below("and only Dana's?").await;
+    assert!(only.contains("One row matches"), "it goes on with what was asked above: {only}");
+    let (proposed, root) = below("set Status to Blocked for \"Load test\"").await;
+    assert!(proposed.contains("[Confirm]"), "{proposed}");
+    world.slack.press("DU1", LEE, "Confirm").await;
+    world.app.bot.until_idle().await;
+    assert_eq!(world.cell("Load test", "Status"), "Blocked");
+    world.slack.say("DU1", LEE, "undo", Some(&root)).await;
+    world.app.bot.until_idle().await;
+    assert_eq!(world.cell("Load test", "Status"), "Not Started", "a reply below an answer belongs to the same conversation");
+    world.end().await;
+}

@@ -41,6 +41,9 @@ pub(crate) struct Place {
     /// A conversation in the assistant pane that its person has just opened.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub opened: bool,
+    /// Direct messages with an agent: what is said stands below the message that it answers, and is one conversation.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub agent: bool,
     /// The link of a message that this stands below.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub below: Option<Shared>,
@@ -56,7 +59,7 @@ pub(crate) struct Shared {
 impl Place {
     /// A channel of an installation.
     pub fn channel(team: String, channel: String) -> Self {
-        Self { team, channel, thread_ts: None, home_of: None, opened: false, below: None }
+        Self { team, channel, thread_ts: None, home_of: None, opened: false, agent: false, below: None }
     }
 
     pub fn anchor(&self) -> Anchor {
@@ -76,13 +79,14 @@ impl Place {
         self.channel.starts_with('D')
     }
 
-    /// The thread of the port. Direct messages outside threads are one conversation; in the assistant pane each is a thread.
+    /// The thread of the port. Direct messages outside threads are one conversation, with an agent all of them; in the assistant pane
+    /// each is a thread.
     pub fn thread(&self) -> ThreadKey {
         ThreadKey {
             platform: Platform::Slack,
             install: self.team.clone(),
             conversation: self.channel.clone(),
-            root: self.thread_ts.clone(),
+            root: self.thread_ts.clone().filter(|_| !self.agent),
         }
     }
 }
@@ -179,6 +183,15 @@ fn slash<'a>(field: impl Fn(&str) -> Option<&'a str>, now_ms: i64) -> Parsed {
     Parsed::Command(Box::new(event), slash.response_url)
 }
 
+/// The same event in direct messages with an agent.
+pub(crate) fn with_agent(event: Incoming, place: Place) -> Incoming {
+    // The answer stands below the message that it answers, whose time stamp is a part of its id.
+    let said = matches!(event.what, What::Text { .. }).then(|| event.dedupe_id.split_once(':')).flatten();
+    let root = said.filter(|(channel, _)| *channel == place.channel).map(|(_, ts)| ts.to_owned());
+    let place = Place { thread_ts: place.thread_ts.clone().or(root), agent: true, ..place };
+    Incoming { thread: place.thread(), anchor: place.anchor(), ..event }
+}
+
 impl Parsed {
     fn event(event: Incoming) -> Self {
         Self::Event(Box::new(event))
@@ -201,6 +214,10 @@ fn of_callback(callback: Callback, now_ms: i64) -> Option<Parsed> {
         }
         Happened::AppHomeOpened { user, channel, tab } if tab.as_deref().is_none_or(|tab| tab == "home") => {
             beside(What::Home, Place { home_of: Some(user.clone()), ..Place::channel(install, channel) }, user, id)
+        }
+        // Somebody opens the conversation with an agent.
+        Happened::AppHomeOpened { user, channel, tab } if tab.as_deref() == Some("messages") => {
+            beside(What::Opened, Place { opened: true, ..Place::channel(install, channel) }, user, id)
         }
         Happened::AssistantThreadStarted { assistant_thread: pane } => {
             let place = Place { thread_ts: Some(pane.thread_ts), opened: true, ..Place::channel(install, pane.channel_id) };

@@ -1,7 +1,7 @@
 //! Takes in what came, whichever way: an acknowledgement means that it is stored.
 
 use crate::Slack;
-use crate::event::{Parsed, Place, Revoked};
+use crate::event::{Parsed, Place, Revoked, with_agent};
 use chat::{Inbox, Incoming};
 use std::time::Duration;
 
@@ -45,6 +45,11 @@ impl Slack {
             tracing::info!(install, "an event was left out: the app is not installed there any more");
             return Ok(());
         }
+        let direct = Place::read(&event.anchor).filter(|place| place.is_dm() && place.home_of.is_none());
+        let event = match direct {
+            Some(place) if self.is_agent(&place).await => with_agent(event, place),
+            _ => event,
+        };
         inbox.accept(event).await.map(drop).map_err(|e| e.to_string())
     }
 

@@ -20,7 +20,7 @@ mod wire;
 pub use install::{install_router, invitation};
 pub use render::{Part, render, text_only};
 pub use route::router;
-pub use scopes::{SCOPES, Standing};
+pub use scopes::{OPTIONAL, SCOPES, Standing};
 pub use tokens::{Distribution, Installation, InstallationStore, StoreError};
 
 use chat::{Overall, Pace, Rate};

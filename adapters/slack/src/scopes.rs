@@ -10,9 +10,9 @@ use hyper_util::rt::TokioExecutor;
 use slack_morphism::prelude::*;
 
 /// Every scope that the bot asks for, and what does not work without it; the manifest lists the same.
-pub const SCOPES: [(&str, &str); 16] = [
+pub const SCOPES: [(&str, &str); 17] = [
     ("app_mentions:read", "mentions are not heard"),
-    ("assistant:write", "the assistant pane suggests nothing"),
+    ("assistant:write", "nothing is suggested where people talk to the bot alone"),
     ("channels:history", "follow-ups in threads of public channels are not heard"),
     ("channels:read", "the bot goes on as if it were in a public channel that it was removed from"),
     ("groups:history", "follow-ups in threads of private channels are not heard"),
@@ -27,7 +27,12 @@ pub const SCOPES: [(&str, &str); 16] = [
     ("links:read", "links to Smartsheet are not seen"),
     ("links:write", "nothing is shown below links to Smartsheet"),
     ("users:read", "nobody is let in whom SLACK_ALLOWED does not name: members and guests cannot be told apart"),
+    ("users:read.email", "people are found in a sheet by their names alone"),
 ];
+
+/// Those that whoever installs the app may leave out; the manifest lists the same.
+pub const OPTIONAL: [&str; 7] =
+    ["files:read", "groups:history", "groups:read", "links:read", "links:write", "mpim:history", "users:read.email"];
 
 /// How the bot stands in a workspace.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -8,6 +8,7 @@ use crate::web::Posted;
 use chat::{Block, ChatError, Markdown, Message, Node};
 use moka::future::Cache;
 use serde_json::{Value, json};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// What one call may carry.
@@ -18,6 +19,9 @@ const OPEN_FOR: Duration = Duration::from_secs(600);
 const OPEN: u64 = 1_000;
 const STATUS: &str = "status";
 const STREAM: &str = "stream";
+const AGENT: &str = "agent";
+/// How long Slack may take to tell whether an app is an agent, before an event is stored.
+const ASKED_WITHIN: Duration = Duration::from_millis(800);
 const LACKING_FOR: Duration = Duration::from_secs(3_600);
 /// How long the first words are waited for.
 const FIRST_WORDS: Duration = Duration::from_millis(200);
@@ -28,22 +32,53 @@ pub(crate) struct Streams {
     shown: Cache<String, String>,
     /// What the workspace does not have, for a while: an admin may install the app anew with more scopes.
     lacks: Cache<&'static str, ()>,
+    /// Direct messages are conversations with an agent. An app that has become one stays one.
+    agent: AtomicBool,
 }
 
 impl Default for Streams {
     fn default() -> Self {
         let shown = Cache::builder().max_capacity(OPEN).time_to_idle(OPEN_FOR).build();
-        Self { shown, lacks: Cache::builder().time_to_live(LACKING_FOR).build() }
+        Self { shown, lacks: Cache::builder().time_to_live(LACKING_FOR).build(), agent: AtomicBool::new(false) }
     }
 }
 
 impl Slack {
+    /// Whether direct messages are conversations with an agent there, as new apps have them: such an app takes prompts that belong to
+    /// no thread. Slack tells it by no other sign. As long as it does not answer, they are not.
+    /// <https://docs.slack.dev/reference/methods/assistant.threads.setSuggestedPrompts>
+    pub(crate) async fn is_agent(&self, place: &Place) -> bool {
+        let workspace = self.workspace(&place.team);
+        let streams = &workspace.streams;
+        if streams.agent.load(Ordering::Relaxed) || streams.lacks.contains_key(AGENT) {
+            return streams.agent.load(Ordering::Relaxed);
+        }
+        let prompts = [json!({ "title": "What can you do?", "message": "help" })];
+        let conversation = Place::channel(place.team.clone(), place.channel.clone());
+        match tokio::time::timeout(ASKED_WITHIN, self.set_prompts(&conversation, &prompts)).await {
+            Ok(Ok(())) => streams.agent.store(true, Ordering::Relaxed),
+            Ok(Err(ChatError::Forbidden(_) | ChatError::Rejected(_) | ChatError::Gone(_))) => streams.lacks.insert(AGENT, ()).await,
+            Ok(Err(_)) | Err(_) => {}
+        }
+        streams.agent.load(Ordering::Relaxed)
+    }
+
+    /// Suggests what to say, to whoever has opened a conversation.
+    pub(crate) async fn set_prompts(&self, place: &Place, prompts: &[Value]) -> Result<(), ChatError> {
+        let mut body = json!({ "channel_id": place.channel, "prompts": prompts });
+        // With an agent prompts belong to no thread, and are not shown where one is named.
+        if let Some(thread) = place.thread_ts.as_ref().filter(|_| !place.agent) {
+            body["thread_ts"] = json!(thread);
+        }
+        self.call::<Value>(&place.team, "assistant.threads.setSuggestedPrompts", &body).await.map(drop)
+    }
+
     /// Shows a status in a thread; whether people see it.
     pub(crate) async fn set_status(&self, place: &Place, doing: &str) -> bool {
         let workspace = self.workspace(&place.team);
         let streams = &workspace.streams;
         let Some(thread) = place.thread_ts.as_ref().filter(|_| !streams.lacks.contains_key(STATUS)) else { return false };
-        let status = chat::text::shorten(&format!("is {doing} …"), STATUS_CHARS);
+        let status = if doing.is_empty() { String::new() } else { chat::text::shorten(&format!("is {doing} …"), STATUS_CHARS) };
         let body = json!({ "channel_id": place.channel, "thread_ts": thread, "status": status });
         let shown = self.call::<Value>(&place.team, "assistant.threads.setStatus", &body).await;
         if let Err(ChatError::Forbidden(why)) = &shown

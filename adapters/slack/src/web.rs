@@ -108,8 +108,9 @@ impl Chat for Slack {
     }
 
     fn thread_of(&self, anchor: &Anchor) -> Option<ThreadKey> {
-        // What is shown in App Home or below a link is no part of a conversation.
-        Place::read(anchor).filter(|place| place.home_of.is_none() && place.below.is_none()).map(|place| place.thread())
+        // What is shown in App Home, below a link, or as prompts is no part of a conversation.
+        let prompts = |place: &Place| place.opened && place.thread_ts.is_none();
+        Place::read(anchor).filter(|p| p.home_of.is_none() && p.below.is_none() && !prompts(p)).map(|place| place.thread())
     }
 
     /// The conversation of the thread; Slack documents no address of a thread that can be built without asking it.
@@ -305,13 +306,16 @@ impl Slack {
         Ok(MessageRef { opens: None, ..message_ref(place, "home") })
     }
 
-    /// Greets in the assistant pane: buttons become prompts that a person can send with a click.
+    /// Greets in the assistant pane: buttons become prompts that a person can send with a click. In the conversation with an agent, which
+    /// people open again and again, there is nothing else.
     async fn greet(&self, place: &Place, message: &Message) -> Result<MessageRef, ChatError> {
         let prompt = |b: &Button| b.action.strip_prefix("say:").map(|words| json!({ "title": b.label, "message": words }));
         let prompts: Vec<Value> = message.buttons().filter_map(prompt).take(PROMPTS).collect();
-        let body = json!({ "channel_id": place.channel, "thread_ts": place.thread_ts, "prompts": prompts });
-        if let Err(error) = self.call::<Value>(&place.team, "assistant.threads.setSuggestedPrompts", &body).await {
-            tracing::info!(%error, "slack shows no prompts here; the greeting goes out without them");
+        if let Err(error) = self.set_prompts(place, &prompts).await {
+            tracing::info!(%error, "slack shows no prompts here");
+        }
+        if place.thread_ts.is_none() {
+            return Ok(message_ref(place, "prompts"));
         }
         let words = message.blocks.iter().filter(|b| !matches!(b, Block::Buttons(_))).cloned().collect();
         let first = render(&Message::new(words)).into_iter().next().unwrap_or_default();

@@ -17,7 +17,7 @@ pub const CLIENT_ID: &str = "1.2";
 /// The app's client secret.
 pub const CLIENT_SECRET: &str = "sandbox-slack-client-secret";
 /// The scopes of the token that is there from the start.
-const SCOPES: &str = "app_mentions:read,assistant:write,channels:history,channels:read,groups:history,groups:read,im:history,im:write,mpim:history,chat:write,commands,files:read,files:write,links:read,links:write,users:read";
+const SCOPES: &str = "app_mentions:read,assistant:write,channels:history,channels:read,groups:history,groups:read,im:history,im:write,mpim:history,chat:write,commands,files:read,files:write,links:read,links:write,users:read,users:read.email";
 
 /// A workspace, in which the app may be installed by itself or together with its whole organisation.
 #[derive(Clone, Debug, PartialEq, Eq)]

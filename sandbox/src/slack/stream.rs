@@ -18,6 +18,7 @@ pub(super) struct Streams {
     /// Prompts of the assistant pane, by channel and thread: title and message.
     prompts: HashMap<(String, String), Vec<(String, String)>>,
     refused: bool,
+    agent: bool,
     starts: VecDeque<Instant>,
     appends: VecDeque<Instant>,
     stops: VecDeque<Instant>,
@@ -36,6 +37,11 @@ impl Slack {
     /// From now on there are neither statuses nor streams, as in workspaces that do not have them.
     pub fn refuse_streams(&self) {
         self.service.state().streams.refused = true;
+    }
+
+    /// The app has the agent messaging experience, as new ones do.
+    pub fn become_agent(&self) {
+        self.service.state().streams.agent = true;
     }
 
     /// All streams end by themselves, as they do after some minutes.
@@ -84,13 +90,17 @@ pub(super) fn suggest(state: &mut World, body: &Value) -> Response {
     let field = |value: &Value, name: &str| value[name].as_str().unwrap_or_default().to_owned();
     let (channel, thread) = (field(body, "channel_id"), field(body, "thread_ts"));
     let prompts: Vec<_> = body["prompts"].as_array().into_iter().flatten().map(|p| (field(p, "title"), field(p, "message"))).collect();
-    if state.message(&body["channel_id"], &body["thread_ts"]).is_none() {
+    let in_thread = !body["thread_ts"].is_null();
+    if in_thread != state.message(&body["channel_id"], &body["thread_ts"]).is_some() || !(in_thread || state.streams.agent) {
         return refused("invalid_thread_ts");
     }
     if prompts.is_empty() || prompts.len() > 4 || prompts.iter().any(|(title, message)| title.is_empty() || message.is_empty()) {
         return refused("invalid_arguments");
     }
-    state.streams.prompts.insert((channel, thread), prompts);
+    // An agent's prompts belong to no thread: in one they are taken, and nobody sees them.
+    if !(in_thread && state.streams.agent) {
+        state.streams.prompts.insert((channel, thread), prompts);
+    }
     ok(json!({}))
 }
 
