@@ -35,9 +35,14 @@ impl Door {
 /// Where an event waits: behind the others of its thread, or beside them.
 pub(super) fn lane(incoming: &Incoming) -> Lane {
     match &incoming.what {
-        What::Press { .. } | What::Filled { .. } | What::Home | What::Opened | What::Link { .. } | What::Left | What::Moved { .. } => {
-            Lane::Express
-        }
+        What::Press { .. }
+        | What::Filled { .. }
+        | What::Home
+        | What::Opened
+        | What::Added
+        | What::Link { .. }
+        | What::Left
+        | What::Moved { .. } => Lane::Express,
         What::Text { .. } | What::Command { .. } if commands::is_express(incoming) => Lane::Express,
         What::Text { .. } | What::Command { .. } => Lane::Queue,
     }

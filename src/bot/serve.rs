@@ -88,6 +88,7 @@ impl Bot {
             What::Filled { action, values, .. } => self.filled(event, &action, &values).await,
             What::Home => self.home(event).await,
             What::Opened => self.greet(event).await,
+            What::Added => self.introduce(event).await,
             What::Link { url } => {
                 // Nobody has asked for it, so nobody is told why it is not shown.
                 if let Err(error) = self.show_link(event, &url).await {

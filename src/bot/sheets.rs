@@ -99,6 +99,16 @@ impl Bot {
         Ok(())
     }
 
+    /// Introduces the bot to everybody in a channel that it was added to.
+    pub(super) async fn introduce(&self, event: &Event) -> Result<()> {
+        let chat = self.chat(event.incoming.thread.platform)?;
+        let by = self.profile(&event.incoming).await.map(|p| p.name).or_else(|| event.incoming.sender.name.clone());
+        let session = self.session(&event.incoming).await?;
+        let words = words::introduction(by.as_deref(), session.as_ref().map(|s| s.sheet_name.as_str()));
+        chat::insist(chat.as_ref(), &event.incoming.anchor, &mut None, &words).await.map_err(anyhow::Error::from)?;
+        Ok(())
+    }
+
     /// The sheets that a person last talked about; all that they see for who never did; none for who has to connect an account first.
     async fn sheets_of(&self, incoming: &Incoming) -> Result<Vec<(SheetId, String)>> {
         let recent = self.parts.store.recent_sheets(&Asker::from(incoming), words::OFFERED as i64).await?;

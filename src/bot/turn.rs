@@ -296,9 +296,14 @@ pub(super) fn line(event: &Event, part: &str, role: store::Role, content: &str) 
 pub(super) fn text_of(event: &Event) -> String {
     match &event.incoming.what {
         What::Text { text } | What::Command { text } => text.clone(),
-        What::Press { .. } | What::Filled { .. } | What::Home | What::Opened | What::Link { .. } | What::Left | What::Moved { .. } => {
-            String::new()
-        }
+        What::Press { .. }
+        | What::Filled { .. }
+        | What::Home
+        | What::Opened
+        | What::Added
+        | What::Link { .. }
+        | What::Left
+        | What::Moved { .. } => String::new(),
     }
 }
 

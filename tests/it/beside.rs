@@ -2,7 +2,7 @@
 
 use crate::platforms::{settle, world};
 use crate::world::World;
-use sandbox::{discord, slack};
+use sandbox::{discord, slack, teams, telegram};
 use serde_json::{Value, json};
 
 /// What the model was asked last, as the last line of the person.
@@ -242,5 +242,30 @@ async fn an_edit_of_a_question_that_waits_takes_its_place() {
     world.slack.rewrite("C1", &ts, "<@UBOT> who are you?").await;
     settle(&world).await;
     assert!(last_in_slack(&world).contains("I am ChatSheetAI"), "a mention that was added: {}", last_in_slack(&world));
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_adds_the_bot_to_a_channel_is_named_in_a_short_introduction() {
+    let world = world().await;
+    let (on_teams, on_telegram) = (world.teams.clone().unwrap(), world.telegram.clone().unwrap());
+    let introduction =
+        "Lee Park added me. I answer questions about Smartsheet sheets and change them; what changes you see first, and confirm.";
+    world.slack.add_bot("C9", "U1").await;
+    settle(&world).await;
+    assert!(last_in_slack(&world).starts_with(introduction), "{}", last_in_slack(&world));
+    on_teams.install(teams::CHANNEL, "29:lee").await;
+    settle(&world).await;
+    let said = on_teams.messages().pop().unwrap();
+    assert!(said.seen().starts_with(introduction) && said.conversation.starts_with(teams::CHANNEL), "{}", said.seen());
+    on_telegram.remove_bot(telegram::GROUP).await;
+    on_telegram.invite_bot(telegram::GROUP).await;
+    settle(&world).await;
+    let said = on_telegram.thread(telegram::GROUP, None).pop().unwrap_or_default();
+    assert!(said.contains("added me. I answer questions"), "{said}");
+    let shown = world.slack.messages().len();
+    world.slack.add_bot("C8", slack::STRANGER).await;
+    settle(&world).await;
+    assert!(world.slack.messages().iter().skip(shown).all(|m| m.channel != "C8" || m.only_for.is_some()), "a stranger introduces nobody");
     world.end().await;
 }

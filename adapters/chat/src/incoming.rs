@@ -175,6 +175,8 @@ pub enum What {
     /// Somebody opened a conversation with the bot and has said nothing yet. What is posted to the anchor greets them; its
     /// buttons are what they may want to say: the words stand in the action behind `say:`, which a press brings back.
     Opened,
+    /// Somebody has added the bot to a channel or a group. What is posted to the anchor introduces it to everybody there.
+    Added,
     /// Somebody shared a link where the bot takes part. What is posted to the anchor is shown below the link.
     Link {
         /// The link.

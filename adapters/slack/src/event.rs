@@ -215,6 +215,9 @@ fn of_callback(callback: Callback, now_ms: i64) -> Option<Parsed> {
         Happened::AppHomeOpened { user, channel, tab } if tab.as_deref().is_none_or(|tab| tab == "home") => {
             beside(What::Home, Place { home_of: Some(user.clone()), ..Place::channel(install, channel) }, user, id)
         }
+        Happened::MemberJoinedChannel { user, channel, inviter } if Some(&user) == bot.as_ref() => {
+            beside(What::Added, Place::channel(install, channel), inviter?, id)
+        }
         // Somebody opens the conversation with an agent.
         Happened::AppHomeOpened { user, channel, tab } if tab.as_deref() == Some("messages") => {
             beside(What::Opened, Place { opened: true, ..Place::channel(install, channel) }, user, id)

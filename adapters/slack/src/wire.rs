@@ -82,6 +82,13 @@ pub(crate) enum Happened {
         channel: String,
         tab: Option<String>,
     },
+    /// Somebody, or the bot itself, has come into a channel.
+    MemberJoinedChannel {
+        user: String,
+        channel: String,
+        /// Who has brought them in.
+        inviter: Option<String>,
+    },
     AssistantThreadStarted {
         assistant_thread: Pane,
     },

@@ -193,9 +193,10 @@ pub(crate) fn parse(activity: &Activity, now_ms: i64) -> Option<Incoming> {
             let data = &activity.value["action"]["data"];
             (pressed(activity, data)?, addressed(activity, true))
         }
-        // Whoever updates the app brings `add-upgrade` and `remove-upgrade`: it stays. A greeting in a channel would stand there for everybody, asked by nobody.
-        "installationUpdate" if activity.action == "add" && activity.conversation.conversation_type != "channel" => {
-            (What::Opened, addressed(activity, true))
+        // Whoever updates the app brings `add-upgrade` and `remove-upgrade`: it stays.
+        "installationUpdate" if activity.action == "add" => {
+            let what = if is_personal(activity) { What::Opened } else { What::Added };
+            (what, addressed(activity, true))
         }
         "installationUpdate" if activity.action == "remove" => (What::Left, Addressed::Mention),
         "conversationUpdate" if activity.members_removed.iter().any(|m| m.id == activity.recipient.id) => (What::Left, Addressed::Mention),
@@ -206,7 +207,7 @@ pub(crate) fn parse(activity: &Activity, now_ms: i64) -> Option<Incoming> {
     let kind = match what {
         What::Press { .. } => "press:",
         What::Left => "left:",
-        What::Opened => "opened:",
+        What::Opened | What::Added => "opened:",
         What::Text { .. } | What::Command { .. } | What::Filled { .. } | What::Home | What::Link { .. } | What::Moved { .. } => "",
     };
     let thread = place.thread();
@@ -264,7 +265,8 @@ pub(crate) fn bare(conversation: &str) -> &str {
 pub(crate) fn place(activity: &Activity) -> Place {
     let conversation = &activity.conversation;
     let top = conversation.conversation_type == "channel" && !conversation.id.contains(ROOT);
-    let opens = top && !activity.recipient.is_targeted;
+    // Who installs the app has posted nothing.
+    let opens = top && !activity.recipient.is_targeted && activity.kind != "installationUpdate";
     let tenant = conversation.tenant_id.clone().filter(|t| !t.is_empty()).unwrap_or_else(|| activity.channel_data.tenant.id.clone());
     let root = activity.reply_to_id.as_deref().filter(|_| activity.kind == "invoke").unwrap_or(&activity.id);
     Place {

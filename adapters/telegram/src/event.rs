@@ -72,7 +72,7 @@ pub(crate) fn parse(update: &Update, me: &Me, now_ms: i64) -> Option<Incoming> {
     if let Some(query) = update.read::<Press>("callback_query") {
         return press(query, me, delivery, now_ms);
     }
-    left(&update.read::<Membership>("my_chat_member")?, me, delivery, now_ms)
+    came_or_left(&update.read::<Membership>("my_chat_member")?, me, delivery, now_ms)
 }
 
 /// The press of an update, to be acknowledged: its id, and whose it is.
@@ -212,19 +212,24 @@ fn press(query: Press, me: &Me, delivery: String, now_ms: i64) -> Option<Incomin
 }
 
 /// The bot was removed from a group, or blocked by a person.
-fn left(change: &Membership, me: &Me, delivery: String, now_ms: i64) -> Option<Incoming> {
-    if change.whose() != me.id || change.is_and_was().0 {
+fn came_or_left(change: &Membership, me: &Me, delivery: String, now_ms: i64) -> Option<Incoming> {
+    let what = match change.is_and_was() {
+        (false, _) => What::Left,
+        (true, false) if !change.chat.is_private() && !change.from.is_bot => What::Added,
+        (true, _) => return None,
+    };
+    if change.whose() != me.id {
         return None;
     }
     let place = Place { bot: me.id.to_string(), chat: change.chat.id, topic: None, answers: None };
     Some(Incoming {
-        dedupe_id: format!("left:{delivery}"),
+        dedupe_id: format!("membership:{delivery}"),
         delivery_id: delivery,
         thread: place.thread(),
         anchor: place.anchor(),
         sender: sender(&change.from),
         addressed: Addressed::Mention,
-        what: What::Left,
+        what,
         beside: Vec::new(),
         amends: false,
         received_at_ms: now_ms,

@@ -231,6 +231,14 @@ impl Slack {
         Delivered { ts: String::new(), statuses }
     }
 
+    /// Somebody adds the bot to a channel.
+    pub async fn add_bot(&self, channel: &str, inviter: &str) -> Delivered {
+        let ts = self.service.state().next_ts();
+        let event = json!({ "type": "member_joined_channel", "user": BOT_USER, "channel": channel, "channel_type": "C", "team": self.workspace.team,
+            "inviter": inviter, "event_ts": ts });
+        Delivered { ts, statuses: self.service.event(&self.workspace, event).await }
+    }
+
     /// The bot is removed from a channel.
     pub async fn remove_bot(&self, channel: &str) -> Delivered {
         let event = json!({ "type": "channel_left", "channel": channel, "actor_id": "U1", "event_ts": "1.1" });

@@ -20,6 +20,18 @@ pub(in crate::bot) fn help(session: Option<&Session>, snapshot: Option<&Snapshot
     Message::new(blocks)
 }
 
+/// For everybody in a channel that the bot was added to.
+pub(in crate::bot) fn introduction(by: Option<&str>, sheet: Option<&str>) -> Message {
+    let added = by.map(|name| format!("{} added me. ", escape(name))).unwrap_or_default();
+    let begins = match sheet {
+        Some(sheet) => format!("Threads here begin with **{}**; `/sheet use <name>` chooses another sheet.", escape(sheet)),
+        None => "`/sheet use <name>` says which sheet threads here begin with.".into(),
+    };
+    Message::text(&format!(
+        "{added}I answer questions about Smartsheet sheets and change them; what changes you see first, and confirm. Mention me with a question. {begins} `help` shows more."
+    ))
+}
+
 /// What people can say, by example.
 pub(in crate::bot) fn abilities(snapshot: Option<&Snapshot>, accounts: bool, model: &str) -> [Block; 2] {
     let connect = if accounts { ", `connect`, `disconnect`" } else { "" };
