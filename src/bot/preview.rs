@@ -43,7 +43,7 @@ pub(super) fn answer(gathered: &Gathered, policy: &LinkPolicy, limits: &Limits, 
     if blocks.is_empty() {
         blocks.push(md("I have no answer to that. Please put it in other words."));
     }
-    Message::new(blocks)
+    Message { by_model: !gathered.text.trim().is_empty(), ..Message::new(blocks) }
 }
 
 /// The turn in words, for the next one.

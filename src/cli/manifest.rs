@@ -116,6 +116,7 @@ fn teams(config: &Config) -> anyhow::Result<ExitCode> {
         );
     };
     let manifest = TEAMS.replace(PLACEHOLDER, base.as_str().trim_end_matches('/')).replace(TEAMS_PLACEHOLDER, &teams.app_id);
+    let manifest = manifest.replace("\"version\": \"0.0.0\"", &format!("\"version\": \"{}\"", teams_version()));
     let file = File::create(TEAMS_PACKAGE).with_context(|| format!("cannot write {TEAMS_PACKAGE}"))?;
     let mut package = ZipWriter::new(file);
     let stored = SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
@@ -127,6 +128,12 @@ fn teams(config: &Config) -> anyhow::Result<ExitCode> {
     println!("{TEAMS_PACKAGE} is the app. Teams > Apps > Manage your apps > Upload an app, or the admin centre for everybody.");
     println!("The messaging endpoint of the bot (Azure > Bot > Configuration): {}/api/webhooks/teams", base.as_str().trim_end_matches('/'));
     Ok(ExitCode::SUCCESS)
+}
+
+/// The version of the package, which grows with ours, so that Teams takes a new one for an update. It begins with 1.
+fn teams_version() -> String {
+    let [major, minor, patch] = [env!("CARGO_PKG_VERSION_MAJOR"), env!("CARGO_PKG_VERSION_MINOR"), env!("CARGO_PKG_VERSION_PATCH")];
+    format!("{}.{minor}.{patch}", if major == "0" { "1" } else { major })
 }
 
 async fn register_discord(config: &Config) -> anyhow::Result<ExitCode> {

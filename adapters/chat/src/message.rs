@@ -11,6 +11,9 @@ pub struct Message {
     pub blocks: Vec<Block>,
     /// `true` while the answer is still growing.
     pub partial: bool,
+    /// Whether a model has written words of it; some platforms say so beside it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub by_model: bool,
 }
 
 /// One part of a message.
@@ -109,7 +112,7 @@ pub enum ButtonStyle {
 impl Message {
     /// A finished message.
     pub fn new(blocks: Vec<Block>) -> Self {
-        Self { blocks, partial: false }
+        Self { blocks, partial: false, by_model: false }
     }
 
     /// A finished message of words of ours.

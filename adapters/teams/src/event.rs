@@ -58,6 +58,7 @@ pub(crate) struct Account {
     pub name: Option<String>,
     pub role: Option<String>,
     /// Of the one who receives: nobody else sees the message.
+    #[serde(deserialize_with = "or_default")]
     pub is_targeted: bool,
 }
 

@@ -11,6 +11,8 @@ pub struct Part {
     pub card: Option<Value>,
     /// The words: of the message, or for notifications of a card.
     pub text: String,
+    /// Whether Teams is to say that a model has written it, and to ask people what they think of it.
+    pub by_model: bool,
 }
 
 /// Of 100 KB that a message may have, as UTF-16: characters of a card.
@@ -39,16 +41,24 @@ pub fn render(message: &Message) -> Vec<Part> {
     }
     let summary = summary(message);
     let card = |body: Vec<Value>| json!({ "type": "AdaptiveCard", "version": "1.5", "msteams": { "width": "Full" }, "body": body });
-    let parts: Vec<Part> =
-        parts.into_iter().filter(|body| !body.is_empty()).map(|body| Part { card: Some(card(body)), text: summary.clone() }).collect();
-    if parts.is_empty() { plain(message) } else { parts }
+    let full = parts.into_iter().filter(|body| !body.is_empty());
+    let parts: Vec<Part> = full.map(|body| Part { card: Some(card(body)), text: summary.clone(), by_model: false }).collect();
+    if parts.is_empty() { plain(message) } else { labelled(parts, message) }
+}
+
+/// Once for each answer, and not before it is whole.
+fn labelled(mut parts: Vec<Part>, message: &Message) -> Vec<Part> {
+    if let Some(first) = parts.first_mut() {
+        first.by_model = message.by_model && !message.partial;
+    }
+    parts
 }
 
 /// The message as text without markup, for when Teams refuses the card.
 pub fn plain(message: &Message) -> Vec<Part> {
     let pieces = text::split(message.plain().trim(), TEXT_CHARS);
     let pieces = if pieces.is_empty() { vec!["…".to_owned()] } else { pieces };
-    pieces.into_iter().map(|text| Part { card: None, text }).collect()
+    labelled(pieces.into_iter().map(|text| Part { card: None, text, by_model: false }).collect(), message)
 }
 
 /// What a notification says.

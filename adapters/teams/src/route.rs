@@ -43,6 +43,12 @@ async fn receive(State(door): State<Door>, headers: HeaderMap, body: Bytes) -> R
     if !speaks_for(&door.teams, &trusted, &activity) {
         return StatusCode::FORBIDDEN.into_response();
     }
+    if activity.name == "message/submitAction"
+        && let Some(reaction) = activity.value["actionValue"]["reaction"].as_str().filter(|r| ["like", "dislike"].contains(r))
+    {
+        // What they say beside it may be of the sheet: it is not logged.
+        metrics::counter!("chatsheet_feedback_total", "platform" => "teams", "reaction" => reaction.to_owned()).increment(1);
+    }
     let Some(event) = event::parse(&activity, now_ms()) else {
         return if activity.kind == "invoke" { Json(json!({})).into_response() } else { StatusCode::OK.into_response() };
     };

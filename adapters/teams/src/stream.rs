@@ -131,7 +131,11 @@ impl Teams {
         let last = |part: Part| {
             let mut body = activity(part);
             body["id"] = json!(stream.id);
-            body["entities"] = json!([info("final", None, Some(&stream.id))]);
+            let ends = info("final", None, Some(&stream.id));
+            match body["entities"].as_array_mut() {
+                Some(entities) => entities.push(ends),
+                None => body["entities"] = json!([ends]),
+            }
             body
         };
         self.pace(&place.conversation, false).await?;

@@ -186,7 +186,7 @@ impl Chat for Teams {
         }
         let place = place_of(anchor)?;
         self.pace(&place.conversation, false).await?;
-        self.send_all(&place, None, vec![Part { card: None, text: words }]).await.map(drop)
+        self.send_all(&place, None, vec![Part { text: words, ..Part::default() }]).await.map(drop)
     }
 
     async fn source(&self, _anchor: &Anchor, place: &str) -> Result<Source, ChatError> {
@@ -215,13 +215,25 @@ fn place_of(anchor: &Anchor) -> Result<Place, ChatError> {
 }
 
 pub(crate) fn activity(part: Part) -> Value {
-    match part.card {
+    let by_model = part.by_model;
+    let mut activity = match part.card {
         Some(card) => json!({
             "type": "message", "summary": part.text,
             "attachments": [{ "contentType": CARD, "content": card }],
         }),
         None => json!({ "type": "message", "textFormat": "plain", "text": part.text }),
+    };
+    if by_model {
+        activity["entities"] = json!([written_by_model()]);
+        activity["channelData"] = json!({ "feedbackLoop": { "type": "default" } });
     }
+    activity
+}
+
+/// Says that a model has written a message.
+/// <https://learn.microsoft.com/microsoftteams/platform/bots/how-to/bot-messages-ai-generated-content>
+fn written_by_model() -> Value {
+    json!({ "type": "https://schema.org/Message", "@type": "Message", "@context": "https://schema.org", "additionalType": ["AIGeneratedContent"] })
 }
 
 impl Teams {

@@ -86,8 +86,7 @@ impl Side for InTeams {
     }
 
     fn calls_somebody(&self) -> bool {
-        let mentions =
-            |m: &teams::Posted| m.activity["entities"].as_array().is_some_and(|all| all.iter().any(|e| e["type"] != "streaminfo"));
+        let mentions = |m: &teams::Posted| m.activity["entities"].as_array().is_some_and(|all| all.iter().any(|e| e["type"] == "mention"));
         self.messages().any(|m| mentions(&m) || m.activity.to_string().contains("\"url\":\"https://evil"))
     }
 
