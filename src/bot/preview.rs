@@ -29,6 +29,9 @@ pub(super) fn answer(gathered: &Gathered, policy: &LinkPolicy, limits: &Limits, 
     }
     if let Some(made) = &gathered.made {
         blocks.extend(proposal(made, limits.forms, lifetime, viewer));
+        if gathered.one_of_several {
+            blocks.push(note(words::one_at_a_time()));
+        }
     } else if !gathered.choices.is_empty() {
         if gathered.text.trim().is_empty() {
             blocks.push(md(words::which_one()));

@@ -31,6 +31,8 @@ pub(super) struct Gathered {
     /// What the person can mean, if the last function had to ask.
     pub choices: Vec<Choice>,
     pub cut_off: bool,
+    /// More was to be proposed than the one change that an answer proposes.
+    pub one_of_several: bool,
     /// Nobody has spoken to the bot, and it says nothing.
     pub silent: bool,
 }
@@ -212,6 +214,7 @@ impl Bot {
     /// Runs a call; one proposal per answer, and none is made twice.
     async fn run_call(&self, context: &Context, call: &ToolCall, gathered: &mut Gathered) -> Result<String> {
         if gathered.made.is_some() && call.name.starts_with("propose_") {
+            gathered.one_of_several = true;
             return Ok(json!({ "error": "one proposal per answer; the first one waits for the person" }).to_string());
         }
         let output = tools::run(context, call).await?;

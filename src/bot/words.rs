@@ -11,7 +11,7 @@ pub(super) use access::*;
 pub use accounts::connected as account_connected;
 pub(super) use accounts::{connect, connect_first, disconnected, no_accounts};
 pub(super) use forms::*;
-pub(super) use help::{help, introduction};
+pub(super) use help::{help, introduction, one_at_a_time};
 pub(super) use jobs::*;
 pub(super) use places::*;
 

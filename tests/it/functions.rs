@@ -243,3 +243,18 @@ async fn cells_with_several_values_are_set_and_taken_back() {
     assert_eq!(cell("Informed"), informed);
     world.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_two_changes_in_one_answer_one_is_proposed_and_the_person_is_told() {
+    let world = World::scripted(Vec::new()).await;
+    let set = |value: &str| {
+        let set = json!([{ "column": "Status", "value": value, "expression": null }]);
+        json!({ "sheet": null, "where_sql": "\"task name\" = 'Load test'", "set": set })
+    };
+    world.azure.script([Reply::Calls(vec![("propose_update".into(), set("Blocked")), ("propose_update".into(), set("Complete"))])]);
+    let said = world.type_line("block the load test and complete it").await;
+    assert!(said.contains("Blocked") && !said.contains("Complete |") && said.contains("I propose one change at a time"), "{said}");
+    assert!(world.type_line("confirm").await.contains("Done"));
+    assert_eq!(world.cell("Load test", "Status"), "Blocked");
+    world.end().await;
+}

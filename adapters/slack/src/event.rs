@@ -146,10 +146,16 @@ fn pushed(pushed: serde_json::Result<Pushed>, now_ms: i64) -> Parsed {
         }
         Ok(Pushed::Unknown) => Parsed::Nothing,
         Err(error) => {
-            tracing::debug!(%error, "an event that cannot be read was left out");
+            unreadable(&error);
             Parsed::Nothing
         }
     }
+}
+
+/// Counts what cannot be read, and tells it without its content.
+fn unreadable(error: &serde_json::Error) {
+    metrics::counter!("chatsheet_unreadable_events_total", "platform" => "slack").increment(1);
+    tracing::warn!(%error, "something that slack sent cannot be read and was left out");
 }
 
 fn interaction(happened: serde_json::Result<Interaction>, now_ms: i64) -> Parsed {
@@ -158,7 +164,7 @@ fn interaction(happened: serde_json::Result<Interaction>, now_ms: i64) -> Parsed
         Ok(Interaction::ViewSubmission(submission)) => crate::form::filled(submission, now_ms),
         Ok(Interaction::Unknown) => None,
         Err(error) => {
-            tracing::debug!(%error, "a press that cannot be read was left out");
+            unreadable(&error);
             None
         }
     };
@@ -201,7 +207,7 @@ impl Parsed {
 /// What the Events API tells.
 fn of_callback(callback: Callback, now_ms: i64) -> Option<Parsed> {
     let (install, bot) = (callback.install()?, callback.bot());
-    let (id, at_ms) = (callback.event_id, callback.event_time * 1_000);
+    let (id, at_ms) = (callback.event_id, callback.event_time.as_i64().unwrap_or_default() * 1_000);
     let beside = |what: What, place: Place, user: String, id: String| happened(what, place, user, id, now_ms);
     let event = match callback.event {
         Happened::AppMention(words) => said(words, true, install, bot.as_deref(), id, now_ms)?,
@@ -329,7 +335,11 @@ fn link_shared(shared: Links, install: String, event_id: String, now_ms: i64) ->
 
 fn press_event(press: Press, now_ms: i64) -> Option<Incoming> {
     let install = press.install()?;
-    let action = press.actions.into_iter().next()?.value?;
+    let pressed = press.actions.into_iter().next()?;
+    let action = pressed.value?;
+    // One press is told once; what it opens a form with names it.
+    let id = Some(press.trigger_id.as_str()).filter(|id| !id.is_empty()).or(pressed.action_ts.as_deref())?;
+    let dedupe_id = format!("press:{id}");
     let (place, message) = match (press.container, press.view) {
         (Container::Message { message_ts: ts, channel_id }, _) => {
             let here = Place {
@@ -346,7 +356,7 @@ fn press_event(press: Press, now_ms: i64) -> Option<Incoming> {
     };
     Some(Incoming {
         delivery_id: press.trigger_id.clone(),
-        dedupe_id: format!("press:{}", press.trigger_id),
+        dedupe_id,
         thread: place.thread(),
         anchor: place.anchor(),
         sender: Sender { name: press.user.name(), ..from(press.user.id.clone(), press.user.team_id.clone(), &place) },

@@ -7,6 +7,8 @@ mod event;
 mod form;
 mod install;
 mod intake;
+#[cfg(test)]
+mod odd;
 mod render;
 mod respond;
 mod route;

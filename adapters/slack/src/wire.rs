@@ -28,7 +28,8 @@ pub(crate) struct Callback {
     pub event: Happened,
     pub event_id: String,
     /// Epoch seconds.
-    pub event_time: i64,
+    #[serde(default)]
+    pub event_time: Value,
     #[serde(default)]
     authorizations: Vec<Authorization>,
 }
@@ -204,6 +205,8 @@ pub(crate) struct Press {
     #[serde(default)]
     is_enterprise_install: bool,
     pub user: Person,
+    /// Opens a form, for a few seconds.
+    #[serde(default)]
     pub trigger_id: String,
     pub container: Container,
     pub channel: Option<Id>,
@@ -240,6 +243,7 @@ pub(crate) struct Pressed {
 #[derive(Deserialize)]
 pub(crate) struct Action {
     pub value: Option<String>,
+    pub action_ts: Option<String>,
 }
 
 #[derive(Deserialize)]

@@ -4,6 +4,8 @@
 mod access;
 mod beside;
 mod event;
+#[cfg(test)]
+mod odd;
 mod presses;
 mod render;
 mod route;

@@ -37,7 +37,8 @@ async fn receive(State(door): State<Door>, headers: HeaderMap, body: Bytes) -> R
         Err(status) => return status.into_response(),
     };
     let Ok(activity) = serde_json::from_slice::<Activity>(&body) else {
-        tracing::debug!("a body that is no activity was left out");
+        metrics::counter!("chatsheet_unreadable_events_total", "platform" => "teams").increment(1);
+        tracing::warn!("a body that is no activity was left out");
         return StatusCode::BAD_REQUEST.into_response();
     };
     if !speaks_for(&door.teams, &trusted, &activity) {

@@ -4,6 +4,8 @@ mod beside;
 mod draft;
 mod event;
 mod inward;
+#[cfg(test)]
+mod odd;
 mod payloads;
 mod render;
 mod web;

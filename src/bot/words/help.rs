@@ -90,6 +90,11 @@ impl Examples {
     }
 }
 
+/// Below a proposal, when more than that was asked for.
+pub(in crate::bot) fn one_at_a_time() -> &'static str {
+    "I propose one change at a time: the rest of what you asked is not in this one. Decide it, then ask for the next."
+}
+
 /// Whether a name fits into an example.
 fn is_short(name: &str) -> bool {
     !name.trim().is_empty() && name.chars().count() <= 40 && !name.contains(['“', '”', '"', '\n'])
