@@ -35,7 +35,7 @@ pub struct Carried {
     /// How large it is, where the platform tells.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size_bytes: Option<u64>,
-    /// The platform's private address of the file, for [`crate::Chat::download`].
+    /// The platform's private address of the file, for [`crate::Chat::source`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub place: Option<String>,
 }
