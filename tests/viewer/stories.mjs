@@ -38,7 +38,14 @@ async function until(locator, wanted) {
   assert.fail(`never so: ${wanted} of ${locator}`);
 }
 const reads = (locator, text) => until(locator, async (l) => (await l.textContent()) === text);
-const toast = (page, text) => page.locator('#toast', { hasText: text }).waitFor();
+/** Waits for what the page says about an edit. */
+async function toast(page, text) {
+  try {
+    await page.locator('#toast', { hasText: text }).waitFor({ timeout: 15_000 });
+  } catch {
+    assert.fail(`it never says “${text}”, but “${await page.locator('#toast').textContent()}”`);
+  }
+}
 
 story('a link from the chat opens the sheet, as often as one likes, and its address is clean then', async () => {
   for (let i = 0; i < 2; i++) {
@@ -344,8 +351,9 @@ story('who scrolls away while typing is asked, and one who types twice is in nob
 story('who was slower is told what is there now, and decides', async () => {
   const context = await browser.newContext({ viewport: { width: 1800, height: 800 } });
   const page = await context.newPage();
-  await page.routeWebSocket(/\/ws/, () => {});
-  await page.goto(link);
+  // It opens its socket when it has read the sheet, and hears nothing of it from then on.
+  const read = new Promise((resolve) => page.routeWebSocket(/\/ws/, resolve).then(() => page.goto(link)));
+  await read;
   await row(page, 'Usability test').waitFor();
   const priority = await cell(page, 'Usability test', 'Priority');
   await world.set('Usability test', 'Priority', 'Low');
