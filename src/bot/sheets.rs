@@ -10,7 +10,7 @@ use crate::sheet::{SheetId, smartsheet_trouble};
 use crate::smartsheet::{Identity, SheetEntry};
 use crate::store::{Asker, Event, Session};
 use crate::tools::{Match, resolve};
-use chat::{Addressed, Inbox, Incoming, Message, MessageRef, Profile, ThreadKey, What};
+use chat::{Addressed, Inbox, Incoming, Message, MessageRef, Profile, ThreadKey};
 use std::time::Duration;
 use url::Url;
 
@@ -63,31 +63,13 @@ impl Bot {
         match found {
             Match::One(sheet) => {
                 let message = self.bind(&event.incoming, SheetId(sheet.id), &sheet.name).await?;
-                if !self.tell_channel(event, &sheet.name).await {
-                    self.answer(event, message).await?;
-                }
+                self.answer(event, message).await?;
                 self.ask_again(&event.incoming).await?;
             }
             Match::Several(sheets) => self.answer(event, words::which_sheet(name, &sheets)).await?,
             Match::None(_) => return Ok(Used::NoSheet),
         }
         Ok(Used::Answered)
-    }
-
-    /// Tells everybody in a channel with which sheet its threads begin from now on, and who has chosen it; `false` where that is not
-    /// what was chosen, or cannot be told.
-    async fn tell_channel(&self, event: &Event, sheet: &str) -> bool {
-        let incoming = &event.incoming;
-        let of_channel =
-            matches!(incoming.what, What::Command { .. }) && incoming.addressed != Addressed::Dm && incoming.thread.root.is_none();
-        let Ok(chat) = self.chat(incoming.thread.platform) else { return false };
-        if !of_channel {
-            return false;
-        }
-        let by = self.profile(incoming).await.map(|p| p.name).or_else(|| incoming.sender.name.clone());
-        let words = words::channel_begins_with(incoming.thread.platform, sheet, by.as_deref());
-        let told = chat::insist(chat.as_ref(), &incoming.anchor, &mut None, &words).await;
-        told.inspect_err(|error| tracing::info!(%error, event = event.id, "a channel could not be told its sheet")).is_ok()
     }
 
     /// Says that there is no sheet of this name, and which there are.

@@ -21,7 +21,7 @@ use crate::jobs::in_a_line;
 use crate::sheet::{SheetId, Snapshot};
 use crate::smartsheet::SheetEntry;
 use crate::store::Job;
-use chat::{Block, Button, ButtonStyle, Markdown, Message, Platform, Progress, escape};
+use chat::{Block, Button, ButtonStyle, Markdown, Message, Progress, escape};
 use std::time::Duration;
 use url::Url;
 
@@ -236,18 +236,6 @@ pub(super) fn now_using(snapshot: &Snapshot) -> Message {
         snapshot.permalink,
         count(snapshot.rows.len(), "row")
     ))
-}
-
-/// For everybody in a channel, or in a group that has no threads.
-pub(super) fn channel_begins_with(platform: Platform, sheet: &str, by: Option<&str>) -> Message {
-    let by = by.map(|name| format!(" ({} chose it)", escape(name))).unwrap_or_default();
-    let sheet = format!("**{}**{by}", escape(sheet));
-    Message::text(&match platform {
-        Platform::Slack | Platform::Discord => {
-            format!("New threads in this channel begin with {sheet}. `use <sheet>` in a thread chooses another.")
-        }
-        _ => format!("It is now about {sheet} here, and so it is in new threads. `use <sheet>` chooses another."),
-    })
 }
 
 /// A sheet below a link to it.

@@ -95,7 +95,9 @@ impl Run<'_> {
     pub async fn seen_or_current(&self, turn: &Turn, seen: &mut Option<Seen>, rows: &[i64]) -> Result<(Arc<Snapshot>, i64)> {
         // Whoever has compared does not wait for the rate before writing.
         self.changes.sheets.client().reserve(&turn.writer, &self.identity).await;
-        let others = || if rows.is_empty() { None } else { self.changes.last_writes.of(&self.key(), turn, rows) };
+        // What a person has just confirmed is compared with the sheet itself: somebody else may have had that second.
+        let of_job = self.change.job_id.is_some() && !rows.is_empty();
+        let others = || if of_job { self.changes.last_writes.of(&self.key(), turn, rows) } else { None };
         match seen.take().filter(|s| s.holds(turn)).or_else(others) {
             Some(Seen { snapshot, version, .. }) => Ok((snapshot, version)),
             None => self.current().await.map(|s| (s.clone(), s.version)),

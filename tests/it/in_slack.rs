@@ -450,3 +450,26 @@ async fn a_workspace_with_the_same_ids_sees_nothing_of_another() {
     assert_eq!(said_elsewhere("undo").await, "There is no change of this thread that could be taken back.");
     world.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_somebody_changes_right_after_a_write_is_left_alone_by_the_next() {
+    let world = world().await;
+    let root = ask(&world, "mark \"Usability test\" as complete").await;
+    for text in ["mark \"Load test\" as complete", "mark \"Search page\" as complete"] {
+        world.slack.say("C1", LEE, &format!("<@UBOT> {text}"), Some(&root)).await;
+        world.app.bot.until_idle().await;
+    }
+    let confirm = async |row: &'static str| {
+        world.slack.press_where(|m| m.seen().contains(row), LEE, "Confirm").await;
+        world.app.bot.until_idle().await;
+    };
+    confirm("Usability test").await;
+    // Within the same second, as the version that the write was answered with does not tell.
+    world.sheets.edit("Project Plan", "Load test", "Status", "Blocked".into());
+    confirm("Load test").await;
+    assert_eq!(world.cell("Load test", "Status"), "Blocked", "{}", thread(&world, &root));
+    assert!(thread(&world, &root).contains("it was changed by somebody else meanwhile"));
+    confirm("Search page").await;
+    assert_eq!((world.cell("Usability test", "Status").as_str(), world.cell("Search page", "Status").as_str()), ("Complete", "Complete"));
+    world.end().await;
+}
