@@ -332,24 +332,28 @@ pub(super) fn outcome(
     Message::new(blocks)
 }
 
-/// What was done, row by row: the values as they stand in the sheet now, where that can be read.
+/// What was done, row by row: the values as they stand in the sheet now.
 fn record(plan: &Plan, outcome: &Outcome, snapshot: Option<&Snapshot>) -> Vec<Block> {
-    let Plan::Update { rows } = plan else { return details(plan, snapshot) };
+    // Of rows that come or go only their number is known: what was left alone is not listed as done.
+    let Plan::Update { rows } = plan else {
+        return if outcome.done == plan.units() { details(plan, snapshot) } else { Vec::new() };
+    };
+    // What cannot be read now is not said to be there.
+    let Some(snapshot) = snapshot else { return Vec::new() };
     let now = |row: i64, cell: &CellEdit| {
-        let snapshot = snapshot?;
         let (position, column) = snapshot.column_by_id(cell.column_id)?;
         Some(snapshot.row(row)?.cells[position].shown(&column.style))
     };
     let mut done: Vec<RowEdit> = rows.iter().filter(|row| outcome.rows.contains(&row.row_id)).take(RECORDED).cloned().collect();
     for row in &mut done {
         for cell in &mut row.cells {
-            cell.after_shown = now(row.row_id, cell).unwrap_or_else(|| std::mem::take(&mut cell.after_shown));
+            cell.after_shown = now(row.row_id, cell).unwrap_or_else(|| "(gone)".to_owned());
         }
     }
     if done.is_empty() {
         return Vec::new();
     }
-    let link = |id: i64| snapshot.and_then(|s| s.row_link(id));
+    let link = |id: i64| snapshot.row_link(id);
     let lines = done.iter().map(|row| (row.label.as_str(), link(row.row_id), row.cells.as_slice()));
     vec![change_table(lines.collect(), outcome.rows.len(), ["Was", "Is"])]
 }

@@ -32,7 +32,7 @@ pub struct Seen {
 }
 
 /// How sheets stood after our last writes, by identity and sheet, and which rows of that are not as they stand there any more. Two
-/// changes that take turns at a sheet need not read it each time.
+/// jobs that take turns at a sheet need not read it each time.
 #[derive(Clone, Default)]
 pub struct LastWrites(Arc<Mutex<HashMap<Written, Last>>>);
 

@@ -258,3 +258,14 @@ async fn of_two_changes_in_one_answer_one_is_proposed_and_the_person_is_told() {
     assert_eq!(world.cell("Load test", "Status"), "Blocked");
     world.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rows_that_a_deletion_left_alone_are_not_listed_as_deleted() {
+    let world = World::start().await;
+    assert!(world.type_line("delete the rows that are blocked").await.contains("Confirm"));
+    world.sheets.edit("Project Plan", "Payment integration", "Status", json!("In Progress"));
+    let said = world.type_line("confirm").await;
+    assert!(said.contains("Done for 1 of 2 rows") && said.matches("Payment integration").count() == 1, "{said}");
+    assert!(said.contains("Payment integration: it was changed by somebody else meanwhile"), "{said}");
+    world.end().await;
+}
