@@ -99,6 +99,8 @@ pub struct Bot {
     files: beside::Reader,
     /// Who people are, as far as it could be told.
     profiles: Cache<String, Option<Profile>>,
+    /// What channels are called, as far as it could be told.
+    channels: Cache<String, Option<String>>,
 }
 
 impl Bot {
@@ -118,6 +120,7 @@ impl Bot {
             deciding: Mutex::default(),
             slots: Arc::new(Semaphore::new(SERVED_AT_ONCE)),
             express_slots: Arc::new(Semaphore::new(EXPRESS_AT_ONCE)),
+            channels: Cache::builder().max_capacity(10_000).time_to_live(NAMES_LAST).build(),
             profiles: Cache::builder().max_capacity(10_000).time_to_live(NAMES_LAST).build(),
         }))
     }

@@ -10,7 +10,7 @@ use crate::sheet::{SheetId, smartsheet_trouble};
 use crate::smartsheet::{Identity, SheetEntry};
 use crate::store::{Asker, Event, Session};
 use crate::tools::{Match, resolve};
-use chat::{Addressed, Inbox, Incoming, Message, MessageRef, Profile, ThreadKey};
+use chat::{Addressed, Inbox, Incoming, MentionKind, Message, MessageRef, Profile, ThreadKey};
 use std::time::Duration;
 use url::Url;
 
@@ -206,6 +206,15 @@ impl Bot {
         self.profiles.get_with(format!("{}|{id}", incoming.thread.install_key()), look).await
     }
 
+    /// What a channel is called that is mentioned there; not waited for long.
+    async fn name_of_channel(&self, incoming: &Incoming, id: &str) -> Option<String> {
+        let look = async {
+            let chat = self.chat(incoming.thread.platform).ok()?;
+            tokio::time::timeout(AUTHOR, chat.channel_name(&incoming.anchor, id)).await.ok()?.ok()
+        };
+        self.channels.get_with(format!("{}|{id}", incoming.thread.install_key()), look).await
+    }
+
     /// What somebody has asked, with the names of the people whom they mention, who all of these are, and what stands beside.
     pub(super) async fn heard(&self, incoming: &Incoming, text: &str) -> Result<Heard> {
         let chat = self.chat(incoming.thread.platform)?;
@@ -220,10 +229,17 @@ impl Bot {
             beside: self.files.read(chat.as_ref(), incoming).await,
             unasked: incoming.addressed == Addressed::FollowUp,
         };
-        for id in chat.mentioned(text) {
-            if let Some(profile) = self.profile_of(incoming, &id).await {
-                heard.question = heard.question.replace(&format!("@{id}"), &format!("@{}", profile.name));
-                heard.people.extend(profile.email.map(|email| (email, profile.name)));
+        for mentioned in &incoming.mentions {
+            let name = match mentioned.kind {
+                MentionKind::Channel => self.name_of_channel(incoming, &mentioned.id).await.map(|name| format!("#{name}")),
+                MentionKind::Person => self.profile_of(incoming, &mentioned.id).await.map(|profile| {
+                    heard.people.extend(profile.email.map(|email| (email, profile.name.clone())));
+                    format!("@{}", profile.name)
+                }),
+            };
+            // Where events carry names they stand in the words already.
+            if let Some(name) = name.filter(|_| mentioned.written.contains(&mentioned.id)) {
+                heard.question = heard.question.replacen(&mentioned.written, &name, 1);
             }
         }
         heard.people.extend(heard.asker.email.clone().map(|email| (email, heard.asker.name.clone())));

@@ -148,8 +148,8 @@ impl Chat for Mirror {
         self.chat.source(anchor, place).await
     }
 
-    fn mentioned(&self, text: &str) -> Vec<String> {
-        self.chat.mentioned(text)
+    async fn channel_name(&self, anchor: &Anchor, channel: &str) -> Result<String, ChatError> {
+        self.chat.channel_name(anchor, channel).await
     }
 
     async fn belongs(&self, user: &str, install: &str) -> Result<bool, ChatError> {

@@ -165,12 +165,13 @@ impl Store {
         if followers.is_empty() {
             return Ok(());
         }
-        for Incoming { what, beside, addressed, .. } in followers.iter().map(|e| &e.incoming) {
+        for Incoming { what, beside, mentions, addressed, .. } in followers.iter().map(|e| &e.incoming) {
             if let What::Text { text: more } = what {
                 text.push_str(if text.is_empty() || more.is_empty() { "" } else { "\n" });
                 text.push_str(more);
             }
             together.beside.extend(beside.iter().cloned());
+            together.mentions.extend(mentions.iter().cloned());
             if *addressed != Addressed::FollowUp {
                 together.addressed = *addressed;
             }

@@ -50,6 +50,7 @@ fn event(id: &str, root: &str) -> Incoming {
         addressed: Addressed::Mention,
         what: What::Text { text: format!("text {id}") },
         beside: Vec::new(),
+        mentions: Vec::new(),
         amends: false,
         received_at_ms: 1,
     }

@@ -72,6 +72,28 @@ async fn people_who_are_mentioned_are_found_by_their_address() {
     world.end().await;
 }
 
+/// What mentions bring: ids where words carry no names, and an address wherever the platform tells one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn mentions_are_told_by_name_and_people_found_by_their_address() {
+    let world = world().await;
+    let far = world.teams.clone().unwrap();
+    world.slack.slash("C1", "U1", "use Project Plan").await;
+    settle(&world).await;
+    let channel =
+        teams::Teams::thread_of(&far.say(teams::CHANNEL, "29:lee", &format!("<at>{}</at> use Project Plan", teams::BOT_NAME)).await.id);
+    settle(&world).await;
+    far.say(&channel, "29:lee", &format!("<at>{}</at> assign \"Load test\" to <at>Mia Jensen</at>", teams::BOT_NAME)).await;
+    settle(&world).await;
+    let proposed = far.messages().iter().rev().find(|m| m.seen().contains("Confirm")).map(|m| m.activity.to_string()).unwrap();
+    assert!(proposed.contains("mia.jensen@example.com") || proposed.contains("Mia Jensen"), "{proposed}");
+    world.slack.say("C1", "U1", "<@UBOT> is <@U2> or <@U1|lee> late with what <#C2> and <#C1|plan> wait for?", None).await;
+    settle(&world).await;
+    let asked = world.azure.requests().into_iter().rev().find(|r| r["messages"][0]["content"].is_string()).unwrap();
+    let asked = asked["messages"].as_array().unwrap().iter().rev().find_map(|m| m["content"].as_str().filter(|_| m["role"] == "user"));
+    insta::assert_snapshot!(asked.unwrap(), @"is @Mia Jensen or @lee late with what #budget and #plan wait for?");
+    world.end().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn several_people_in_a_thread_are_told_apart() {
     let world = world().await;

@@ -128,6 +128,39 @@ pub struct Sender {
     pub home: Option<String>,
 }
 
+/// What the words of an event mention.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MentionKind {
+    /// A person other than the bot.
+    Person,
+    /// A channel.
+    Channel,
+}
+
+/// Somebody, or a channel, that the words of an event mention.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mentioned {
+    /// What it is.
+    pub kind: MentionKind,
+    /// The platform's id: that of a person as in [`Sender::id`].
+    pub id: String,
+    /// How the words write it: `@Dana Reyes`, or `@U2` and `#C1` where events carry no names.
+    pub written: String,
+}
+
+impl Mentioned {
+    /// A person.
+    pub fn person(id: impl Into<String>, written: impl Into<String>) -> Self {
+        Self { kind: MentionKind::Person, id: id.into(), written: written.into() }
+    }
+
+    /// A channel.
+    pub fn channel(id: impl Into<String>, written: impl Into<String>) -> Self {
+        Self { kind: MentionKind::Channel, id: id.into(), written: written.into() }
+    }
+}
+
 /// How the bot was addressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -214,6 +247,9 @@ pub struct Incoming {
     /// What stands beside the words: a message that they answer or forward, files.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub beside: Vec<Beside>,
+    /// Other people and channels that the words mention, in the order of the words.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mentions: Vec<Mentioned>,
     /// Whether these are the new words of a message: somebody has changed what they wrote.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub amends: bool,

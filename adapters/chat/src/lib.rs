@@ -20,7 +20,9 @@ pub mod text;
 pub use beside::{Beside, Carried, Media, Quote};
 pub use form::{Field, Form};
 pub use inbox::{Accepted, Inbox, InboxError};
-pub use incoming::{AMENDED_WITHIN_MS, Addressed, Anchor, Incoming, MessageRef, Platform, Sender, Standing, ThreadKey, What};
+pub use incoming::{
+    AMENDED_WITHIN_MS, Addressed, Anchor, Incoming, MentionKind, Mentioned, MessageRef, Platform, Sender, Standing, ThreadKey, What,
+};
 pub use insist::{insist, insist_alone};
 pub use markdown::{LinkPolicy, Markdown, Node, Span, escape};
 pub use message::{Align, Block, Button, ButtonStyle, Column, Message, Progress, TableBlock, TableCell};

@@ -167,17 +167,20 @@ pub trait Chat: Send + Sync {
         Err(ChatError::Rejected("files cannot be read here".into()))
     }
 
-    /// The ids of people that stand in a text for their names, behind an `@` each, where events tell no names.
-    fn mentioned(&self, _text: &str) -> Vec<String> {
-        Vec::new()
-    }
-
     /// Whether a person belongs to an install, where one can be asked of the platform: a server that lists its people.
     ///
     /// # Errors
     /// See [`ChatError`].
     async fn belongs(&self, _user: &str, _install: &str) -> Result<bool, ChatError> {
         Ok(false)
+    }
+
+    /// What a channel is called, without a `#` before it.
+    ///
+    /// # Errors
+    /// See [`ChatError`]; [`ChatError::Rejected`] where events carry the names of channels.
+    async fn channel_name(&self, _anchor: &Anchor, _channel: &str) -> Result<String, ChatError> {
+        Err(ChatError::Rejected("channels are not asked for by their ids here".into()))
     }
 
     /// Who a user id belongs to.

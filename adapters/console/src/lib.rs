@@ -76,6 +76,7 @@ impl Console {
             addressed: Addressed::Dm,
             what,
             beside: Vec::new(),
+            mentions: Vec::new(),
             amends: false,
             received_at_ms: now_ms,
         }

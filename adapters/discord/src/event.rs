@@ -1,6 +1,6 @@
 //! What Discord sends, as events of the port. What is not for the bot ends here.
 
-use chat::{Addressed, Anchor, Incoming, MessageRef, Platform, Sender, ThreadKey, What};
+use chat::{Addressed, Anchor, Incoming, Mentioned, MessageRef, Platform, Sender, ThreadKey, What};
 use serde::{Deserialize, Serialize};
 use serenity::model::application::{CommandDataOptionValue, Interaction};
 use serenity::model::channel::{ChannelType, Message, MessageType, PartialChannel};
@@ -128,6 +128,7 @@ pub(crate) fn said(message: &Message, parent: Option<ChannelId>, me: Me, now_ms:
         addressed,
         what: What::Text { text },
         beside: crate::beside::read(message, me.id),
+        mentions: mentions(message, me),
         amends: false,
         received_at_ms: now_ms,
     })
@@ -147,6 +148,21 @@ fn sender(user: &User) -> Sender {
     }
 }
 
+/// How the words name a person.
+fn written(user: &User) -> String {
+    format!("@{}", user.global_name.as_deref().unwrap_or(&user.name))
+}
+
+/// The people whom a message mentions, and its channels, whose names Discord does not tell.
+fn mentions(message: &Message, me: Me) -> Vec<Mentioned> {
+    let people = message.mentions.iter().filter(|user| user.id != me.id).map(|user| Mentioned::person(user.id.to_string(), written(user)));
+    let channel = |piece: &str| {
+        let id = piece.split_once('>')?.0;
+        id.parse::<u64>().ok().map(|_| Mentioned::channel(id, format!("<#{id}>")))
+    };
+    people.chain(message.content.split("<#").skip(1).filter_map(channel)).collect()
+}
+
 /// The words, without the mention of the bot; other people by their names.
 fn words(message: &Message, me: Me) -> String {
     let mut text = message.content.clone();
@@ -154,7 +170,7 @@ fn words(message: &Message, me: Me) -> String {
         for mark in [format!("<@{}>", user.id), format!("<@!{}>", user.id)] {
             text = match user.id == me.id {
                 true => chat::text::without(&text, &mark),
-                false => text.replace(&mark, &format!("@{}", user.global_name.as_deref().unwrap_or(&user.name))),
+                false => text.replace(&mark, &written(user)),
             };
         }
     }
@@ -212,6 +228,7 @@ pub(crate) fn interacted(interaction: Interaction, now_ms: i64) -> Option<Intera
         addressed: if place.is_direct() { Addressed::Dm } else { Addressed::Mention },
         what,
         beside: Vec::new(),
+        mentions: Vec::new(),
         amends: false,
         received_at_ms: now_ms,
     };
@@ -230,6 +247,7 @@ pub(crate) fn left(guild: GuildId, now_ms: i64) -> Incoming {
         addressed: Addressed::Mention,
         what: What::Left,
         beside: Vec::new(),
+        mentions: Vec::new(),
         amends: false,
         received_at_ms: now_ms,
     }

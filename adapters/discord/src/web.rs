@@ -137,6 +137,12 @@ impl Chat for Discord {
         }
     }
 
+    async fn channel_name(&self, _anchor: &Anchor, channel: &str) -> Result<String, ChatError> {
+        let id = channel.parse().ok().filter(|id| *id != 0).ok_or_else(|| ChatError::Gone("the channel is not one of Discord".into()))?;
+        let channel = timely(self.http.get_channel(ChannelId::new(id))).await?;
+        channel.guild().map(|channel| channel.name).ok_or_else(|| ChatError::Gone("the channel is not one of a server".into()))
+    }
+
     async fn profile(&self, _anchor: &Anchor, user: &str) -> Result<Profile, ChatError> {
         let user = timely(self.http.get_user(user_id(user)?)).await?;
         Ok(Profile { name: chat::text::clean(user.global_name.as_deref().unwrap_or(&user.name)), ..Profile::default() })

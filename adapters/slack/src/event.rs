@@ -1,7 +1,7 @@
 //! What Slack sends, as events of the port. What is not for the bot ends here.
 
 use crate::wire::{Callback, Container, Happened, Interaction, Links, Press, Pushed, Slash, Words};
-use chat::{AMENDED_WITHIN_MS, Addressed, Anchor, Incoming, MessageRef, Platform, Sender, Standing, ThreadKey, What};
+use chat::{AMENDED_WITHIN_MS, Addressed, Anchor, Incoming, Mentioned, MessageRef, Platform, Sender, Standing, ThreadKey, What};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -183,6 +183,7 @@ fn slash<'a>(field: impl Fn(&str) -> Option<&'a str>, now_ms: i64) -> Parsed {
         addressed: if place.is_dm() { Addressed::Dm } else { Addressed::Mention },
         what: What::Command { text: crate::emoji::in_text(&plain_text(&slash.text, None), &Value::Null) },
         beside: Vec::new(),
+        mentions: mentions(&slash.text, None),
         amends: false,
         received_at_ms: now_ms,
     };
@@ -294,6 +295,7 @@ fn said(words: Words, mention: bool, install: String, bot: Option<&str>, id: Str
         addressed,
         what: What::Text { text: typed },
         beside,
+        mentions: mentions(&text, bot),
         amends: false,
         received_at_ms: now_ms,
     })
@@ -317,6 +319,7 @@ fn happened(what: What, place: Place, user: String, event_id: String, now_ms: i6
         addressed: if place.is_dm() { Addressed::Dm } else { Addressed::Mention },
         what,
         beside: Vec::new(),
+        mentions: Vec::new(),
         amends: false,
         received_at_ms: now_ms,
     }
@@ -363,6 +366,7 @@ fn press_event(press: Press, now_ms: i64) -> Option<Incoming> {
         addressed: Addressed::Mention,
         what: What::Press { action, message },
         beside: Vec::new(),
+        mentions: Vec::new(),
         amends: false,
         received_at_ms: now_ms,
     })
@@ -384,7 +388,7 @@ pub(crate) fn plain_text(text: &str, bot: Option<&str>) -> String {
                 rest = if out.is_empty() || out.ends_with(' ') { after.strip_prefix(' ').unwrap_or(after) } else { after };
                 continue;
             }
-            Some('@' | '#') => out.push_str(&format!("{}{}", &target[..1], label.unwrap_or(&target[1..]))),
+            Some('@' | '#') => out.push_str(&written(target, label)),
             Some('!') => out.push_str(&label.map_or_else(|| group(&target[1..]), str::to_owned)),
             // Slack makes links of addresses and numbers; what was typed is their label.
             _ => out.push_str(label.filter(|label| is_made_of(target, label)).unwrap_or(target)),
@@ -393,6 +397,24 @@ pub(crate) fn plain_text(text: &str, bot: Option<&str>) -> String {
     }
     out.push_str(rest);
     out.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&").trim().to_owned()
+}
+
+/// How a mention stands in the words: by its name, or by its id where Slack leaves the name out.
+fn written(target: &str, label: Option<&str>) -> String {
+    format!("{}{}", &target[..1], label.filter(|label| !label.is_empty()).unwrap_or(&target[1..]))
+}
+
+/// The people and channels that Slack's text mentions, as [`plain_text`] writes them; not the bot itself.
+fn mentions(text: &str, bot: Option<&str>) -> Vec<Mentioned> {
+    let mention = |piece: &str| {
+        let (target, label) = piece.split_once('>')?.0.split_once('|').map_or((piece.split_once('>')?.0, None), |(t, l)| (t, Some(l)));
+        match target.chars().next()? {
+            '@' if bot != Some(&target[1..]) => Some(Mentioned::person(&target[1..], written(target, label))),
+            '#' => Some(Mentioned::channel(&target[1..], written(target, label))),
+            _ => None,
+        }
+    };
+    text.split('<').skip(1).filter_map(mention).collect()
 }
 
 /// A group of people that is called: `here`, or one of the workspace, of which Slack tells the id alone.

@@ -78,6 +78,7 @@ pub(crate) fn filled(submission: Submission, now_ms: i64) -> Option<Incoming> {
             message,
         },
         beside: Vec::new(),
+        mentions: Vec::new(),
         amends: false,
         received_at_ms: now_ms,
     })

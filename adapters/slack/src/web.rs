@@ -234,12 +234,18 @@ impl Chat for Slack {
         Ok(Source { url, bearer: Some(token.token_value.0) })
     }
 
-    fn mentioned(&self, text: &str) -> Vec<String> {
-        let id = |rest: &str| -> Option<String> {
-            let id: String = rest.chars().take_while(|c| c.is_ascii_uppercase() || c.is_ascii_digit()).collect();
-            (id.len() > 1 && id.starts_with(['U', 'W'])).then_some(id)
-        };
-        text.split('@').skip(1).filter_map(id).collect()
+    async fn channel_name(&self, anchor: &Anchor, channel: &str) -> Result<String, ChatError> {
+        #[derive(Deserialize)]
+        struct Known {
+            channel: Named,
+        }
+        #[derive(Deserialize)]
+        struct Named {
+            name: String,
+        }
+        let place = Place::read(anchor).ok_or_else(|| ChatError::Gone("the address is not one of Slack".into()))?;
+        let with = With::Params(vec![("channel", Some(channel))]);
+        self.ask::<Known>(&place.team, "conversations.info", &with).await.map(|known| known.channel.name)
     }
 
     async fn profile(&self, anchor: &Anchor, user: &str) -> Result<Profile, ChatError> {

@@ -1,6 +1,6 @@
 //! Activities of the Bot Framework, as events of the port. What is not for the bot ends here.
 
-use chat::{AMENDED_WITHIN_MS, Addressed, Anchor, Incoming, MessageRef, Platform, Sender, ThreadKey, What};
+use chat::{AMENDED_WITHIN_MS, Addressed, Anchor, Incoming, Mentioned, MessageRef, Platform, Sender, ThreadKey, What};
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
@@ -227,12 +227,18 @@ pub(crate) fn parse(activity: &Activity, now_ms: i64) -> Option<Incoming> {
         addressed,
         what,
         beside,
+        mentions: mentions(activity),
         amends: activity.kind == "messageUpdate",
         received_at_ms: now_ms,
     })
 }
 
 impl Entity {
+    /// How the words name a person in the end.
+    fn written(&self) -> String {
+        format!("@{}", self.mentioned.name.as_deref().unwrap_or_default())
+    }
+
     /// How the text writes this mention, if it does: an entity without a text of its own is marked by the name.
     fn mark_in(&self, text: &str) -> Option<String> {
         let name = self.mentioned.name.as_deref().unwrap_or_default();
@@ -293,6 +299,12 @@ fn addressed(activity: &Activity, mentioned: bool) -> Addressed {
     }
 }
 
+/// The people whom the words name, other than the bot.
+fn mentions(activity: &Activity) -> Vec<Mentioned> {
+    let people = activity.entities.iter().filter(|e| e.kind == "mention" && !is_me(&e.mentioned.id, &activity.recipient.id));
+    people.map(|e| Mentioned::person(&e.mentioned.id, e.written())).collect()
+}
+
 fn said(activity: &Activity) -> Option<(What, Addressed)> {
     // A card of the older kind sends what was pressed as a message without text.
     if activity.text.trim().is_empty() && activity.value.is_object() {
@@ -310,7 +322,7 @@ fn said(activity: &Activity) -> Option<(What, Addressed)> {
             // Two people may be shortened to the same word: each entity is one of them, in the order of the text.
             let alike = activity.entities.iter().filter(|e| e.text == entity.text && e.mentioned.id != entity.mentioned.id).count();
             let times = if alike == 0 { usize::MAX } else { 1 };
-            text = text.replacen(&marked, &format!("@{}", entity.mentioned.name.as_deref().unwrap_or_default()), times);
+            text = text.replacen(&marked, &entity.written(), times);
         }
     }
     let words = unescaped(&text);

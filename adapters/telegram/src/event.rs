@@ -2,7 +2,7 @@
 
 use crate::beside;
 use crate::wire::{Entity, Membership, Message, Press, Update, User};
-use chat::{AMENDED_WITHIN_MS, Addressed, Anchor, Beside, Incoming, MessageRef, Platform, Quote, Sender, ThreadKey, What};
+use chat::{AMENDED_WITHIN_MS, Addressed, Anchor, Beside, Incoming, Mentioned, MessageRef, Platform, Quote, Sender, ThreadKey, What};
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 use teloxide::types::{CallbackQueryId, ChatId, Me, MessageId, ThreadId, UserId};
@@ -98,6 +98,7 @@ fn said(message: &Message, me: &Me, delivery: String, now_ms: i64) -> Option<Inc
         topic: message.topic(),
         answers: (!message.chat.is_private()).then_some(message.id()),
     };
+    let mentions = mentions(&words, entities, me);
     let (mut what, addressed) = addressed(message, words, entities, me)?;
     // What is forwarded says somebody else, and somewhere else.
     if let (Some(author), What::Text { text }) = (beside::forwarded_from(message), &mut what)
@@ -114,6 +115,7 @@ fn said(message: &Message, me: &Me, delivery: String, now_ms: i64) -> Option<Inc
         addressed,
         what,
         beside,
+        mentions,
         amends: false,
         received_at_ms: now_ms,
     })
@@ -132,6 +134,7 @@ fn moved(message: &Message, old: ChatId, me: &Me, delivery: String, now_ms: i64)
         addressed: Addressed::Mention,
         what: What::Moved { from },
         beside: Vec::new(),
+        mentions: Vec::new(),
         amends: false,
         received_at_ms: now_ms,
     }
@@ -139,6 +142,15 @@ fn moved(message: &Message, old: ChatId, me: &Me, delivery: String, now_ms: i64)
 
 fn sender(user: &User) -> Sender {
     Sender { id: user.id.to_string(), name: Some(user.full_name()), locale: user.language_code.clone(), ..Sender::default() }
+}
+
+/// The people whom the words link, other than the bot. A `@username` tells no id, and bots cannot ask for it.
+fn mentions(words: &str, entities: &[Entity], me: &Me) -> Vec<Mentioned> {
+    let person = |entity: &Entity| {
+        let user = entity.user.as_ref().filter(|user| entity.kind == "text_mention" && user.id != me.id)?;
+        Some(Mentioned::person(user.id.to_string(), &words[entity.range(words)?]))
+    };
+    entities.iter().filter_map(person).collect()
 }
 
 /// What was said, and how the bot was addressed; `None` when it was not.
@@ -206,6 +218,7 @@ fn press(query: Press, me: &Me, delivery: String, now_ms: i64) -> Option<Incomin
         addressed: if place.is_private() { Addressed::Dm } else { Addressed::Mention },
         what: What::Press { action, message: Some(message_ref(&place, carrier.id())) },
         beside: Vec::new(),
+        mentions: Vec::new(),
         amends: false,
         received_at_ms: now_ms,
     })
@@ -231,6 +244,7 @@ fn came_or_left(change: &Membership, me: &Me, delivery: String, now_ms: i64) -> 
         addressed: Addressed::Mention,
         what,
         beside: Vec::new(),
+        mentions: Vec::new(),
         amends: false,
         received_at_ms: now_ms,
     })

@@ -12,9 +12,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Methods that read no JSON.
-const WITHOUT_JSON: [&str; 3] = ["users.info", "files.getUploadURLExternal", "oauth.v2.access"];
+const WITHOUT_JSON: [&str; 4] = ["conversations.info", "users.info", "files.getUploadURLExternal", "oauth.v2.access"];
 /// Scopes of a bot token that methods need, as their documentation names them; others need none.
-const NEEDED: [(&str, &str); 13] = [
+const NEEDED: [(&str, &str); 14] = [
     ("chat.postMessage", "chat:write"),
     ("chat.update", "chat:write"),
     ("chat.postEphemeral", "chat:write"),
@@ -25,10 +25,14 @@ const NEEDED: [(&str, &str); 13] = [
     ("assistant.threads.setSuggestedPrompts", "assistant:write"),
     ("chat.unfurl", "links:write"),
     ("conversations.open", "im:write"),
+    ("conversations.info", "channels:read"),
     ("users.info", "users:read"),
     ("files.getUploadURLExternal", "files:write"),
     ("files.completeUploadExternal", "files:write"),
 ];
+const CHANNELS: [(&str, &str); 2] = [("C1", "plan"), ("C2", "budget")];
+/// Fields that the official client sends as JSON inside a form.
+const JSON_FIELDS: [&str; 8] = ["attachments", "blocks", "chunks", "files", "metadata", "prompts", "unfurls", "view"];
 const PEOPLE: [(&str, &str); 3] = [("U1", "Lee Park"), ("U2", "Mia Jensen"), ("UBOT", "chatsheet")];
 
 pub(super) async fn call(
@@ -98,6 +102,10 @@ fn run(service: &Service, method: &str, body: Value, host: &str, bearer: Option<
         "views.open" => modal::open(&mut state, &body),
         "views.publish" => publish_home(&mut state, &body),
         "conversations.open" => ok(json!({ "channel": { "id": format!("D{}", body["users"].as_str().unwrap_or_default()) } })),
+        "conversations.info" => match CHANNELS.iter().find(|(id, _)| body["channel"] == *id) {
+            Some((id, name)) => ok(json!({ "channel": { "id": id, "name": name, "is_channel": true, "is_private": false } })),
+            None => refused("channel_not_found"),
+        },
         "users.info" => {
             let id = body["user"].as_str().unwrap_or_default();
             let name = PEOPLE.iter().find(|(u, _)| *u == id).map_or(id, |(_, name)| *name);
@@ -106,10 +114,14 @@ fn run(service: &Service, method: &str, body: Value, host: &str, bearer: Option<
             }
             let short = name.to_lowercase().replace(' ', ".");
             let strange = id.starts_with(STRANGER);
+            let mut profile = json!({ "real_name": name, "display_name": name });
+            if scopes.split(',').any(|given| given == "users:read.email") {
+                profile["email"] = json!(format!("{short}@example.com"));
+            }
             ok(json!({ "user": {
                 "id": id, "team_id": if strange { STRANGE_TEAM } else { &workspace.team }, "name": short, "is_restricted": id.starts_with(GUEST),
                 "is_ultra_restricted": false, "is_stranger": strange, "is_bot": false,
-                "profile": { "real_name": name, "display_name": name, "email": format!("{short}@example.com") },
+                "profile": profile,
             } }))
         }
         "files.getUploadURLExternal" => {
@@ -123,7 +135,11 @@ fn run(service: &Service, method: &str, body: Value, host: &str, bearer: Option<
 }
 
 fn form(body: &[u8]) -> Value {
-    url::form_urlencoded::parse(body).map(|(k, v)| (k.into_owned(), json!(v))).collect::<serde_json::Map<_, _>>().into()
+    let value = |name: &str, text: &str| {
+        let inside = JSON_FIELDS.contains(&name).then(|| serde_json::from_str(text).ok()).flatten();
+        inside.unwrap_or_else(|| json!(text))
+    };
+    url::form_urlencoded::parse(body).map(|(k, v)| (k.to_string(), value(&k, &v))).collect::<serde_json::Map<_, _>>().into()
 }
 
 pub(super) fn ok(mut fields: Value) -> Response {

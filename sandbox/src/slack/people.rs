@@ -78,13 +78,17 @@ impl Slack {
         if let Some(thread) = &message.thread_ts {
             inner["thread_ts"] = json!(thread);
         }
-        let payload = json!({
+        let mut payload = json!({
             "type": "block_actions", "api_app_id": "A1", "token": "x", "trigger_id": format!("trigger.{trigger}"),
             "user": { "id": user, "username": user, "name": user, "team_id": if user.starts_with(STRANGER) { STRANGE_TEAM } else { &self.workspace.team } },
             "container": { "type": "message", "message_ts": message.ts, "channel_id": message.channel, "is_ephemeral": message.only_for.is_some() },
-            "channel": { "id": message.channel, "name": "plan" }, "message": inner, "response_url": "https://hooks.slack.com/actions/x",
+            "channel": { "id": message.channel, "name": "plan" }, "response_url": "https://hooks.slack.com/actions/x",
             "actions": [{ "type": "button", "action_id": button["action_id"], "block_id": "b", "value": button["value"], "action_ts": trigger }],
         });
+        // What only one person sees is no message of the channel: a press on it brings none.
+        if message.only_for.is_none() {
+            payload["message"] = inner;
+        }
         Delivered { ts: message.ts.clone(), ..self.service.deliver_payload(&self.workspace, payload).await }
     }
 

@@ -134,7 +134,7 @@ impl Teams {
     pub async fn other_bot(&self, conversation: &str, text: &str) -> Delivered {
         let mut activity = self.service.activity("message", conversation, "28:another");
         activity["text"] = json!(format!("<at>{BOT_NAME}</at> {text}"));
-        activity["entities"] = json!([mention()]);
+        activity["entities"] = mentions(&format!("<at>{BOT_NAME}</at>")).collect();
         self.service.deliver(activity, true).await
     }
 
@@ -200,8 +200,16 @@ pub(super) async fn messages_route(State(service): State<Arc<Service>>) -> Strin
     service.state().messages.iter().map(line).collect()
 }
 
-fn mention() -> Value {
-    json!({ "type": "mention", "text": format!("<at>{BOT_NAME}</at>"), "mentioned": { "id": BOT, "name": BOT_NAME } })
+/// Whoever can be mentioned: ids and names.
+const KNOWN: [(&str, &str); 3] = [(BOT, BOT_NAME), ("29:lee", "Lee Park"), ("29:mia", "Mia Jensen")];
+
+/// The mentions in a text, as `<at>Mia Jensen</at>`.
+fn mentions(text: &str) -> impl Iterator<Item = Value> {
+    let mention = |(id, name): (&str, &str)| {
+        let marked = format!("<at>{name}</at>");
+        text.contains(&marked).then(|| json!({ "type": "mention", "text": marked, "mentioned": { "id": id, "name": name } }))
+    };
+    KNOWN.into_iter().filter_map(mention)
 }
 
 impl Service {
@@ -228,10 +236,8 @@ impl Service {
         let mut activity = self.activity("message", conversation, from);
         activity["text"] = json!(text);
         activity["textFormat"] = json!("plain");
-        if text.contains(&format!("<at>{BOT_NAME}</at>"))
-            && let Some(entities) = activity["entities"].as_array_mut()
-        {
-            entities.push(mention());
+        if let Some(entities) = activity["entities"].as_array_mut() {
+            entities.extend(mentions(text));
         }
         activity
     }

@@ -83,6 +83,7 @@ impl Api {
             addressed: Addressed::Dm,
             what,
             beside: Vec::new(),
+            mentions: Vec::new(),
             amends: false,
             received_at_ms: self.parts.clock.now_ms(),
         };
