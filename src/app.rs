@@ -118,7 +118,7 @@ impl App {
         };
         let mut chats: Chats = plain.iter().map(mirrored).collect();
         chats.insert(Platform::Web, web);
-        access.connect(plain.clone());
+        access.connect(plain.clone(), sheets.client().clone());
         let jobs = Jobs::new(jobs::Parts {
             store: store.clone(),
             changes: Changes { sheets: sheets.for_jobs(), ..changes.clone() },

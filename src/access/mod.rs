@@ -1,14 +1,19 @@
 //! Who may use the bot, and what each of them may do: asked of every event before anything else.
 
+mod channels;
 mod invitations;
 mod rules;
 
+pub use channels::{AllowedKind, AllowedSheets, Approval, Approver, ChannelRules, SheetScope, channel_of};
 pub use invitations::{code_in, hash_of, new_code};
 pub use rules::{Allowed, Rules, Verdict};
 
+use crate::smartsheet::{Client, Identity};
 use crate::store::{Granted, Store};
 use chat::{Addressed, Anchor, Chats, Incoming, Message, Platform, Profile, Sender, ThreadKey, What};
 use moka::future::Cache;
+use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::{Arc, OnceLock};
@@ -18,6 +23,8 @@ use std::time::Duration;
 const DECIDED: Duration = Duration::from_secs(5);
 /// How long it is remembered what a platform knows of somebody.
 const KNOWN: Duration = Duration::from_secs(600);
+/// How long it is taken for granted which sheets stand in a workspace.
+const INSIDE: Duration = Duration::from_secs(60);
 /// How often somebody is told that they are not let in.
 const TOLD: Duration = Duration::from_secs(3_600);
 /// Codes that somebody may try within an hour.
@@ -66,7 +73,7 @@ impl FromStr for Role {
 }
 
 /// A person as access is kept for them. In Discord and Telegram ids are the same everywhere; elsewhere they are those of an install.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Person {
     /// The platform.
     pub platform: Platform,
@@ -98,18 +105,39 @@ impl fmt::Display for Person {
     }
 }
 
+/// As [`Display`](fmt::Display) writes them.
+impl FromStr for Person {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (platform, rest) = text.trim().split_once(':').ok_or(())?;
+        let platform: Platform = serde_json::from_value(platform.into()).map_err(drop)?;
+        let (install, id) = match platform {
+            Platform::Discord | Platform::Telegram => ("", rest),
+            Platform::Slack | Platform::Teams => rest.split_once(':').ok_or(())?,
+            Platform::Web | Platform::Console => return Err(()),
+        };
+        if id.is_empty() { Err(()) } else { Ok(Self { platform, install: install.to_owned(), id: id.to_owned() }) }
+    }
+}
+
 /// Decides who is let in. Cheap to clone.
 #[derive(Clone)]
 pub struct Access {
     rules: Arc<Rules>,
     store: Store,
     chats: Arc<OnceLock<Chats>>,
+    smartsheet: Arc<OnceLock<Client>>,
     /// What was decided of people by name.
     granted: Cache<Person, Option<Role>>,
     known: Cache<Person, Profile>,
     belongs: Cache<(Person, String), bool>,
     told: Cache<Person, ()>,
     tries: Cache<Person, u32>,
+    /// What was decided of channels.
+    channels: Cache<String, Arc<ChannelRules>>,
+    /// The sheets of workspaces that are allowed somewhere.
+    workspaces: Cache<(Identity, i64), Arc<HashSet<i64>>>,
 }
 
 impl Access {
@@ -120,17 +148,21 @@ impl Access {
             rules: Arc::new(rules),
             store,
             chats: Arc::default(),
+            smartsheet: Arc::default(),
             granted: Cache::builder().max_capacity(MOST).time_to_live(DECIDED).build(),
             known: Cache::builder().max_capacity(MOST).time_to_live(KNOWN).build(),
             belongs: Cache::builder().max_capacity(MOST).time_to_live(KNOWN).build(),
             told: kept(TOLD).build(),
             tries: Cache::builder().max_capacity(MOST).time_to_live(TOLD).build(),
+            channels: Cache::builder().max_capacity(MOST).time_to_live(DECIDED).build(),
+            workspaces: Cache::builder().max_capacity(MOST).time_to_live(INSIDE).build(),
         }
     }
 
-    /// Tells where the platforms can be asked, once they are connected.
-    pub fn connect(&self, chats: Chats) {
+    /// Tells where the platforms and Smartsheet can be asked, once they are connected.
+    pub fn connect(&self, chats: Chats, smartsheet: Client) {
         let _ = self.chats.set(chats);
+        let _ = self.smartsheet.set(smartsheet);
     }
 
     /// What is known at the door, without asking a platform.
@@ -201,6 +233,8 @@ impl Access {
     /// # Errors
     /// When the database fails.
     pub async fn moved(&self, from: &ThreadKey, to: &ThreadKey, now_ms: i64) -> Result<(), sqlx::Error> {
+        self.store.move_channel_rules(&channel_of(from), &channel_of(to)).await?;
+        self.rules_changed(to).await;
         let (old, new) = (Person::within(from, &from.conversation), Person::within(to, &to.conversation));
         let named = self.rules.by_platform.get(&from.platform).is_some_and(|allowed| allowed.ids.contains(&from.conversation));
         let Some(role) = self.granted(&old).await?.or(named.then_some(Role::Editor)) else { return Ok(()) };

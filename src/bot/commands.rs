@@ -1,6 +1,7 @@
 //! Short words that need no model: help, status, stop, undo, use a sheet, sheets.
 
 use super::live_reply::LiveReply;
+use super::rules::{self, Rule};
 use super::sheets::Used;
 use super::speech::{self, SmallTalk};
 use super::{Bot, words};
@@ -8,7 +9,7 @@ use crate::access::Role;
 use crate::error::{Result, told};
 use crate::sheet::Snapshot;
 use crate::smartsheet::Identity;
-use crate::store::{Asker, Event, ProposalState, Session};
+use crate::store::{Asker, Event, Proposal, ProposalState, Session};
 use chat::{Addressed, ChatError, Incoming, Message, What};
 use std::sync::Arc;
 use std::time::Duration;
@@ -54,6 +55,8 @@ pub(super) enum Command {
     Confirm,
     /// Typed instead of pressed.
     Cancel,
+    /// About what admins decide.
+    Rule(Rule),
 }
 
 /// Whether what somebody has said is served at once, beside a running turn.
@@ -118,6 +121,9 @@ fn parse(text: &str) -> Option<Command> {
     if fixed.is_some() {
         return fixed;
     }
+    if let Some(rule) = rules::parse(text.trim_end_matches(['.', '!', '?']), &bare) {
+        return Some(Command::Rule(rule));
+    }
     if let Some(n) = words::number(&bare) {
         return Some(Command::Count(n));
     }
@@ -168,7 +174,7 @@ impl Bot {
             Command::SmallTalk(talk) => self.answer(event, talk.answer()).await,
             Command::Status => self.status(event, &thread).await,
             Command::Sheets => {
-                let sheets = self.all_sheets(&self.identity(&event.incoming).await?).await?;
+                let sheets = self.all_sheets(&event.incoming, &self.identity(&event.incoming).await?).await?;
                 self.answer(event, words::sheets(&sheets)).await
             }
             Command::View => self.view(event).await,
@@ -202,10 +208,16 @@ impl Bot {
                 Used::NoSheet if name.split_whitespace().count() > LONG_NAME => self.turn(event, token).await,
                 Used::NoSheet => self.no_such_sheet(event, &name).await,
             },
+            // “allow the whole team to see …” is meant for the model.
+            Command::Rule(Rule::Allow(name) | Rule::Disallow(name)) if name.split_whitespace().count() > LONG_NAME => {
+                self.turn(event, token).await
+            }
+            Command::Rule(rule) => self.rule(event, rule).await,
             Command::Stop => self.stop(event, &thread).await,
             Command::Undo => self.undo_last(event, &thread).await,
             Command::Count(n) => match self.waiting(event, &thread).await? {
                 Some((id, ProposalState::Counting, rows)) if rows == n => self.decide(event, &id, true).await,
+                None if let Some(id) = self.counting(&thread, n).await? => self.decide(event, &id, true).await,
                 Some((_, ProposalState::Counting, rows)) => Err(told(words::wrong_count(n, rows))),
                 _ => self.turn(event, token).await,
             },
@@ -223,7 +235,11 @@ impl Bot {
     /// The sheet of a thread for examples, which nobody waits long for.
     async fn sheet_at_hand(&self, incoming: &Incoming, session: Option<&Session>) -> Option<Arc<Snapshot>> {
         let sheet = session?.sheet;
-        let read = async { self.parts.sheets.known(&self.identity(incoming).await.ok()?, sheet).await.ok() };
+        let read = async {
+            let identity = self.identity(incoming).await.ok()?;
+            self.scope(incoming, &identity).await.ok()?.check(sheet).ok()?;
+            self.parts.sheets.known(&identity, sheet).await.ok()
+        };
         tokio::time::timeout(QUIET, read).await.ok()?
     }
 
@@ -234,6 +250,14 @@ impl Bot {
         let now = self.parts.clock.now_ms();
         let mine = waiting.into_iter().find(|p| p.asker == *asker && p.expires_at_ms > now);
         Ok(mine.map(|p| (p.id, p.state, p.row_count)))
+    }
+
+    /// The proposal of somebody else in this thread that waits for this number: it may be an approver who types it.
+    async fn counting(&self, thread: &str, rows: i64) -> Result<Option<String>> {
+        let waiting = self.parts.store.waiting_proposals(thread).await?;
+        let now = self.parts.clock.now_ms();
+        let counts = |p: &Proposal| p.state == ProposalState::Counting && p.row_count == rows && p.expires_at_ms > now;
+        Ok(waiting.into_iter().find(counts).map(|p| p.id))
     }
 
     /// Answers a command: to the person alone after a slash command, else in the thread.
@@ -267,15 +291,21 @@ impl Bot {
         }
     }
 
-    /// Whether the answer is for the person alone: after a slash command to which nothing was said in the thread, and after a press
-    /// on such an answer.
+    /// Whether the answer is for the person alone: after a slash command to which nothing was said in the thread, after a press
+    /// on such an answer, and in channels whose admins want it so.
     pub(super) async fn is_private(&self, event: &Event) -> Result<bool> {
         let alone = match &event.incoming.what {
             What::Command { .. } => true,
             What::Press { action, .. } => words::pressed_alone(action).is_some(),
+            What::Text { .. } => self.is_only_me(&event.incoming).await?,
             _ => false,
         };
         Ok(alone && event.reply.is_none() && self.parts.store.reply_of(event.id).await?.is_none())
+    }
+
+    /// Whether answers in this channel are for whoever asks alone.
+    pub(super) async fn is_only_me(&self, incoming: &Incoming) -> Result<bool> {
+        Ok(incoming.addressed != Addressed::Dm && self.parts.access.rules_of(&incoming.thread).await?.only_me)
     }
 
     /// Shows everybody what a person alone has seen until now.
@@ -300,7 +330,7 @@ impl Bot {
             return self.answer(event, words::no_sheet_yet()).await;
         };
         let identity = self.identity(&event.incoming).await?;
-        let snapshot = self.parts.sheets.snapshot(&identity, session.sheet).await?;
+        let snapshot = self.sheet(&event.incoming, &identity, session.sheet).await?;
         let waiting = self.parts.store.waiting_proposals(thread).await?;
         let now = self.parts.clock.now_ms();
         let open = waiting.iter().filter(|p| p.expires_at_ms > now).count();
@@ -318,7 +348,8 @@ impl Bot {
     /// lives, a person whose answer takes long is told so.
     pub(super) async fn sign_of_life(&self, event: &Event) -> Option<AbortOnDropHandle<()>> {
         let chat = self.chat(event.incoming.thread.platform).ok()?;
-        if matches!(event.incoming.what, What::Command { .. }) {
+        let only_me = self.is_only_me(&event.incoming).await.unwrap_or(true);
+        if only_me || matches!(event.incoming.what, What::Command { .. }) {
             // The answer is for the person alone and cannot be edited later: it is better to wait a little.
             let (chat, anchor, person) = (chat.clone(), event.incoming.anchor.clone(), event.incoming.sender.id.clone());
             let whisper = async move {

@@ -1,6 +1,7 @@
 //! Forms: the number that a large change is confirmed with, and what a job is to do differently.
 
 use super::live_reply::LiveReply;
+use super::presses::Decision;
 use super::turn::Gathered;
 use super::{Bot, words};
 use crate::error::{Result, told};
@@ -37,7 +38,7 @@ impl Bot {
         let value = |name: &str| values.get(name).map(|v| v.trim().to_owned()).filter(|v| !v.is_empty());
         match action.split_once(':') {
             Some(("count", id)) => {
-                let rows = self.decidable(event, id).await?.row_count;
+                let rows = self.decidable(event, id, Decision::Confirm).await?.row_count;
                 match words::number(&value(words::COUNT).unwrap_or_default()) {
                     Some(n) if n == rows => self.decide(event, id, true).await,
                     n => Err(told(words::wrong_count(n.unwrap_or(0), rows))),
@@ -69,7 +70,7 @@ impl Bot {
             tracing::warn!(%error, event = event.id, "the sign of life did not go out");
         }
         let identity = self.identity(&event.incoming).await?;
-        let snapshot = self.parts.sheets.snapshot(&identity, old.sheet).await?;
+        let snapshot = self.sheet(&event.incoming, &identity, old.sheet).await?;
         let proposed = self.parts.jobs.propose(&snapshot, kind, parameters, &self.locality(&event.incoming, &identity).await).await?;
         let now = self.parts.clock.now_ms();
         if !self.parts.store.move_proposal(id, ProposalState::Open, ProposalState::Cancelled, &event.incoming.sender.id, now).await? {
@@ -86,7 +87,7 @@ impl Bot {
 
     /// A job that waits for the decision of this person.
     async fn adjustable(&self, event: &Event, id: &str) -> Result<(Proposal, Job)> {
-        let proposal = self.decidable(event, id).await?;
+        let proposal = self.decidable(event, id, Decision::Adjust).await?;
         match proposal.state {
             ProposalState::Open if proposal.expires_at_ms > self.parts.clock.now_ms() => {}
             ProposalState::Open | ProposalState::Expired => return Err(told(words::was_expired())),

@@ -18,6 +18,8 @@ pub(super) struct LiveReply {
     event: i64,
     anchor: Anchor,
     person: String,
+    /// Whether it is for the asker alone: then nothing is shown before the answer, which is not edited.
+    alone: bool,
     /// Whether it is the thread's turn: then it takes the place of the status, which belongs to whoever is served.
     in_line: bool,
     /// Where it stands. Whoever shows something holds it, so that nothing overtakes the last word.
@@ -41,12 +43,25 @@ impl LiveReply {
         let at = Arc::new(Mutex::new(event.reply.clone()));
         let (anchor, person) = (event.incoming.anchor.clone(), event.incoming.sender.id.clone());
         let in_line = matches!(lane(&event.incoming), Lane::Queue);
-        Self { store, chat, event: event.id, anchor, person, in_line, at, keeper: Arc::default() }
+        Self { store, chat, event: event.id, anchor, person, alone: false, in_line, at, keeper: Arc::default() }
+    }
+
+    /// The same for the asker alone: what is not the answer itself goes nowhere.
+    pub fn alone(self) -> Self {
+        Self { alone: true, ..self }
+    }
+
+    /// Whether it is for the asker alone.
+    pub fn is_alone(&self) -> bool {
+        self.alone
     }
 
     /// Says what is being done (“looking at Plan”): beside the messages where the platform can, else in a message that
     /// becomes the answer.
     pub async fn begin(&self, doing: &str) -> Result<(), ChatError> {
+        if self.alone {
+            return Ok(());
+        }
         let mut at = self.at.lock().await;
         self.find(&mut at).await;
         if at.is_none() && self.chat.status(&self.anchor, doing).await {
@@ -89,6 +104,9 @@ impl LiveReply {
 
     /// Edits the message, or posts it; `grows` says that these are the first words of an answer.
     async fn put(&self, at: &mut Option<MessageRef>, message: &Message, grows: bool) -> Result<(), ChatError> {
+        if self.alone {
+            return Ok(());
+        }
         self.keeper().take();
         if grows && at.is_none() && self.chat.draft(&self.anchor, message).await? {
             self.keep_up(Preview::Draft(message.clone()));

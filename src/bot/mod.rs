@@ -9,6 +9,7 @@ mod live_reply;
 mod presses;
 mod preview;
 mod prompt;
+mod rules;
 mod serve;
 mod sheets;
 mod speech;

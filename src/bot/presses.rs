@@ -3,13 +3,13 @@
 use super::commands::{self, Command, uuid_of};
 use super::live_reply::LiveReply;
 use super::{Bot, preview, words};
-use crate::access::Role;
+use crate::access::{Person, Role};
 use crate::changes::{Outcome, People, Plan, Progress, Stop};
 use crate::error::{Result, told};
 use crate::jobs::{Jobs, LARGE, WaitsFor};
 use crate::smartsheet::Identity;
 use crate::store::{self, Asker, Change, Event, Job, NewMessage, Place, Proposal, ProposalState};
-use chat::{Addressed, Chat, ChatError, Incoming, Message, MessageRef, What};
+use chat::{Addressed, Chat, ChatError, Incoming, Message, MessageRef, Sender, What};
 use std::collections::HashSet;
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -80,6 +80,9 @@ impl Bot {
         if self.role(event).await? < Some(Role::Editor) {
             return Err(told(words::may_only_ask()));
         }
+        if let Some(job) = self.parts.jobs.any(id).await? {
+            self.scope(&event.incoming, &Identity::read(&job.identity)).await?.check(job.sheet)?;
+        }
         self.person_of_job(event, id).await
     }
 
@@ -89,20 +92,34 @@ impl Bot {
         self.accept_again(Incoming { dedupe_id, what: What::Text { text: words.to_owned() }, ..event.incoming.clone() }).await
     }
 
-    /// The proposal that this person may decide here, or why not.
-    pub(super) async fn decidable(&self, event: &Event, id: &str) -> Result<Proposal> {
+    /// The proposal of which this person may decide so here, or why not.
+    pub(super) async fn decidable(&self, event: &Event, id: &str, decision: Decision) -> Result<Proposal> {
         let mut proposal = self.parts.store.proposal(id).await?.ok_or_else(|| told(words::proposal_gone()))?;
         // Who is quick presses before the place of the message is stored.
         proposal.message = proposal.message.or_else(|| pressed(event));
         if proposal.thread_key != event.incoming.thread.storage_key() {
             return Err(told(words::proposal_gone()));
         }
-        let role = self.role(event).await?;
-        if proposal.asker != event.incoming.sender.id && role != Some(Role::Admin) {
+        self.scope(&event.incoming, &Identity::read(&proposal.identity)).await?.check(proposal.sheet)?;
+        let (role, presser) = (self.role(event).await?, &event.incoming.sender.id);
+        let approval = self.parts.changes.approval(proposal.sheet, &plan_of(&proposal)?).await?;
+        let approves = approval.as_ref().is_some_and(|a| a.names(&Person::of(&event.incoming)) && proposal.asker != *presser);
+        if let (Decision::Confirm, Some(approval), false) = (decision, &approval, approves) {
+            return Err(told(words::not_your_ok(approval, &proposal.asker, proposal.asker == *presser)));
+        }
+        if proposal.asker != *presser && role != Some(Role::Admin) && !(approves && decision != Decision::Adjust) {
             return Err(told(words::only_the_asker()));
         }
-        if role < Some(Role::Editor) {
+        if role < Some(Role::Editor) && !approves {
             return Err(told(words::may_only_ask()));
+        }
+        // It is written in the name of whoever asked, who may have been removed since.
+        if decision == Decision::Confirm && proposal.asker != *presser {
+            let asker = Sender { id: proposal.asker.clone(), ..Sender::default() };
+            let incoming = &event.incoming;
+            if self.parts.access.role_in(&incoming.thread, &incoming.anchor, &asker).await? < Some(Role::Editor) {
+                return Err(told(words::asker_may_not()));
+            }
         }
         Ok(proposal)
     }
@@ -113,7 +130,7 @@ impl Bot {
 
     /// Approves a proposal; `counted` when the number of rows was given as well.
     pub(super) async fn decide(&self, event: &Event, id: &str, counted: bool) -> Result<()> {
-        let proposal = self.decidable(event, id).await?;
+        let proposal = self.decidable(event, id, Decision::Confirm).await?;
         let (by, now) = (event.incoming.sender.id.as_str(), self.parts.clock.now_ms());
         match proposal.state {
             ProposalState::Confirmed => return Err(told(words::already_decided())),
@@ -133,7 +150,7 @@ impl Bot {
         }
         // Of two presses at once one counts, and the other shows nothing over what comes of it.
         let Some(_deciding) = Deciding::begin(self, id) else { return Err(told(words::already_decided())) };
-        let proposal = self.decidable(event, id).await?;
+        let proposal = self.decidable(event, id, Decision::Confirm).await?;
         if !matches!(proposal.state, ProposalState::Open | ProposalState::Counting) {
             return Err(told(words::already_decided()));
         }
@@ -212,7 +229,7 @@ impl Bot {
     }
 
     pub(super) async fn cancel(&self, event: &Event, id: &str) -> Result<()> {
-        let proposal = self.decidable(event, id).await?;
+        let proposal = self.decidable(event, id, Decision::Cancel).await?;
         let waits = matches!(proposal.state, ProposalState::Open | ProposalState::Counting);
         let now = self.parts.clock.now_ms();
         if !waits || !self.parts.store.move_proposal(id, proposal.state, ProposalState::Cancelled, &event.incoming.sender.id, now).await? {
@@ -226,6 +243,7 @@ impl Bot {
     /// Takes a change back; by the button on its outcome, or by word.
     pub(super) async fn undo(&self, event: &Event, id: &str, message: Option<MessageRef>) -> Result<()> {
         let change = self.parts.store.change(id).await?.ok_or_else(|| told(words::proposal_gone()))?;
+        self.scope(&event.incoming, &Identity::read(&change.identity)).await?.check(change.sheet)?;
         let (person, role) = (Asker::from(&event.incoming), self.role(event).await?);
         if !person.has(&change.asker, &change.thread_key) && role != Some(Role::Admin) {
             return Err(told(words::only_the_asker_undoes()));
@@ -297,6 +315,15 @@ impl Bot {
         LiveReply::new(self.parts.store.clone(), chat, &event).finish(message).await.map_err(anyhow::Error::from)?;
         Ok(())
     }
+}
+
+/// What somebody decides of a proposal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Decision {
+    Confirm,
+    Cancel,
+    /// A job is to do something else.
+    Adjust,
 }
 
 /// The right to carry a proposal out, among the presses that this process serves.

@@ -167,7 +167,11 @@ fn proposal(made: &Made, forms: bool, lifetime: Duration, viewer: &Viewer<'_>) -
     }
     blocks.push(Block::Buttons(buttons));
     let all = viewer(&made.snapshot, &plan.row_ids()).map(|url| format!(" [See it in the sheet]({url}).")).unwrap_or_default();
-    blocks.push(note(&format!("Nothing is written until you confirm. Only you can, for {} minutes.{all}", lifetime.as_secs() / 60)));
+    let who = match &made.approval {
+        Some(approval) => words::waits_for_approver(&approval.others_than(&made.proposal.asker)),
+        None => format!("Nothing is written until you confirm. Only you can, for {} minutes.", lifetime.as_secs() / 60),
+    };
+    blocks.push(note(&format!("{who}{all}")));
     blocks
 }
 

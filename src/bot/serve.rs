@@ -221,6 +221,7 @@ impl Bot {
     /// Gives a sign of life to a text that waits.
     pub(super) async fn announce(&self, event: Event) {
         if event.incoming.addressed != Addressed::FollowUp
+            && !self.is_only_me(&event.incoming).await.unwrap_or(true)
             && let Ok(chat) = self.chat(event.incoming.thread.platform)
         {
             let reply = LiveReply::new(self.parts.store.clone(), chat.clone(), &event);

@@ -2,15 +2,16 @@
 
 use super::beside::Read;
 use super::{Bot, words};
-use crate::access::Role;
+use crate::access::{Role, SheetScope};
 use crate::accounts::Accounts;
 use crate::error::{Result, told};
 use crate::links::Person;
-use crate::sheet::{SheetId, smartsheet_trouble};
+use crate::sheet::{SheetId, Snapshot, smartsheet_trouble};
 use crate::smartsheet::{Identity, SheetEntry};
 use crate::store::{Asker, Event, Session};
 use crate::tools::{Match, resolve};
 use chat::{Addressed, Inbox, Incoming, MentionKind, Message, MessageRef, Profile, ThreadKey};
+use std::sync::Arc;
 use std::time::Duration;
 use url::Url;
 
@@ -40,7 +41,7 @@ pub(super) enum Used {
 }
 
 /// A name without an article before it and “sheet” behind it: “the project plan sheet”.
-fn bare_name(name: &str) -> Option<&str> {
+pub(super) fn bare_name(name: &str) -> Option<&str> {
     let lower = name.to_ascii_lowercase();
     let article = ["the ", "my ", "our "].into_iter().find(|a| lower.starts_with(a)).map_or(0, str::len);
     let end = if lower.ends_with(" sheet") { name.len() - " sheet".len() } else { name.len() };
@@ -48,17 +49,32 @@ fn bare_name(name: &str) -> Option<&str> {
 }
 
 impl Bot {
-    pub(super) async fn all_sheets(&self, identity: &Identity) -> Result<Vec<SheetEntry>> {
+    /// The sheets that may be used where an event happened.
+    pub(super) async fn scope(&self, incoming: &Incoming, identity: &Identity) -> Result<SheetScope> {
+        self.parts.access.scope(&incoming.thread, identity).await
+    }
+
+    /// A sheet as it is now, if it may be used where an event happened.
+    pub(super) async fn sheet(&self, incoming: &Incoming, identity: &Identity, sheet: SheetId) -> Result<Arc<Snapshot>> {
+        self.scope(incoming, identity).await?.check(sheet)?;
+        self.parts.sheets.snapshot(identity, sheet).await
+    }
+
+    /// The sheets that may be used where an event happened, last changed first.
+    pub(super) async fn all_sheets(&self, incoming: &Incoming, identity: &Identity) -> Result<Vec<SheetEntry>> {
+        let scope = self.scope(incoming, identity).await?;
         let mut sheets = self.parts.sheets.client().sheets(identity).await.map_err(smartsheet_trouble)?;
+        sheets.retain(|sheet| scope.allows(SheetId(sheet.id)));
         sheets.sort_by(|a, b| b.modified_at.cmp(&a.modified_at));
         Ok(sheets)
     }
 
     pub(super) async fn use_sheet(&self, event: &Event, name: &str) -> Result<Used> {
         let identity = self.identity(&event.incoming).await?;
-        let mut found = resolve(&self.parts.sheets, &identity, name).await?;
+        let scope = self.scope(&event.incoming, &identity).await?;
+        let mut found = resolve(&self.parts.sheets, &identity, &scope, name).await?;
         if let (Match::None(_), Some(bare)) = (&found, bare_name(name)) {
-            found = resolve(&self.parts.sheets, &identity, bare).await?;
+            found = resolve(&self.parts.sheets, &identity, &scope, bare).await?;
         }
         match found {
             Match::One(sheet) => {
@@ -74,7 +90,7 @@ impl Bot {
 
     /// Says that there is no sheet of this name, and which there are.
     pub(super) async fn no_such_sheet(&self, event: &Event, name: &str) -> Result<()> {
-        let sheets = self.all_sheets(&self.identity(&event.incoming).await?).await?;
+        let sheets = self.all_sheets(&event.incoming, &self.identity(&event.incoming).await?).await?;
         self.answer(event, words::no_such_sheet(name, &sheets)).await
     }
 
@@ -112,11 +128,13 @@ impl Bot {
     /// The sheets that a person last talked about; all that they see for who never did; none for who has to connect an account first.
     async fn sheets_of(&self, incoming: &Incoming) -> Result<Vec<(SheetId, String)>> {
         let recent = self.parts.store.recent_sheets(&Asker::from(incoming), words::OFFERED as i64).await?;
-        if !recent.is_empty() {
-            return Ok(recent);
-        }
         match self.identity(incoming).await {
-            Ok(identity) => Ok(self.all_sheets(&identity).await?.into_iter().map(|s| (SheetId(s.id), s.name)).collect()),
+            Ok(identity) if !recent.is_empty() => {
+                let scope = self.scope(incoming, &identity).await?;
+                Ok(recent.into_iter().filter(|(sheet, _)| scope.allows(*sheet)).collect())
+            }
+            Err(_) if !recent.is_empty() => Ok(recent),
+            Ok(identity) => Ok(self.all_sheets(incoming, &identity).await?.into_iter().map(|s| (SheetId(s.id), s.name)).collect()),
             Err(_) => Ok(Vec::new()),
         }
     }
@@ -131,8 +149,10 @@ impl Bot {
             return Ok(());
         }
         let identity = Identity::Service;
-        let Some(sheet) = self.all_sheets(&identity).await?.into_iter().find(|s| s.permalink == bare.as_str()) else { return Ok(()) };
-        let snapshot = self.parts.sheets.snapshot(&identity, SheetId(sheet.id)).await?;
+        let Some(sheet) = self.all_sheets(&event.incoming, &identity).await?.into_iter().find(|s| s.permalink == bare.as_str()) else {
+            return Ok(());
+        };
+        let snapshot = self.sheet(&event.incoming, &identity, SheetId(sheet.id)).await?;
         let chat = self.chat(event.incoming.thread.platform)?;
         chat::insist(chat.as_ref(), &event.incoming.anchor, &mut None, &words::linked(&snapshot)).await.map_err(anyhow::Error::from)?;
         Ok(())
@@ -141,7 +161,7 @@ impl Bot {
     /// A sheet was chosen by its button.
     pub(super) async fn sheet_pressed(&self, event: &Event, id: &str, message: Option<MessageRef>) -> Result<()> {
         let sheet = SheetId::try_from(id.to_owned()).map_err(|e| anyhow::anyhow!(e))?;
-        let snapshot = self.parts.sheets.snapshot(&self.identity(&event.incoming).await?, sheet).await?;
+        let snapshot = self.sheet(&event.incoming, &self.identity(&event.incoming).await?, sheet).await?;
         let answer = self.bind(&event.incoming, sheet, &snapshot.name).await?;
         self.replace(event, message, &answer).await?;
         self.ask_again(&event.incoming).await
@@ -151,7 +171,7 @@ impl Bot {
     pub(super) async fn view(&self, event: &Event) -> Result<()> {
         let Some(session) = self.session_or_ask(event).await? else { return Ok(()) };
         let identity = self.identity(&event.incoming).await?;
-        let snapshot = self.parts.sheets.snapshot(&identity, session.sheet).await?;
+        let snapshot = self.sheet(&event.incoming, &identity, session.sheet).await?;
         let url = self.parts.links.make(session.sheet, &session.id, &identity, None).ok_or_else(|| told(words::no_viewer()))?;
         self.answer(event, words::link_to_sheet(&snapshot, &url, self.parts.links.lifetime())).await
     }
@@ -165,6 +185,7 @@ impl Bot {
         let sender = &event.incoming.sender;
         let person = Person { id: sender.id.clone(), name: self.name_of(&event.incoming).await? };
         let identity = self.identity(&event.incoming).await?;
+        self.scope(&event.incoming, &identity).await?.check(session.sheet)?;
         let url = self.parts.links.make(session.sheet, &session.id, &identity, Some(person)).ok_or_else(|| told(words::no_viewer()))?;
         let words = words::own_link(&session.sheet_name, &url, self.parts.links.lifetime());
         self.tell_alone(event, &words).await.map_err(anyhow::Error::from)?;
@@ -256,7 +277,7 @@ impl Bot {
 
     async fn bind(&self, incoming: &Incoming, sheet: SheetId, name: &str) -> Result<Message> {
         self.parts.store.bind_sheet(&incoming.thread, &incoming.anchor, sheet, name, self.parts.clock.now()).await?;
-        let snapshot = self.parts.sheets.snapshot(&self.identity(incoming).await?, sheet).await?;
+        let snapshot = self.sheet(incoming, &self.identity(incoming).await?, sheet).await?;
         Ok(words::now_using(&snapshot))
     }
 
@@ -301,7 +322,7 @@ impl Bot {
         if let Some(session) = self.session(incoming).await? {
             return Ok(Some(session));
         }
-        let sheets = self.all_sheets(&self.identity(incoming).await?).await?;
+        let sheets = self.all_sheets(incoming, &self.identity(incoming).await?).await?;
         if let [only] = sheets.as_slice() {
             let bound = self
                 .parts

@@ -64,12 +64,15 @@ impl Bot {
             }
         };
         let reply = LiveReply::new(self.parts.store.clone(), chat, event);
+        let only_me = matches!(event.incoming.what, What::Text { .. }) && self.is_private(event).await?;
+        let reply = if only_me { reply.alone() } else { reply };
+        let _sign_of_life = if only_me && !unasked { self.sign_of_life(event).await } else { None };
         if !unasked {
             begin(&reply, &session.sheet_name).await?;
         }
         let session = self.move_to_opened(event, &reply, session).await?;
         let identity = self.identity(&event.incoming).await?;
-        let snapshot = self.parts.sheets.snapshot(&identity, session.sheet).await?;
+        let snapshot = self.sheet(&event.incoming, &identity, session.sheet).await?;
         let heard = self.heard(&event.incoming, &text_of(event)).await?;
         let context = Context { people: heard.people.clone(), ..self.context(event, &session, identity).await? };
         let work = self.work(&context, &snapshot, &heard, &reply);
@@ -82,11 +85,13 @@ impl Bot {
             return self.say_nothing(event, &reply).await;
         }
         if let Some(made) = gathered.made.as_ref().filter(|m| self.at_once(m)) {
-            if reply.message().await.is_none() {
-                reply.show(&Message::text(&words::doing(&made.draft.plan)).partial()).await.map_err(anyhow::Error::from)?;
+            if !reply.is_alone() {
+                if reply.message().await.is_none() {
+                    reply.show(&Message::text(&words::doing(&made.draft.plan)).partial()).await.map_err(anyhow::Error::from)?;
+                }
+                let at = reply.message().await.ok_or_else(|| anyhow::anyhow!("no place for the outcome"))?;
+                self.parts.store.set_proposal_message(&made.proposal.id, &at).await?;
             }
-            let at = reply.message().await.ok_or_else(|| anyhow::anyhow!("no place for the outcome"))?;
-            self.parts.store.set_proposal_message(&made.proposal.id, &at).await?;
             let proposal = self.parts.store.proposal(&made.proposal.id).await?.ok_or_else(|| anyhow::anyhow!("the proposal is gone"))?;
             return self.carry_out(event, &proposal).await;
         }
@@ -107,9 +112,17 @@ impl Bot {
         let identity = self.identity(&event.incoming).await?;
         let viewer = |of: &Snapshot, rows: &[i64]| self.parts.links.to_rows(SheetId(of.id), &session.id, &identity, rows.iter().copied());
         let message = preview::answer(gathered, policy, &limits, self.parts.changes.rules.proposal_lifetime, &viewer);
+        let approval = gathered.made.as_ref().and_then(|made| Some((made, made.approval.as_ref()?)));
+        // What somebody else has to confirm cannot be shown to the asker alone.
+        if reply.is_alone() && approval.is_none() {
+            return self.answer(event, message).await;
+        }
         reply.finish(&message).await.map_err(anyhow::Error::from)?;
         if let (Some(made), Some(at)) = (&gathered.made, reply.message().await) {
             self.parts.store.set_proposal_message(&made.proposal.id, &at).await?;
+        }
+        if let Some((made, approval)) = approval {
+            self.call_approvers(event, approval, &words::what(&made.draft.plan), made.proposal.sheet).await;
         }
         Ok(())
     }
@@ -117,7 +130,7 @@ impl Bot {
     /// Whether the rules let a proposal be carried out without a press: cells of a single row.
     fn at_once(&self, made: &Made) -> bool {
         let small = matches!(&made.draft.plan, crate::changes::Plan::Update { rows } if rows.len() == 1) && made.draft.warnings.is_empty();
-        small && !self.parts.changes.rules.confirm_always
+        small && made.approval.is_none() && !self.parts.changes.rules.confirm_always
     }
 
     /// A reply that opened a thread of its own: the conversation goes on there.
@@ -137,13 +150,15 @@ impl Bot {
             changes: self.parts.changes.clone(),
             jobs: self.parts.jobs.clone(),
             anchor: event.incoming.anchor.clone(),
-            identity,
+            identity: identity.clone(),
             session: session.clone(),
             thread_key: event.incoming.thread.storage_key(),
             asker: event.incoming.sender.id.clone(),
             people: Vec::new(),
             role,
             event: event.incoming.dedupe_key(),
+            scope: self.scope(&event.incoming, &identity).await?,
+            seen_by_others: Some(event.incoming.thread.clone()).filter(|_| event.incoming.addressed != Addressed::Dm),
         })
     }
 
@@ -266,8 +281,11 @@ impl Bot {
         if !self.parts.store.prolong(event.id, event.fence, self.parts.clock.now_ms() + 1_000).await? {
             return Ok(());
         }
-        reply.finish(&Message::text(words::turn_stopped())).await.map_err(anyhow::Error::from)?;
-        Ok(())
+        let message = Message::text(words::turn_stopped());
+        if reply.is_alone() {
+            return self.answer(event, message).await;
+        }
+        Ok(reply.finish(&message).await.map_err(anyhow::Error::from)?)
     }
 }
 

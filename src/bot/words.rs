@@ -6,6 +6,7 @@ mod forms;
 mod help;
 mod jobs;
 mod places;
+mod rules;
 
 pub(super) use access::*;
 pub use accounts::connected as account_connected;
@@ -14,6 +15,7 @@ pub(super) use forms::*;
 pub(super) use help::{help, introduction, one_at_a_time};
 pub(super) use jobs::*;
 pub(super) use places::*;
+pub(super) use rules::*;
 
 use crate::changes::Plan;
 use crate::error::Choice;

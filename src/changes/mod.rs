@@ -5,6 +5,7 @@ mod apply;
 mod apply_added;
 mod apply_columns;
 mod apply_rows;
+mod approval;
 mod matching;
 mod people;
 mod plan;
@@ -16,6 +17,7 @@ mod undo;
 
 pub use apply::{CANCELLED, Outcome, OutcomeRow, Progress, SAME_VALUE, Stop};
 pub use apply_rows::{COLUMN_GONE, LastWrites, Seen};
+pub use approval::APPROVED_WITHIN;
 pub(crate) use matching::{Matching, matching};
 pub use people::People;
 pub use plan::{Beside, CellEdit, DeletedRow, Location, NewRowPlan, Plan, RowEdit, Sample};

@@ -11,6 +11,7 @@ use crate::store::{Place, Proposal, ProposalState};
 use serde_json::Value;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 use uuid::Uuid;
 
 /// A plan, and what the person should know before approving it.
@@ -306,11 +307,11 @@ pub fn comment(snapshot: &Snapshot, row_id: i64, text: &str) -> Result<Draft> {
 }
 
 impl Changes {
-    /// Keeps a draft as a proposal of this person in this thread, made for this event if there is one.
+    /// Keeps a draft as a proposal of this person in this thread, to be decided within a time; made for this event if there is one.
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn keep(&self, event: Option<&str>, draft: &Draft, snapshot: &Snapshot, place: &Place) -> Result<Proposal> {
+    pub async fn keep(&self, event: Option<&str>, draft: &Draft, snapshot: &Snapshot, place: &Place, within: Duration) -> Result<Proposal> {
         let now = self.clock.now_ms();
         let proposal = Proposal {
             id: Uuid::now_v7().to_string(),
@@ -326,7 +327,7 @@ impl Changes {
             state: ProposalState::Open,
             message: None,
             created_at_ms: now,
-            expires_at_ms: now + self.rules.proposal_lifetime.as_millis() as i64,
+            expires_at_ms: now + within.as_millis() as i64,
         };
         self.store.add_proposal(&proposal, event).await?;
         Ok(proposal)

@@ -5,7 +5,6 @@ use crate::access::{Person, Role, hash_of, new_code};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::store::{Granted, Store};
-use chat::Platform;
 use clap::{Args, Subcommand};
 use secrecy::ExposeSecret;
 use std::process::ExitCode;
@@ -80,7 +79,7 @@ pub(super) async fn run(arguments: Arguments, config: &Config) -> anyhow::Result
 }
 
 async fn decide(store: &Store, person: &str, role: Role, now_ms: i64) -> anyhow::Result<ExitCode> {
-    let Some(person) = read(person) else {
+    let Ok(person) = person.parse::<Person>() else {
         eprintln!("chatsheet: expected a person such as telegram:501, discord:501, slack:T1:U5 or teams:TENANT:29:…, not '{person}'");
         return Ok(ExitCode::from(FAILED));
     };
@@ -93,18 +92,6 @@ async fn decide(store: &Store, person: &str, role: Role, now_ms: i64) -> anyhow:
     Ok(ExitCode::SUCCESS)
 }
 
-/// A person as `list` shows them.
-fn read(text: &str) -> Option<Person> {
-    let (platform, rest) = text.trim().split_once(':')?;
-    let platform: Platform = serde_json::from_value(platform.into()).ok()?;
-    let (install, id) = match platform {
-        Platform::Discord | Platform::Telegram => ("", rest),
-        Platform::Slack | Platform::Teams => rest.split_once(':')?,
-        Platform::Web | Platform::Console => return None,
-    };
-    (!id.is_empty()).then(|| Person { platform, install: install.to_owned(), id: id.to_owned() })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -112,10 +99,10 @@ mod tests {
     #[test]
     fn people_are_read_as_they_are_shown() {
         for shown in ["telegram:501", "discord:9", "slack:T1:U5", "teams:aaaa-bbbb:29:1xyz"] {
-            assert_eq!(read(shown).map(|p| p.to_string()).as_deref(), Some(shown));
+            assert_eq!(shown.parse::<Person>().map(|p| p.to_string()), Ok(shown.to_owned()));
         }
         for odd in ["", "501", "slack:U5", "telegram:", "web:1", "myspace:1"] {
-            assert_eq!(read(odd), None, "{odd}");
+            assert_eq!(odd.parse::<Person>(), Err(()), "{odd}");
         }
     }
 }

@@ -6,6 +6,7 @@ use super::{BULK_UPDATE, Jobs, Kind, Parameters, UNDO, report, short};
 use crate::changes::{self, CANCELLED, Plan, SetRequest};
 use crate::error::{Result, Trouble, told};
 use crate::locality::Told;
+use crate::sheet::SheetId;
 use crate::smartsheet::Identity;
 use crate::store::{Asker, Change, Job, JobRow, JobRowState, JobStatus, Place, RowState};
 use serde::Deserialize;
@@ -81,6 +82,7 @@ impl Jobs {
                 identity: job.identity.clone(),
                 sheet: job.sheet,
             };
+            self.needs_no_approval(job.sheet, &draft.plan).await?;
             let rows = draft.plan.units();
             let what = format!("set {} in {rows} rows", updates.keys().cloned().collect::<Vec<_>>().join(", "));
             let parameters = json!({ "change": change.id, "what": what, "criteria": criteria, "updates": updates });
@@ -90,6 +92,8 @@ impl Jobs {
             let kind = Kind::named(&new.kind).ok_or_else(|| told(format!("'{}' is not a kind of job", new.kind)))?;
             let parameters: Parameters = serde_json::from_value(new.parameters.clone()).map_err(unfit)?;
             let Prepared { parameters, rows, .. } = self.prepare(&snapshot, kind, parameters, &locality).await?;
+            let plan = Plan::Job { what: kind.what(&parameters), rows: rows.len(), samples: Vec::new(), estimate: String::new() };
+            self.needs_no_approval(job.sheet, &plan).await?;
             let job = Job { parameters: serde_json::to_value(&parameters)?, total: rows.len() as i64, ..job };
             (self.parts.store.add_job(&job, &rows).await?, job)
         };
@@ -98,6 +102,12 @@ impl Jobs {
         }
         self.wake();
         Ok(job)
+    }
+
+    /// # Errors
+    /// A sentence when a change needs the OK of somebody who is not asked here.
+    async fn needs_no_approval(&self, sheet: SheetId, plan: &Plan) -> Result<()> {
+        self.parts.changes.approval(sheet, plan).await?.map_or(Ok(()), |approval| Err(told(approval.elsewhere(""))))
     }
 
     /// The job of this person with this id, or the short one that people use.

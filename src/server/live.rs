@@ -200,10 +200,13 @@ impl Live {
             Holder::Key { id, .. } => Ok(store.api_key(id).await?.is_some_and(|key| key.revoked_at_ms.is_none())),
             Holder::Viewer(link) => {
                 let holds = store.links_revoked_until(&link.session).await?.is_some_and(|until_ms| link.made_ms > until_ms);
-                match &link.person {
-                    Some(person) if holds => Ok(self.parts.access.role_in_session(&link.session, &person.id).await?.is_some()),
-                    _ => Ok(holds),
-                }
+                let access = &self.parts.access;
+                let let_in = match &link.person {
+                    Some(person) => access.role_in_session(&link.session, &person.id).await?.is_some(),
+                    None => true,
+                };
+                let scope = access.scope_of_session(&link.session, &link.identity()).await;
+                Ok(holds && let_in && scope.is_ok_and(|scope| scope.allows(link.sheet)))
             }
         }
     }

@@ -9,6 +9,7 @@ mod api_keys;
 mod asker;
 mod budgets;
 mod changes;
+mod channel_rules;
 mod grants;
 mod idempotency;
 mod inbox;

@@ -1,6 +1,7 @@
 //! `find_sheets`: which sheets there are, by name, workspace or content; and what a name means.
 
 use super::{Context, Output, Tool, arguments, object};
+use crate::access::SheetScope;
 use crate::error::{Result, told};
 use crate::sheet::{SheetId, Sheets, smartsheet_trouble};
 use crate::smartsheet::{Identity, SheetEntry};
@@ -34,13 +35,13 @@ struct Arguments {
 async fn run(context: &Context, value: Value) -> Result<Output> {
     let Arguments { query } = arguments(value)?;
     let query = query.filter(|q| !q.trim().is_empty());
-    let all = sheets(&context.sheets, &context.identity).await?;
+    let all = sheets(&context.sheets, &context.identity, &context.scope).await?;
     let mut found: Vec<SheetEntry> = match &query {
         None => all,
         Some(query) => all.iter().filter(|s| s.name.to_lowercase().contains(&query.to_lowercase())).cloned().collect(),
     };
     if let (true, Some(query)) = (found.is_empty(), &query) {
-        found = elsewhere(context, query).await?;
+        found = elsewhere(context, query).await?.into_iter().filter(|s| context.scope.allows(SheetId(s.id))).collect();
     }
     let total = found.len();
     let list: Vec<Value> = found.iter().take(MOST).map(|s| json!({ "id": s.id.to_string(), "name": s.name })).collect();
@@ -71,8 +72,11 @@ async fn elsewhere(context: &Context, query: &str) -> Result<Vec<SheetEntry>> {
     Ok(found)
 }
 
-async fn sheets(sheets: &Sheets, identity: &Identity) -> Result<Vec<SheetEntry>> {
-    sheets.client().sheets(identity).await.map_err(smartsheet_trouble)
+/// The sheets that may be used, of those that the identity can see.
+async fn sheets(sheets: &Sheets, identity: &Identity, scope: &SheetScope) -> Result<Vec<SheetEntry>> {
+    let mut all = sheets.client().sheets(identity).await.map_err(smartsheet_trouble)?;
+    all.retain(|sheet| scope.allows(SheetId(sheet.id)));
+    Ok(all)
 }
 
 /// What a name, id or link leads to.
@@ -89,9 +93,9 @@ pub enum Match {
 ///
 /// # Errors
 /// What people are told when Smartsheet does not answer.
-pub async fn resolve(from: &Sheets, identity: &Identity, wanted: &str) -> Result<Match> {
+pub async fn resolve(from: &Sheets, identity: &Identity, scope: &SheetScope, wanted: &str) -> Result<Match> {
     let wanted = wanted.trim().trim_matches(['<', '>', '"', '“', '”', '*', '`']).trim();
-    let mut all = sheets(from, identity).await?;
+    let mut all = sheets(from, identity, scope).await?;
     all.sort_by(|a, b| b.modified_at.cmp(&a.modified_at));
     if wanted.is_empty() {
         return Ok(Match::None(all));
@@ -120,7 +124,7 @@ pub async fn resolve(from: &Sheets, identity: &Identity, wanted: &str) -> Result
 
 /// The one sheet of this name, for a function's argument.
 pub(super) async fn only(context: &Context, name: &str) -> Result<SheetId> {
-    match resolve(&context.sheets, &context.identity, name).await? {
+    match resolve(&context.sheets, &context.identity, &context.scope, name).await? {
         Match::One(sheet) => Ok(SheetId(sheet.id)),
         Match::Several(sheets) => {
             let list: Vec<String> = sheets.iter().take(MOST).map(|s| format!("{} (id {})", s.name, s.id)).collect();

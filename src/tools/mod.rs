@@ -14,16 +14,16 @@ mod propose_rows;
 mod propose_update;
 mod query_sheet;
 
-use crate::access::Role;
-use crate::changes::{Changes, Draft};
-use crate::error::{Choice, Result, Trouble};
+use crate::access::{Approval, Role, SheetScope};
+use crate::changes::{APPROVED_WITHIN, Changes, Draft};
+use crate::error::{Choice, Result, Trouble, told};
 use crate::jobs::Jobs;
 use crate::llm::ToolCall;
 use crate::locality::Locality;
 use crate::sheet::{Author, Checked, QueryResult, SheetId, Sheets, Snapshot};
 use crate::smartsheet::Identity;
 use crate::store::{Place, Proposal, Session};
-use chat::Anchor;
+use chat::{Anchor, ThreadKey};
 use futures_util::future::BoxFuture;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -83,6 +83,10 @@ pub struct Context {
     pub role: Role,
     /// The event that is served.
     pub event: String,
+    /// The sheets that may be used where it was asked.
+    pub scope: SheetScope,
+    /// Where it was asked, as far as others can see it there; `None` in a conversation with one person.
+    pub seen_by_others: Option<ThreadKey>,
 }
 
 /// What a function brought.
@@ -115,6 +119,8 @@ pub struct Made {
     pub draft: Draft,
     /// The sheet it is about.
     pub snapshot: Arc<Snapshot>,
+    /// Whose OK it needs, if somebody's.
+    pub approval: Option<Approval>,
 }
 
 impl Output {
@@ -178,7 +184,7 @@ fn failed(error: String) -> Output {
 }
 
 fn arguments<T: DeserializeOwned>(value: Value) -> Result<T> {
-    serde_json::from_value(value).map_err(|e| crate::error::told(format!("the arguments do not fit the schema: {e}")))
+    serde_json::from_value(value).map_err(|e| told(format!("the arguments do not fit the schema: {e}")))
 }
 
 /// An object schema in which every property is required, as strict mode wants it.
@@ -203,6 +209,7 @@ impl Context {
                 Err(_) => find_sheets::only(self, name).await?,
             },
         };
+        self.scope.check(id)?;
         self.sheets.snapshot(&self.identity, id).await
     }
 
@@ -217,7 +224,7 @@ impl Context {
     /// Keeps a draft and hands it to the person.
     ///
     /// # Errors
-    /// When the store fails.
+    /// When the store fails; a sentence when it needs an OK that nobody can give here.
     pub async fn propose(&self, draft: Draft, snapshot: Arc<Snapshot>) -> Result<Output> {
         let place = Place {
             session_id: self.session.id.clone(),
@@ -227,9 +234,17 @@ impl Context {
             identity: self.identity.stored(),
             sheet: self.session.sheet,
         };
-        let proposal = self.changes.keep(Some(&self.event), &draft, &snapshot, &place).await?;
+        let approval = self.changes.approval(SheetId(snapshot.id), &draft.plan).await?;
+        if let Some(approval) = &approval {
+            let here = self.seen_by_others.as_ref().is_some_and(|thread| approval.others_in(thread, &self.asker).next().is_some());
+            if !here {
+                return Err(told(approval.elsewhere(&self.asker)));
+            }
+        }
+        let within = if approval.is_some() { APPROVED_WITHIN } else { self.changes.rules.proposal_lifetime };
+        let proposal = self.changes.keep(Some(&self.event), &draft, &snapshot, &place, within).await?;
         let json = json!({ "status": "shown to the person, who decides by a button; nothing is written yet", "rows": proposal.row_count, "warnings": draft.warnings });
-        Ok(Output { made: Some(Made { proposal, draft, snapshot }), ..Output::json(json) })
+        Ok(Output { made: Some(Made { proposal, draft, snapshot, approval }), ..Output::json(json) })
     }
 }
 

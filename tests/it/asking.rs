@@ -192,7 +192,7 @@ async fn help_status_and_sheets_need_no_model() {
          • Change: “set Status to Cancelled for "Retrospective"” (you see it first and confirm it with a button; undo takes it back)
          • Long work: “summarize Notes into a new column Summary” (in the background, with a bar in the thread)
          • Beside it: quote or forward a message, or attach a text or CSV file, and say what to do with it
-         • Words: help, status, sheets, use <sheet>, view, edit, unshare, undo, stop, jobs, cancel <job>, retry <job>
+         • Words: help, status, sheets, use <sheet>, view, edit, unshare, undo, stop, jobs, cancel <job>, retry <job>, rules
            Answers come from Azure OpenAI deployment sandbox. Figures are computed by SQL over the sheet.
     "#);
     insta::assert_snapshot!(world.type_line("status").await, @"

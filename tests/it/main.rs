@@ -7,6 +7,7 @@ mod api;
 mod asking;
 mod beside;
 mod changing;
+mod channel_rules;
 mod command_line;
 mod crash_trials;
 mod crashes;

@@ -1,6 +1,7 @@
 //! The contract of the store, the same on SQLite and PostgreSQL.
 
 use chat::{Accepted, Addressed, Anchor, Incoming, Platform, Sender, ThreadKey, What};
+use chatsheet::access::{AllowedKind, AllowedSheets, Approval, Approver, ChannelRules, Person};
 use chatsheet::sheet::SheetId;
 use chatsheet::store::{Asker, Change, Lane, NewMessage, Proposal, ProposalState, Role, RowState, Store};
 use serde_json::json;
@@ -36,7 +37,8 @@ on_both!(
     sessions_and_messages_stay,
     proposals_are_decided_once,
     the_journal_keeps_every_row,
-    migrations_run_again_on_filled_tables
+    migrations_run_again_on_filled_tables,
+    rules_of_channels_and_sheets_are_kept
 );
 
 fn event(id: &str, root: &str) -> Incoming {
@@ -322,4 +324,32 @@ async fn migrations_run_again_on_filled_tables(store: &Store) {
     b.unwrap();
     assert_eq!(store.recent_messages(&id, 5, 0).await.unwrap().len(), 1);
     store.ping().await.unwrap();
+}
+
+async fn rules_of_channels_and_sheets_are_kept(store: &Store) {
+    let sheet = |id: i64, name: &str| AllowedSheets { kind: AllowedKind::Sheet, id, name: name.into() };
+    assert_eq!(store.channel_rules("slack|T1|C1").await.unwrap(), ChannelRules::default());
+    store.set_only_me("slack|T1|C1", true).await.unwrap();
+    let (a, b) = (sheet(1, "A"), sheet(2, "B"));
+    let both = tokio::join!(store.allow_in("slack|T1|C1", &a), store.allow_in("slack|T1|C1", &b));
+    assert!(both.0.is_ok() && both.1.is_ok(), "of two admins at once neither is lost");
+    let rules = ChannelRules { only_me: true, allowed: Some(vec![a, b]) };
+    assert_eq!(store.channel_rules("slack|T1|C1").await.unwrap(), rules);
+    assert_eq!(store.channel_rules("slack|T1|C2").await.unwrap(), ChannelRules::default());
+    store.move_channel_rules("slack|T1|C1", "slack|T1|C9").await.unwrap();
+    assert_eq!(store.channel_rules("slack|T1|C9").await.unwrap(), rules);
+    for id in [1, 2] {
+        assert!(store.disallow_in("slack|T1|C9", AllowedKind::Sheet, id).await.unwrap());
+    }
+    assert!(!store.disallow_in("slack|T1|C9", AllowedKind::Workspace, 2).await.unwrap());
+    assert_eq!(store.channel_rules("slack|T1|C9").await.unwrap().allowed, Some(Vec::new()), "nothing is not everything");
+    store.allow_everything_in("slack|T1|C9").await.unwrap();
+    assert_eq!(store.channel_rules("slack|T1|C9").await.unwrap().allowed, None);
+    let person = Person { platform: Platform::Slack, install: "T1".into(), id: "U2".into() };
+    let approval = Approval { over_rows: 20, approvers: vec![Approver { person, name: "Dana".into() }] };
+    store.set_approval(SheetId(7), Some(&approval)).await.unwrap();
+    store.set_approval(SheetId(7), Some(&Approval { over_rows: 3, ..approval.clone() })).await.unwrap();
+    assert_eq!(store.approval(SheetId(7)).await.unwrap(), Some(Approval { over_rows: 3, ..approval }));
+    store.set_approval(SheetId(7), None).await.unwrap();
+    assert_eq!(store.approval(SheetId(7)).await.unwrap(), None);
 }

@@ -4,6 +4,7 @@ use super::Api;
 use super::auth::{Caller, Scope};
 use super::extract::{Body, Parameters, UrlQuery};
 use super::problem::{Problem, Result};
+use crate::access::SheetScope;
 use crate::server::web::Web;
 use crate::sheet::SheetId;
 use crate::smartsheet::Identity;
@@ -104,7 +105,7 @@ pub(super) async fn create(State(api): State<Arc<Api>>, caller: Caller, Body(new
     if new.sheet.trim().is_empty() || new.sheet.chars().count() > 500 {
         return Err(Problem::not_fitting("sheet is the name, the link or the id of a sheet."));
     }
-    let sheet = match resolve(&api.parts.sheets, &Identity::Service, &new.sheet).await? {
+    let sheet = match resolve(&api.parts.sheets, &Identity::Service, &SheetScope::Everything, &new.sheet).await? {
         Match::One(sheet) => sheet,
         Match::Several(sheets) => {
             let names: Vec<String> = sheets.iter().map(|s| format!("{} ({})", s.name, s.id)).collect();

@@ -62,7 +62,11 @@ impl Api {
         let store = &self.parts.store;
         let (session, thread) = self.session_of_sheet(caller, SheetId(snapshot.id), &snapshot.name).await?;
         let place = self.place(caller, &session, &thread);
-        let proposal = self.parts.changes.keep(None, &draft, snapshot, &place).await?;
+        let changes = &self.parts.changes;
+        if let Some(approval) = changes.approval(SheetId(snapshot.id), &draft.plan).await? {
+            return Err(Problem::new(StatusCode::FORBIDDEN, "approval_needed", approval.elsewhere(caller.id())));
+        }
+        let proposal = changes.keep(None, &draft, snapshot, &place, changes.rules.proposal_lifetime).await?;
         let mut served = self.happen(caller, &thread, &format!("write-{}", proposal.id), press("confirm", &proposal.id)).await?;
         if proposal.row_count >= self.parts.changes.rules.confirm_limit_rows {
             // The request itself names what goes: nobody has to be asked for the number of rows.

@@ -80,6 +80,7 @@ impl FromRequestParts<Arc<Viewer>> for Visit {
         }
         viewer.api.paced(&id).map_err(|problem| refused(html, problem))?;
         let role = role_of(viewer, &link).await.map_err(|problem| refused(html, problem))?;
+        may_be_used(viewer, &link).await.map_err(|problem| refused(html, problem))?;
         Ok(Self { link, id, role })
     }
 }
@@ -90,6 +91,14 @@ async fn role_of(viewer: &Viewer, link: &Link) -> Result<Option<Role>, Problem> 
     let role = viewer.api.parts.access.role_in_session(&link.session, &person.id).await?;
     let detail = "You are not let in any more. Whoever runs the bot can change that.";
     role.map(Some).ok_or_else(|| Problem::new(StatusCode::FORBIDDEN, "not_let_in", detail))
+}
+
+/// Whether the sheet of a link may be used in the channel that the link is from.
+async fn may_be_used(viewer: &Viewer, link: &Link) -> Result<(), Problem> {
+    let parts = &viewer.api.parts;
+    let scope = parts.access.scope_of_session(&link.session, &link.identity()).await?;
+    let detail = "This sheet may not be used any more in the channel that the link is from. An admin can `allow` it there.";
+    if scope.allows(link.sheet) { Ok(()) } else { Err(Problem::new(StatusCode::FORBIDDEN, "not_let_in", detail)) }
 }
 
 /// The links that a browser brings; it may have several.
