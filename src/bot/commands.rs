@@ -294,13 +294,18 @@ impl Bot {
     /// Whether the answer is for the person alone: after a slash command to which nothing was said in the thread, after a press
     /// on such an answer, and in channels whose admins want it so.
     pub(super) async fn is_private(&self, event: &Event) -> Result<bool> {
-        let alone = match &event.incoming.what {
+        let only_me = matches!(event.incoming.what, What::Text { .. }) && self.is_only_me(&event.incoming).await?;
+        let alone = only_me || self.is_command(event);
+        Ok(alone && event.reply.is_none() && self.parts.store.reply_of(event.id).await?.is_none())
+    }
+
+    /// Whether it is a command that nobody else sees, or a press on the answer to one.
+    pub(super) fn is_command(&self, event: &Event) -> bool {
+        match &event.incoming.what {
             What::Command { .. } => true,
             What::Press { action, .. } => words::pressed_alone(action).is_some(),
-            What::Text { .. } => self.is_only_me(&event.incoming).await?,
             _ => false,
-        };
-        Ok(alone && event.reply.is_none() && self.parts.store.reply_of(event.id).await?.is_none())
+        }
     }
 
     /// Whether answers in this channel are for whoever asks alone.

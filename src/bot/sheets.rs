@@ -1,6 +1,7 @@
 //! Which sheet a thread is about: chosen by name, by button, or taken over from the channel.
 
 use super::beside::Read;
+use super::live_reply::LiveReply;
 use super::{Bot, words};
 use crate::access::{Role, SheetScope};
 use crate::accounts::Accounts;
@@ -10,7 +11,7 @@ use crate::sheet::{SheetId, Snapshot, smartsheet_trouble};
 use crate::smartsheet::{Identity, SheetEntry};
 use crate::store::{Asker, Event, Session};
 use crate::tools::{Match, resolve};
-use chat::{Addressed, Inbox, Incoming, MentionKind, Message, MessageRef, Profile, ThreadKey};
+use chat::{Addressed, ChatError, Inbox, Incoming, MentionKind, MessageRef, Profile, ThreadKey};
 use std::sync::Arc;
 use std::time::Duration;
 use url::Url;
@@ -78,8 +79,10 @@ impl Bot {
         }
         match found {
             Match::One(sheet) => {
-                let message = self.bind(&event.incoming, SheetId(sheet.id), &sheet.name).await?;
-                self.answer(event, message).await?;
+                let snapshot = self.bind(&event.incoming, SheetId(sheet.id), &sheet.name).await?;
+                if !self.tell_channel(event, &snapshot).await? {
+                    self.answer(event, words::now_using(&snapshot)).await?;
+                }
                 self.ask_again(&event.incoming).await?;
             }
             Match::Several(sheets) => self.answer(event, words::which_sheet(name, &sheets)).await?,
@@ -162,8 +165,10 @@ impl Bot {
     pub(super) async fn sheet_pressed(&self, event: &Event, id: &str, message: Option<MessageRef>) -> Result<()> {
         let sheet = SheetId::try_from(id.to_owned()).map_err(|e| anyhow::anyhow!(e))?;
         let snapshot = self.sheet(&event.incoming, &self.identity(&event.incoming).await?, sheet).await?;
-        let answer = self.bind(&event.incoming, sheet, &snapshot.name).await?;
-        self.replace(event, message, &answer).await?;
+        let snapshot = self.bind(&event.incoming, sheet, &snapshot.name).await?;
+        if !self.tell_channel(event, &snapshot).await? {
+            self.replace(event, message, &words::now_using(&snapshot)).await?;
+        }
         self.ask_again(&event.incoming).await
     }
 
@@ -275,10 +280,35 @@ impl Bot {
         self.answer(event, words::links_ended()).await
     }
 
-    async fn bind(&self, incoming: &Incoming, sheet: SheetId, name: &str) -> Result<Message> {
+    async fn bind(&self, incoming: &Incoming, sheet: SheetId, name: &str) -> Result<Arc<Snapshot>> {
         self.parts.store.bind_sheet(&incoming.thread, &incoming.anchor, sheet, name, self.parts.clock.now()).await?;
-        let snapshot = self.sheet(incoming, &self.identity(incoming).await?, sheet).await?;
-        Ok(words::now_using(&snapshot))
+        self.sheet(incoming, &self.identity(incoming).await?, sheet).await
+    }
+
+    /// Tells everybody in a channel which sheet its new threads start with, where a command has chosen it for the channel. `false`
+    /// where it was chosen for a thread or in direct messages, or the bot may not write.
+    async fn tell_channel(&self, event: &Event, snapshot: &Snapshot) -> Result<bool> {
+        let incoming = &event.incoming;
+        if incoming.thread.root.is_some() || incoming.addressed == Addressed::Dm || !self.is_command(event) {
+            return Ok(false);
+        }
+        let by = self.profile(incoming).await.map(|p| p.name).or_else(|| incoming.sender.name.clone());
+        let chat = self.chat(incoming.thread.platform)?.clone();
+        let message = if chat.begins_threads(&incoming.anchor) {
+            let channel = self.name_of_channel(incoming, &incoming.thread.conversation).await;
+            words::new_threads_start_with(snapshot, channel.as_deref(), by.as_deref())
+        } else {
+            words::chat_now_about(snapshot, by.as_deref())
+        };
+        let reply = LiveReply::new(self.parts.store.clone(), chat, event);
+        match reply.finish(&message).await {
+            Ok(()) => Ok(true),
+            Err(error @ (ChatError::Forbidden(_) | ChatError::Gone(_))) => {
+                tracing::info!(%error, event = event.id, "a channel cannot be told which sheet it starts with; whoever chose it is");
+                Ok(false)
+            }
+            Err(error) => Err(anyhow::Error::from(error).into()),
+        }
     }
 
     /// A question that waited for a sheet goes through the inbox once more.

@@ -232,12 +232,26 @@ pub(super) fn ask_for_sheet(sheets: &[SheetEntry]) -> Message {
 }
 
 pub(super) fn now_using(snapshot: &Snapshot) -> Message {
-    Message::text(&format!(
-        "This thread is now about [{}]({}) ({}).",
-        escape(&snapshot.name),
-        snapshot.permalink,
-        count(snapshot.rows.len(), "row")
-    ))
+    Message::text(&format!("This thread is now about {}.", sheet_and_rows(snapshot)))
+}
+
+/// For everybody in a channel, after somebody has chosen its sheet.
+pub(super) fn new_threads_start_with(snapshot: &Snapshot, channel: Option<&str>, by: Option<&str>) -> Message {
+    let channel = channel.map_or_else(|| "this channel".to_owned(), |name| format!("#{}", escape(name)));
+    Message::text(&format!("New threads in {channel} start with {}.{}", sheet_and_rows(snapshot), chosen_by(by)))
+}
+
+/// The same in a chat without threads.
+pub(super) fn chat_now_about(snapshot: &Snapshot, by: Option<&str>) -> Message {
+    Message::text(&format!("This chat is now about {}.{}", sheet_and_rows(snapshot), chosen_by(by)))
+}
+
+fn sheet_and_rows(snapshot: &Snapshot) -> String {
+    format!("[{}]({}) ({})", escape(&snapshot.name), snapshot.permalink, count(snapshot.rows.len(), "row"))
+}
+
+fn chosen_by(name: Option<&str>) -> String {
+    name.map(|name| format!(" Chosen by {}.", escape(name))).unwrap_or_default()
 }
 
 /// A sheet below a link to it.

@@ -148,6 +148,10 @@ impl Chat for Mirror {
         self.chat.source(anchor, place).await
     }
 
+    fn begins_threads(&self, anchor: &Anchor) -> bool {
+        self.chat.begins_threads(anchor)
+    }
+
     async fn channel_name(&self, anchor: &Anchor, channel: &str) -> Result<String, ChatError> {
         self.chat.channel_name(anchor, channel).await
     }

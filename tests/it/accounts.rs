@@ -173,7 +173,7 @@ async fn a_token_that_has_run_out_is_renewed_once_and_one_that_was_revoked_is_as
         world.slack.slash(channel, LEE, "use Project Plan").await;
     }
     world.app.bot.until_idle().await;
-    let answers: Vec<_> = world.slack.messages().into_iter().filter(|m| m.only_for.is_some() && m.seen().contains("42 rows")).collect();
+    let answers: Vec<_> = world.slack.messages().into_iter().filter(|m| m.seen().contains("start with Project Plan (42 rows)")).collect();
     assert_eq!((answers.len(), world.sheets.tokens()), (3, (1, 1)));
     // Somebody revokes the app in Smartsheet: nothing is done under another account instead.
     world.sheets.revoke_all();

@@ -342,7 +342,7 @@ async fn approvers_are_named_by_mentions_on_every_platform() {
         on_discord.until(|far| far.messages().iter().any(answer)).await.unwrap();
     };
     on_discord.slash(discord::CHANNEL, 1, "use Project Plan").await;
-    answered("now about").await;
+    answered("start with").await;
     on_discord.say(discord::CHANNEL, 1, &format!("<@{}> approvers <@2> over 3", discord::APPLICATION)).await;
     answered("Approvers").await;
     told.push(on_discord.messages().iter().map(discord::Posted::seen).next_back().unwrap());

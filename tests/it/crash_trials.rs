@@ -64,7 +64,7 @@ impl Kind {
     /// Proposed and confirmed: the job is queued.
     async fn start(self, place: &Place) {
         place.slack.slash("C1", "U1", "use Large").await;
-        place.slack.until(|m| m.iter().any(|m| m.seen().contains("This thread is now about"))).await.unwrap();
+        place.slack.until(|m| m.iter().any(|m| m.seen().contains("start with"))).await.unwrap();
         let wanted = match self {
             Self::Update => "set Amount 2 to 1234567 for all rows",
             Self::Summaries => "summarize Text 5 into Summary",

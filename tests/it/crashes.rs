@@ -60,9 +60,14 @@ impl Place {
         child
     }
 
-    /// The bot's messages in the channel, as people see them.
+    /// The bot's messages in threads of the channel, as people see them.
     pub fn answers(&self) -> Vec<String> {
-        self.slack.messages().into_iter().filter(|m| m.user == slack::BOT_USER && m.only_for.is_none()).map(|m| m.seen()).collect()
+        self.slack
+            .messages()
+            .into_iter()
+            .filter(|m| m.user == slack::BOT_USER && m.only_for.is_none() && m.thread_ts.is_some())
+            .map(|m| m.seen())
+            .collect()
     }
 
     pub async fn until(&self, words: &str) {
@@ -97,7 +102,7 @@ async fn a_turn_that_was_killed_is_answered_once_in_the_same_message() {
     let place = Place::new().await;
     let child = place.serve().await;
     place.slack.slash("C1", "U1", "use Project Plan").await;
-    place.slack.until(|m| m.iter().any(|m| m.seen().contains("This thread is now about"))).await.unwrap();
+    place.slack.until(|m| m.iter().any(|m| m.seen().contains("start with"))).await.unwrap();
     place.azure.faults().next(Kind::Hang, 1);
     place.slack.say("C1", "U1", "<@UBOT> how many tasks are blocked?", None).await;
     place.slack.until_status("C1").await.unwrap();
@@ -117,7 +122,7 @@ async fn a_turn_that_takes_longer_than_its_lease_is_served_once() {
         Place::over(smartsheet::Options::default(), azure::Options { latency: Duration::from_secs(6), ..azure::Options::default() }).await;
     let (child, other) = (place.serve().await, place.serve().await);
     place.slack.slash("C1", "U1", "use Project Plan").await;
-    place.slack.until(|m| m.iter().any(|m| m.seen().contains("This thread is now about"))).await.unwrap();
+    place.slack.until(|m| m.iter().any(|m| m.seen().contains("start with"))).await.unwrap();
     place.slack.say("C1", "U1", "<@UBOT> how many tasks are blocked?", None).await;
     place.until("There are 2 rows").await;
     assert_eq!(
@@ -135,7 +140,7 @@ async fn killed_while_writing(kind: Kind, question: &str, undo: bool) -> (Place,
     let place = Place::new().await;
     let child = place.serve().await;
     place.slack.slash("C1", "U1", "use Project Plan").await;
-    place.slack.until(|m| m.iter().any(|m| m.seen().contains("This thread is now about"))).await.unwrap();
+    place.slack.until(|m| m.iter().any(|m| m.seen().contains("start with"))).await.unwrap();
     place.slack.say("C1", "U1", &format!("<@UBOT> {question}"), None).await;
     place.until("[Confirm]").await;
     if undo {
@@ -195,7 +200,7 @@ async fn a_process_that_slept_through_its_lease_changes_nothing() {
     let place = Place::new().await;
     let sleeper = place.serve().await;
     place.slack.slash("C1", "U1", "use Project Plan").await;
-    place.slack.until(|m| m.iter().any(|m| m.seen().contains("This thread is now about"))).await.unwrap();
+    place.slack.until(|m| m.iter().any(|m| m.seen().contains("start with"))).await.unwrap();
     place.slack.say("C1", "U1", "<@UBOT> add a task \"Fire drill\" under Phase 4", None).await;
     place.until("[Confirm]").await;
     // The first try is refused for the rate; before the second one the process falls asleep.
@@ -235,7 +240,7 @@ async fn a_job_under_way(place: &mut Place) -> Child {
     place.azure = azure::Azure::start(azure::Options { latency: Duration::from_millis(60), ..azure::Options::default() }).await.unwrap();
     let child = place.serve().await;
     place.slack.slash("C1", "U1", "use Clinical Trials").await;
-    place.slack.until(|m| m.iter().any(|m| m.seen().contains("This thread is now about"))).await.unwrap();
+    place.slack.until(|m| m.iter().any(|m| m.seen().contains("start with"))).await.unwrap();
     place.slack.say("C1", "U1", "<@UBOT> summarize Protocol into AI Summary", None).await;
     place.until("[Confirm]").await;
     place.slack.press("C1", "U1", "Confirm").await;
@@ -281,7 +286,7 @@ async fn a_polite_stop_hands_back_what_runs() {
     let place = Place::new().await;
     let mut child = place.serve().await;
     place.slack.slash("C1", "U1", "use Project Plan").await;
-    place.slack.until(|m| m.iter().any(|m| m.seen().contains("This thread is now about"))).await.unwrap();
+    place.slack.until(|m| m.iter().any(|m| m.seen().contains("start with"))).await.unwrap();
     place.azure.faults().next(Kind::Hang, 1);
     place.slack.say("C1", "U1", "<@UBOT> how many tasks are blocked?", None).await;
     place.slack.until_status("C1").await.unwrap();

@@ -256,7 +256,7 @@ async fn two_threads_that_write_to_one_sheet_take_turns() {
     let slow = smartsheet::Options { write_latency: Duration::from_millis(150), ..smartsheet::Options::default() };
     let world = World::with(Setting { smartsheet: Some(slow), ..Setting::default() }).await.unwrap();
     world.slack.slash("C1", "U1", "use Project Plan").await;
-    world.slack.until(|m| m.iter().any(|m| m.seen().contains("now about"))).await.unwrap();
+    world.slack.until(|m| m.iter().any(|m| m.seen().contains("start with"))).await.unwrap();
     let lees = |row: &std::collections::BTreeMap<String, String>| row.get("Assigned To").is_some_and(|a| a == "Lee Park");
     let rows = world.sheets.world().rows("Project Plan");
     let wanted: Vec<usize> = (0..rows.len()).filter(|i| lees(&rows[*i]) && rows[*i]["Status"] == "Not Started").collect();

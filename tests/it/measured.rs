@@ -80,7 +80,7 @@ async fn what_happens_is_traced_to_a_collector_and_nothing_of_the_sheet_is_in_it
     place.settings.push(("OTEL_EXPORTER_OTLP_ENDPOINT", collector));
     let mut child = place.serve().await;
     place.slack.slash("C1", "U1", "use Project Plan").await;
-    place.until("This thread is now about").await;
+    place.until("start with").await;
     place.slack.say("C1", "U1", "<@UBOT> how many tasks are blocked?", None).await;
     place.until("Queried").await;
     let id = child.id().unwrap().to_string();

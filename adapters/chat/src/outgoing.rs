@@ -175,6 +175,11 @@ pub trait Chat: Send + Sync {
         Ok(false)
     }
 
+    /// Whether what people ask there begins threads of its own: a channel does, a chat or a thread does not.
+    fn begins_threads(&self, _anchor: &Anchor) -> bool {
+        false
+    }
+
     /// What a channel is called, without a `#` before it.
     ///
     /// # Errors

@@ -137,6 +137,10 @@ impl Chat for Discord {
         }
     }
 
+    fn begins_threads(&self, anchor: &Anchor) -> bool {
+        Place::read(anchor).is_some_and(|place| !place.is_direct() && place.thread.is_none())
+    }
+
     async fn channel_name(&self, _anchor: &Anchor, channel: &str) -> Result<String, ChatError> {
         let id = channel.parse().ok().filter(|id| *id != 0).ok_or_else(|| ChatError::Gone("the channel is not one of Discord".into()))?;
         let channel = timely(self.http.get_channel(ChannelId::new(id))).await?;

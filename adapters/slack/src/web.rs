@@ -234,6 +234,10 @@ impl Chat for Slack {
         Ok(Source { url, bearer: Some(token.token_value.0) })
     }
 
+    fn begins_threads(&self, anchor: &Anchor) -> bool {
+        Place::read(anchor).is_some_and(|place| !place.is_dm() && place.thread_ts.is_none())
+    }
+
     async fn channel_name(&self, anchor: &Anchor, channel: &str) -> Result<String, ChatError> {
         #[derive(Deserialize)]
         struct Known {

@@ -194,6 +194,10 @@ impl Chat for Teams {
         Ok(Source { url: url.ok_or_else(|| ChatError::Rejected("the file is not kept by Teams".into()))?, bearer: None })
     }
 
+    fn begins_threads(&self, anchor: &Anchor) -> bool {
+        Place::read(anchor).is_some_and(|place| place.top)
+    }
+
     async fn profile(&self, anchor: &Anchor, user: &str) -> Result<Profile, ChatError> {
         let place = place_of(anchor)?;
         let listed = place.team.as_deref().unwrap_or_else(|| bare(&place.conversation));

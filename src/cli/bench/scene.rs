@@ -47,7 +47,7 @@ impl Scene {
         tokio::time::sleep(Duration::from_secs(1)).await;
         let idle_mb = measured.memory_mb("VmRSS")?;
         slack.slash("C1", "U1", "use Large").await;
-        slack.until(|m| m.iter().any(|m| m.seen().contains("This thread is now about"))).await?;
+        slack.until(|m| m.iter().any(|m| m.seen().contains("start with"))).await?;
         Ok(Self { sheets, slack, measured, idle_mb, _azure: azure, _folder: folder })
     }
 
