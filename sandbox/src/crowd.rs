@@ -48,7 +48,7 @@ pub async fn converse(crowd: &dyn Crowd, n: usize) -> anyhow::Result<()> {
     crowd.say(n, "use Clinical Trials").await;
     until(crowd, n, "This thread is now about").await?;
     crowd.say(n, "how many trials are recruiting?").await;
-    until(crowd, n, "Queried").await?;
+    until(crowd, n, "as of ").await?;
     crowd.say(n, &format!("summarize Protocol into Summary {n} of {} for the phase 3 trials that are recruiting", crowd.name())).await;
     until(crowd, n, "[Confirm]").await?;
     crowd.press(n, "Confirm").await;

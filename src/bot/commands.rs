@@ -55,6 +55,8 @@ pub(super) enum Command {
     Confirm,
     /// Typed instead of pressed.
     Cancel,
+    /// How the last answer was found.
+    Why,
     /// About what admins decide.
     Rule(Rule),
 }
@@ -114,6 +116,7 @@ fn parse(text: &str) -> Option<Command> {
         "disconnect" | "disconnect my account" | "log out" | "logout" | "sign out" => Some(Command::Disconnect),
         "jobs" | "my jobs" | "list jobs" => Some(Command::Jobs),
         "use" | "use sheet" => Some(Command::Use(String::new())),
+        "why" | "how do you know" | "how do you know that" | "how did you get that" | "show the query" | "show sql" => Some(Command::Why),
         "confirm" | "yes" | "approve" => Some(Command::Confirm),
         "cancel" | "no" => Some(Command::Cancel),
         _ => None,
@@ -208,6 +211,7 @@ impl Bot {
                 Used::NoSheet if name.split_whitespace().count() > LONG_NAME => self.turn(event, token).await,
                 Used::NoSheet => self.no_such_sheet(event, &name).await,
             },
+            Command::Why => self.why(event).await,
             // “allow the whole team to see …” is meant for the model.
             Command::Rule(Rule::Allow(name) | Rule::Disallow(name)) if name.split_whitespace().count() > LONG_NAME => {
                 self.turn(event, token).await
@@ -347,6 +351,15 @@ impl Bot {
             words::status(&snapshot, identity != Identity::Service, open, last.is_some(), self.parts.model.label(), &running),
         )
         .await
+    }
+
+    /// Shows how the last answer of the thread was found.
+    async fn why(&self, event: &Event) -> Result<()> {
+        let queries = match self.session(&event.incoming).await? {
+            Some(session) => self.parts.store.last_why(&session.id).await?,
+            None => Vec::new(),
+        };
+        self.answer(event, words::why(&queries)).await
     }
 
     /// Shows that the text was heard, before anything that may take time. As long as what is returned

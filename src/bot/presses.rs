@@ -300,6 +300,7 @@ impl Bot {
             name: None,
             author: None,
             beside: None,
+            why: None,
         };
         Ok(self.parts.store.add_messages(session, &[message], self.parts.clock.now()).await?)
     }

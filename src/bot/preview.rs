@@ -8,6 +8,7 @@ use crate::smartsheet::ColumnSpec;
 use crate::store::{Change, Proposal};
 use crate::tools::{Made, Shown};
 use chat::{Align, Block, Button, ButtonStyle, Column, Limits, LinkPolicy, Markdown, Message, TableBlock, TableCell, escape};
+use jiff::tz::TimeZone;
 use std::time::Duration;
 
 /// Rows of a preview that are shown.
@@ -19,13 +20,20 @@ const RECORDED: usize = 10;
 pub(super) type Viewer<'a> = dyn Fn(&Snapshot, &[i64]) -> Option<url::Url> + Sync + 'a;
 
 /// The final message of a turn.
-pub(super) fn answer(gathered: &Gathered, policy: &LinkPolicy, limits: &Limits, lifetime: Duration, viewer: &Viewer<'_>) -> Message {
+pub(super) fn answer(
+    gathered: &Gathered,
+    policy: &LinkPolicy,
+    limits: &Limits,
+    lifetime: Duration,
+    zone: &TimeZone,
+    viewer: &Viewer<'_>,
+) -> Message {
     let mut blocks = Vec::new();
     if !gathered.text.trim().is_empty() {
         blocks.push(Block::Markdown(Markdown::untrusted(&gathered.text, policy)));
     }
     for shown in &gathered.shown {
-        blocks.extend(query(shown, &gathered.text, limits, viewer));
+        blocks.extend(query(shown, &gathered.text, limits, zone, viewer));
     }
     if let Some(made) = &gathered.made {
         blocks.extend(proposal(made, limits.forms, lifetime, viewer));
@@ -62,7 +70,7 @@ pub(super) fn for_history(gathered: &Gathered) -> String {
 }
 
 /// A table (unless the answer is one figure) and the line that says what was queried.
-fn query(shown: &Shown, said: &str, limits: &Limits, viewer: &Viewer<'_>) -> Vec<Block> {
+fn query(shown: &Shown, said: &str, limits: &Limits, zone: &TimeZone, viewer: &Viewer<'_>) -> Vec<Block> {
     let mut blocks = Vec::new();
     let visible: Vec<usize> =
         (0..shown.result.columns.len()).filter(|i| !shown.result.columns[*i].is_row_id).take(limits.table_columns).collect();
@@ -78,27 +86,42 @@ fn query(shown: &Shown, said: &str, limits: &Limits, viewer: &Viewer<'_>) -> Vec
         None if shown.result.rows.is_empty() || visible.is_empty() => {}
         None => blocks.push(Block::Table(table(shown, &visible, limits.table_rows))),
     }
-    let mut line = format!("Queried [{}]({}): ", escape(&shown.snapshot.name), shown.snapshot.permalink);
-    if let Some(filter) = &shown.checked.filter {
-        line.push_str(&format!("{} · ", escape(filter)));
-    }
-    line.push_str(&asked_of(shown));
     let (wanted, total) = (shown.result.wanted, shown.result.total);
-    if wanted < total {
-        line.push_str(&format!(" · {wanted} of {}", count(total, "result")));
-    } else if figure.is_none() {
-        line.push_str(&format!(" · {}", count(total, "result")));
-    }
-    let at = shown.snapshot.read_at.to_zoned(shown.snapshot.zone.clone());
-    line.push_str(&format!(" · version {} · {}", shown.snapshot.version, at.strftime("%H:%M %Z")));
+    let results = match () {
+        () if wanted < total => Some(format!("{wanted} of {}", count(total, "result"))),
+        () => figure.is_none().then(|| count(total, "result")),
+    };
+    let sheet = format!("[{}]({})", escape(&shown.snapshot.name), shown.snapshot.permalink);
     let rows = row_ids(shown);
-    if let Some(url) = viewer(&shown.snapshot, &rows) {
-        let words = if rows.is_empty() { "open the sheet" } else { "see the rows" };
-        line.push_str(&format!(" · [{words}]({url})"));
-    }
-    blocks.push(note(&line));
+    let link =
+        viewer(&shown.snapshot, &rows).map(|url| format!("[{}]({url})", if rows.is_empty() { "open the sheet" } else { "see the rows" }));
+    let at = shown.snapshot.read_at.to_zoned(zone.clone()).strftime("as of %H:%M %Z").to_string();
+    let parts = [results, shown.checked.filter.as_deref().map(escape), Some(asked_of(shown)), Some(sheet), Some(at), link];
+    blocks.push(note(&parts.into_iter().flatten().collect::<Vec<_>>().join(" · ")));
     blocks.extend(shown.result.notes.iter().map(|n| note(&format!("⚠️ {}", escape(n)))));
     blocks
+}
+
+/// How an answer was found, for whoever asks why: the query in words and as it ran, the rows it was asked of, what was left out.
+pub(super) fn why(shown: &Shown, zone: &TimeZone) -> String {
+    let (snapshot, checked) = (&shown.snapshot, &shown.checked);
+    let at = snapshot.read_at.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M %Z").to_string();
+    let mut lines = vec![
+        format!("**Sheet**: [{}]({}), version {}, read {at}", escape(&snapshot.name), snapshot.permalink, snapshot.version),
+        format!("**Condition**: {}", checked.filter.as_deref().map_or_else(|| "none".to_owned(), escape)),
+        format!("**Asked of**: {}", asked_of(shown)),
+        format!("**Found**: {}", count(shown.result.total, "result")),
+    ];
+    lines.extend(shown.result.notes.iter().map(|n| format!("**Left out**: {}", escape(n))));
+    let listed: String = lines.iter().map(|line| format!("- {line}\n")).collect();
+    format!("{listed}\n{}", fenced(&checked.asked))
+}
+
+/// A block of code, whatever backticks stand in it.
+fn fenced(code: &str) -> String {
+    let longest = code.split(|c| c != '`').map(str::len).max().unwrap_or(0);
+    let fence = "`".repeat((longest + 1).max(3));
+    format!("{fence}\n{code}\n{fence}\n")
 }
 
 /// Which rows a query was asked of.

@@ -202,6 +202,7 @@ impl Bot {
                 name: None,
                 author: None,
                 beside: None,
+                why: None,
             };
             if let Err(error) = self.parts.store.add_messages(&session.id, &[message], self.parts.clock.now()).await {
                 tracing::warn!(%error, "an error could not be remembered");

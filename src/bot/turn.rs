@@ -12,6 +12,7 @@ use crate::smartsheet::Identity;
 use crate::store::{self, Event, NewMessage, Session};
 use crate::tools::{self, Context, Made, Shown};
 use chat::{Addressed, ChatError, LinkPolicy, Markdown, Message, What};
+use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -80,7 +81,7 @@ impl Bot {
             gathered = work => gathered?,
             () = token.cancelled() => return self.stopped(event, &reply).await,
         };
-        self.remember_turn(event, &session, &heard, &gathered).await?;
+        self.remember_turn(event, &session, &heard, &gathered, &context.locality.zone).await?;
         if gathered.silent {
             return self.say_nothing(event, &reply).await;
         }
@@ -111,7 +112,8 @@ impl Bot {
         let limits = self.chat(event.incoming.thread.platform)?.limits();
         let identity = self.identity(&event.incoming).await?;
         let viewer = |of: &Snapshot, rows: &[i64]| self.parts.links.to_rows(SheetId(of.id), &session.id, &identity, rows.iter().copied());
-        let message = preview::answer(gathered, policy, &limits, self.parts.changes.rules.proposal_lifetime, &viewer);
+        let (lifetime, zone) = (self.parts.changes.rules.proposal_lifetime, self.locality(&event.incoming, &identity).await.zone);
+        let message = preview::answer(gathered, policy, &limits, lifetime, &zone, &viewer);
         let approval = gathered.made.as_ref().and_then(|made| Some((made, made.approval.as_ref()?)));
         // What somebody else has to confirm cannot be shown to the asker alone.
         if reply.is_alone() && approval.is_none() {
@@ -253,11 +255,12 @@ impl Bot {
         policy
     }
 
-    async fn remember_turn(&self, event: &Event, session: &Session, heard: &Heard, gathered: &Gathered) -> Result<()> {
+    async fn remember_turn(&self, event: &Event, session: &Session, heard: &Heard, gathered: &Gathered, zone: &TimeZone) -> Result<()> {
         let mut messages = vec![self.said_by_person(event, &heard.question, &heard.beside).await];
         for (i, shown) in gathered.shown.iter().enumerate() {
             let function = line(event, &format!("function{i}"), store::Role::Function, &shown.checked.asked);
-            messages.push(NewMessage { name: Some("query_sheet"), ..function });
+            let why = Some(preview::why(shown, zone));
+            messages.push(NewMessage { name: Some("query_sheet"), why, ..function });
         }
         if !gathered.silent {
             messages.push(line(event, "assistant", store::Role::Assistant, &preview::for_history(gathered)));
@@ -310,7 +313,7 @@ fn says_nothing(answer: &Answer) -> bool {
 /// A line of the conversation that an event has caused: the same however often the event is served.
 pub(super) fn line(event: &Event, part: &str, role: store::Role, content: &str) -> NewMessage {
     let id = uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, format!("{}|{part}", event.incoming.dedupe_key()).as_bytes());
-    NewMessage { id: id.to_string(), role, content: content.to_owned(), name: None, author: None, beside: None }
+    NewMessage { id: id.to_string(), role, content: content.to_owned(), name: None, author: None, beside: None, why: None }
 }
 
 /// The words of an event.

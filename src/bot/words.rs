@@ -264,6 +264,14 @@ pub(super) fn linked(snapshot: &Snapshot) -> Message {
     ])
 }
 
+/// How the last answer was found, query by query.
+pub(super) fn why(queries: &[String]) -> Message {
+    match queries {
+        [] => Message::text("My last answer here asked the sheet nothing, so there is no query to show."),
+        queries => Message::new(queries.iter().map(|query| md(query)).collect()),
+    }
+}
+
 pub(super) fn too_many_rounds() -> String {
     "I could not come to an answer in eight steps. Please ask for less at once, for example one question per message.".into()
 }

@@ -59,6 +59,8 @@ pub struct NewMessage {
     pub author: Option<String>,
     /// What stood beside the words, as the model reads it, for role `user`.
     pub beside: Option<String>,
+    /// How it was found, for people who ask why, for role `function`.
+    pub why: Option<String>,
 }
 
 impl NewMessage {
@@ -78,6 +80,9 @@ impl NewMessage {
         }
         if let Some(beside) = &self.beside {
             metadata["beside"] = json!(beside);
+        }
+        if let Some(why) = &self.why {
+            metadata["why"] = json!(why);
         }
         metadata
     }
@@ -121,6 +126,18 @@ impl Store {
         };
         Ok(rows.into_iter().rev().map(record).collect())
     }
+
+    /// How what was answered last in a session was found, query by query; nothing where the last answer asked the sheet nothing.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn last_why(&self, session: &str) -> Result<Vec<String>, sqlx::Error> {
+        const GET: &str = "SELECT metadata FROM messages WHERE session_id = $1 AND role = 'function' AND position >
+            (SELECT coalesce(max(position), 0) FROM messages WHERE session_id = $1 AND role IN ('user', 'error')) ORDER BY position";
+        let rows: Vec<(Json<Value>,)> = on!(self, pool => sqlx::query_as(GET).bind(session).fetch_all(pool).await?);
+        Ok(rows.into_iter().filter_map(|(Json(m),)| Some(m["why"].as_str()?.to_owned())).collect())
+    }
+
     /// How many messages a session has.
     ///
     /// # Errors

@@ -109,7 +109,7 @@ async fn a_program_talks_to_the_bot_and_confirms_what_it_proposes() {
     let session = program.session("Project Plan").await;
     insta::assert_snapshot!(text(&program.say(&session, "how many tasks are blocked?").await), @r"
     There are 2 rows.
-    Queried Project Plan (‹sheet›): Status is “Blocked” · rows without children: 34 of 42 · version 1 · 10:30 UTC
+    Status is “Blocked” · rows without children: 34 of 42 · Project Plan (‹sheet›) · as of 10:30 UTC
     ");
     let proposed = program.say(&session, "set Status of \"Load test\" to Complete").await;
     insta::assert_snapshot!(text(&proposed), @r"

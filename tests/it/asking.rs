@@ -14,7 +14,7 @@ async fn overdue_tasks_come_as_a_table_with_links_and_the_query_in_one_line() {
          Copy writing          Mia Jensen   In Progress  2026-11-19
          Accessibility review  Dana Reyes   Blocked      2026-11-20
          Payment integration                Blocked      2026-11-21
-           Queried Project Plan: Due Date is before 2026-11-22 and (Status is empty or Status is none of “Complete”, “Cancelled”) · rows without children: 34 of 42 · 5 results · version 1 · 10:30 UTC
+           5 results · Due Date is before 2026-11-22 and (Status is empty or Status is none of “Complete”, “Cancelled”) · rows without children: 34 of 42 · Project Plan · as of 10:30 UTC
     ");
     world.end().await;
 }
@@ -31,13 +31,13 @@ async fn totals_are_exact_and_name_what_they_leave_out() {
          Design            $37,500
          Operations        $30,200
          Legal              $6,200
-           Queried Project Plan: rows without children: 34 of 42 · 5 results · version 1 · 10:30 UTC
+           5 results · rows without children: 34 of 42 · Project Plan · as of 10:30 UTC
            ⚠️ Budget holds text in 1 row and is left out there (Search page: “tbd”)
     ");
     world.use_sheet("Budget 2026").await;
     insta::assert_snapshot!(world.type_line("sum of actual for IT").await, @r"
     bot> Total Actual: $92,731.25
-           Queried Budget 2026: Department is “IT” · all 30 rows · version 1 · 10:30 UTC
+           Department is “IT” · all 30 rows · Budget 2026 · as of 10:30 UTC
            ⚠️ Actual holds text in 1 row and is left out there (Cables: “tbd”)
     ");
     world.end().await;
@@ -192,7 +192,7 @@ async fn help_status_and_sheets_need_no_model() {
          • Change: “set Status to Cancelled for "Retrospective"” (you see it first and confirm it with a button; undo takes it back)
          • Long work: “summarize Notes into a new column Summary” (in the background, with a bar in the thread)
          • Beside it: quote or forward a message, or attach a text or CSV file, and say what to do with it
-         • Words: help, status, sheets, use <sheet>, view, edit, unshare, undo, stop, jobs, cancel <job>, retry <job>, rules
+         • Words: help, status, sheets, use <sheet>, view, edit, unshare, undo, stop, jobs, cancel <job>, retry <job>, rules, why?
            Answers come from Azure OpenAI deployment sandbox. Figures are computed by SQL over the sheet.
     "#);
     insta::assert_snapshot!(world.type_line("status").await, @"
@@ -231,7 +231,7 @@ async fn a_thread_without_a_sheet_is_asked_for_one_and_the_question_is_not_lost(
     bot> This thread is now about Risk Register (‹sheet›) (18 rows).
 
     bot> There are 18 rows.
-           Queried Risk Register: all 18 rows · version 1 · 10:30 UTC
+           all 18 rows · Risk Register · as of 10:30 UTC
     ");
     world.end().await;
 }
@@ -275,5 +275,27 @@ async fn a_follow_up_is_understood_with_the_question_before() {
     world.type_line("which tasks are in progress?").await;
     let said = world.type_line("and only Mia's?").await;
     assert!(said.contains("Copy writing") && !said.contains("Order service"), "{said}");
+    world.end().await;
+}
+
+/// How an answer was found is shown to whoever asks why: in words and as it ran.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn why_shows_how_the_last_answer_was_found() {
+    let world = World::start().await;
+    insta::assert_snapshot!(world.type_line("why?").await, @"bot> My last answer here asked the sheet nothing, so there is no query to show.");
+    world.type_line("total budget by department").await;
+    insta::assert_snapshot!(world.type_line("why?").await, @r"
+    bot> • Sheet: Project Plan (‹sheet›), version 1, read 2026-11-22 10:30 UTC
+         • Condition: none
+         • Asked of: rows without children: 34 of 42
+         • Found: 5 results
+         • Left out: Budget holds text in 1 row and is left out there (Search page: “tbd”)
+         SELECT department, sum(budget) AS total_budget FROM leaf GROUP BY department ORDER BY 2 DESC
+    ");
+    world.type_line("hello").await;
+    assert!(world.type_line("show the query").await.contains("SELECT"), "small talk is no answer");
+    // What answered without a query has none to show.
+    world.type_line("total moonlight by lighthouse").await;
+    assert!(world.type_line("why").await.contains("asked the sheet nothing"));
     world.end().await;
 }

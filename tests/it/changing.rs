@@ -398,7 +398,7 @@ async fn a_name_that_fits_two_people_is_asked_back_with_buttons() {
     world.type_line("assign \"Office rent\" to Dana").await;
     insta::assert_snapshot!(world.type_line("how many rows are there?").await, @r"
     bot> There are 30 rows.
-           Queried Budget 2026: all 30 rows · version 2 · 10:30 UTC
+           all 30 rows · Budget 2026 · as of 10:30 UTC
     ");
     world.end().await;
 }

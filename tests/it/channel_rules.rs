@@ -158,7 +158,7 @@ async fn answers_of_a_channel_are_for_the_asker_alone_where_admins_want_it() {
     insta::assert_snapshot!(shown, @r#"
     how many tasks are blocked?
     There are 2 rows.
-    Queried Project Plan: Status is “Blocked” · rows without children: 34 of 42 · version 1 · 10:30 UTC · open the sheet
+    Status is “Blocked” · rows without children: 34 of 42 · Project Plan · as of 10:30 UTC · open the sheet
     [Share to channel]
 
     status
@@ -356,7 +356,7 @@ async fn approvers_are_named_by_mentions_on_every_platform() {
         settle(&world).await;
     }
     told.push(on_telegram.messages().iter().map(telegram::Posted::seen).next_back().unwrap());
-    insta::assert_snapshot!(told.join("\n---\n"), @r"
+    insta::assert_snapshot!(told.join("\n---\n").replace('\u{2060}', ""), @r"
     • Sheets: all that I can see may be used in this channel.
     • Answers: everybody in this channel sees them.
     • Approvers of Project Plan: deletions, and changes of more than 3 rows, need the OK of Mia Jensen. Nobody approves what they asked for themselves.
@@ -370,7 +370,7 @@ async fn approvers_are_named_by_mentions_on_every_platform() {
     • Sheets: all that I can see may be used in this channel.
     • Answers: everybody in this channel sees them.
     • Approvers of Project Plan: deletions, and changes of more than 3 rows, need the OK of Mia Jensen. Nobody approves what they asked for themselves.
-    Admins change this: allow <sheet>, allow workspace <name>, allow everything, disallow <sheet>, only me on, only me off, approvers @⁠name over 20, approvers off.
+    Admins change this: allow <sheet>, allow workspace <name>, allow everything, disallow <sheet>, only me on, only me off, approvers @name over 20, approvers off.
     ");
     world.end().await;
 }

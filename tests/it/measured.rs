@@ -82,7 +82,7 @@ async fn what_happens_is_traced_to_a_collector_and_nothing_of_the_sheet_is_in_it
     place.slack.slash("C1", "U1", "use Project Plan").await;
     place.until("start with").await;
     place.slack.say("C1", "U1", "<@UBOT> how many tasks are blocked?", None).await;
-    place.until("Queried").await;
+    place.until("as of ").await;
     let id = child.id().unwrap().to_string();
     tokio::process::Command::new("kill").arg(id).status().await.unwrap();
     assert!(child.wait().await.unwrap().success());

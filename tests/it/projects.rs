@@ -212,7 +212,7 @@ async fn what_a_task_waits_for_is_told() {
          Task   Predecessors (names)
          ─────  ────────────────────
          Paint  Build
-           Queried 🏢 Office Move: Task is “Paint” · all 8 rows · 1 result · version 1 · 10:30 UTC
+           1 result · Task is “Paint” · all 8 rows · 🏢 Office Move · as of 10:30 UTC
     ");
     world.end().await;
 }

@@ -27,7 +27,7 @@ async fn the_home_of_the_app_offers_sheets_and_shows_running_jobs() {
     • Change: “set Status to Complete for "Load test"” (you see it first and confirm it with a button; `undo` takes it back)
     • Long work: “summarize Notes into Summary” (in the background, with a bar in the thread)
     • Beside it: quote or forward a message, or attach a text or CSV file, and say what to do with it
-    • Words: `help`, `status`, `sheets`, `use <sheet>`, `view`, `edit`, `unshare`, `undo`, `stop`, `jobs`, `cancel <job>`, `retry <job>`, `rules`
+    • Words: `help`, `status`, `sheets`, `use <sheet>`, `view`, `edit`, `unshare`, `undo`, `stop`, `jobs`, `cancel <job>`, `retry <job>`, `rules`, `why?`
     Answers come from Azure OpenAI deployment sandbox. Figures are computed by SQL over the sheet.
     "#);
     world.slack.slash("C1", LEE, "use Clinical Trials").await;

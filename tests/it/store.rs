@@ -208,8 +208,15 @@ async fn sessions_and_messages_stay(store: &Store) {
     let now = "2026-11-22T10:31:00Z".parse().unwrap();
     let again = store.bind_sheet(&e.thread, &e.anchor, SheetId(2), "Other", now).await.unwrap();
     assert_eq!((again.id.as_str(), again.sheet), (id.as_str(), SheetId(2)), "the session stays, its sheet changes");
-    let message =
-        |n: i32, role| NewMessage { id: format!("m{n}"), role, content: format!("words {n}"), name: None, author: None, beside: None };
+    let message = |n: i32, role| NewMessage {
+        id: format!("m{n}"),
+        role,
+        content: format!("words {n}"),
+        name: None,
+        author: None,
+        beside: None,
+        why: None,
+    };
     store.add_messages(&id, &[message(1, Role::User), message(2, Role::Function)], now).await.unwrap();
     store.add_messages(&id, &[message(2, Role::Function), message(3, Role::Assistant)], now).await.unwrap();
     store.add_messages(&id, &[message(3, Role::Assistant)], now).await.unwrap();
@@ -316,7 +323,8 @@ async fn the_journal_keeps_every_row(store: &Store) {
 
 async fn migrations_run_again_on_filled_tables(store: &Store) {
     let id = session(store).await;
-    let message = NewMessage { id: "m".into(), role: Role::User, content: "words".into(), name: None, author: None, beside: None };
+    let message =
+        NewMessage { id: "m".into(), role: Role::User, content: "words".into(), name: None, author: None, beside: None, why: None };
     store.add_messages(&id, &[message], "2026-11-22T10:31:00Z".parse().unwrap()).await.unwrap();
     accept(store, "e", "1").await;
     let (a, b) = tokio::join!(store.migrate(), store.migrate());

@@ -42,7 +42,7 @@ pub(in crate::bot) fn abilities(snapshot: Option<&Snapshot>, accounts: bool, mod
             "- **Ask**: {}\n- **Change**: {} (you see it first and confirm it with a button; `undo` takes it back)\n\
             - **Long work**: {} (in the background, with a bar in the thread)\n\
             - **Beside it**: quote or forward a message, or attach a text or CSV file, and say what to do with it\n\
-            - **Words**: `help`, `status`, `sheets`, `use <sheet>`, `view`, `edit`, `unshare`, `undo`, `stop`, `jobs`, `cancel <job>`, `retry <job>`, `rules`{connect}",
+            - **Words**: `help`, `status`, `sheets`, `use <sheet>`, `view`, `edit`, `unshare`, `undo`, `stop`, `jobs`, `cancel <job>`, `retry <job>`, `rules`, `why?`{connect}",
             or(examples.ask, ASK),
             or(examples.change, CHANGE),
             or(examples.job, JOB),
