@@ -314,7 +314,7 @@ impl Bot {
 
     /// Whether answers in this channel are for whoever asks alone.
     pub(super) async fn is_only_me(&self, incoming: &Incoming) -> Result<bool> {
-        Ok(incoming.addressed != Addressed::Dm && self.parts.access.rules_of(&incoming.thread).await?.only_me)
+        Ok(self.parts.access.rules_of(&incoming.thread).await?.only_me)
     }
 
     /// Shows everybody what a person alone has seen until now.

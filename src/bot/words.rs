@@ -7,6 +7,7 @@ mod help;
 mod jobs;
 mod places;
 mod rules;
+mod sheets;
 
 pub(super) use access::*;
 pub use accounts::connected as account_connected;
@@ -16,12 +17,12 @@ pub(super) use help::{help, introduction, one_at_a_time};
 pub(super) use jobs::*;
 pub(super) use places::*;
 pub(super) use rules::*;
+pub(super) use sheets::*;
 
 use crate::changes::Plan;
 use crate::error::Choice;
 use crate::jobs::in_a_line;
 use crate::sheet::{SheetId, Snapshot};
-use crate::smartsheet::SheetEntry;
 use crate::store::Job;
 use chat::{Block, Button, ButtonStyle, Markdown, Message, Progress, escape};
 use std::time::Duration;
@@ -144,36 +145,6 @@ pub(super) fn no_viewer() -> &'static str {
     "I have no address where you could open the sheet: whoever runs me sets PUBLIC_BASE_URL for that. In Smartsheet it opens as usual; `status` has its link."
 }
 
-pub(super) fn no_sheet_yet() -> Message {
-    Message::text("This thread has no sheet yet. Choose one with `use <name, id or link>`, or type `sheets` to see them.")
-}
-
-pub(super) fn sheets(all: &[SheetEntry]) -> Message {
-    if all.is_empty() {
-        return no_sheets();
-    }
-    let list: String = all.iter().take(30).map(|s| format!("- [{}]({})\n", escape(&s.name), s.permalink)).collect();
-    let more = if all.len() > 30 { format!("\n… and {} more. `use <name>` finds them.", all.len() - 30) } else { String::new() };
-    Message::new(vec![md(&format!("These are the sheets I can see:\n\n{list}{more}")), offer(all)])
-}
-
-fn no_sheets() -> Message {
-    Message::text("I cannot see any sheet. Share one with the Smartsheet account I run under, then try again.")
-}
-
-fn offer(sheets: &[SheetEntry]) -> Block {
-    sheet_choices(sheets.iter().map(|s| (SheetId(s.id), s.name.as_str())))
-}
-
-fn sheet_choices<'a>(sheets: impl Iterator<Item = (SheetId, &'a str)>) -> Block {
-    let button = |(id, name): (SheetId, &str)| Button {
-        label: chat::text::shorten(name, 40),
-        action: format!("use:{id}"),
-        style: ButtonStyle::Plain,
-    };
-    Block::Buttons(sheets.take(OFFERED).map(button).collect())
-}
-
 /// The page that a platform gives the bot, as one person sees it.
 pub(super) fn home(sheets: &[(SheetId, String)], running: &[Job], connected: Option<bool>, model: &str) -> Message {
     let mut blocks = match sheets {
@@ -203,65 +174,6 @@ pub(super) fn greeting(sheets: &[(SheetId, String)]) -> Message {
     prompts.push(say("What can you do?".into(), "help".into()));
     let words = "Hello! I answer questions about Smartsheet sheets and change them for you; nothing is changed before you confirm it. Which sheet is it about?";
     Message::new(vec![md(words), Block::Buttons(prompts)])
-}
-
-pub(super) fn which_sheet(name: &str, sheets: &[SheetEntry]) -> Message {
-    Message::new(vec![md(&format!("Several sheets match “{}”. Which one do you mean?", escape(name))), offer(sheets)])
-}
-
-pub(super) fn no_such_sheet(name: &str, sheets: &[SheetEntry]) -> Message {
-    if sheets.is_empty() {
-        return no_sheets();
-    }
-    let found = if name.is_empty() {
-        "Which sheet should this thread be about?".into()
-    } else {
-        format!("I see no sheet called “{}”. Is it one of these? Otherwise share it with the account I run under.", escape(name))
-    };
-    Message::new(vec![md(&found), offer(sheets)])
-}
-
-pub(super) fn ask_for_sheet(sheets: &[SheetEntry]) -> Message {
-    if sheets.is_empty() {
-        return no_sheets();
-    }
-    Message::new(vec![
-        md("Which sheet is this about? I answer your question as soon as you choose. Or type `use <name, id or link>`."),
-        offer(sheets),
-    ])
-}
-
-pub(super) fn now_using(snapshot: &Snapshot) -> Message {
-    Message::text(&format!("This thread is now about {}.", sheet_and_rows(snapshot)))
-}
-
-/// For everybody in a channel, after somebody has chosen its sheet.
-pub(super) fn new_threads_start_with(snapshot: &Snapshot, channel: Option<&str>, by: Option<&str>) -> Message {
-    let channel = channel.map_or_else(|| "this channel".to_owned(), |name| format!("#{}", escape(name)));
-    Message::text(&format!("New threads in {channel} start with {}.{}", sheet_and_rows(snapshot), chosen_by(by)))
-}
-
-/// The same in a chat without threads.
-pub(super) fn chat_now_about(snapshot: &Snapshot, by: Option<&str>) -> Message {
-    Message::text(&format!("This chat is now about {}.{}", sheet_and_rows(snapshot), chosen_by(by)))
-}
-
-fn sheet_and_rows(snapshot: &Snapshot) -> String {
-    format!("[{}]({}) ({})", escape(&snapshot.name), snapshot.permalink, count(snapshot.rows.len(), "row"))
-}
-
-fn chosen_by(name: Option<&str>) -> String {
-    name.map(|name| format!(" Chosen by {}.", escape(name))).unwrap_or_default()
-}
-
-/// A sheet below a link to it.
-pub(super) fn linked(snapshot: &Snapshot) -> Message {
-    let columns: Vec<String> = snapshot.columns.iter().filter(|c| !c.hidden).take(8).map(|c| escape(&c.title)).collect();
-    let more = if snapshot.columns.len() > columns.len() { ", …" } else { "" };
-    Message::new(vec![
-        md(&format!("**{}** · {}, {}", escape(&snapshot.name), count(snapshot.rows.len(), "row"), count(snapshot.columns.len(), "column"))),
-        note(&format!("{}{more}", columns.join(", "))),
-    ])
 }
 
 /// How the last answer was found, query by query.

@@ -192,6 +192,12 @@ async fn answers_of_a_channel_are_for_the_asker_alone_where_admins_want_it() {
     [Share to channel]
     "#);
     assert_eq!(public(&world), before, "nobody else sees anything");
+    // The page beside the sheet would say it before everybody.
+    command(&world, "U1", "edit").await;
+    let page = Page::open(&links_in_slack(&world, "chat.postEphemeral").pop().unwrap()).await.unwrap();
+    let (status, refused) = page.post("/say", json!({ "text": "how many tasks are blocked?" })).await;
+    assert_eq!((status, refused["code"].as_str()), (StatusCode::CONFLICT, Some("only_me")), "{refused}");
+    assert_eq!(public(&world), before, "nobody else sees anything");
     command(&world, "U2", "only me off").await;
     said(&world, "U1", "how many tasks are blocked?").await;
     assert_eq!(public(&world), before + 1);

@@ -1,7 +1,7 @@
 //! Who is let in: strangers are turned away everywhere, invitations let people in, roles hold, and what is taken away is gone at once.
 
 use crate::api::Program;
-use crate::links::{Page, links_in_slack};
+use crate::links::{Page, browser, links_in_slack};
 use crate::platforms::{settle, world};
 use crate::world::{Setting, World};
 use chat::Platform;
@@ -10,6 +10,7 @@ use chatsheet::server::api::Scope;
 use chatsheet::store::Granted;
 use reqwest::StatusCode;
 use sandbox::{azure, discord, slack, smartsheet, teams, telegram};
+use serde_json::json;
 use std::time::{Duration, Instant};
 
 /// Rounds in which each stranger tries everything.
@@ -90,6 +91,104 @@ async fn nobody_is_served_who_is_not_let_in() {
     }
     assert!(told.len() >= 5, "{told:?}");
     println!("{tries} tries, 0 served, {} told why", told.len());
+    world.end().await;
+}
+
+/// A thousand tries over HTTP of who may not: without a key, with one that is revoked, lacks the scope or is another's, and with links
+/// that are made up, ended, for looking only, or of another thread.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_is_served_over_http_who_may_not() {
+    let world = world().await;
+    let owner = Program::new(&world, "owner", &Scope::ALL).await;
+    let session = owner.session("Project Plan").await;
+    let proposed =
+        owner.post("/api/messages", json!({ "sessionId": session, "content": "set Status to Blocked for \"Page templates\"" })).await;
+    let confirm = proposed.body.to_string().split("confirm:").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    let job = json!({ "sessionId": session, "type": "CUSTOM", "parameters": { "sourceColumns": ["Notes"], "targetColumn": "Copy", "instructions": "Repeat it." } });
+    let job = owner.post("/api/jobs", job).await.body["id"].as_str().unwrap().to_owned();
+    settle(&world).await;
+    let (other, reader, revoked) = (
+        Program::new(&world, "other", &Scope::ALL).await,
+        Program::new(&world, "reader", &[Scope::Read]).await,
+        Program::new(&world, "revoked", &Scope::ALL).await,
+    );
+    let keys = world.app.store.api_keys().await.unwrap();
+    let gone = keys.iter().find(|key| key.name == "revoked").unwrap();
+    assert!(world.app.store.revoke_api_key(&gone.id, world.clock.now_ms()).await.unwrap());
+    // A thread with a link to look at the sheet, a link of Lee's, and one that was ended.
+    world.slack.slash("C2", "U1", "use Budget 2026").await;
+    world.slack.slash("C1", "U1", "use Project Plan").await;
+    settle(&world).await;
+    for (channel, text) in [("C2", "edit"), ("C1", "view"), ("C1", "edit")] {
+        world.slack.slash(channel, "U1", text).await;
+        settle(&world).await;
+    }
+    let links = links_in_slack(&world, "chat.postEphemeral");
+    let [elsewhere, looking, own] = links.as_slice() else { panic!("three links: {links:?}") };
+    let (elsewhere, looking, ended) =
+        (Page::open(elsewhere).await.unwrap(), Page::open(looking).await.unwrap(), Page::open(own).await.unwrap());
+    world.slack.say("C1", "U1", "<@UBOT> set Status to Blocked for \"Load test\"", None).await;
+    settle(&world).await;
+    let proposal = world.slack.messages().into_iter().rev().find(|m| m.seen().contains("[Confirm]")).unwrap();
+    let waiting = proposal.body["blocks"].to_string().split("confirm:").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    let (sheet, row) = {
+        let far = world.sheets.world();
+        (far.sheet_id("Project Plan").unwrap(), far.row_id("Project Plan", "Load test").unwrap())
+    };
+    let path = format!("/api/smartsheet/{sheet}");
+    let pictures = || ["Project Plan", "Budget 2026"].map(|sheet| world.sheets.world().picture(sheet));
+    let before = (pictures(), world.azure.requests().len());
+    let (mut tried, mut paced) = (0, 0);
+    let mut refused = |what: &str, status: StatusCode| {
+        assert!(status.is_client_error(), "{what}: {status}");
+        (tried, paced) = (tried + 1, paced + usize::from(status == StatusCode::TOO_MANY_REQUESTS));
+    };
+    // `unshare` ends all links of a thread; one for looking is made anew.
+    world.slack.slash("C1", "U1", "unshare").await;
+    settle(&world).await;
+    world.clock.advance(Duration::from_secs(1));
+    world.slack.slash("C1", "U1", "view").await;
+    settle(&world).await;
+    let for_all = Page::open(&links_in_slack(&world, "chat.postEphemeral").pop().unwrap()).await.unwrap();
+    let stranger = browser();
+    for round in 0..22 {
+        for (name, program) in [("other", &other), ("reader", &reader), ("revoked", &revoked)] {
+            let message = json!({ "sessionId": session, "content": "how many tasks are blocked?" });
+            let press = json!({ "sessionId": session, "action": format!("confirm:{confirm}") });
+            refused(&format!("{name} talks"), program.post("/api/messages", message).await.status);
+            refused(&format!("{name} confirms"), program.post("/api/messages", press).await.status);
+            refused(&format!("{name} reads a session"), program.get(&format!("/api/sessions/{session}")).await.status);
+            refused(&format!("{name} reads messages"), program.get(&format!("/api/messages?sessionId={session}")).await.status);
+            refused(&format!("{name} reads a job"), program.get(&format!("/api/jobs/{job}")).await.status);
+            refused(&format!("{name} ends a job"), program.delete(&format!("/api/jobs/{job}")).await.status);
+            refused(&format!("{name} deletes a session"), program.delete(&format!("/api/sessions/{session}")).await.status);
+        }
+        for (name, program) in [("reader", &reader), ("revoked", &revoked)] {
+            refused(&format!("{name} deletes a row"), program.delete(&format!("{path}/rows/{row}")).await.status);
+            let row = json!({ "cells": { "Task Name": "x" } });
+            refused(&format!("{name} adds a row"), program.post(&format!("{path}/rows"), row).await.status);
+        }
+        for way in ["", "/rows", "/columns"] {
+            refused("a revoked key reads", revoked.get(&format!("{path}{way}")).await.status);
+            let stranger = stranger.get(format!("http://{}{path}{way}", world.app.address)).bearer_auth(format!("csk_{round}_guess"));
+            refused("nobody reads", stranger.send().await.unwrap().status());
+        }
+        for (name, page) in [("ended", &ended), ("ended too", &looking)] {
+            refused(&format!("{name} reads"), page.get("/data").await.0);
+        }
+        refused("a link that is made up", Page::open(&format!("{}/v/{round}guess", ended.origin)).await.err().unwrap());
+        for (name, page) in [("ended", &ended), ("for looking", &for_all), ("of another thread", &elsewhere)] {
+            refused(&format!("{name} confirms"), page.press(&format!("confirm:{waiting}")).await);
+            refused(&format!("{name} sees to a job"), page.press(&format!("jobundo:{job}")).await);
+            let cell = json!({ "row": row.to_string(), "column": "1", "value": "x", "was": null });
+            refused(&format!("{name} writes"), page.post("/cell", cell).await.0);
+            refused(&format!("{name} deletes"), page.post("/row/delete", json!({ "row": row.to_string() })).await.0);
+        }
+    }
+    settle(&world).await;
+    assert!(tried >= 1_000 && paced < tried / 2, "{tried} tries, {paced} of them were told to wait");
+    assert_eq!((pictures(), world.azure.requests().len()), before, "0 served, 0 written");
+    println!("{tried} tries over HTTP, 0 served, {paced} told to wait");
     world.end().await;
 }
 

@@ -49,7 +49,7 @@ impl Page {
         (answer.status(), answer.json().await.unwrap())
     }
 
-    async fn press(&self, action: &str) -> StatusCode {
+    pub async fn press(&self, action: &str) -> StatusCode {
         self.request(Method::POST, "/press").form(&[("action", action)]).send().await.unwrap().status()
     }
 }

@@ -78,6 +78,11 @@ pub(super) async fn say(State(viewer): State<Arc<Viewer>>, visit: Visit, whence:
         let detail = "The thread is about another sheet by now. Type `edit` there for a link to it, or `use` this sheet again.";
         return Err(Problem::new(StatusCode::CONFLICT, "other_sheet", detail));
     }
+    // What is said here is repeated there, and so is the answer.
+    if viewer.api.parts.access.rules_of(&thread.key).await?.only_me {
+        let detail = "In this channel each person alone sees what they are answered. Ask there; this page shows what everybody sees.";
+        return Err(Problem::new(StatusCode::CONFLICT, "only_me", detail));
+    }
     if thread.key.platform != Platform::Web {
         viewer.repeat(&thread, caller.name(), text).await?;
     }
