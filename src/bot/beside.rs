@@ -128,7 +128,8 @@ impl Read {
             return None;
         }
         let file = &self.0.first()?["file"];
-        let (name, why) = (file["name"].as_str().unwrap_or("the file"), file["not_read"].as_str().unwrap_or_default());
+        let (name, why) =
+            (file["name"].as_str().or(file["kind"].as_str()).unwrap_or("the file"), file["not_read"].as_str().unwrap_or_default());
         Some(words::cannot_read(name, why))
     }
 }

@@ -85,11 +85,13 @@ pub(super) fn of(incoming: &Incoming) -> Option<Command> {
 
 /// The command that a text is, if it is one.
 fn parse(text: &str) -> Option<Command> {
-    // Some menus of commands send what was chosen as it is shown there.
-    let text = text.trim();
+    // Words are the same on two lines, with the blanks that editors make, and in bold.
+    let spaced = text.replace(['\n', '\r', '\t', '\u{a0}', '\u{202f}'], " ");
+    let text = spaced.trim().trim_matches(['*', '_', '`']).trim();
     if let Some(talk) = speech::small_talk(text) {
         return Some(Command::SmallTalk(talk));
     }
+    // Some menus of commands send what was chosen as it is shown there.
     let text = text.strip_prefix('/').unwrap_or(text);
     // “ok” alone wants nothing; it is no empty command.
     let text = Some(speech::wanted(text)).filter(|wanted| !wanted.is_empty()).unwrap_or(text);
@@ -447,6 +449,8 @@ mod tests {
             parse("switch to https://app.smartsheet.com/sheets/abc"),
             Some(Command::Use("https://app.smartsheet.com/sheets/abc".into()))
         );
+        assert_eq!(parse("use\u{a0}Plan"), Some(Command::Use("Plan".into())));
+        assert_eq!((parse("use\nPlan"), parse("*use Plan*")), (parse("use Plan"), parse("use Plan")));
         assert_eq!(parse("status a1b2c3"), Some(Command::JobStatus("a1b2c3".into())));
         assert_eq!(
             (parse("Open the sheet."), parse("edit"), parse("unshare")),

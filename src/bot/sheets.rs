@@ -263,8 +263,7 @@ impl Bot {
                     format!("@{}", profile.name)
                 }),
             };
-            // Where events carry names they stand in the words already.
-            if let Some(name) = name.filter(|_| mentioned.written.contains(&mentioned.id)) {
+            if let Some(name) = name.filter(|name| *name != mentioned.written) {
                 heard.question = heard.question.replacen(&mentioned.written, &name, 1);
             }
         }

@@ -105,8 +105,10 @@ pub async fn resolve(from: &Sheets, identity: &Identity, scope: &SheetScope, wan
         return Err(told(format!("That is the link of {}. I work with sheets: {}.", kind.1, kind.2)));
     }
     let lower = wanted.to_lowercase();
+    // Some platforms leave out how an address begins.
+    let address = |of: &str| of.trim_start_matches("https://").trim_start_matches("http://").to_owned();
     let tests: [&dyn Fn(&SheetEntry) -> bool; 4] = [
-        &|s| s.id.to_string() == wanted || (link.contains("/sheets/") && s.permalink == link),
+        &|s| s.id.to_string() == wanted || (link.contains("/sheets/") && address(&s.permalink) == address(link)),
         &|s| s.name == wanted,
         &|s| s.name.to_lowercase() == lower,
         &|s| s.name.to_lowercase().contains(&lower),

@@ -90,7 +90,7 @@ async fn mentions_are_told_by_name_and_people_found_by_their_address() {
     settle(&world).await;
     let asked = world.azure.requests().into_iter().rev().find(|r| r["messages"][0]["content"].is_string()).unwrap();
     let asked = asked["messages"].as_array().unwrap().iter().rev().find_map(|m| m["content"].as_str().filter(|_| m["role"] == "user"));
-    insta::assert_snapshot!(asked.unwrap(), @"is @Mia Jensen or @lee late with what #budget and #plan wait for?");
+    insta::assert_snapshot!(asked.unwrap(), @"is @Mia Jensen or @Lee Park late with what #budget and #plan wait for?");
     world.end().await;
 }
 

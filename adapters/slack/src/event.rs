@@ -430,7 +430,9 @@ fn group(target: &str) -> String {
 fn is_made_of(target: &str, label: &str) -> bool {
     let bare = ["mailto:", "tel:", "http://", "https://"].into_iter().find_map(|scheme| target.strip_prefix(scheme)).unwrap_or(target);
     let digits = |text: &str| text.chars().filter(char::is_ascii_alphanumeric).collect::<String>();
-    bare == label || bare.trim_end_matches('/') == label || (target.starts_with("tel:") && digits(bare) == digits(label))
+    // Slack puts the code of a country before a number that was typed without one.
+    let dialled = |label: &str| digits(label).len() >= 5 && digits(bare).ends_with(&digits(label));
+    bare == label || bare.trim_end_matches('/') == label || (target.starts_with("tel:") && dialled(label))
 }
 
 #[cfg(test)]
