@@ -78,8 +78,12 @@ const KEYWORDS: [&str; 66] = [
 
 /// One name per title, unique, in the same order.
 pub fn sql_names<'a>(titles: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let titles: Vec<&str> = titles.collect();
     let mut taken: HashSet<String> = RESERVED.iter().map(|r| (*r).to_owned()).collect();
-    titles.map(|title| unique(&sql_name(title), &mut taken)).collect()
+    // A title that reads as a name already keeps it: nobody who writes it means another column.
+    let own: Vec<bool> = titles.iter().map(|title| sql_name(title) == *title && taken.insert((*title).to_owned())).collect();
+    let name = |(title, own): (&&str, bool)| if own { (*title).to_owned() } else { unique(&sql_name(title), &mut taken) };
+    titles.iter().zip(own).map(name).collect()
 }
 
 /// A name that is not taken yet; from now on it is.
@@ -134,6 +138,7 @@ mod tests {
     fn titles_become_unique_snake_case_names() {
         let titles = ["Task Name", "% Complete", "Due Date", "due date", "Level", "2026 Plan", "Größe (cm)", "日本", "Статус", "🔥", "Top"];
         let names = sql_names(titles.into_iter()).join(" ");
+        assert_eq!(sql_names(["Due Date", "due_date", "level", "top"].into_iter()), ["due_date_2", "due_date", "level_2", "top_2"]);
         insta::assert_snapshot!(names, @"task_name percent_complete due_date due_date_2 level_2 c_2026_plan grosse_cm 日本 статус column top_2");
     }
 }

@@ -192,6 +192,8 @@ async fn rows_are_read_in_pages_by_condition_and_by_version() {
       "version": 1
     }
     "#);
+    let spent = program.get(&format!("{sheet}/rows?filter=budget%20%3C%205000")).await.body;
+    assert!(spent["notes"][0].as_str().is_some_and(|n| n.contains("Search page: “tbd”")), "what was left out is said: {spent}");
     let blocked = program.get(&format!("{sheet}/rows?filter=status%20%3D%20'Blocked'")).await.body;
     assert!(blocked["rows"].as_array().unwrap().iter().all(|r| r["cells"]["Status"] == "Blocked"), "{blocked}");
     assert_eq!(blocked["total"].as_u64().unwrap() as usize, blocked["rows"].as_array().unwrap().len());

@@ -6,7 +6,7 @@ use super::extract::{Body, Parameters, UrlQuery, Writer};
 use super::problem::{Problem, Result};
 use super::sheets::unless_known;
 use super::writes::Written;
-use crate::changes::{self, Location, NewRowRequest, SetRequest, propose};
+use crate::changes::{self, Matching, Location, NewRowRequest, SetRequest, propose};
 use crate::sheet::{Cell, Snapshot, SnapshotRow};
 use axum::Json;
 use axum::extract::State;
@@ -52,6 +52,9 @@ pub struct Rows {
     pub rows: Vec<Row>,
     /// How many rows fit in all.
     pub total: usize,
+    /// What `filter` left out, such as texts among numbers, and how many rows with which first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 /// Which rows.
@@ -129,11 +132,11 @@ pub(super) async fn list(
     let locality = api.parts.sheets.locality(caller.identity(), told).await;
     let columns = columns_of(&snapshot, which.columns.as_deref())?;
     let (most, skip) = (usize::try_from(most).unwrap_or(0), usize::try_from(skip).unwrap_or(0));
-    let (rows, total): (Vec<&SnapshotRow>, usize) = match which.filter.as_deref().filter(|f| !f.trim().is_empty()) {
-        None => (snapshot.rows.iter().skip(skip).take(most).collect(), snapshot.rows.len()),
+    let (rows, total, notes): (Vec<&SnapshotRow>, usize, Vec<String>) = match which.filter.as_deref().filter(|f| !f.trim().is_empty()) {
+        None => (snapshot.rows.iter().skip(skip).take(most).collect(), snapshot.rows.len(), Vec::new()),
         Some(filter) => {
-            let found = changes::matching(&snapshot, filter, &[], &locality).await?.rows;
-            (found.iter().skip(skip).take(most).filter_map(|(id, _)| snapshot.row(*id)).collect(), found.len())
+            let Matching { rows, warnings, .. } = changes::matching(&snapshot, filter, &[], &locality).await?;
+            (rows.iter().skip(skip).take(most).filter_map(|(id, _)| snapshot.row(*id)).collect(), rows.len(), warnings)
         }
     };
     // Conditions may ask for today.
@@ -142,6 +145,7 @@ pub(super) async fn list(
         version: s.version,
         rows: rows.into_iter().map(|r| row(s, r, &columns)).collect(),
         total,
+        notes,
     }))
 }
 

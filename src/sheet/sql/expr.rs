@@ -1,6 +1,7 @@
 //! Expressions: each form that is offered, with what runs, what it says and of what kind it is.
 
 use super::super::cell::Style;
+use super::super::names::RESERVED;
 use super::compare::plain;
 use super::date::{self, Stretch};
 use super::function::{common, listed};
@@ -8,21 +9,34 @@ use super::left_out::Fate;
 use super::read::{Constant, Kind, Read, Reader};
 use super::words::{self, Comparison};
 use super::{SqlError, refused};
-use sqlparser::ast::{BinaryOperator, CaseWhen, CeilFloorKind, DataType, DateTimeField, Expr, UnaryOperator, Value};
+use sqlparser::ast::{BinaryOperator, CaseWhen, CeilFloorKind, DataType, DateTimeField, Expr, Ident, UnaryOperator, Value};
 
 impl Reader<'_> {
     pub fn expr(&mut self, expr: &Expr) -> Result<Read, SqlError> {
         self.deeper(|reader| reader.form(expr))
     }
 
+    /// The column that a name means; in quotes it may be a title, too.
+    fn named(&mut self, table: Option<&str>, ident: &Ident) -> Result<Read, SqlError> {
+        let titled = self.snapshot.columns.iter().find(|c| c.title == ident.value && c.sql != ident.value);
+        if let Some(column) = titled.filter(|_| ident.quote_style.is_some() && RESERVED.contains(&ident.value.as_str())) {
+            let name = &ident.value;
+            return refused(format!(
+                "“{name}” is a column of the sheet, {}, and also what every row has: write {} or {name} without quotes",
+                column.sql, column.sql
+            ));
+        }
+        self.column(table, &ident.value)
+    }
+
     fn form(&mut self, expr: &Expr) -> Result<Read, SqlError> {
         match expr {
-            Expr::Identifier(ident) => self.column(None, &ident.value).map_err(|error| match ident.quote_style {
+            Expr::Identifier(ident) => self.named(None, ident).map_err(|error| match ident.quote_style {
                 Some('"') => SqlError(format!("{error}; texts stand in single quotes")),
                 _ => error,
             }),
             Expr::CompoundIdentifier(parts) => match parts.as_slice() {
-                [table, column] => self.column(Some(&table.value), &column.value),
+                [table, column] => self.named(Some(&table.value), column),
                 _ => refused(format!("{expr} is not a column: write table.column")),
             },
             Expr::Value(value) => constant(&value.value),

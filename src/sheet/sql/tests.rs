@@ -345,3 +345,27 @@ fn every_word_of_the_reader_and_of_sqlite_may_be_a_title() {
     }
     assert!(broken.is_empty(), "{} of {}: {}", broken.len(), words.len(), broken.join("\n"));
 }
+
+/// A title that is another column's name, or that of what every row has, never means something else in silence.
+#[test]
+fn a_title_that_reads_like_another_name_is_its_own_column_or_asked_back() {
+    let s = sheet(
+        "Names",
+        &[json!("Due Date"), json!("due_date"), json!("level"), json!("Top")],
+        &[vec![json!("a"), json!("b"), json!(7), json!("x")]],
+    );
+    for (sql, right) in [
+        ("\"due_date\"", "b"),
+        ("due_date", "b"),
+        ("\"Due Date\"", "a"),
+        ("due_date_2", "a"),
+        ("level_2", "7"),
+        ("level", "0"),
+        ("\"Top\"", "x"),
+    ] {
+        let shown = seen(&s, &format!("SELECT {sql} FROM sheet"));
+        assert!(shown.contains(right), "{sql}: {shown}");
+    }
+    insta::assert_snapshot!(seen(&s, "SELECT \"level\" FROM sheet"), @"error: “level” is a column of the sheet, level_2, and also what every row has: write level_2 or level without quotes; texts stand in single quotes");
+    insta::assert_snapshot!(seen(&s, "SELECT sheet.[level] FROM sheet"), @"error: “level” is a column of the sheet, level_2, and also what every row has: write level_2 or level without quotes");
+}
