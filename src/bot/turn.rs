@@ -365,6 +365,10 @@ fn model_trouble(error: ModelError, said: &str) -> Trouble {
         ModelError::CutOff => told(words::cut_off()),
         ModelError::TooLong => told(words::too_long()),
         ModelError::RateLimited(wait) => after(words::model_busy(wait)),
+        ModelError::QuotaSpent(_) => {
+            tracing::error!(%error, "the model cannot be used until somebody raises its quota");
+            after(words::quota_spent())
+        }
         ModelError::Unavailable(_) => after(words::model_down()),
         ModelError::Unauthorized(_) | ModelError::NotFound(_) => {
             tracing::error!(%error, "the model cannot be used; run `chatsheet check`");

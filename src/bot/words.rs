@@ -205,6 +205,10 @@ pub(super) fn model_busy(wait: Duration) -> String {
     format!("The model's rate limit is used up at the moment. Please try again in {}.", chat::text::duration(wait))
 }
 
+pub(super) fn quota_spent() -> String {
+    "The quota of the model is used up, and waiting does not help. Please tell the person who runs me.".into()
+}
+
 /// The beginning of an answer, and why there is no more of it.
 pub(super) fn broke_off(said: &str, why: &str) -> String {
     format!("{} …\n\n⚠️ The answer broke off here. {why}", escape(said))

@@ -83,7 +83,9 @@ impl Jobs {
                 },
                 Err(ModelError::Filtered(_)) => return Asked::Unusable("the content filter of the model refused this row".into()),
                 Err(ModelError::TooLong) => return Asked::Unusable("the row is longer than the model takes".into()),
-                Err(error @ (ModelError::Unauthorized(_) | ModelError::NotFound(_))) => return Asked::Never(error),
+                Err(error @ (ModelError::Unauthorized(_) | ModelError::NotFound(_) | ModelError::QuotaSpent(_))) => {
+                    return Asked::Never(error);
+                }
                 Err(error @ (ModelError::RateLimited(_) | ModelError::Unavailable(_))) => return Asked::Later(error),
                 Err(error) => error.to_string(),
             };

@@ -5,6 +5,9 @@ use serde_json::Value;
 use std::collections::HashSet;
 use std::sync::Mutex;
 
+/// What says how freely words are chosen.
+const SAMPLING: [&str; 4] = ["temperature", "top_p", "presence_penalty", "frequency_penalty"];
+
 /// Parameters that the deployment refused so far.
 #[derive(Debug, Default)]
 pub(super) struct Capabilities {
@@ -14,8 +17,7 @@ pub(super) struct Capabilities {
 impl Capabilities {
     /// Remembers a refusal. `false` when it was known, so that trying again would not help.
     pub fn learn(&self, parameter: &str) -> bool {
-        let name = parameter.split('.').next().unwrap_or(parameter);
-        self.refused.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(name.to_owned())
+        self.refused.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(parameter.to_owned())
     }
 
     /// Fits a request to what is known.
@@ -27,7 +29,20 @@ impl Capabilities {
         {
             fields.insert("max_completion_tokens".into(), limit);
         }
-        fields.retain(|name, _| !refused.contains(name));
+        // Whoever refuses one of these chooses by itself how it answers.
+        let chooses = SAMPLING.iter().any(|name| refused.contains(*name));
+        fields.retain(|name, _| !(refused.contains(name) || chooses && SAMPLING.contains(&name.as_str())));
+        let tools = fields.get_mut("tools").and_then(Value::as_array_mut);
+        match tools {
+            Some(tools) if refused.contains("strict") => {
+                tools.iter_mut().filter_map(|t| t["function"].as_object_mut()).for_each(|function| drop(function.remove("strict")));
+            }
+            _ => {}
+        }
+        // Models that think take functions only where they are told not to.
+        if refused.contains("reasoning_effort") && fields.contains_key("tools") {
+            fields.insert("reasoning_effort".into(), "none".into());
+        }
         request
     }
 }

@@ -27,6 +27,9 @@ pub enum Error {
     /// The model asks to wait longer than a person would: try again after that.
     #[error("the model's rate limit is used up, retry after {0:?}")]
     RateLimited(Duration),
+    /// The quota or the budget of the deployment is used up: waiting does not help, the operator must act.
+    #[error("the model's quota is used up: {0}")]
+    QuotaSpent(String),
     /// The request is not accepted as it is: a fault of ours, or an operation this model lacks.
     #[error("the model refused the request: {0}")]
     Refused(String),
@@ -69,13 +72,13 @@ impl HttpFailure {
         }
         match (self.status, code) {
             (400, "context_length_exceeded") => Verdict::Final(Error::TooLong),
-            (400, "unsupported_parameter" | "unsupported_value") => match error["param"].as_str() {
-                Some(param) => Verdict::Unsupported(param.to_owned()),
+            (400, _) if message.contains("maximum context length") => Verdict::Final(Error::TooLong),
+            (413 | 431, _) => Verdict::Final(Error::TooLong),
+            (400 | 422, _) => match refused_parameter(error, &self.body) {
+                Some(parameter) => Verdict::Unsupported(parameter.to_owned()),
                 None => Verdict::Final(Error::Refused(message)),
             },
-            (400, _) if message.contains("maximum context length") => Verdict::Final(Error::TooLong),
-            (400, _) if message.contains("parallel_tool_calls") => Verdict::Unsupported("parallel_tool_calls".into()),
-            (400, _) if message.contains("stream_options") => Verdict::Unsupported("stream_options".into()),
+            (429, "insufficient_quota" | "billing_hard_limit_reached") => Verdict::Final(Error::QuotaSpent(message)),
             (401 | 403, _) => Verdict::Final(Error::Unauthorized(message)),
             (404, _) => Verdict::Final(Error::NotFound(message)),
             (429, _) => Verdict::Again(Error::RateLimited(self.retry_after.unwrap_or(UNTOLD_WAIT)), self.retry_after),
@@ -83,6 +86,28 @@ impl HttpFailure {
             _ => Verdict::Final(Error::Refused(message)),
         }
     }
+}
+
+/// What a request can do without, as refusals name it.
+const PARAMETERS: [&str; 9] = [
+    "max_tokens",
+    "temperature",
+    "top_p",
+    "presence_penalty",
+    "frequency_penalty",
+    "parallel_tool_calls",
+    "stream_options",
+    "reasoning_effort",
+    "strict",
+];
+
+/// The parameter that a refusal is about: named beside its words, or in them, whatever its code is. Gateways name it in a list of their own.
+fn refused_parameter(error: &Value, body: &str) -> Option<&'static str> {
+    let named_in = |text: &str| {
+        let mut words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        words.find_map(|word| PARAMETERS.into_iter().find(|known| *known == word))
+    };
+    error["param"].as_str().and_then(named_in).or_else(|| named_in(error["message"].as_str().unwrap_or(body)))
 }
 
 /// The categories of a content filter error, in all its spellings; `None` when it is none.
@@ -117,6 +142,13 @@ mod tests {
         insta::assert_snapshot!(verdict(400, r#"{"error":{"inner_error":{"code":"ResponsibleAIPolicyViolation","content_filter_results":{"violence":{"filtered":true}}},"code":"content_filter"}}"#), @r#"Final(Filtered(["violence"]))"#);
         insta::assert_snapshot!(verdict(400, r#"{"error":{"message":"This model's maximum context length is 128000 tokens.","code":"context_length_exceeded"}}"#), @"Final(TooLong)");
         insta::assert_snapshot!(verdict(400, r#"{"error":{"message":"Unsupported parameter","param":"max_tokens","code":"unsupported_parameter"}}"#), @r#"Unsupported("max_tokens")"#);
+        insta::assert_snapshot!(verdict(400, r#"{"error":{"message":"Function tools with reasoning_effort are not supported for gpt-5.6-sol.","param":"reasoning_effort","code":null}}"#), @r#"Unsupported("reasoning_effort")"#);
+        insta::assert_snapshot!(verdict(400, r#"{"error":{"message":"Unrecognized request argument supplied: presence_penalty","code":null}}"#), @r#"Unsupported("presence_penalty")"#);
+        insta::assert_snapshot!(verdict(400, r#"{"error":{"message":"Unknown parameter: 'tools[0].function.strict'.","param":"tools[0].function.strict","code":"unknown_parameter"}}"#), @r#"Unsupported("strict")"#);
+        insta::assert_snapshot!(verdict(422, r#"{"detail":[{"type":"extra_forbidden","loc":["body","parallel_tool_calls"],"msg":"Extra inputs are not permitted"}]}"#), @r#"Unsupported("parallel_tool_calls")"#);
+        insta::assert_snapshot!(verdict(400, r#"{"error":{"message":"Invalid value for messages[3].content","param":"messages"}}"#), @r#"Final(Refused("Invalid value for messages[3].content"))"#);
+        insta::assert_snapshot!(verdict(429, r#"{"error":{"message":"You exceeded your current quota","code":"insufficient_quota"}}"#), @r#"Final(QuotaSpent("You exceeded your current quota"))"#);
+        insta::assert_snapshot!(verdict(413, "<html>too large</html>"), @"Final(TooLong)");
         insta::assert_snapshot!(verdict(404, r#"{"error":{"code":"DeploymentNotFound","message":"no"}}"#), @r#"Final(NotFound("no"))"#);
         insta::assert_snapshot!(verdict(429, r#"{"statusCode":429,"message":"slow down"}"#), @"Again(RateLimited(10s), None)");
         insta::assert_snapshot!(verdict(400, r#"{"error":{"code":"OperationNotSupported","message":"wrong model"}}"#), @r#"Final(Refused("wrong model"))"#);

@@ -8,6 +8,8 @@ use super::stream::{Answer, Assembler, Usage};
 use async_openai::Client;
 use async_openai::error::OpenAIError;
 use async_openai::middleware::HttpRequestFactory;
+use axum::http::HeaderValue;
+use axum::http::header::CONTENT_TYPE;
 use backon::{BackoffBuilder, ExponentialBuilder};
 use futures_util::StreamExt;
 use serde_json::{Value, json};
@@ -260,12 +262,13 @@ fn reqwest_of() -> reqwest::Client {
 
 async fn send(http: &reqwest::Client, pace: &Pace, request: HttpRequestFactory) -> Result<reqwest::Response, OpenAIError> {
     let request = request.build().await?;
+    let streamed = request.body().and_then(reqwest::Body::as_bytes).is_some_and(asks_for_a_stream);
     let response = http.execute(request).await.map_err(|e| OpenAIError::Reqwest(e.without_url()))?;
     let (status, now) = (response.status(), Instant::now());
     metrics::counter!("chatsheet_model_requests_total", "status" => status.as_str().to_owned()).increment(1);
     pace.heard(response.headers(), now);
     if status.is_success() {
-        return Ok(response);
+        return if streamed { in_pieces(response).await } else { Ok(response) };
     }
     let header = |name: &str| {
         response
@@ -283,6 +286,23 @@ async fn send(http: &reqwest::Client, pace: &Pace, request: HttpRequestFactory) 
     }
     let body = response.text().await.unwrap_or_default();
     Err(OpenAIError::Boxed(Box::new(HttpFailure { status: status.as_u16(), retry_after, body })))
+}
+
+fn asks_for_a_stream(body: &[u8]) -> bool {
+    serde_json::from_slice::<Value>(body).is_ok_and(|body| body["stream"] == true)
+}
+
+/// An answer as a stream: some servers send it whole although a stream was asked for.
+async fn in_pieces(response: reqwest::Response) -> Result<reqwest::Response, OpenAIError> {
+    let kind = response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    if !kind.starts_with("application/json") {
+        return Ok(response);
+    }
+    let whole = response.bytes().await.map_err(|e| OpenAIError::Reqwest(e.without_url()))?;
+    let whole: Value = serde_json::from_slice(&whole).map_err(|e| OpenAIError::Boxed(Box::new(e)))?;
+    let mut piece = axum::http::Response::new(format!("data: {whole}\n\ndata: [DONE]\n\n"));
+    piece.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    Ok(piece.into())
 }
 
 pub(super) fn verdict(error: OpenAIError) -> Verdict {

@@ -3,7 +3,6 @@
 use super::error::{Error, filter_categories, filtered};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
-use std::collections::BTreeMap;
 
 /// A complete answer of the model.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -69,7 +68,8 @@ struct Delta {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Fragment {
-    index: u32,
+    /// Which call it belongs to; some servers leave it out, or give all calls the same.
+    index: Option<u64>,
     id: Option<String>,
     function: Option<FunctionFragment>,
 }
@@ -78,7 +78,17 @@ struct Fragment {
 #[serde(default)]
 struct FunctionFragment {
     name: Option<String>,
+    #[serde(deserialize_with = "json_text")]
     arguments: Option<String>,
+}
+
+/// JSON in a text, as it should be, or as it stands.
+fn json_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    Ok(match Value::deserialize(deserializer)? {
+        Value::String(text) => Some(text),
+        Value::Null => None,
+        other => Some(other.to_string()),
+    })
 }
 
 /// Words as a text, or as a list of parts of which some are texts.
@@ -92,11 +102,49 @@ fn words<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D
     })
 }
 
+/// What is said behind the thoughts that some models put in tags before it; nothing as long as they think.
+fn spoken(text: &str) -> &str {
+    for (open, close) in [("<think>", "</think>"), ("<thinking>", "</thinking>")] {
+        let begun = text.trim_start();
+        if let Some(thoughts) = begun.strip_prefix(open) {
+            return thoughts.split_once(close).map_or("", |(_, said)| said.trim_start());
+        }
+        // The tag itself may still be on its way.
+        if !begun.is_empty() && open.starts_with(begun) {
+            return "";
+        }
+    }
+    text
+}
+
+/// The calls that a call stands for: models name functions with what they belong to, and pack several into one.
+fn unpacked(call: ToolCall) -> Vec<ToolCall> {
+    #[derive(Deserialize)]
+    struct Packed {
+        tool_uses: Vec<Used>,
+    }
+    #[derive(Deserialize)]
+    struct Used {
+        recipient_name: String,
+        parameters: Value,
+    }
+    let bare = |name: &str| name.strip_prefix("functions.").unwrap_or(name).to_owned();
+    if let ("multi_tool_use.parallel", Ok(packed)) = (call.name.as_str(), serde_json::from_str::<Packed>(&call.arguments)) {
+        let each = |(n, used): (usize, Used)| ToolCall {
+            id: format!("{}_{n}", call.id),
+            name: bare(&used.recipient_name),
+            arguments: used.parameters.to_string(),
+        };
+        return packed.tool_uses.into_iter().enumerate().map(each).collect();
+    }
+    vec![ToolCall { name: bare(&call.name), ..call }]
+}
+
 /// Puts an answer together, chunk by chunk.
 #[derive(Debug, Default)]
 pub(super) struct Assembler {
     text: String,
-    calls: BTreeMap<u32, ToolCall>,
+    calls: Vec<(Option<u64>, ToolCall)>,
     finish: Option<String>,
     filtered: Vec<String>,
     usage: Usage,
@@ -105,7 +153,10 @@ pub(super) struct Assembler {
 impl Assembler {
     /// Takes a chunk; `true` when there are new words.
     pub fn take(&mut self, chunk: Value) -> Result<bool, Error> {
-        let chunk: Chunk = serde_json::from_value(chunk).unwrap_or_default();
+        let chunk: Chunk = serde_json::from_value(chunk).map_err(|error| {
+            tracing::error!(%error, "a part of the model's answer cannot be read");
+            Error::Unavailable(format!("its answer cannot be read: {error}"))
+        })?;
         if let Some(error) = chunk.error.filter(|e| !e.is_null()) {
             return Err(match filter_categories(&error) {
                 Some(categories) => Error::Filtered(categories),
@@ -123,33 +174,55 @@ impl Assembler {
                 grew = true;
             }
             for fragment in delta.tool_calls.into_iter().flatten() {
-                let call = self.calls.entry(fragment.index).or_default();
-                call.id = fragment.id.filter(|i| !i.is_empty()).unwrap_or(std::mem::take(&mut call.id));
-                if let Some(function) = fragment.function {
-                    call.name.push_str(&function.name.unwrap_or_default());
-                    call.arguments.push_str(&function.arguments.unwrap_or_default());
-                }
+                self.grow(fragment);
             }
         }
         Ok(grew)
     }
 
-    /// The words so far.
+    /// Adds a fragment to its call, or begins one: by its id where it has one, else by its index, else by its name.
+    fn grow(&mut self, fragment: Fragment) {
+        let id = fragment.id.filter(|id| !id.is_empty());
+        let function = fragment.function.unwrap_or_default();
+        let (name, arguments) = (function.name.unwrap_or_default(), function.arguments.unwrap_or_default());
+        let fits = |(index, call): &(Option<u64>, ToolCall)| match (&id, fragment.index) {
+            (Some(id), Some(_)) => *index == fragment.index && (call.id.is_empty() || call.id == *id),
+            (Some(id), None) => call.id == *id,
+            (None, Some(_)) => *index == fragment.index,
+            (None, None) => name.is_empty(),
+        };
+        let at = self.calls.iter().rposition(fits).unwrap_or_else(|| {
+            self.calls.push((fragment.index, ToolCall::default()));
+            self.calls.len() - 1
+        });
+        let call = &mut self.calls[at].1;
+        call.id = id.unwrap_or(std::mem::take(&mut call.id));
+        // Some servers repeat the name with every fragment.
+        if call.name != name {
+            call.name.push_str(&name);
+        }
+        call.arguments.push_str(&arguments);
+    }
+
+    /// The words so far, without what the model thinks aloud.
     pub fn text(&self) -> &str {
-        &self.text
+        spoken(&self.text)
     }
 
     /// The whole answer, if it is one: a stream that just ends, a filter or a cut-off call is an error.
     pub fn finish(self) -> Result<Answer, Error> {
-        let mut calls: Vec<ToolCall> = self.calls.into_values().collect();
+        let mut indexed = self.calls;
+        indexed.sort_by_key(|(index, _)| index.unwrap_or(u64::MAX));
+        let mut calls: Vec<ToolCall> = indexed.into_iter().flat_map(|(_, call)| unpacked(call)).collect();
+        let text = spoken(&self.text).to_owned();
         for (i, call) in calls.iter_mut().enumerate().filter(|(_, c)| c.id.is_empty()) {
             call.id = format!("call_{i}");
         }
         match self.finish.as_deref() {
             None => Err(Error::Unavailable("the answer broke off".into())),
             Some("content_filter") => Err(Error::Filtered(self.filtered)),
-            Some("length") if !calls.is_empty() || self.text.is_empty() => Err(Error::CutOff),
-            Some(reason) => Ok(Answer { text: self.text, calls, cut_off: reason == "length", usage: self.usage }),
+            Some("length") if !calls.is_empty() || text.is_empty() => Err(Error::CutOff),
+            Some(reason) => Ok(Answer { text, calls, cut_off: reason == "length", usage: self.usage }),
         }
     }
 }
@@ -194,6 +267,61 @@ mod tests {
         let calls: Vec<_> = answer.calls.iter().map(|c| format!("{} {} {}", c.id, c.name, c.arguments)).collect();
         assert_eq!(calls, ["a one {}", "b two {}"]);
         assert_eq!(answer.usage.completion_tokens, 4);
+    }
+
+    #[test]
+    fn calls_are_told_apart_however_servers_number_them() {
+        let one = |index: Value, id: Value, name: &str, arguments: Value| {
+            let mut call = json!({ "function": { "name": name, "arguments": arguments } });
+            if !index.is_null() {
+                call["index"] = index;
+            }
+            call["id"] = id;
+            call
+        };
+        let said = |fragments: Vec<Value>| {
+            let mut chunks: Vec<Value> =
+                fragments.into_iter().map(|f| json!({ "choices": [{ "delta": { "tool_calls": [f] } }] })).collect();
+            chunks.push(json!({ "choices": [{ "delta": {}, "finish_reason": "stop" }] }));
+            let calls = assemble(&chunks).expect("an answer").calls;
+            calls.iter().map(|c| format!("{}{}", c.name, c.arguments)).collect::<Vec<_>>().join(" ")
+        };
+        let (a, b) = (json!("{\"q\":1}"), json!("{\"q\":2}"));
+        let both = "f{\"q\":1} f{\"q\":2}";
+        assert_eq!(
+            said(vec![one(json!(0), json!("x"), "f", a.clone()), one(json!(0), json!("y"), "f", b.clone())]),
+            both,
+            "one index for all"
+        );
+        assert_eq!(
+            said(vec![one(json!(null), json!("x"), "f", a.clone()), one(json!(null), json!("y"), "f", b.clone())]),
+            both,
+            "no index"
+        );
+        assert_eq!(
+            said(vec![one(json!(null), json!(null), "f", a.clone()), one(json!(null), json!(null), "f", b.clone())]),
+            both,
+            "nothing at all"
+        );
+        assert_eq!(said(vec![one(json!(0), json!("x"), "f", a), one(json!(1), json!("x"), "f", b)]), both, "one id for all");
+        let repeated = vec![one(json!(0), json!("x"), "f", json!("{\"q\"")), one(json!(0), json!(null), "f", json!(":1}"))];
+        assert_eq!(said(repeated), "f{\"q\":1}");
+        assert_eq!(said(vec![one(json!(0), json!("x"), "functions.f", json!({ "q": 1 }))]), "f{\"q\":1}", "arguments as an object");
+        let packed = json!({ "tool_uses": [{ "recipient_name": "functions.f", "parameters": { "q": 1 } }, { "recipient_name": "f", "parameters": { "q": 2 } }] });
+        assert_eq!(said(vec![one(json!(0), json!("x"), "multi_tool_use.parallel", packed)]), both);
+    }
+
+    #[test]
+    fn thoughts_are_not_words_and_what_cannot_be_read_is_an_error() {
+        let (mut assembler, mut shown) = (Assembler::default(), Vec::new());
+        for piece in ["<th", "ink>a sum", ", I think</thi", "nk>\n\nThe sum", " is 1."] {
+            assembler.take(json!({ "choices": [{ "delta": { "content": piece } }] })).expect("words");
+            shown.push(assembler.text().to_owned());
+        }
+        assert_eq!(shown, ["", "", "", "The sum", "The sum is 1."]);
+        assert_eq!(spoken("<b> is a tag"), "<b> is a tag");
+        let odd = assemble(&[json!({ "choices": [{ "delta": { "tool_calls": "none" } }] })]);
+        insta::assert_snapshot!(odd.unwrap_err(), @r#"the model does not answer: its answer cannot be read: invalid type: string "none", expected a sequence"#);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 mod describe_sheet;
 mod explain_result;
 mod find_sheets;
+mod fit;
 mod get_row;
 mod propose_column;
 mod propose_comment;
@@ -172,7 +173,7 @@ pub async fn run(context: &Context, call: &ToolCall) -> Result<Output> {
         Ok(arguments) => arguments,
         Err(error) => return Ok(failed(format!("the arguments of {} are not valid JSON: {error}", call.name))),
     };
-    match (tool.run)(context, arguments).await {
+    match (tool.run)(context, fit::fit(&(tool.parameters)(), arguments)).await {
         Ok(output) => Ok(output),
         Err(Trouble::Told(error) | Trouble::Later(error)) => Ok(Output { choices: error.choices, ..failed(error.words) }),
         Err(error) => Err(error),

@@ -388,3 +388,30 @@ async fn a_write_that_has_to_wait_is_compared_again_before_it_is_sent() {
     assert_eq!(world.cell("Mail service", "Status"), "Complete", "what somebody else saved meanwhile stays");
     world.end().await;
 }
+
+/// Some servers answer whole although a stream was asked for, and number their calls in ways of their own.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_in_one_piece_is_an_answer() {
+    let whole = |message: serde_json::Value| Reply::Http {
+        status: 200,
+        headers: Default::default(),
+        body: json!({ "object": "chat.completion", "choices": [{ "index": 0, "message": message, "finish_reason": "stop" }] }),
+    };
+    let call = |sql: &str| json!({ "type": "function", "function": { "name": "functions.query_sheet", "arguments": { "sheet": "null", "sql": sql } } });
+    let calls = [call("SELECT count(*) FROM sheet"), call("```sql\nSELECT sum(budget) FROM leaf\n```")];
+    let world = World::scripted(vec![
+        whole(json!({ "role": "assistant", "content": null, "tool_calls": calls })),
+        whole(json!({ "role": "assistant", "content": "<think>Two figures.</think>There they are." })),
+    ])
+    .await;
+    insta::assert_snapshot!(world.type_line("how many tasks, and what do they cost?").await, @r"
+    bot> There they are.
+         Number of rows: 42
+           all 42 rows · Project Plan · as of 10:30 UTC
+         Total Budget: $280,950
+           rows without children: 34 of 42 · Project Plan · as of 10:30 UTC
+           ⚠️ Budget holds text in 1 row and is left out there (Search page: “tbd”)
+    ");
+    assert_eq!(world.azure.requests().len(), 2, "nothing is asked twice");
+    world.end().await;
+}

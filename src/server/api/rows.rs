@@ -6,7 +6,7 @@ use super::extract::{Body, Parameters, UrlQuery, Writer};
 use super::problem::{Problem, Result};
 use super::sheets::unless_known;
 use super::writes::Written;
-use crate::changes::{self, Matching, Location, NewRowRequest, SetRequest, propose};
+use crate::changes::{self, Location, Matching, NewRowRequest, SetRequest, propose};
 use crate::sheet::{Cell, Snapshot, SnapshotRow};
 use axum::Json;
 use axum::extract::State;

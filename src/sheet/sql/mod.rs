@@ -64,6 +64,13 @@ pub struct Checked {
     pub(super) literals: Vec<Literal>,
 }
 
+/// A query without the fence that models put around code.
+fn unfenced(sql: &str) -> &str {
+    let Some(inside) = sql.trim().strip_prefix("```").and_then(|rest| rest.strip_suffix("```")) else { return sql };
+    let language = inside.find('\n').filter(|end| inside[..*end].trim().chars().all(char::is_alphanumeric));
+    language.map_or(inside, |end| &inside[end..]).trim()
+}
+
 /// A column of the result.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Output {
@@ -87,6 +94,7 @@ pub(super) struct Output {
 /// # Errors
 /// [`SqlError`] with the reason.
 pub fn check(sql: &str, snapshot: &Snapshot, now: DateTime) -> Result<Checked, SqlError> {
+    let sql = unfenced(sql);
     let query = text::parse(sql)?;
     let mut reader = Reader::new(snapshot, now);
     let Outer { sql: run, columns, filter, table, limit, offset } = reader.outermost(&query)?;

@@ -369,3 +369,11 @@ fn a_title_that_reads_like_another_name_is_its_own_column_or_asked_back() {
     insta::assert_snapshot!(seen(&s, "SELECT \"level\" FROM sheet"), @"error: “level” is a column of the sheet, level_2, and also what every row has: write level_2 or level without quotes; texts stand in single quotes");
     insta::assert_snapshot!(seen(&s, "SELECT sheet.[level] FROM sheet"), @"error: “level” is a column of the sheet, level_2, and also what every row has: write level_2 or level without quotes");
 }
+
+#[test]
+fn a_query_in_a_fence_is_the_query() {
+    let s = sheet("Plan", &[json!("Item")], &[vec![json!("a")]]);
+    for sql in ["```sql\nSELECT item FROM sheet;\n```", "```\nSELECT item FROM sheet\n```", "```SELECT item FROM sheet```"] {
+        assert!(seen(&s, sql).contains('a') && !seen(&s, sql).contains("error"), "{sql}: {}", seen(&s, sql));
+    }
+}
