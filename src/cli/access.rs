@@ -1,7 +1,7 @@
 //! `access`: invites people, lists and removes them, and says what each may do.
 
 use super::{FAILED, WRONG, minute};
-use crate::access::{Person, Role, hash_of, new_code};
+use crate::access::{AllowedSheets, Person, Role, hash_of, new_code};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::store::{Granted, Store};
@@ -37,6 +37,8 @@ enum Command {
         /// reader, editor or admin.
         role: Role,
     },
+    /// Lists what admins have decided of channels and sheets.
+    Rules,
     /// Lets somebody in no more, also when the settings would.
     Remove {
         /// Who, as `list` shows them.
@@ -71,11 +73,44 @@ pub(super) async fn run(arguments: Arguments, config: &Config) -> anyhow::Result
             }
             ExitCode::SUCCESS
         }
+        Command::Rules => {
+            rules(&store).await?;
+            ExitCode::SUCCESS
+        }
         Command::Role { person, role } => decide(&store, &person, role, clock.now_ms()).await?,
         Command::Remove { person } => decide(&store, &person, Role::Nobody, clock.now_ms()).await?,
     };
     store.close().await;
     Ok(code)
+}
+
+/// Prints a line for each channel and each sheet of which something is decided.
+async fn rules(store: &Store) -> anyhow::Result<()> {
+    let (channels, approvals) = (store.ruled_channels().await?, store.approvals().await?);
+    if channels.is_empty() && approvals.is_empty() {
+        eprintln!(
+            "Nothing is decided: every sheet may be used in every channel. Admins decide with `allow`, `only me on` and `approvers` in a channel."
+        );
+    }
+    for channel in channels {
+        let rules = store.channel_rules(&channel).await?;
+        let place = |a: &AllowedSheets| format!("{} {} ({})", a.kind.as_str(), a.name, a.id);
+        let allowed = match &rules.allowed {
+            None => "every sheet".to_owned(),
+            Some(allowed) if allowed.is_empty() => "no sheet".to_owned(),
+            Some(allowed) => allowed.iter().map(place).collect::<Vec<_>>().join(", "),
+        };
+        println!("{channel}  {allowed}{}", if rules.only_me { "  answers for the asker alone" } else { "" });
+    }
+    for (sheet, approval) in approvals {
+        let who: Vec<String> = approval.approvers.iter().map(|a| format!("{} ({})", a.name, a.person)).collect();
+        let what = match approval.over_rows {
+            0 => "every change needs".to_owned(),
+            rows => format!("deletions and changes of more than {rows} rows need"),
+        };
+        println!("sheet {sheet}  {what} the OK of {}", who.join(" or "));
+    }
+    Ok(())
 }
 
 async fn decide(store: &Store, person: &str, role: Role, now_ms: i64) -> anyhow::Result<ExitCode> {

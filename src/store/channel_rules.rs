@@ -26,6 +26,30 @@ impl Store {
         Ok(ChannelRules { only_me, allowed: Some(rows.into_iter().filter_map(read).collect()) })
     }
 
+    /// The channels of which something is decided.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn ruled_channels(&self) -> Result<Vec<String>, sqlx::Error> {
+        const ALL: &str = "SELECT channel FROM channels WHERE only_me OR restricted ORDER BY channel";
+        let rows: Vec<(String,)> = on!(self, pool => sqlx::query_as(ALL).fetch_all(pool).await?);
+        Ok(rows.into_iter().map(|(channel,)| channel).collect())
+    }
+
+    /// The sheets that have approvers.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn approvals(&self) -> Result<Vec<(SheetId, Approval)>, sqlx::Error> {
+        const ALL: &str = "SELECT sheet_id, over_rows, approvers FROM approvals ORDER BY sheet_id";
+        let rows: Vec<(String, i64, Json<Vec<_>>)> = on!(self, pool => sqlx::query_as(ALL).fetch_all(pool).await?);
+        let read = |(sheet, over, Json(approvers)): (String, i64, Json<Vec<_>>)| {
+            let over_rows = usize::try_from(over).unwrap_or(0);
+            Some((SheetId::try_from(sheet).ok()?, Approval { over_rows, approvers }))
+        };
+        Ok(rows.into_iter().filter_map(read).collect())
+    }
+
     /// Says whether answers in a channel are for the asker alone.
     ///
     /// # Errors

@@ -205,6 +205,39 @@ async fn answers_of_a_channel_are_for_the_asker_alone_where_admins_want_it() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn answers_for_the_asker_alone_go_the_way_of_each_platform() {
+    let world = world().await;
+    let (on_discord, on_teams, on_telegram) =
+        (world.discord.clone().unwrap(), world.teams.clone().unwrap(), world.telegram.clone().unwrap());
+    for (platform, install, id) in [(Platform::Discord, "", "1"), (Platform::Teams, teams::TENANT, "29:lee"), (Platform::Telegram, "", "1")]
+    {
+        let person = Person { platform, install: install.into(), id: id.into() };
+        world.app.store.grant_access(&Granted { person, name: None, role: Role::Admin, at_ms: world.clock.now_ms() }).await.unwrap();
+    }
+    let ask = "how many tasks are blocked?";
+    for text in ["use Project Plan", "only me on", ask] {
+        on_teams.say(teams::GROUP, "29:lee", &format!("<at>{}</at> {text}", teams::BOT_NAME)).await;
+        settle(&world).await;
+        on_telegram.say(telegram::GROUP, 1, &format!("@{} {text}", telegram::BOT_NAME), None).await;
+        settle(&world).await;
+    }
+    for (text, answered) in [("use Project Plan", "start with"), ("only me on", "alone sees")] {
+        on_discord.slash(discord::CHANNEL, 1, text).await;
+        on_discord.until(|far| far.messages().iter().any(|m| m.seen().contains(answered))).await.unwrap();
+    }
+    on_discord.say(discord::CHANNEL, 1, &format!("<@{}> {ask}", discord::APPLICATION)).await;
+    on_discord.until(|far| far.messages().iter().any(|m| m.seen().contains("There are 2 rows"))).await.unwrap();
+    let found = |seen: String| seen.contains("There are 2 rows");
+    let teams: Vec<_> = on_teams.messages().into_iter().filter(|m| found(m.seen())).map(|m| (m.conversation, m.only_for)).collect();
+    assert_eq!(teams, [(teams::GROUP.to_owned(), Some("29:lee".to_owned()))]);
+    let telegram: Vec<i64> = on_telegram.messages().into_iter().filter(|m| found(m.seen())).map(|m| m.chat).collect();
+    assert_eq!(telegram, [1], "in the chat with the bot alone");
+    let discord: Vec<u64> = on_discord.messages().into_iter().filter(|m| found(m.seen())).map(|m| m.channel).collect();
+    assert_eq!(discord, [901], "in direct messages");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_approvers_are_named_for_is_confirmed_by_them() {
     let world = world().await;
     admin(&world, "U2").await;

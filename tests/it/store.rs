@@ -358,6 +358,7 @@ async fn rules_of_channels_and_sheets_are_kept(store: &Store) {
     store.set_approval(SheetId(7), Some(&approval)).await.unwrap();
     store.set_approval(SheetId(7), Some(&Approval { over_rows: 3, ..approval.clone() })).await.unwrap();
     assert_eq!(store.approval(SheetId(7)).await.unwrap(), Some(Approval { over_rows: 3, ..approval }));
+    assert_eq!((store.approvals().await.unwrap().len(), store.ruled_channels().await.unwrap()), (1, vec!["slack|T1|C9".to_owned()]));
     store.set_approval(SheetId(7), None).await.unwrap();
     assert_eq!(store.approval(SheetId(7)).await.unwrap(), None);
 }
