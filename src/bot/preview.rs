@@ -189,7 +189,7 @@ fn proposal(made: &Made, forms: bool, lifetime: Duration, viewer: &Viewer<'_>) -
         buttons.insert(1, button("Adjust", format!("adjust:{}", made.proposal.id), ButtonStyle::Plain));
     }
     blocks.push(Block::Buttons(buttons));
-    let all = viewer(&made.snapshot, &plan.row_ids()).map(|url| format!(" [See it in the sheet]({url}).")).unwrap_or_default();
+    let all = viewer(&made.snapshot, &plan.row_ids()).map(|url| format!(" [See it in the sheet.]({url})")).unwrap_or_default();
     let who = match &made.approval {
         Some(approval) => words::waits_for_approver(&approval.others_than(&made.proposal.asker)),
         None => format!("Nothing is written until you confirm. Only you can, for {} minutes.", lifetime.as_secs() / 60),
