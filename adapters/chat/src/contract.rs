@@ -1,7 +1,9 @@
 //! The contract that every adapter passes against its stand-in: give it a rig, it tells the stories.
 #![expect(clippy::expect_used, reason = "the suite fails by panicking, naming the broken clause")]
 
-use crate::{Accepted, Anchor, Block, Button, ButtonStyle, Chat, Column, Inbox, InboxError, Incoming, Markdown, Message, What};
+use crate::{
+    Accepted, Anchor, Beside, Block, Button, ButtonStyle, Chat, Column, Inbox, InboxError, Incoming, Markdown, Message, Standing, What,
+};
 use crate::{Align, ChatError, TableBlock, TableCell, insist};
 use async_trait::async_trait;
 use std::collections::HashSet;
@@ -110,6 +112,19 @@ pub trait Rig: Send + Sync {
     async fn press(&self, label: &str);
     /// The texts that people see in the thread of the last mention, oldest first.
     async fn visible(&self) -> Vec<String>;
+    /// Somebody who does not belong to the place mentions the bot; `false` where everybody does.
+    async fn stranger(&self, _text: &str) -> bool {
+        false
+    }
+    /// Somebody says this to the bot beside words of somebody else, which they answer or share; `false` where there are none.
+    async fn beside(&self, _quoted: &str, _text: &str) -> bool {
+        false
+    }
+    /// Somebody writes under the last mention, to somebody else; returns when the bot would have heard it. `false` where there is
+    /// nobody else.
+    async fn to_somebody_else(&self) -> bool {
+        false
+    }
     /// From now on the stand-in refuses rich markup (blocks, cards, entities).
     async fn refuse_markup(&self);
     /// The stand-in serves `skip` calls well, and then one that asks for patience, or whose answer is `lost` after it was
@@ -121,6 +136,7 @@ pub trait Rig: Send + Sync {
 
 /// Runs all stories. Panics, naming the broken clause.
 pub async fn run(rig: &dyn Rig) {
+    who_speaks_and_what_they_said_is_told(rig).await;
     let anchor = keys_are_stable_and_duplicates_accepted_once(rig).await;
     own_messages_and_forgeries_are_ignored(rig, &anchor).await;
     replies_stay_in_the_thread_and_edits_replace(rig, &anchor).await;
@@ -137,6 +153,32 @@ fn one(rig: &dyn Rig) -> Incoming {
     let mut events = rig.inbox().take();
     assert_eq!(events.len(), 1, "exactly one event is accepted: {events:?}");
     events.remove(0)
+}
+
+async fn who_speaks_and_what_they_said_is_told(rig: &dyn Rig) {
+    rig.mention(", help").await;
+    let known = one(rig);
+    assert!(
+        matches!(&known.what, What::Text { text } if text.trim_matches([',', ' ']) == "help"),
+        "words stand behind the mention: {:?}",
+        known.what
+    );
+    if rig.to_somebody_else().await {
+        assert!(rig.inbox().take().is_empty(), "what is said to somebody else is not for the bot");
+    }
+    if rig.stranger("which tasks are overdue?").await {
+        let stranger = one(rig);
+        let outside = matches!(stranger.sender.standing, Standing::Guest | Standing::External) || stranger.sender.home.is_some();
+        let elsewhere = (&stranger.thread.install, &stranger.thread.conversation) != (&known.thread.install, &known.thread.conversation);
+        assert!(stranger.sender.id != known.sender.id && (outside || elsewhere), "whoever does not belong there can be told: {stranger:?}");
+    }
+    if rig.beside("the AC is broken", "add this").await {
+        let said = one(rig);
+        assert_eq!(said.what, What::Text { text: "add this".into() }, "the words are those of whoever speaks");
+        let quoted =
+            said.beside.iter().any(|b| matches!(b, Beside::Answered(q) | Beside::Forwarded(q) if q.text.contains("the AC is broken")));
+        assert!(quoted, "what they answer or share stands beside: {:?}", said.beside);
+    }
 }
 
 async fn keys_are_stable_and_duplicates_accepted_once(rig: &dyn Rig) -> Anchor {

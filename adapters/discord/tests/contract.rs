@@ -142,6 +142,31 @@ impl Rig for DiscordRig {
         self.far_side.faults().after(skip, kind);
     }
 
+    async fn stranger(&self, text: &str) -> bool {
+        self.far_side.say(far::STRANGE_CHANNEL, far::STRANGERS, &format!("<@{APPLICATION}> {text}")).await;
+        self.inbox.wait().await;
+        true
+    }
+
+    async fn beside(&self, quoted: &str, text: &str) -> bool {
+        let author = serde_json::json!({ "id": "2", "username": "mia", "global_name": "Mia Jensen", "discriminator": "0", "avatar": null });
+        let answered = serde_json::json!({ "id": "99", "channel_id": "901", "author": author, "content": quoted, "timestamp": "2026-11-22T10:30:00Z",
+            "edited_timestamp": null, "tts": false, "mention_everyone": false, "mentions": [], "mention_roles": [], "attachments": [], "embeds": [],
+            "pinned": false, "type": 0 });
+        self.far_side.say_with(901, 1, text, &serde_json::json!({ "referenced_message": answered })).await;
+        self.inbox.wait().await;
+        true
+    }
+
+    async fn to_somebody_else(&self) -> bool {
+        let root = *self.root.lock().unwrap();
+        let place = serde_json::json!({ "guild": "500", "channel": CHANNEL.to_string(), "thread": root.to_string(), "opens": "plan" });
+        self.chat.post(&Anchor(place.to_string()), &Message::text("one moment")).await.unwrap();
+        self.far_side.say(root, 1, "<@2> can you have a look?").await;
+        assert!(self.settled().await.is_empty());
+        true
+    }
+
     async fn refuse_markup(&self) {
         self.far_side.refuse_markup(true);
     }

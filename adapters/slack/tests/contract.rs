@@ -6,6 +6,7 @@ use chat::contract::{Remembering, Rig, Slow, run};
 use chat::{Chat, Message};
 use proptest::prelude::*;
 use sandbox::slack as sandbox_slack;
+use serde_json::json;
 use slack_chat::{Access, Settings, Slack, render, router, text_only};
 use std::sync::{Arc, Mutex};
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -103,6 +104,22 @@ impl Rig for SlackRig {
     fn stumble(&self, skip: usize, lost: bool) {
         let kind = if lost { sandbox::fault::Kind::Truncated } else { sandbox::fault::Kind::RateLimited };
         self.far_side.faults().after(skip, kind);
+    }
+
+    async fn stranger(&self, text: &str) -> bool {
+        self.far_side.say("C1", &format!("{}1", sandbox_slack::STRANGER), &format!("<@UBOT> {text}"), None).await;
+        true
+    }
+
+    async fn beside(&self, quoted: &str, text: &str) -> bool {
+        let shared = json!({ "attachments": [{ "is_share": true, "author_name": "Mia Jensen", "text": quoted }] });
+        self.far_side.say_with("C1", "U1", &format!("<@UBOT> {text}"), None, &shared).await;
+        true
+    }
+
+    async fn to_somebody_else(&self) -> bool {
+        self.follow_up("<@U2> can you have a look?").await;
+        true
     }
 
     async fn refuse_markup(&self) {

@@ -6,6 +6,7 @@ use chat::contract::{Remembering, Rig, run};
 use chat::{Addressed, Anchor, Block, Button, ButtonStyle, Chat, ChatError, Markdown, Message, What};
 use proptest::prelude::*;
 use sandbox::teams::{self as far, CHANNEL, Forgery, GROUP};
+use serde_json::json;
 use std::fs::File;
 use std::io::Write;
 use std::sync::{Arc, LazyLock, Mutex};
@@ -104,6 +105,23 @@ impl Rig for TeamsRig {
     fn stumble(&self, skip: usize, lost: bool) {
         let kind = if lost { sandbox::fault::Kind::Truncated } else { sandbox::fault::Kind::RateLimited };
         self.far_side.faults().after(skip, kind);
+    }
+
+    async fn stranger(&self, text: &str) -> bool {
+        self.far_side.say("a:strange", &format!("{}-1", far::STRANGER), text).await;
+        true
+    }
+
+    async fn beside(&self, quoted: &str, text: &str) -> bool {
+        let quote = json!({ "messageSender": { "user": { "displayName": "Mia Jensen" } }, "messagePreview": quoted });
+        let attachments = json!({ "attachments": [{ "contentType": "messageReference", "content": quote.to_string() }] });
+        self.far_side.say_with("a:lee", "29:lee", text, &attachments).await;
+        true
+    }
+
+    async fn to_somebody_else(&self) -> bool {
+        self.follow_up("<at>Mia Jensen</at> can you have a look?").await;
+        true
     }
 
     async fn refuse_markup(&self) {

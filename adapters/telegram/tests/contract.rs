@@ -6,6 +6,7 @@ use chat::contract::{Remembering, Rig, run};
 use chat::{Addressed, Anchor, Block, Button, ButtonStyle, Chat, ChatError, Markdown, Message, What};
 use proptest::prelude::*;
 use sandbox::telegram::{self as far, BOT_NAME, FORUM, GROUP, SECRET, SMALL_GROUP, TOPIC};
+use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
 use telegram_chat::{Delivery, Settings, Telegram, Webhook, plain, render, rich, router};
@@ -107,6 +108,24 @@ impl Rig for TelegramRig {
     fn stumble(&self, skip: usize, lost: bool) {
         let kind = if lost { sandbox::fault::Kind::Truncated } else { sandbox::fault::Kind::RateLimited };
         self.far_side.faults().after(skip, kind);
+    }
+
+    async fn stranger(&self, text: &str) -> bool {
+        self.far_side.say(502, 502, text, None).await;
+        true
+    }
+
+    async fn beside(&self, quoted: &str, text: &str) -> bool {
+        let from = json!({ "id": 2, "is_bot": false, "first_name": "Mia" });
+        let chat = json!({ "id": 1, "type": "private", "first_name": "Lee" });
+        let answered = json!({ "message_id": 1, "date": 1, "chat": chat, "from": from, "text": quoted });
+        self.far_side.say_with(1, 1, text, &json!({ "reply_to_message": answered })).await;
+        true
+    }
+
+    async fn to_somebody_else(&self) -> bool {
+        self.follow_up("@mia_jensen can you have a look?").await;
+        true
     }
 
     async fn refuse_markup(&self) {
