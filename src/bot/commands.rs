@@ -80,7 +80,17 @@ pub(super) fn is_express(incoming: &Incoming) -> bool {
 /// The command that an event is, if it is one.
 pub(super) fn of(incoming: &Incoming) -> Option<Command> {
     let (What::Text { text } | What::Command { text }) = &incoming.what else { return None };
-    if !incoming.beside.is_empty() && speech::is_wordless(text) { Some(Command::Wordless) } else { parse(text) }
+    if !incoming.beside.is_empty() && speech::is_wordless(text) {
+        return Some(Command::Wordless);
+    }
+    let command = parse(text)?;
+    let people = |rule: &Rule| matches!(rule, Rule::Approvers(who) if !rules::names_people(who, &incoming.mentions));
+    match &command {
+        // What people say to each other is no command of that kind, and neither is a sentence that begins like one.
+        Command::Why | Command::Rule(_) if incoming.addressed == Addressed::FollowUp => None,
+        Command::Rule(rule) if people(rule) => None,
+        _ => Some(command),
+    }
 }
 
 /// The command that a text is, if it is one.
@@ -203,9 +213,9 @@ impl Bot {
                 self.answer(event, Message::text("The job stops. Its message says what was done.")).await
             }
             Command::RetryJob(id) => {
-                let (person, jobs) = (self.editor_of_job(event, &id).await?, &self.parts.jobs);
+                let ((person, job), jobs) = (self.editor_of_job(event, &id).await?, &self.parts.jobs);
                 let waits_for = jobs.waits_for(&person).await?;
-                self.answer(event, words::job_queued(&jobs.retry(&id, &person).await?, waits_for)).await
+                self.answer(event, words::job_queued(&jobs.retry(&job.id, &person).await?, waits_for)).await
             }
             Command::Use(name) => match self.use_sheet(event, &name).await? {
                 Used::Answered => Ok(()),
@@ -273,12 +283,13 @@ impl Bot {
             LiveReply::new(self.parts.store.clone(), chat.clone(), event).finish(&message).await.map_err(anyhow::Error::from)?;
             return Ok(());
         }
-        if event.incoming.addressed == Addressed::Dm {
+        // What is pressed in the page beside the sheet is said in no direct message.
+        if event.incoming.addressed == Addressed::Dm && !self.is_only_me(&event.incoming).await? {
             self.tell_alone(event, &message).await.map_err(anyhow::Error::from)?;
             return Ok(());
         }
         let (incoming, now_ms) = (&event.incoming, self.parts.clock.now_ms());
-        self.parts.store.keep_whisper(event.id, &Asker::from(incoming), &incoming.anchor, &message, now_ms).await?;
+        self.parts.store.keep_whisper(event.id, &Asker::alone(incoming), &incoming.anchor, &message, now_ms).await?;
         self.tell_alone(event, &words::alone(event.id, &message)).await.map_err(anyhow::Error::from)?;
         Ok(())
     }
@@ -300,7 +311,8 @@ impl Bot {
     /// Whether the answer is for the person alone: after a slash command to which nothing was said in the thread, after a press
     /// on such an answer, and in channels whose admins want it so.
     pub(super) async fn is_private(&self, event: &Event) -> Result<bool> {
-        let only_me = matches!(event.incoming.what, What::Text { .. }) && self.is_only_me(&event.incoming).await?;
+        let theirs = matches!(event.incoming.what, What::Text { .. } | What::Press { .. } | What::Filled { .. });
+        let only_me = theirs && self.is_only_me(&event.incoming).await?;
         let alone = only_me || self.is_command(event);
         Ok(alone && event.reply.is_none() && self.parts.store.reply_of(event.id).await?.is_none())
     }
@@ -321,7 +333,7 @@ impl Bot {
 
     /// Shows everybody what a person alone has seen until now.
     pub(super) async fn share(&self, event: &Event, id: &str) -> Result<()> {
-        let (store, person) = (&self.parts.store, Asker::from(&event.incoming));
+        let (store, person) = (&self.parts.store, Asker::alone(&event.incoming));
         let id = id.parse().map_err(|_| told(words::nothing_to_share()))?;
         let (anchor, told_them) = store.take_whisper(id, &person).await?.ok_or_else(|| told(words::nothing_to_share()))?;
         let chat = self.chat(event.incoming.thread.platform)?;
@@ -357,11 +369,12 @@ impl Bot {
 
     /// Shows how the last answer of the thread was found.
     async fn why(&self, event: &Event) -> Result<()> {
-        let queries = match self.session(&event.incoming).await? {
-            Some(session) => self.parts.store.last_why(&session.id).await?,
-            None => Vec::new(),
-        };
-        self.answer(event, words::why(&queries)).await
+        let (incoming, only_me) = (&event.incoming, self.is_only_me(&event.incoming).await?);
+        let Some(session) = self.session(incoming).await? else { return self.answer(event, words::why(&[])).await };
+        let mut queries = self.parts.store.last_why(&session.id, only_me.then_some(incoming.sender.id.as_str())).await?;
+        let scope = self.scope(incoming, &self.identity(incoming).await?).await?;
+        queries.retain(|(sheet, _)| scope.allows(*sheet));
+        self.answer(event, words::why(&queries.into_iter().map(|(_, query)| query).collect::<Vec<_>>())).await
     }
 
     /// Shows that the text was heard, before anything that may take time. As long as what is returned

@@ -66,6 +66,7 @@ impl Bot {
         let session =
             self.parts.store.session_of(&event.incoming.thread.storage_key()).await?.ok_or_else(|| told(words::proposal_gone()))?;
         let reply = LiveReply::new(self.parts.store.clone(), self.chat(event.incoming.thread.platform)?.clone(), event);
+        let reply = if self.is_private(event).await? { reply.alone() } else { reply };
         if let Err(error) = reply.begin(words::trying_that()).await {
             tracing::warn!(%error, event = event.id, "the sign of life did not go out");
         }

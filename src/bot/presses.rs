@@ -24,7 +24,7 @@ impl Bot {
         let What::Press { action, message } = &mut event.incoming.what else { return Ok(()) };
         let Some((answered, _)) = words::pressed_alone(action) else { return Ok(()) };
         *message = None;
-        let person = Asker::from(&event.incoming);
+        let person = Asker::alone(&event.incoming);
         let at = self.parts.store.whispered_at(answered, &person).await?.ok_or_else(|| told(words::unknown_button()))?;
         let chat = self.chat(event.incoming.thread.platform)?;
         event.incoming.thread = chat.thread_of(&at).ok_or_else(|| told(words::unknown_button()))?;
@@ -51,12 +51,12 @@ impl Bot {
                 self.answer(event, words::job_status(&job, self.parts.clock.now_ms())).await
             }
             "jobundo" | "jobretry" => {
-                let (person, jobs) = (self.editor_of_job(event, id).await?, &self.parts.jobs);
+                let ((person, meant), jobs) = (self.editor_of_job(event, id).await?, &self.parts.jobs);
                 let waits_for = jobs.waits_for(&person).await?;
                 let job = if verb == "jobundo" {
-                    jobs.undo(id, &person, &event.incoming.sender.id).await?
+                    jobs.undo(&meant.id, &person, &event.incoming.sender.id).await?
                 } else {
-                    jobs.retry(id, &person).await?
+                    jobs.retry(&meant.id, &person).await?
                 };
                 // One that begins at once has a message of its own.
                 if waits_for == WaitsFor::Nothing { Ok(()) } else { self.answer(event, words::job_queued(&job, waits_for)).await }
@@ -75,15 +75,15 @@ impl Bot {
         Ok(job.map_or(person, |job| Asker::in_thread(&job.asker, &job.thread_key)))
     }
 
-    /// The same for what writes to a sheet.
-    pub(super) async fn editor_of_job(&self, event: &Event, id: &str) -> Result<Asker> {
+    /// The same for what writes to a sheet, with the job that is meant.
+    pub(super) async fn editor_of_job(&self, event: &Event, id: &str) -> Result<(Asker, Job)> {
         if self.role(event).await? < Some(Role::Editor) {
             return Err(told(words::may_only_ask()));
         }
-        if let Some(job) = self.parts.jobs.any(id).await? {
-            self.scope(&event.incoming, &Identity::read(&job.identity)).await?.check(job.sheet)?;
-        }
-        self.person_of_job(event, id).await
+        let person = self.person_of_job(event, id).await?;
+        let job = self.parts.jobs.read(id, &person).await?;
+        self.scope(&event.incoming, &Identity::read(&job.identity)).await?.check(job.sheet)?;
+        Ok((person, job))
     }
 
     /// What a button says for a person takes the way of what they type.
@@ -301,6 +301,7 @@ impl Bot {
             author: None,
             beside: None,
             why: None,
+            asker: None,
         };
         Ok(self.parts.store.add_messages(session, &[message], self.parts.clock.now()).await?)
     }

@@ -19,9 +19,20 @@ const RECORDED: usize = 10;
 /// Makes the link to the viewer on whose page these rows of a sheet are marked, where there is a viewer.
 pub(super) type Viewer<'a> = dyn Fn(&Snapshot, &[i64]) -> Option<url::Url> + Sync + 'a;
 
+/// What of an answer stands in a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    Whole,
+    /// The proposal alone.
+    Proposal,
+    /// All but the proposal.
+    Rest,
+}
+
 /// The final message of a turn.
 pub(super) fn answer(
     gathered: &Gathered,
+    part: Part,
     policy: &LinkPolicy,
     limits: &Limits,
     lifetime: Duration,
@@ -29,11 +40,15 @@ pub(super) fn answer(
     viewer: &Viewer<'_>,
 ) -> Message {
     let mut blocks = Vec::new();
-    if !gathered.text.trim().is_empty() {
+    let says = part != Part::Proposal && !gathered.text.trim().is_empty();
+    if says {
         blocks.push(Block::Markdown(Markdown::untrusted(&gathered.text, policy)));
     }
-    for shown in &gathered.shown {
+    for shown in gathered.shown.iter().filter(|_| part != Part::Proposal) {
         blocks.extend(query(shown, &gathered.text, limits, zone, viewer));
+    }
+    if part == Part::Rest {
+        return Message { by_model: says, ..Message::new(blocks) };
     }
     if let Some(made) = &gathered.made {
         blocks.extend(proposal(made, limits.forms, lifetime, viewer));
@@ -54,7 +69,7 @@ pub(super) fn answer(
     if blocks.is_empty() {
         blocks.push(md("I have no answer to that. Please put it in other words."));
     }
-    Message { by_model: !gathered.text.trim().is_empty(), ..Message::new(blocks) }
+    Message { by_model: says, ..Message::new(blocks) }
 }
 
 /// The turn in words, for the next one.

@@ -5,10 +5,10 @@ use super::{Bot, words};
 use crate::access::{AllowedKind, AllowedSheets, Approval, Approver, Person, Role, SheetScope, channel_of};
 use crate::error::{Result, told};
 use crate::sheet::{SheetId, smartsheet_trouble};
-use crate::smartsheet::{Identity, Workspace};
+use crate::smartsheet::{Identity, SheetEntry, Workspace};
 use crate::store::Event;
 use crate::tools::{Match, resolve};
-use chat::{MentionKind, Message};
+use chat::{MentionKind, Mentioned, Message};
 
 /// A command about rules. Whoever is let in may see them, admins alone may change them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,13 +27,20 @@ pub(super) enum Rule {
     NoApprovers,
 }
 
+/// Whether somebody has named a sheet, by its whole name, its id or its link.
+fn is_named(sheet: &SheetEntry, wanted: &str) -> bool {
+    let wanted = wanted.trim().trim_matches(['<', '>', '"', '“', '”', '*', '`']).trim();
+    let same = |name: &str| name.to_lowercase() == sheet.name.to_lowercase();
+    same(wanted) || bare_name(wanted).is_some_and(same) || wanted == sheet.id.to_string() || wanted.contains("/sheets/")
+}
+
 /// The command about rules that a text is, if it is one.
 pub(super) fn parse(text: &str, bare: &str) -> Option<Rule> {
     match bare {
         "rules" | "allow" | "allowed" | "approvers" | "only me" => return Some(Rule::Show),
         "only me on" => return Some(Rule::OnlyMe(true)),
         "only me off" => return Some(Rule::OnlyMe(false)),
-        "approvers off" | "approvers none" | "no approvers" => return Some(Rule::NoApprovers),
+        "approvers off" | "approvers none" => return Some(Rule::NoApprovers),
         "allow everything" | "allow all" | "allow all sheets" => return Some(Rule::AllowEverything),
         _ => {}
     }
@@ -49,13 +56,36 @@ pub(super) fn parse(text: &str, bare: &str) -> Option<Rule> {
         .or_else(|| behind("approvers ").map(Rule::Approvers))
 }
 
-/// The number behind `over`, `above` or `more than`; none where every change is meant.
-fn rows_in(words: &str) -> Result<usize> {
-    let words = words.to_lowercase();
-    let after = ["over ", "above ", "more than "].into_iter().find_map(|limit| words.split_once(limit)).map(|(_, after)| after);
-    let Some(after) = after else { return Ok(0) };
-    let digits: String = after.trim_start().chars().take_while(|c| c.is_ascii_digit() || *c == ',').filter(char::is_ascii_digit).collect();
-    digits.parse().map_err(|_| told(words::how_many_rows()))
+/// Words that stand between the people whom `approvers` names.
+const JOINING: [&str; 15] =
+    ["me", "and", "or", "for", "over", "above", "more", "than", "row", "rows", "of", "changes", "deletions", "with", "to"];
+
+/// Whether words name people and how many rows, and nothing else.
+pub(super) fn names_people(who: &str, mentions: &[Mentioned]) -> bool {
+    let known = |word: &str| JOINING.contains(&word.to_lowercase().as_str()) || word.starts_with('@') || word.parse::<Person>().is_ok();
+    without(who, mentions).split([' ', ',', ';']).filter(|word| !word.is_empty()).all(|word| known(word) || count_in(word).is_some())
+}
+
+/// Words without the people whom they mention.
+fn without(words: &str, mentions: &[Mentioned]) -> String {
+    mentions.iter().fold(words.to_owned(), |words, mentioned| words.replace(&mentioned.written, " "))
+}
+
+fn count_in(word: &str) -> Option<usize> {
+    word.replace(',', "").parse().ok()
+}
+
+/// The number behind the last `over`, `above` or `than`; none where every change is meant.
+fn rows_in(words: &str, mentions: &[Mentioned]) -> Result<usize> {
+    let words = without(words, mentions).to_lowercase();
+    let mut number = None;
+    for word in words.split_whitespace().rev() {
+        if ["over", "above", "than"].contains(&word) {
+            return number.and_then(count_in).ok_or_else(|| told(words::how_many_rows()));
+        }
+        number = Some(word);
+    }
+    Ok(0)
 }
 
 impl Bot {
@@ -85,7 +115,8 @@ impl Bot {
             }
             Rule::Approvers(who) => {
                 let Some(session) = self.session_or_ask(event).await? else { return Ok(()) };
-                let approval = Approval { over_rows: rows_in(&who)?, approvers: self.approvers_in(event, &who).await? };
+                let approval =
+                    Approval { over_rows: rows_in(&who, &event.incoming.mentions)?, approvers: self.approvers_in(event, &who).await? };
                 store.set_approval(session.sheet, Some(&approval)).await?;
             }
         }
@@ -114,7 +145,9 @@ impl Bot {
             found = resolve(&self.parts.sheets, &identity, &everything, bare).await?;
         }
         match found {
-            Match::One(sheet) => Ok(AllowedSheets { kind: AllowedKind::Sheet, id: sheet.id, name: sheet.name }),
+            // A part of a name may be anything: a channel is not closed by a word.
+            Match::One(sheet) if is_named(&sheet, name) => Ok(AllowedSheets { kind: AllowedKind::Sheet, id: sheet.id, name: sheet.name }),
+            Match::One(sheet) => Err(told(words::allow_by_its_name(name, &sheet.name))),
             Match::Several(sheets) => Err(told(words::several_to_allow(name, sheets.iter().map(|s| (s.name.as_str(), s.id))))),
             Match::None(_) => Err(told(words::nothing_to_allow("sheet", name))),
         }
@@ -202,7 +235,17 @@ mod tests {
         assert_eq!((read("approvers"), read("approvers off")), (Some(Rule::Show), Some(Rule::NoApprovers)));
         assert_eq!(read("approvers @U2 over 20"), Some(Rule::Approvers("@U2 over 20".into())));
         assert_eq!((read("allowance by team"), read("who approves?")), (None, None));
-        assert_eq!(rows_in("@U2 for more than 1,200 rows").ok(), Some(1200));
-        assert_eq!((rows_in("@U2").ok(), rows_in("@U2 over many").ok()), (Some(0), None));
+        let grover = [Mentioned::person("U2", "@Grover Overton")];
+        let rows = |words: &str| rows_in(words, &grover).ok();
+        assert_eq!((rows("@Grover Overton for more than 1,200 rows"), rows("@Grover Overton over 20")), (Some(1200), Some(20)));
+        assert_eq!((rows("@Grover Overton"), rows("@Grover Overton over many")), (Some(0), None));
+        for (words, right) in [
+            ("@Grover Overton and me over 20 rows", true),
+            ("telegram:5", true),
+            ("for task 12 should be @Grover Overton", false),
+            ("of this sheet", false),
+        ] {
+            assert_eq!(names_people(words, &grover), right, "{words}");
+        }
     }
 }

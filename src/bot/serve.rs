@@ -203,6 +203,7 @@ impl Bot {
                 author: None,
                 beside: None,
                 why: None,
+                asker: Some(event.incoming.sender.id.clone()),
             };
             if let Err(error) = self.parts.store.add_messages(&session.id, &[message], self.parts.clock.now()).await {
                 tracing::warn!(%error, "an error could not be remembered");

@@ -314,7 +314,9 @@ impl Bot {
     async fn ask_again(&self, incoming: &Incoming) -> Result<()> {
         let thread = incoming.thread.storage_key();
         let Some(question) = self.parts.store.thread(&thread).await?.and_then(|t| t.question) else { return Ok(()) };
-        let again = Incoming { dedupe_id: format!("{}:again", question.dedupe_id), addressed: Addressed::Mention, ..question };
+        // Whoever was asked back has spoken to the bot.
+        let addressed = if question.addressed == Addressed::Dm { Addressed::Dm } else { Addressed::Mention };
+        let again = Incoming { dedupe_id: format!("{}:again", question.dedupe_id), addressed, ..question };
         self.accept_again(again).await?;
         self.parts.store.set_question(&thread, None).await?;
         Ok(())

@@ -2,8 +2,9 @@
 
 use super::beside::Read;
 use super::live_reply::LiveReply;
+use super::preview::{self, Part};
 use super::sheets::Heard;
-use super::{Bot, Running, preview, prompt, words};
+use super::{Bot, Running, prompt, words};
 use crate::access::Role;
 use crate::error::{Choice, Result, Trouble, told};
 use crate::llm::{Answer, Error as ModelError, ToolCall};
@@ -65,7 +66,7 @@ impl Bot {
             }
         };
         let reply = LiveReply::new(self.parts.store.clone(), chat, event);
-        let only_me = matches!(event.incoming.what, What::Text { .. }) && self.is_private(event).await?;
+        let only_me = self.is_only_me(&event.incoming).await? && self.is_private(event).await?;
         let reply = if only_me { reply.alone() } else { reply };
         let _sign_of_life = if only_me && !unasked { self.sign_of_life(event).await } else { None };
         if !unasked {
@@ -76,7 +77,7 @@ impl Bot {
         let snapshot = self.sheet(&event.incoming, &identity, session.sheet).await?;
         let heard = self.heard(&event.incoming, &text_of(event)).await?;
         let context = Context { people: heard.people.clone(), ..self.context(event, &session, identity).await? };
-        let work = self.work(&context, &snapshot, &heard, &reply);
+        let work = self.work(&context, &snapshot, &heard, &reply, only_me);
         let gathered = tokio::select! {
             gathered = work => gathered?,
             () = token.cancelled() => return self.stopped(event, &reply).await,
@@ -113,13 +114,18 @@ impl Bot {
         let identity = self.identity(&event.incoming).await?;
         let viewer = |of: &Snapshot, rows: &[i64]| self.parts.links.to_rows(SheetId(of.id), &session.id, &identity, rows.iter().copied());
         let (lifetime, zone) = (self.parts.changes.rules.proposal_lifetime, self.locality(&event.incoming, &identity).await.zone);
-        let message = preview::answer(gathered, policy, &limits, lifetime, &zone, &viewer);
+        let message = |part| preview::answer(gathered, part, policy, &limits, lifetime, &zone, &viewer);
         let approval = gathered.made.as_ref().and_then(|made| Some((made, made.approval.as_ref()?)));
-        // What somebody else has to confirm cannot be shown to the asker alone.
         if reply.is_alone() && approval.is_none() {
-            return self.answer(event, message).await;
+            return self.answer(event, message(Part::Whole)).await;
         }
-        reply.finish(&message).await.map_err(anyhow::Error::from)?;
+        // What somebody else has to confirm cannot be shown to the asker alone; the rest of the answer is.
+        let part = if reply.is_alone() { Part::Proposal } else { Part::Whole };
+        let rest = message(Part::Rest);
+        if part == Part::Proposal && !rest.blocks.is_empty() {
+            self.answer(event, rest).await?;
+        }
+        reply.finish(&message(part)).await.map_err(anyhow::Error::from)?;
         if let (Some(made), Some(at)) = (&gathered.made, reply.message().await) {
             self.parts.store.set_proposal_message(&made.proposal.id, &at).await?;
         }
@@ -164,8 +170,11 @@ impl Bot {
         })
     }
 
-    async fn work(&self, context: &Context, snapshot: &Arc<Snapshot>, heard: &Heard, reply: &LiveReply) -> Result<Gathered> {
-        let history = self.parts.store.recent_messages(&context.session.id, prompt::HISTORY, 0).await?;
+    async fn work(&self, context: &Context, snapshot: &Arc<Snapshot>, heard: &Heard, reply: &LiveReply, only_me: bool) -> Result<Gathered> {
+        let mut history = self.parts.store.recent_messages(&context.session.id, prompt::HISTORY, 0).await?;
+        if only_me {
+            history.retain(|message| message.is_of(&context.asker));
+        }
         let mut messages = prompt::messages(snapshot, &history, heard, &context.locality, false);
         let mut functions = tools::schemas(snapshot, context.role);
         if heard.unasked {
@@ -259,7 +268,7 @@ impl Bot {
         let mut messages = vec![self.said_by_person(event, &heard.question, &heard.beside).await];
         for (i, shown) in gathered.shown.iter().enumerate() {
             let function = line(event, &format!("function{i}"), store::Role::Function, &shown.checked.asked);
-            let why = Some(preview::why(shown, zone));
+            let why = Some((SheetId(shown.snapshot.id), preview::why(shown, zone)));
             messages.push(NewMessage { name: Some("query_sheet"), why, ..function });
         }
         if !gathered.silent {
@@ -313,7 +322,16 @@ fn says_nothing(answer: &Answer) -> bool {
 /// A line of the conversation that an event has caused: the same however often the event is served.
 pub(super) fn line(event: &Event, part: &str, role: store::Role, content: &str) -> NewMessage {
     let id = uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, format!("{}|{part}", event.incoming.dedupe_key()).as_bytes());
-    NewMessage { id: id.to_string(), role, content: content.to_owned(), name: None, author: None, beside: None, why: None }
+    NewMessage {
+        id: id.to_string(),
+        role,
+        content: content.to_owned(),
+        name: None,
+        author: None,
+        beside: None,
+        why: None,
+        asker: Some(event.incoming.sender.id.clone()),
+    }
 }
 
 /// The words of an event.

@@ -222,6 +222,8 @@ impl Jobs {
         if failed.is_empty() {
             return Err(nothing_failed());
         }
+        let plan = Plan::Job { what: report::what(&old), rows: failed.len(), samples: Vec::new(), estimate: String::new() };
+        self.needs_no_approval(old.sheet, &plan).await?;
         let anew = |(seq, row): (usize, JobRow)| JobRow {
             seq: seq as i64,
             state: if row.answer.is_some() { JobRowState::Answered } else { JobRowState::Pending },
@@ -262,6 +264,7 @@ impl Jobs {
         if plan.units() == 0 {
             return Err(nothing_failed());
         }
+        self.needs_no_approval(change.sheet, &plan).await?;
         let id = self.next_id(&format!("{}|retry", old.id), false).await?;
         let change = Change {
             id: format!("{id}-change"),

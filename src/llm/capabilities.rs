@@ -32,6 +32,11 @@ impl Capabilities {
         // Whoever refuses one of these chooses by itself how it answers.
         let chooses = SAMPLING.iter().any(|name| refused.contains(*name));
         fields.retain(|name, _| !(refused.contains(name) || chooses && SAMPLING.contains(&name.as_str())));
+        if refused.contains("strict")
+            && let Some(schema) = fields.get_mut("response_format").and_then(|format| format["json_schema"].as_object_mut())
+        {
+            schema.remove("strict");
+        }
         let tools = fields.get_mut("tools").and_then(Value::as_array_mut);
         match tools {
             Some(tools) if refused.contains("strict") => {

@@ -56,8 +56,8 @@ pub(super) enum Verdict {
     Final(Error),
     /// Try again, after this long if the service said so.
     Again(Error, Option<Duration>),
-    /// A parameter that this deployment does not take.
-    Unsupported(String),
+    /// A parameter that this deployment does not take, and what it says of it.
+    Unsupported(&'static str, String),
 }
 
 impl HttpFailure {
@@ -72,10 +72,12 @@ impl HttpFailure {
         }
         match (self.status, code) {
             (400, "context_length_exceeded") => Verdict::Final(Error::TooLong),
-            (400, _) if message.contains("maximum context length") => Verdict::Final(Error::TooLong),
+            (400, _) if ["maximum context length", "context limit", "context window"].iter().any(|words| message.contains(words)) => {
+                Verdict::Final(Error::TooLong)
+            }
             (413 | 431, _) => Verdict::Final(Error::TooLong),
             (400 | 422, _) => match refused_parameter(error, &self.body) {
-                Some(parameter) => Verdict::Unsupported(parameter.to_owned()),
+                Some(parameter) => Verdict::Unsupported(parameter, message),
                 None => Verdict::Final(Error::Refused(message)),
             },
             (429, "insufficient_quota" | "billing_hard_limit_reached") => Verdict::Final(Error::QuotaSpent(message)),
@@ -89,7 +91,7 @@ impl HttpFailure {
 }
 
 /// What a request can do without, as refusals name it.
-const PARAMETERS: [&str; 9] = [
+const PARAMETERS: [&str; 10] = [
     "max_tokens",
     "temperature",
     "top_p",
@@ -98,8 +100,11 @@ const PARAMETERS: [&str; 9] = [
     "parallel_tool_calls",
     "stream_options",
     "reasoning_effort",
+    "response_format",
     "strict",
 ];
+/// How refusals say that something is not taken.
+const NOT_TAKEN: [&str; 6] = ["unsupported", "not supported", "unrecognized", "unknown", "not permitted", "not allowed"];
 
 /// The parameter that a refusal is about: named beside its words, or in them, whatever its code is. Gateways name it in a list of their own.
 fn refused_parameter(error: &Value, body: &str) -> Option<&'static str> {
@@ -107,7 +112,13 @@ fn refused_parameter(error: &Value, body: &str) -> Option<&'static str> {
         let mut words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
         words.find_map(|word| PARAMETERS.into_iter().find(|known| *known == word))
     };
-    error["param"].as_str().and_then(named_in).or_else(|| named_in(error["message"].as_str().unwrap_or(body)))
+    let said = error["message"].as_str().unwrap_or(body);
+    let not_taken = || NOT_TAKEN.iter().any(|words| said.to_lowercase().contains(words));
+    match error["param"].as_str() {
+        // The most precise name stands last: `tools[0].function.strict`.
+        Some(param) => param.rsplit('.').find_map(named_in),
+        None => not_taken().then(|| named_in(said)).flatten(),
+    }
 }
 
 /// The categories of a content filter error, in all its spellings; `None` when it is none.
@@ -141,11 +152,11 @@ mod tests {
         insta::assert_snapshot!(verdict(400, r#"{"error":{"message":"filtered","code":"content_filter","innererror":{"code":"ResponsibleAIPolicyViolation","content_filter_result":{"jailbreak":{"filtered":true,"detected":true},"hate":{"filtered":false}}}}}"#), @r#"Final(Filtered(["jailbreak"]))"#);
         insta::assert_snapshot!(verdict(400, r#"{"error":{"inner_error":{"code":"ResponsibleAIPolicyViolation","content_filter_results":{"violence":{"filtered":true}}},"code":"content_filter"}}"#), @r#"Final(Filtered(["violence"]))"#);
         insta::assert_snapshot!(verdict(400, r#"{"error":{"message":"This model's maximum context length is 128000 tokens.","code":"context_length_exceeded"}}"#), @"Final(TooLong)");
-        insta::assert_snapshot!(verdict(400, r#"{"error":{"message":"Unsupported parameter","param":"max_tokens","code":"unsupported_parameter"}}"#), @r#"Unsupported("max_tokens")"#);
-        insta::assert_snapshot!(verdict(400, r#"{"error":{"message":"Function tools with reasoning_effort are not supported for gpt-5.6-sol.","param":"reasoning_effort","code":null}}"#), @r#"Unsupported("reasoning_effort")"#);
-        insta::assert_snapshot!(verdict(400, r#"{"error":{"message":"Unrecognized request argument supplied: presence_penalty","code":null}}"#), @r#"Unsupported("presence_penalty")"#);
-        insta::assert_snapshot!(verdict(400, r#"{"error":{"message":"Unknown parameter: 'tools[0].function.strict'.","param":"tools[0].function.strict","code":"unknown_parameter"}}"#), @r#"Unsupported("strict")"#);
-        insta::assert_snapshot!(verdict(422, r#"{"detail":[{"type":"extra_forbidden","loc":["body","parallel_tool_calls"],"msg":"Extra inputs are not permitted"}]}"#), @r#"Unsupported("parallel_tool_calls")"#);
+        insta::assert_snapshot!(verdict(400, r#"{"error":{"message":"Unsupported parameter","param":"max_tokens","code":"unsupported_parameter"}}"#), @r#"Unsupported("max_tokens", "Unsupported parameter")"#);
+        insta::assert_snapshot!(verdict(400, r#"{"error":{"message":"Function tools with reasoning_effort are not supported for gpt-5.6-sol.","param":"reasoning_effort","code":null}}"#), @r#"Unsupported("reasoning_effort", "Function tools with reasoning_effort are not supported for gpt-5.6-sol.")"#);
+        insta::assert_snapshot!(verdict(400, r#"{"error":{"message":"Unrecognized request argument supplied: presence_penalty","code":null}}"#), @r#"Unsupported("presence_penalty", "Unrecognized request argument supplied: presence_penalty")"#);
+        insta::assert_snapshot!(verdict(400, r#"{"error":{"message":"Unknown parameter: 'tools[0].function.strict'.","param":"tools[0].function.strict","code":"unknown_parameter"}}"#), @r#"Unsupported("strict", "Unknown parameter: 'tools[0].function.strict'.")"#);
+        insta::assert_snapshot!(verdict(422, r#"{"detail":[{"type":"extra_forbidden","loc":["body","parallel_tool_calls"],"msg":"Extra inputs are not permitted"}]}"#), @r#"Unsupported("parallel_tool_calls", "{\"detail\":[{\"type\":\"extra_forbidden\",\"loc\":[\"body\",\"parallel_tool_calls\"],\"msg\":\"Extra inputs are not permitted\"}]}")"#);
         insta::assert_snapshot!(verdict(400, r#"{"error":{"message":"Invalid value for messages[3].content","param":"messages"}}"#), @r#"Final(Refused("Invalid value for messages[3].content"))"#);
         insta::assert_snapshot!(verdict(429, r#"{"error":{"message":"You exceeded your current quota","code":"insufficient_quota"}}"#), @r#"Final(QuotaSpent("You exceeded your current quota"))"#);
         insta::assert_snapshot!(verdict(413, "<html>too large</html>"), @"Final(TooLong)");

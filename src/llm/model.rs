@@ -177,11 +177,11 @@ impl Model {
             };
             let (error, wait) = match verdict {
                 Verdict::Final(error) => return Err(error),
-                Verdict::Unsupported(parameter) if self.capabilities.learn(&parameter) => {
-                    tracing::info!(%parameter, "the deployment does not take a parameter; it is left out from now on");
+                Verdict::Unsupported(parameter, _) if self.capabilities.learn(parameter) => {
+                    tracing::info!(parameter, "the deployment does not take a parameter; it is left out from now on");
                     continue;
                 }
-                Verdict::Unsupported(parameter) => return Err(Error::Refused(format!("parameter {parameter} is not supported"))),
+                Verdict::Unsupported(_, message) => return Err(Error::Refused(message)),
                 // The deployment is closed for everybody who can wait; it slows a job and costs no try.
                 Verdict::Again(Error::RateLimited(asked), _) if haste != Haste::Talk && began.elapsed() + asked <= PATIENCE => continue,
                 Verdict::Again(error, wait) => (error, wait),

@@ -69,7 +69,7 @@ struct Delta {
 #[serde(default)]
 struct Fragment {
     /// Which call it belongs to; some servers leave it out, or give all calls the same.
-    index: Option<u64>,
+    index: Option<i64>,
     id: Option<String>,
     function: Option<FunctionFragment>,
 }
@@ -114,7 +114,8 @@ fn spoken(text: &str) -> &str {
             return "";
         }
     }
-    text
+    // Templates of some models open the tag themselves.
+    text.split_once("</think>").map_or(text, |(_, said)| said.trim_start())
 }
 
 /// The calls that a call stands for: models name functions with what they belong to, and pack several into one.
@@ -144,7 +145,7 @@ fn unpacked(call: ToolCall) -> Vec<ToolCall> {
 #[derive(Debug, Default)]
 pub(super) struct Assembler {
     text: String,
-    calls: Vec<(Option<u64>, ToolCall)>,
+    calls: Vec<(Option<i64>, ToolCall)>,
     finish: Option<String>,
     filtered: Vec<String>,
     usage: Usage,
@@ -180,23 +181,29 @@ impl Assembler {
         Ok(grew)
     }
 
-    /// Adds a fragment to its call, or begins one: by its id where it has one, else by its index, else by its name.
+    /// Adds a fragment to its call, or begins one. Servers number calls in ways of their own: all of them alike, or not at all, and some give
+    /// each fragment another id. A call begins with a name.
     fn grow(&mut self, fragment: Fragment) {
         let id = fragment.id.filter(|id| !id.is_empty());
         let function = fragment.function.unwrap_or_default();
         let (name, arguments) = (function.name.unwrap_or_default(), function.arguments.unwrap_or_default());
-        let fits = |(index, call): &(Option<u64>, ToolCall)| match (&id, fragment.index) {
-            (Some(id), Some(_)) => *index == fragment.index && (call.id.is_empty() || call.id == *id),
-            (Some(id), None) => call.id == *id,
-            (None, Some(_)) => *index == fragment.index,
-            (None, None) => name.is_empty(),
+        let whole = |call: &ToolCall| serde_json::from_str::<Value>(&call.arguments).is_ok_and(|v| v.is_object());
+        let fits = |(index, call): &(Option<i64>, ToolCall)| {
+            let here = fragment.index.is_none() || *index == fragment.index;
+            match &id {
+                _ if name.is_empty() => here,
+                Some(id) if !call.id.is_empty() => here && call.id == *id,
+                _ => here && fragment.index.is_some() && !whole(call),
+            }
         };
         let at = self.calls.iter().rposition(fits).unwrap_or_else(|| {
             self.calls.push((fragment.index, ToolCall::default()));
             self.calls.len() - 1
         });
         let call = &mut self.calls[at].1;
-        call.id = id.unwrap_or(std::mem::take(&mut call.id));
+        if call.id.is_empty() {
+            call.id = id.unwrap_or_default();
+        }
         // Some servers repeat the name with every fragment.
         if call.name != name {
             call.name.push_str(&name);
@@ -212,7 +219,7 @@ impl Assembler {
     /// The whole answer, if it is one: a stream that just ends, a filter or a cut-off call is an error.
     pub fn finish(self) -> Result<Answer, Error> {
         let mut indexed = self.calls;
-        indexed.sort_by_key(|(index, _)| index.unwrap_or(u64::MAX));
+        indexed.sort_by_key(|(index, _)| index.unwrap_or(i64::MAX));
         let mut calls: Vec<ToolCall> = indexed.into_iter().flat_map(|(_, call)| unpacked(call)).collect();
         let text = spoken(&self.text).to_owned();
         for (i, call) in calls.iter_mut().enumerate().filter(|(_, c)| c.id.is_empty()) {
@@ -304,6 +311,15 @@ mod tests {
             "nothing at all"
         );
         assert_eq!(said(vec![one(json!(0), json!("x"), "f", a), one(json!(1), json!("x"), "f", b)]), both, "one id for all");
+        let each = vec![
+            one(json!(0), json!("x"), "f", json!("")),
+            one(json!(0), json!("y"), "", json!("{\"q\"")),
+            one(json!(0), json!("z"), "", json!(":1}")),
+        ];
+        assert_eq!(said(each), "f{\"q\":1}", "an id for each fragment");
+        let alike = vec![one(json!(0), json!(""), "f", json!("{\"q\":1}")), one(json!(0), json!(""), "f", json!("{\"q\":2}"))];
+        assert_eq!(said(alike), both, "one index and no id");
+        assert_eq!(said(vec![one(json!(-1), json!("x"), "f", json!("{\"q\":1}"))]), "f{\"q\":1}");
         let repeated = vec![one(json!(0), json!("x"), "f", json!("{\"q\"")), one(json!(0), json!(null), "f", json!(":1}"))];
         assert_eq!(said(repeated), "f{\"q\":1}");
         assert_eq!(said(vec![one(json!(0), json!("x"), "functions.f", json!({ "q": 1 }))]), "f{\"q\":1}", "arguments as an object");
@@ -319,7 +335,7 @@ mod tests {
             shown.push(assembler.text().to_owned());
         }
         assert_eq!(shown, ["", "", "", "The sum", "The sum is 1."]);
-        assert_eq!(spoken("<b> is a tag"), "<b> is a tag");
+        assert_eq!((spoken("<b> is a tag"), spoken("a sum, I think</think>\nIt is 1.")), ("<b> is a tag", "It is 1."));
         let odd = assemble(&[json!({ "choices": [{ "delta": { "tool_calls": "none" } }] })]);
         insta::assert_snapshot!(odd.unwrap_err(), @r#"the model does not answer: its answer cannot be read: invalid type: string "none", expected a sequence"#);
     }

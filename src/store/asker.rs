@@ -28,6 +28,12 @@ impl Asker {
         Self { id: id.to_owned(), install: thread_key.splitn(3, '|').take(2).collect::<Vec<_>>().join("|") }
     }
 
+    /// Whoever caused an event, as private answers are kept for them: in Discord and Telegram they may get them elsewhere.
+    pub fn alone(event: &Incoming) -> Self {
+        let person = crate::access::Person::of(event);
+        Self { id: person.id, install: format!("{}|{}", person.platform, person.install) }
+    }
+
     /// Whether something is this person's that was asked for by `asker` in this thread.
     pub fn has(&self, asker: &str, thread_key: &str) -> bool {
         self.id == asker && thread_key.strip_prefix(&self.install).is_some_and(|rest| rest.starts_with('|'))

@@ -111,13 +111,17 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn move_channel_rules(&self, from: &str, to: &str) -> Result<(), sqlx::Error> {
-        const CHANNEL: &str =
-            "UPDATE channels SET channel = $2 WHERE channel = $1 AND NOT EXISTS (SELECT 1 FROM channels WHERE channel = $2)";
+        // What was decided under the new name already is not lost, and no restriction is.
+        const CHANNEL: &str = "INSERT INTO channels (channel, only_me, restricted) SELECT $2, only_me, restricted FROM channels WHERE channel = $1
+            ON CONFLICT (channel) DO UPDATE SET only_me = channels.only_me OR excluded.only_me, restricted = channels.restricted OR excluded.restricted";
         const SHEETS: &str =
-            "UPDATE channel_sheets SET channel = $2 WHERE channel = $1 AND NOT EXISTS (SELECT 1 FROM channel_sheets WHERE channel = $2)";
+            "INSERT INTO channel_sheets (channel, kind, id, name) SELECT $2, kind, id, name FROM channel_sheets WHERE channel = $1
+            ON CONFLICT (channel, kind, id) DO NOTHING";
+        const LEFT: &str = "DELETE FROM channels WHERE channel = $1 AND $1 <> $2";
+        const LEFT_SHEETS: &str = "DELETE FROM channel_sheets WHERE channel = $1 AND $1 <> $2";
         on_durable!(self, pool => {
             let mut tx = pool.begin().await?;
-            for statement in [CHANNEL, SHEETS] {
+            for statement in [CHANNEL, SHEETS, LEFT, LEFT_SHEETS] {
                 sqlx::query(statement).bind(from).bind(to).execute(&mut *tx).await?;
             }
             tx.commit().await

@@ -1,6 +1,7 @@
 //! What was said in a session, in the seed's table and roles.
 
 use super::{Store, database_time, on, on_write};
+use crate::sheet::SheetId;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use sqlx::QueryBuilder;
@@ -44,6 +45,13 @@ pub struct MessageRecord {
     pub metadata: Value,
 }
 
+impl MessageRecord {
+    /// Whether somebody may be told of it where each person alone sees what they are answered.
+    pub fn is_of(&self, asker: &str) -> bool {
+        self.metadata["asker"] == asker
+    }
+}
+
 /// A message to be remembered.
 #[derive(Clone, Debug)]
 pub struct NewMessage {
@@ -59,8 +67,10 @@ pub struct NewMessage {
     pub author: Option<String>,
     /// What stood beside the words, as the model reads it, for role `user`.
     pub beside: Option<String>,
-    /// How it was found, for people who ask why, for role `function`.
-    pub why: Option<String>,
+    /// The sheet that was asked and how, for people who ask why, for role `function`.
+    pub why: Option<(SheetId, String)>,
+    /// Whoever asked, where somebody did.
+    pub asker: Option<String>,
 }
 
 impl NewMessage {
@@ -81,8 +91,11 @@ impl NewMessage {
         if let Some(beside) = &self.beside {
             metadata["beside"] = json!(beside);
         }
-        if let Some(why) = &self.why {
-            metadata["why"] = json!(why);
+        if let Some((sheet, why)) = &self.why {
+            (metadata["why"], metadata["sheet"]) = (json!(why), json!(sheet.to_string()));
+        }
+        if let Some(asker) = &self.asker {
+            metadata["asker"] = json!(asker);
         }
         metadata
     }
@@ -127,15 +140,20 @@ impl Store {
         Ok(rows.into_iter().rev().map(record).collect())
     }
 
-    /// How what was answered last in a session was found, query by query; nothing where the last answer asked the sheet nothing.
+    /// How what was answered last in a session was found, sheet by sheet; nothing where the last answer asked the sheet nothing.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn last_why(&self, session: &str) -> Result<Vec<String>, sqlx::Error> {
+    pub async fn last_why(&self, session: &str, asker: Option<&str>) -> Result<Vec<(SheetId, String)>, sqlx::Error> {
         const GET: &str = "SELECT metadata FROM messages WHERE session_id = $1 AND role = 'function' AND position >
             (SELECT coalesce(max(position), 0) FROM messages WHERE session_id = $1 AND role IN ('user', 'error')) ORDER BY position";
         let rows: Vec<(Json<Value>,)> = on!(self, pool => sqlx::query_as(GET).bind(session).fetch_all(pool).await?);
-        Ok(rows.into_iter().filter_map(|(Json(m),)| Some(m["why"].as_str()?.to_owned())).collect())
+        let read = |(Json(metadata),): (Json<Value>,)| {
+            let theirs = asker.is_none_or(|asker| metadata["asker"] == asker);
+            let sheet = SheetId::try_from(metadata["sheet"].as_str()?.to_owned()).ok()?;
+            Some((sheet, metadata["why"].as_str()?.to_owned())).filter(|_| theirs)
+        };
+        Ok(rows.into_iter().filter_map(read).collect())
     }
 
     /// How many messages a session has.

@@ -11,7 +11,7 @@ pub(super) fn fit(schema: &Value, value: Value) -> Value {
     };
     match value {
         // “null” for nothing.
-        Value::String(text) if may_be("null") && text.trim().eq_ignore_ascii_case("null") => Value::Null,
+        Value::String(text) if may_be("null") && !may_be("number") && text.trim().eq_ignore_ascii_case("null") => Value::Null,
         Value::String(text) if may_be("boolean") && !may_be("string") => match text.trim().to_lowercase().as_str() {
             "true" => json!(true),
             "false" => json!(false),

@@ -197,6 +197,33 @@ async fn answers_of_a_channel_are_for_the_asker_alone_where_admins_want_it() {
     let page = Page::open(&links_in_slack(&world, "chat.postEphemeral").pop().unwrap()).await.unwrap();
     let (status, refused) = page.post("/say", json!({ "text": "how many tasks are blocked?" })).await;
     assert_eq!((status, refused["code"].as_str()), (StatusCode::CONFLICT, Some("only_me")), "{refused}");
+    // What is pressed there is answered alone, too, and its buttons work.
+    let root = world.slack.say("C1", "U1", "<@UBOT> set Status to Blocked for \"Page templates\"", None).await.ts;
+    settle(&world).await;
+    let whispered = world.slack.messages().pop().unwrap().body["blocks"].to_string();
+    let id = whispered.split("confirm:").nth(1).unwrap().split('"').next().unwrap();
+    let id = id.to_owned();
+    world.slack.say("C1", "U1", "<@UBOT> edit", Some(&root)).await;
+    settle(&world).await;
+    let page = Page::open(&links_in_slack(&world, "chat.postEphemeral").pop().unwrap()).await.unwrap();
+    assert!(page.press(&format!("confirm:{id}")).await.is_redirection());
+    settle(&world).await;
+    assert!(last(&world).starts_with("✅ Done"), "{}", last(&world));
+    press(&world, "U1", "Undo").await;
+    assert_eq!(world.cell("Page templates", "Status"), "In Progress");
+    // A command is answered alone as well.
+    assert!(command(&world, "U1", "how many tasks are blocked?").await.contains("There are 2 rows"));
+    assert_eq!(public(&world), before, "nobody else sees anything");
+    // Others neither see what somebody was answered, nor how it was found, nor does the model tell them.
+    said(&world, "U1", "how many tasks are blocked?").await;
+    let root = world.slack.messages().iter().rfind(|m| m.user == "U1").unwrap().ts.clone();
+    world.slack.say("C1", "U2", "<@UBOT> why?", Some(&root)).await;
+    settle(&world).await;
+    assert!(last(&world).contains("asked the sheet nothing"), "{}", last(&world));
+    world.slack.say("C1", "U2", "<@UBOT> which tasks are overdue?", Some(&root)).await;
+    settle(&world).await;
+    let asked = world.azure.requests().into_iter().rev().find(|r| r["messages"][0]["content"].is_string()).unwrap();
+    assert!(!asked["messages"].to_string().contains("how many tasks are blocked"), "{}", asked["messages"]);
     assert_eq!(public(&world), before, "nobody else sees anything");
     command(&world, "U2", "only me off").await;
     said(&world, "U1", "how many tasks are blocked?").await;
@@ -234,6 +261,14 @@ async fn answers_for_the_asker_alone_go_the_way_of_each_platform() {
     assert_eq!(telegram, [1], "in the chat with the bot alone");
     let discord: Vec<u64> = on_discord.messages().into_iter().filter(|m| found(m.seen())).map(|m| m.channel).collect();
     assert_eq!(discord, [901], "in direct messages");
+    // Its buttons work where it is shown.
+    on_discord.say(discord::CHANNEL, 1, &format!("<@{}> set Status to Blocked for \"Page templates\"", discord::APPLICATION)).await;
+    on_discord.until(|far| far.messages().iter().any(|m| m.channel == 901 && m.seen().contains("[Confirm]"))).await.unwrap();
+    assert_eq!(on_discord.press(901, 1, "Confirm").await.status, 200);
+    on_discord.until(|far| far.messages().iter().any(|m| m.channel == 901 && m.seen().contains("Done: set Status"))).await.unwrap();
+    settle(&world).await;
+    assert_eq!(world.cell("Page templates", "Status"), "Blocked");
+    assert!(!on_discord.messages().iter().any(|m| m.channel != 901 && m.seen().contains("Done: set Status")), "nobody else sees it");
     world.end().await;
 }
 

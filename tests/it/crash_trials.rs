@@ -7,6 +7,8 @@ use chatsheet::store::{Asker, JobRowState, LEASE, Store};
 use sandbox::{azure, slack, smartsheet};
 use serde_json::Value;
 use sqlx::postgres::PgConnectOptions;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions, Connection};
 use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
 use std::time::{Duration, Instant};
@@ -289,11 +291,29 @@ async fn a_large_undo_survives_any_kill_on_postgresql() {
 }
 
 /// A process sleeps for half a minute in the middle of a job; another one takes over, and the sleeper changes nothing.
+/// Whether somebody else can write to a database; PostgreSQL has no lock of all of it.
+async fn is_free(database: &str) -> bool {
+    if !database.starts_with("sqlite:") {
+        return true;
+    }
+    let options = SqliteConnectOptions::from_str(database).unwrap().busy_timeout(Duration::from_millis(100));
+    let mut connection = options.connect().await.unwrap();
+    let locked = sqlx::query("BEGIN IMMEDIATE").execute(&mut connection).await.is_ok();
+    connection.close().await.unwrap();
+    locked
+}
+
 async fn stopped_for_half_a_minute(kind: Kind, place: Place) {
     let sleeper = place.serve().await;
     kind.start(&place).await;
     kind.get_on(&place, &mut Random(7)).await;
     signal(&sleeper, "-STOP");
+    // Whoever is stopped in the middle of a write keeps the file locked, and nobody else can start: then a moment later.
+    while !is_free(&place.database).await {
+        signal(&sleeper, "-CONT");
+        tokio::time::sleep(Duration::from_millis(30)).await;
+        signal(&sleeper, "-STOP");
+    }
     let (asked, kept) = (items(&place.azure.requests()).len(), stored(&place).await);
     let other = place.serve().await;
     tokio::time::sleep(Duration::from_secs(30)).await;

@@ -216,6 +216,7 @@ async fn sessions_and_messages_stay(store: &Store) {
         author: None,
         beside: None,
         why: None,
+        asker: None,
     };
     store.add_messages(&id, &[message(1, Role::User), message(2, Role::Function)], now).await.unwrap();
     store.add_messages(&id, &[message(2, Role::Function), message(3, Role::Assistant)], now).await.unwrap();
@@ -323,8 +324,16 @@ async fn the_journal_keeps_every_row(store: &Store) {
 
 async fn migrations_run_again_on_filled_tables(store: &Store) {
     let id = session(store).await;
-    let message =
-        NewMessage { id: "m".into(), role: Role::User, content: "words".into(), name: None, author: None, beside: None, why: None };
+    let message = NewMessage {
+        id: "m".into(),
+        role: Role::User,
+        content: "words".into(),
+        name: None,
+        author: None,
+        beside: None,
+        why: None,
+        asker: None,
+    };
     store.add_messages(&id, &[message], "2026-11-22T10:31:00Z".parse().unwrap()).await.unwrap();
     accept(store, "e", "1").await;
     let (a, b) = tokio::join!(store.migrate(), store.migrate());

@@ -44,6 +44,9 @@ pub(crate) struct Place {
     /// Direct messages with an agent: what is said stands below the message that it answers, and is one conversation.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub agent: bool,
+    /// The thread is that below a message that has just been written: nothing stands in it yet.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub fresh: bool,
     /// The link of a message that this stands below.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub below: Option<Shared>,
@@ -59,7 +62,7 @@ pub(crate) struct Shared {
 impl Place {
     /// A channel of an installation.
     pub fn channel(team: String, channel: String) -> Self {
-        Self { team, channel, thread_ts: None, home_of: None, opened: false, agent: false, below: None }
+        Self { team, channel, thread_ts: None, home_of: None, opened: false, agent: false, fresh: false, below: None }
     }
 
     pub fn anchor(&self) -> Anchor {
@@ -160,7 +163,7 @@ fn unreadable(error: &serde_json::Error) {
 
 fn interaction(happened: serde_json::Result<Interaction>, now_ms: i64) -> Parsed {
     let event = match happened {
-        Ok(Interaction::BlockActions(press)) => press_event(press, now_ms),
+        Ok(Interaction::BlockActions(press)) => press_event(*press, now_ms),
         Ok(Interaction::ViewSubmission(submission)) => crate::form::filled(submission, now_ms),
         Ok(Interaction::Unknown) => None,
         Err(error) => {
@@ -281,10 +284,11 @@ fn said(words: Words, mention: bool, install: String, bot: Option<&str>, id: Str
     if addressed == Addressed::FollowUp && to_others {
         return None;
     }
+    let fresh = !dm && words.thread_ts.is_none();
     let thread_ts = if dm { words.thread_ts } else { Some(words.thread_ts.unwrap_or_else(|| words.ts.clone())) };
     // A mention comes twice, as `message` and as `app_mention`, with the same time stamp.
     let dedupe_id = format!("{}:{}", words.channel, words.ts);
-    let place = Place { thread_ts, ..Place::channel(install, words.channel) };
+    let place = Place { thread_ts, fresh, ..Place::channel(install, words.channel) };
     let beside = crate::beside::read(&words.attachments, &words.files);
     Some(Incoming {
         delivery_id: id,
@@ -344,13 +348,13 @@ fn press_event(press: Press, now_ms: i64) -> Option<Incoming> {
     let id = Some(press.trigger_id.as_str()).filter(|id| !id.is_empty()).or(pressed.action_ts.as_deref())?;
     let dedupe_id = format!("press:{id}");
     let (place, message) = match (press.container, press.view) {
-        (Container::Message { message_ts: ts, channel_id }, _) => {
+        (Container::Message { message_ts: ts, channel_id, thread_ts, is_ephemeral }, _) => {
             let here = Place {
-                thread_ts: press.message.and_then(|m| m.thread_ts),
+                thread_ts: press.message.and_then(|m| m.thread_ts).or(thread_ts),
                 ..Place::channel(install, channel_id.or(press.channel.map(|c| c.id))?)
             };
             let message = message_ref(&here, &ts);
-            let thread_ts = here.thread_ts.clone().or_else(|| (!here.is_dm()).then_some(ts));
+            let thread_ts = here.thread_ts.clone().or_else(|| (!here.is_dm() && !is_ephemeral).then_some(ts));
             (Place { thread_ts, ..here }, Some(message))
         }
         // App Home tells nothing of a channel; the direct messages of whoever sees it were noted when it was made.
@@ -363,7 +367,7 @@ fn press_event(press: Press, now_ms: i64) -> Option<Incoming> {
         thread: place.thread(),
         anchor: place.anchor(),
         sender: Sender { name: press.user.name(), ..from(press.user.id.clone(), press.user.team_id.clone(), &place) },
-        addressed: Addressed::Mention,
+        addressed: if place.is_dm() { Addressed::Dm } else { Addressed::Mention },
         what: What::Press { action, message },
         beside: Vec::new(),
         mentions: Vec::new(),

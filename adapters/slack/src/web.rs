@@ -367,7 +367,9 @@ impl Slack {
     async fn send_alone(&self, place: &Place, user: &str, part: Part) -> Result<(), ChatError> {
         let mut body = part_body(&place.channel, &part);
         body["user"] = json!(user);
-        if let Some(thread) = &place.thread_ts {
+        // Slack shows it in a thread only where something stands already.
+        // <https://docs.slack.dev/reference/methods/chat.postEphemeral>
+        if let Some(thread) = place.thread_ts.as_ref().filter(|_| !place.fresh) {
             body["thread_ts"] = json!(thread);
         }
         self.call::<Value>(&place.team, "chat.postEphemeral", &body).await.map(drop)

@@ -172,7 +172,7 @@ pub(crate) struct Revoked {
 #[derive(Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(crate) enum Interaction {
-    BlockActions(Press),
+    BlockActions(Box<Press>),
     ViewSubmission(Submission),
     #[serde(other)]
     Unknown,
@@ -229,6 +229,10 @@ pub(crate) enum Container {
     Message {
         message_ts: String,
         channel_id: Option<String>,
+        thread_ts: Option<String>,
+        /// Only one person sees it: it is no message of the channel, and nothing stands below it.
+        #[serde(default)]
+        is_ephemeral: bool,
     },
     View,
     #[serde(other)]

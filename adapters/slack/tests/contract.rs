@@ -202,7 +202,10 @@ async fn what_a_workspace_has_not_granted_is_named_and_nothing_else_fails() {
     let at = rig.chat.post_growing(&anchor, "U1", &Message::text("The plan").partial()).await.unwrap();
     rig.chat.edit(&at, &Message::text("The plan is on time.")).await.unwrap();
     rig.chat.whisper(&anchor, "U1", &Message::text("only you")).await.unwrap();
-    assert_eq!(rig.visible().await[1..], ["The plan is on time.", "only you"]);
+    assert_eq!(rig.visible().await[1..], ["The plan is on time."]);
+    // Below a message that nobody has answered yet Slack would show it to nobody.
+    let alone = rig.far_side.messages().pop().unwrap();
+    assert_eq!((alone.seen(), alone.thread_ts), ("only you".to_owned(), None));
     let file = chat::File { name: "rows.csv".into(), media_type: "text/csv".into(), bytes: b"a,b".to_vec() };
     for (refused, scope) in [
         (rig.chat.upload(&anchor, &file).await.unwrap_err(), "files:write"),

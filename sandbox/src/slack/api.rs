@@ -306,6 +306,11 @@ fn post_ephemeral(state: &mut World, body: &Value) -> Response {
     if state.outside.as_deref() == body["channel"].as_str() {
         return refused("not_in_channel");
     }
+    // In a thread it is shown only where something stands already; it is answered as if it were.
+    let thread = body["thread_ts"].as_str().filter(|ts| !ts.is_empty());
+    if thread.is_some_and(|ts| !state.messages.iter().any(|m| m.thread_ts.as_deref() == Some(ts) && m.only_for.is_none())) {
+        return ok(json!({ "message_ts": state.next_ts() }));
+    }
     ok(json!({ "message_ts": whispered(state, body) }))
 }
 

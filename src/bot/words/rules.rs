@@ -52,6 +52,14 @@ pub(in crate::bot) fn nothing_to_allow(what: &str, name: &str) -> String {
     format!("I see no {what} called “{}”, so nothing was changed.", escape(name))
 }
 
+pub(in crate::bot) fn allow_by_its_name(name: &str, sheet: &str) -> String {
+    format!(
+        "I see no sheet called “{}”, so nothing was changed. Do you mean {}? Then say `allow` and its whole name.",
+        escape(name),
+        escape(sheet)
+    )
+}
+
 pub(in crate::bot) fn was_not_allowed(name: &str) -> String {
     format!("“{}” was not allowed in this channel by that name. `rules` shows what is.", escape(name))
 }

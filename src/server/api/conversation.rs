@@ -17,6 +17,8 @@ use tokio::time::Instant;
 const PATIENCE: Duration = Duration::from_secs(25);
 /// How often it is looked whether another process has served an event.
 const LOOK: Duration = Duration::from_secs(1);
+/// How much later than its end it is heard what somebody was told.
+const HEARD: Duration = Duration::from_millis(250);
 
 /// How an event was served.
 #[derive(Default)]
@@ -95,10 +97,9 @@ impl Api {
         })?;
         let until = Instant::now() + PATIENCE;
         while Instant::now() < until {
-            if self.parts.store.was_served(&dedupe_key).await? {
-                return Ok(Served { done: true, told: None });
-            }
-            let look = Instant::now() + LOOK;
+            let done = self.parts.store.was_served(&dedupe_key).await?;
+            // What was told is heard a moment after it is noted that the event was served; of another process not at all.
+            let look = Instant::now() + if done { HEARD } else { LOOK };
             let served = async {
                 loop {
                     match events.recv().await {
@@ -110,6 +111,9 @@ impl Api {
             };
             if let Ok(told) = tokio::time::timeout_at(look, served).await {
                 return Ok(Served { done: true, told });
+            }
+            if done {
+                return Ok(Served { done, told: None });
             }
         }
         Ok(Served::default())
