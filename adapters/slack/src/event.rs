@@ -164,7 +164,7 @@ fn unreadable(error: &serde_json::Error) {
 fn interaction(happened: serde_json::Result<Interaction>, now_ms: i64) -> Parsed {
     let event = match happened {
         Ok(Interaction::BlockActions(press)) => press_event(*press, now_ms),
-        Ok(Interaction::ViewSubmission(submission)) => crate::form::filled(submission, now_ms),
+        Ok(Interaction::ViewSubmission(submission)) => crate::form::filled(*submission, now_ms),
         Ok(Interaction::Unknown) => None,
         Err(error) => {
             unreadable(&error);

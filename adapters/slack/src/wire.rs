@@ -173,7 +173,7 @@ pub(crate) struct Revoked {
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(crate) enum Interaction {
     BlockActions(Box<Press>),
-    ViewSubmission(Submission),
+    ViewSubmission(Box<Submission>),
     #[serde(other)]
     Unknown,
 }
