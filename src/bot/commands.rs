@@ -198,14 +198,18 @@ impl Bot {
             Command::Connect => self.connect(event).await,
             Command::Disconnect => self.disconnect(event).await,
             Command::Jobs => {
-                let jobs = match self.role(event).await? {
+                let mut jobs = match self.role(event).await? {
                     Some(Role::Admin) => self.parts.jobs.everybodys(10).await?,
                     _ => self.parts.jobs.list(&thread, Some(&Asker::from(&event.incoming)), 10).await?,
                 };
+                let identity = self.identity(&event.incoming).await.unwrap_or(Identity::Service);
+                let scope = self.scope(&event.incoming, &identity).await?;
+                jobs.retain(|job| scope.allows(job.sheet));
                 self.answer(event, words::jobs(&jobs)).await
             }
             Command::JobStatus(id) => {
                 let job = self.parts.jobs.look(&thread, &id, &self.person_of_job(event, &id).await?).await?;
+                self.scope(&event.incoming, &Identity::read(&job.identity)).await?.check(job.sheet)?;
                 self.answer(event, words::job_status(&job, self.parts.clock.now_ms())).await
             }
             Command::CancelJob(id) => {

@@ -48,6 +48,7 @@ impl Bot {
             "jobstatus" => {
                 let (person, thread) = (self.person_of_job(event, id).await?, event.incoming.thread.storage_key());
                 let job = self.parts.jobs.look(&thread, id, &person).await?;
+                self.scope(&event.incoming, &Identity::read(&job.identity)).await?.check(job.sheet)?;
                 self.answer(event, words::job_status(&job, self.parts.clock.now_ms())).await
             }
             "jobundo" | "jobretry" => {

@@ -106,7 +106,7 @@ impl Bot {
                 self.tell_said(event).await;
                 self.parts.store.remember_thread(&event.incoming.thread, &event.incoming.anchor).await?;
                 match commands::of(&event.incoming) {
-                    Some(command) => self.command(event, command, token).await,
+                    Some(command) => Box::pin(self.command(event, command, token)).await,
                     None => self.turn(event, token).await,
                 }
             }
