@@ -89,7 +89,7 @@ fn rows_in(words: &str, mentions: &[Mentioned]) -> Result<usize> {
 }
 
 impl Bot {
-    /// Whether words of more than a few are meant for a rule: `allow` opens many a sentence that is not.
+    /// Shows what is decided, or decides it and shows that.
     pub(super) async fn rule(&self, event: &Event, rule: Rule) -> Result<()> {
         if rule == Rule::Show {
             let message = self.rules(event).await?;

@@ -14,7 +14,19 @@ use serde_json::json;
 use std::time::{Duration, Instant};
 
 async fn admin(world: &World, id: &str) {
-    let person = Person { platform: Platform::Slack, install: slack::TEAM.into(), id: id.into() };
+    make_admin(world, Platform::Slack, slack::TEAM, id).await;
+}
+
+/// Lee is an admin on the other platforms.
+async fn lee_is_admin(world: &World) {
+    for (platform, install, id) in [(Platform::Discord, "", "1"), (Platform::Teams, teams::TENANT, "29:lee"), (Platform::Telegram, "", "1")]
+    {
+        make_admin(world, platform, install, id).await;
+    }
+}
+
+async fn make_admin(world: &World, platform: Platform, install: &str, id: &str) {
+    let person = Person { platform, install: install.into(), id: id.into() };
     world.app.store.grant_access(&Granted { person, name: None, role: Role::Admin, at_ms: world.clock.now_ms() }).await.unwrap();
 }
 
@@ -236,11 +248,7 @@ async fn answers_for_the_asker_alone_go_the_way_of_each_platform() {
     let world = world().await;
     let (on_discord, on_teams, on_telegram) =
         (world.discord.clone().unwrap(), world.teams.clone().unwrap(), world.telegram.clone().unwrap());
-    for (platform, install, id) in [(Platform::Discord, "", "1"), (Platform::Teams, teams::TENANT, "29:lee"), (Platform::Telegram, "", "1")]
-    {
-        let person = Person { platform, install: install.into(), id: id.into() };
-        world.app.store.grant_access(&Granted { person, name: None, role: Role::Admin, at_ms: world.clock.now_ms() }).await.unwrap();
-    }
+    lee_is_admin(&world).await;
     let ask = "how many tasks are blocked?";
     for text in ["use Project Plan", "only me on", ask] {
         on_teams.say(teams::GROUP, "29:lee", &format!("<at>{}</at> {text}", teams::BOT_NAME)).await;
@@ -405,11 +413,7 @@ async fn approvers_are_named_by_mentions_on_every_platform() {
     let world = world().await;
     let (on_discord, on_teams, on_telegram) =
         (world.discord.clone().unwrap(), world.teams.clone().unwrap(), world.telegram.clone().unwrap());
-    for (platform, install, id) in [(Platform::Discord, "", "1"), (Platform::Teams, teams::TENANT, "29:lee"), (Platform::Telegram, "", "1")]
-    {
-        let person = Person { platform, install: install.into(), id: id.into() };
-        world.app.store.grant_access(&Granted { person, name: None, role: Role::Admin, at_ms: world.clock.now_ms() }).await.unwrap();
-    }
+    lee_is_admin(&world).await;
     let mut told = Vec::new();
     let answered = async |words: &str| {
         let answer = |m: &discord::Posted| m.from == discord::APPLICATION && m.seen().contains(words);
