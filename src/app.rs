@@ -15,12 +15,12 @@ use crate::config::Config;
 use crate::events::Events;
 use crate::jobs::{self, Jobs};
 use crate::links::Links;
-use crate::llm::Model;
+use crate::llm::{Memory, Model};
 use crate::server::live::Live;
 use crate::server::{self, Mirror, Web};
 use crate::sheet::Sheets;
 use crate::smartsheet::{Client, PeoplesTokens};
-use crate::store::Store;
+use crate::store::{Deployments, Store};
 use crate::vault::Vault;
 use crate::watch::{self, Watch};
 use anyhow::Context;
@@ -82,7 +82,10 @@ impl App {
             .smartsheet
             .clone()
             .context("SMARTSHEET_ACCESS_TOKEN is not set: create one in Smartsheet under Personal Settings > API Access")?;
-        let endpoint = config.model.clone().context("no model is set: fill in AZURE_OPENAI_API_BASE, AZURE_OPENAI_API_KEY and AZURE_OPENAI_DEPLOYMENT (or OPENAI_BASE_URL and OPENAI_MODEL)")?;
+        anyhow::ensure!(
+            !config.models.is_empty(),
+            "no model is set: fill in AZURE_OPENAI_API_BASE, AZURE_OPENAI_API_KEY and AZURE_OPENAI_DEPLOYMENT (or OPENAI_BASE_URL and OPENAI_MODEL)"
+        );
         let events = Events::default();
         let (vault, stop) = (config.secret_key.as_ref().map_or_else(Vault::for_this_process, Vault::new), CancellationToken::new());
         let accounts = config.accounts.clone().map(|settings| Accounts::new(settings, store.clone(), vault.clone(), clock.clone()));
@@ -93,9 +96,10 @@ impl App {
             .with_shared_budget(Arc::new(store.clone()))
             .with_people(accounts.clone().map(|a| Arc::new(a) as Arc<dyn PeoplesTokens>));
         let sheets = Sheets::new(client, clock.clone(), events.clone(), config.snapshot_cache_bytes).with_usual(config.usual.clone());
-        let model = Arc::new(Model::new(endpoint, config.model_settings.clone())?);
+        let memory = || Some(Arc::new(Deployments { store: store.clone(), clock: clock.clone() }) as Arc<dyn Memory>);
+        let model = Arc::new(Model::new(&config.models, config.model_settings.clone(), memory())?);
         let model_of_jobs = match config.text_model.clone() {
-            Some(endpoint) => Arc::new(Model::of_texts(endpoint, config.model_settings.clone())?),
+            Some(endpoint) => Arc::new(Model::of_texts(endpoint, config.model_settings.clone(), memory())?),
             None => model.clone(),
         };
         let changes = Changes {

@@ -1,5 +1,6 @@
 //! Every setting, read once at start and validated together; the only file that knows the environment.
 
+mod models;
 mod people;
 mod platforms;
 mod reader;
@@ -16,7 +17,6 @@ use crate::smartsheet;
 use ipnet::IpNet;
 use reader::{Reader, describe_env_error};
 use secrecy::{ExposeSecret, SecretString};
-use std::collections::BTreeSet;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -36,8 +36,8 @@ pub struct Config {
     pub proxies: Vec<IpNet>,
     /// `METRICS_LISTEN`: address of `/metrics`. Unset: nothing is measured out.
     pub metrics_listen: Option<SocketAddr>,
-    /// The model; `None` when neither `AZURE_OPENAI_*` nor `OPENAI_BASE_URL` is set.
-    pub model: Option<Endpoint>,
+    /// The model, and those that are asked when it cannot be (`AZURE_OPENAI_FALLBACKS`); none when neither `AZURE_OPENAI_*` nor `OPENAI_BASE_URL` is set.
+    pub models: Vec<Endpoint>,
     /// `AZURE_OPENAI_COMPLETIONS_DEPLOYMENT`: a deployment that only continues texts, for the work of jobs on rows. Unset: jobs use the model above.
     pub text_model: Option<Endpoint>,
     /// How the model is asked: `MODEL_*`.
@@ -183,9 +183,9 @@ impl Config {
             public_base_url: r.url("PUBLIC_BASE_URL"),
             proxies: r.networks("TRUSTED_PROXIES"),
             metrics_listen: r.text("METRICS_LISTEN").and_then(|_| r.parsed("METRICS_LISTEN", "an address such as 127.0.0.1:9090")),
-            model: model(r),
-            text_model: text_model(r),
-            model_settings: model_settings(r),
+            models: models::models(r),
+            text_model: models::text_model(r),
+            model_settings: models::settings(r),
             smartsheet: smartsheet_settings(r),
             accounts: account_settings(r),
             smartsheet_webhook_secret: r.secret("SMARTSHEET_WEBHOOK_SECRET"),
@@ -231,6 +231,8 @@ impl Config {
         let telegram = self.telegram.iter().flat_map(|t| std::iter::once(&t.bot_token).chain(&t.webhook_secret));
         let own = self.smartsheet.iter().map(|s| &s.token).chain(&self.smartsheet_webhook_secret).chain(&self.secret_key);
         let own = own.chain(self.accounts.iter().map(|a| &a.client_secret));
+        let model = self.models.iter().chain(&self.text_model).filter_map(|endpoint| endpoint.login.secret());
+        let own = own.chain(model);
         own.chain(slack).chain(discord).chain(teams).chain(telegram).collect()
     }
 
@@ -268,70 +270,6 @@ pub fn with_one_arena() {
         use std::os::unix::process::CommandExt;
         // Comes back only when it did not work; then it runs as it is.
         let _ = std::process::Command::new(program).args(std::env::args_os().skip(1)).env(ARENAS, "1").exec();
-    }
-}
-
-fn model(r: &mut Reader<'_>) -> Option<Endpoint> {
-    let azure = ["AZURE_OPENAI_API_BASE", "AZURE_OPENAI_API_KEY", "AZURE_OPENAI_DEPLOYMENT"];
-    let given: BTreeSet<&str> = azure.into_iter().filter(|n| r.text(n).is_some()).collect();
-    let bearer = r.choice("AZURE_OPENAI_AUTH", &["api-key", "bearer"]) == "bearer";
-    let version = r.text_or_default("AZURE_OPENAI_API_VERSION");
-    let label = r.text("AZURE_OPENAI_MODEL");
-    let compatible = r.url("OPENAI_BASE_URL");
-    let (key, model_name) = (r.secret("OPENAI_API_KEY"), r.text("OPENAI_MODEL"));
-    if let Some(base) = compatible {
-        if !given.is_empty() {
-            r.fault("OPENAI_BASE_URL", "set either this or AZURE_OPENAI_*, not both");
-        }
-        let Some(name) = model_name else {
-            r.fault("OPENAI_MODEL", "required with OPENAI_BASE_URL: the name of the model to ask there");
-            return None;
-        };
-        return Some(Endpoint::compatible(base.as_str(), &name, key.unwrap_or_default()));
-    }
-    if given.is_empty() {
-        return None;
-    }
-    for name in azure.into_iter().filter(|n| !given.contains(n)) {
-        r.fault(name, &format!("required together with {}", given.iter().copied().collect::<Vec<_>>().join(" and ")));
-    }
-    let base = r.url("AZURE_OPENAI_API_BASE")?;
-    let mut endpoint =
-        Endpoint::azure(base.as_str(), &version, &r.text("AZURE_OPENAI_DEPLOYMENT")?, r.secret("AZURE_OPENAI_API_KEY")?, bearer);
-    if let Some(model) = label {
-        endpoint.label = format!("{} ({model})", endpoint.label);
-    }
-    Some(endpoint)
-}
-
-fn text_model(r: &mut Reader<'_>) -> Option<Endpoint> {
-    let deployment = r.text("AZURE_OPENAI_COMPLETIONS_DEPLOYMENT")?;
-    let (base, key) = (r.text("AZURE_OPENAI_API_BASE"), r.secret("AZURE_OPENAI_API_KEY"));
-    let (Some(base), Some(key)) = (base, key) else {
-        r.fault(
-            "AZURE_OPENAI_COMPLETIONS_DEPLOYMENT",
-            "is a deployment of AZURE_OPENAI_API_BASE; set that and AZURE_OPENAI_API_KEY as well",
-        );
-        return None;
-    };
-    let bearer = r.text_or_default("AZURE_OPENAI_AUTH").eq_ignore_ascii_case("bearer");
-    Some(Endpoint::azure(&base, &r.text_or_default("AZURE_OPENAI_API_VERSION"), &deployment, key, bearer))
-}
-
-fn model_settings(r: &mut Reader<'_>) -> ModelSettings {
-    let mut price = |name: &str| r.text(name).map(|_| r.number(name, 0.0, 1_000.0));
-    let prices = (price("MODEL_PRICE_PER_1K_INPUT"), price("MODEL_PRICE_PER_1K_OUTPUT"));
-    if prices.0.is_some() != prices.1.is_some() {
-        r.fault("MODEL_PRICE_PER_1K_INPUT", "set both prices or none");
-    }
-    ModelSettings {
-        temperature: r.number("MODEL_TEMPERATURE", 0.0, 2.0),
-        max_tokens: r.number("MODEL_MAX_TOKENS", 16.0, 200_000.0) as u32,
-        top_p: r.number("MODEL_TOP_P", 0.0, 1.0),
-        frequency_penalty: r.number("MODEL_FREQUENCY_PENALTY", -2.0, 2.0),
-        presence_penalty: r.number("MODEL_PRESENCE_PENALTY", -2.0, 2.0),
-        prices: prices.0.zip(prices.1),
-        ..ModelSettings::default()
     }
 }
 
@@ -451,7 +389,7 @@ mod tests {
     fn defaults_are_enough_to_start() {
         let config = read(&[]).unwrap();
         assert_eq!(config.database_label(), "sqlite://chatsheet.db");
-        assert!(config.slack.is_none() && config.model.is_none() && config.smartsheet.is_none());
+        assert!(config.slack.is_none() && config.models.is_empty() && config.smartsheet.is_none());
         assert_eq!((config.model_settings.temperature, config.model_settings.max_tokens), (0.7, 4000));
     }
 

@@ -182,7 +182,7 @@ impl Bot {
             Command::Help => {
                 let session = self.session(&event.incoming).await?;
                 let snapshot = self.sheet_at_hand(&event.incoming, session.as_ref()).await;
-                let words = words::help(session.as_ref(), snapshot.as_deref(), self.parts.accounts.is_some(), self.parts.model.label());
+                let words = words::help(session.as_ref(), snapshot.as_deref(), self.parts.accounts.is_some(), &self.parts.model.label());
                 self.answer(event, words).await
             }
             Command::Wordless => self.wordless(event).await,
@@ -366,7 +366,7 @@ impl Bot {
         let running: Vec<_> = jobs.into_iter().filter(|j| !j.status.ended()).collect();
         self.answer(
             event,
-            words::status(&snapshot, identity != Identity::Service, open, last.is_some(), self.parts.model.label(), &running),
+            words::status(&snapshot, identity != Identity::Service, open, last.is_some(), &self.parts.model.label(), &running),
         )
         .await
     }

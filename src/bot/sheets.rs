@@ -103,7 +103,7 @@ impl Bot {
         let recent = self.sheets_of(&event.incoming).await?;
         let jobs = self.parts.jobs.list("", Some(&person), 20).await?;
         let running: Vec<_> = jobs.into_iter().filter(|j| !j.status.ended()).collect();
-        let page = words::home(&recent, &running, self.connected(&event.incoming).await?, self.parts.model.label());
+        let page = words::home(&recent, &running, self.connected(&event.incoming).await?, &self.parts.model.label());
         let chat = self.chat(event.incoming.thread.platform)?;
         chat::insist(chat.as_ref(), &event.incoming.anchor, &mut None, &page).await.map_err(anyhow::Error::from)?;
         Ok(())

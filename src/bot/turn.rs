@@ -207,7 +207,7 @@ impl Bot {
                 begun = true;
                 begin(reply, &snapshot.name).await?;
             }
-            messages.push(calls_message(&answer));
+            messages.push(answer.message());
             for call in &answer.calls {
                 let content = self.run_call(context, call, &mut gathered).await?;
                 messages.push(json!({ "role": "tool", "tool_call_id": call.id, "content": content }));
@@ -347,15 +347,6 @@ pub(super) fn text_of(event: &Event) -> String {
         | What::Left
         | What::Moved { .. } => String::new(),
     }
-}
-
-fn calls_message(answer: &Answer) -> Value {
-    let calls: Vec<Value> = answer
-        .calls
-        .iter()
-        .map(|c| json!({ "id": c.id, "type": "function", "function": { "name": c.name, "arguments": c.arguments } }))
-        .collect();
-    json!({ "role": "assistant", "content": if answer.text.is_empty() { Value::Null } else { json!(answer.text) }, "tool_calls": calls })
 }
 
 /// The same question with next to no history and short function results.

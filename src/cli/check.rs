@@ -5,7 +5,7 @@ use crate::access::Rules;
 use crate::app::slack::{self, Installations};
 use crate::app::{discord, teams_adapter, telegram_adapter};
 use crate::config::{Config, SlackAccess};
-use crate::llm::{Error as ModelError, Model};
+use crate::llm::{Endpoint, Error as ModelError, Model, ModelSettings};
 use crate::smartsheet::{Client, Error as SmartsheetError, Identity};
 use crate::store::Store;
 use crate::vault::Vault;
@@ -134,29 +134,44 @@ async fn accounts(config: &Config) -> Line {
     }
 }
 
+/// Asks each deployment as people's questions do: with a function. Nothing is remembered of it.
 async fn model(config: &Config) -> Line {
-    let Some(endpoint) = &config.model else {
+    if config.models.is_empty() {
         return line(
             "model",
             State::Missing,
             "set AZURE_OPENAI_API_BASE, AZURE_OPENAI_API_KEY and AZURE_OPENAI_DEPLOYMENT (or OPENAI_BASE_URL and OPENAI_MODEL)",
         );
-    };
-    let model = match Model::new(endpoint.clone(), crate::llm::ModelSettings { max_tokens: 64, ..config.model_settings.clone() }) {
-        Ok(model) => model,
-        Err(error) => return line("model", State::Fails, error.to_string()),
-    };
+    }
+    let (mut works, mut fails) = (Vec::new(), Vec::new());
+    for endpoint in &config.models {
+        match answers(endpoint, config).await {
+            Ok(words) => works.push(words),
+            Err(words) => fails.push(words),
+        }
+    }
+    let state = if fails.is_empty() { State::Works } else { State::Fails };
+    line("model", state, fails.into_iter().chain(works).collect::<Vec<_>>().join(" "))
+}
+
+/// Whether a deployment answers a question with a function beside it: a sentence either way.
+async fn answers(endpoint: &Endpoint, config: &Config) -> Result<String, String> {
+    let settings = ModelSettings { max_tokens: 64, ..config.model_settings.clone() };
+    let model = Model::new(std::slice::from_ref(endpoint), settings, None).map_err(|e| e.to_string())?;
     let hello = [json!({ "role": "user", "content": "hello" })];
+    let parameters = json!({ "type": "object", "properties": {}, "required": [], "additionalProperties": false });
+    let function = json!({ "type": "function", "function": { "name": "greet", "description": "Greets the person.", "strict": true, "parameters": parameters } });
     let (words, _) = watch::channel(String::new());
-    match model.ask(&hello, &[], &words).await {
-        Ok(_) | Err(ModelError::CutOff) => line("model", State::Works, format!("{} answers", model.label())),
+    let label = model.label();
+    match model.ask(&hello, &[function], &words).await {
+        Ok(_) | Err(ModelError::CutOff) => Ok(format!("{label} answers and takes functions{}.", model.habits())),
         Err(ModelError::Unauthorized(m)) => {
-            line("model", State::Fails, format!("{m} Check AZURE_OPENAI_API_KEY, AZURE_OPENAI_AUTH and the resource's network rules."))
+            Err(format!("{label}: {m} Check AZURE_OPENAI_API_KEY, AZURE_OPENAI_AUTH and the resource's network rules."))
         }
         Err(ModelError::NotFound(m)) => {
-            line("model", State::Fails, format!("{m} Check AZURE_OPENAI_API_BASE, AZURE_OPENAI_DEPLOYMENT and AZURE_OPENAI_API_VERSION."))
+            Err(format!("{label}: {m} Check AZURE_OPENAI_API_BASE, AZURE_OPENAI_DEPLOYMENT and AZURE_OPENAI_API_VERSION."))
         }
-        Err(error) => line("model", State::Fails, error.to_string()),
+        Err(error) => Err(format!("{label}: {}.", error.to_string().trim_end_matches('.'))),
     }
 }
 

@@ -4,7 +4,7 @@ use super::logging;
 use crate::app::App;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::llm::Endpoint;
+use crate::llm::{Endpoint, Login};
 use crate::sheet::SheetId;
 use crate::smartsheet::Settings;
 use anyhow::Context;
@@ -29,7 +29,7 @@ pub(super) async fn run(config: Config) -> anyhow::Result<ExitCode> {
     let sheets = smartsheet::Smartsheet::start(smartsheet::Options { today: clock.today(), ..smartsheet::Options::default() }).await?;
     // Rows take a moment, as with a real model, so that the bar of a job is seen.
     let model = azure::Azure::start(azure::Options { row_latency: Duration::from_millis(300), ..azure::Options::default() }).await?;
-    let built_in = config.model.is_none();
+    let built_in = config.models.is_empty();
     let config = configured(config, &folder, &sheets, &model)?;
     let terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
     let (no_colours, multiplexer) = crate::config::terminal();
@@ -106,7 +106,7 @@ async fn converse(app: &App, console: &Console, clock: &Clock, prompt: Option<Pr
 
 /// The settings of the demo: a database in a folder of its own, the sandbox, a real model only if one is set.
 fn configured(config: Config, folder: &Folder, sheets: &smartsheet::Smartsheet, model: &azure::Azure) -> anyhow::Result<Config> {
-    let mut endpoint = Endpoint::azure(&model.base_url(), "2024-10-21", azure::DEPLOYMENT, SecretString::from(azure::API_KEY), false);
+    let mut endpoint = Endpoint::azure(&model.base_url(), "2024-10-21", azure::DEPLOYMENT, Login::Key(SecretString::from(azure::API_KEY)));
     endpoint.label = "the built-in demo model (pattern-based; set AZURE_OPENAI_* for the real one)".into();
     Ok(Config {
         database_url: format!("sqlite://{}", folder.0.join("demo.db").display()).into(),
@@ -118,7 +118,7 @@ fn configured(config: Config, folder: &Folder, sheets: &smartsheet::Smartsheet, 
             timeout: Duration::from_secs(10),
             breaker_pause: Duration::from_secs(5),
         }),
-        model: Some(config.model.clone().unwrap_or(endpoint)),
+        models: if config.models.is_empty() { vec![endpoint] } else { config.models.clone() },
         slack: None,
         discord: None,
         teams: None,

@@ -55,9 +55,9 @@ enum Service {
         /// Where answers come from: demo, or script=FILE (one JSON reply a line).
         #[arg(long, default_value = "demo")]
         mode: String,
-        /// Behaves like a reasoning model.
-        #[arg(long)]
-        reasoning: bool,
+        /// What the deployment takes and how it answers: classic, reasoning, effort-none, responses-only, ollama and more; `list` prints them.
+        #[arg(long, default_value = "classic")]
+        behaviour: String,
         /// How long the demo model takes for a row of a job, in milliseconds.
         #[arg(long, default_value_t = 0)]
         row_latency_ms: u64,
@@ -132,7 +132,12 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             }
             running.wait().await;
         }
-        Service::Azure { common, mode, reasoning, row_latency_ms } => {
+        Service::Azure { behaviour, .. } if behaviour == "list" => {
+            azure::BEHAVIOURS.iter().for_each(|b| println!("{}", b.name));
+        }
+        Service::Azure { common, mode, behaviour, row_latency_ms } => {
+            let behaviour = azure::Behaviour::named(&behaviour)
+                .with_context(|| format!("there is no behaviour '{behaviour}'; --behaviour list prints all"))?;
             let mode = match mode.split_once('=') {
                 None if mode == "demo" => azure::Mode::Demo,
                 Some(("script", file)) => {
@@ -142,7 +147,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
                 _ => anyhow::bail!("unknown mode '{mode}': use demo or script=FILE"),
             };
             let row_latency = Duration::from_millis(row_latency_ms);
-            let options = azure::Options { listen: common.listen, mode, reasoning, row_latency, ..azure::Options::default() };
+            let options = azure::Options { listen: common.listen, mode, behaviour, row_latency, ..azure::Options::default() };
             let running = azure::Azure::start(options).await?;
             set(running.faults(), &common.fault);
             print(&running.settings());

@@ -50,7 +50,7 @@ fn missing(config: &Config) -> Vec<&'static str> {
     if config.smartsheet.is_none() {
         lines.push("SMARTSHEET_ACCESS_TOKEN: not set. Create one in Smartsheet under Personal Settings > API Access.");
     }
-    if config.model.is_none() {
+    if config.models.is_empty() {
         lines.push("AZURE_OPENAI_API_BASE, AZURE_OPENAI_API_KEY, AZURE_OPENAI_DEPLOYMENT: not set (or OPENAI_BASE_URL and OPENAI_MODEL).");
     }
     lines

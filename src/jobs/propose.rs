@@ -225,11 +225,10 @@ impl Jobs {
             if spent.prompt_tokens > 0 { spent.prompt_tokens as usize * rows / asked } else { (chars + rows * 600) / CHARS_PER_TOKEN };
         let output = if spent.completion_tokens > 0 { spent.completion_tokens as usize * rows / asked } else { rows * 60 };
         let rounds = (rows - asked).div_ceil(self.parts.settings.concurrency.min(rows)) as u32;
-        let cost = self
-            .parts
-            .model
-            .prices()
-            .map(|(i, o)| format!(" · about {:.2} in model cost", (input as f64 * i + output as f64 * o) / 1_000.0));
+        let cost = self.parts.model.prices().map(|prices| {
+            let all = Usage { prompt_tokens: input as u64, completion_tokens: output as u64, ..Usage::default() };
+            format!(" · about {:.2} in model cost", prices.of(&all))
+        });
         format!(
             "About {} model calls, {} tokens{} · {}",
             rows - asked,

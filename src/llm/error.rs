@@ -56,11 +56,25 @@ pub(super) enum Verdict {
     Final(Error),
     /// Try again, after this long if the service said so.
     Again(Error, Option<Duration>),
-    /// A parameter that this deployment does not take, and what it says of it.
-    Unsupported(&'static str, String),
+    /// What this deployment does not take, and what it says of it.
+    Unsupported(Refusal, String),
+}
+
+/// What a deployment does not take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// A parameter.
+    Parameter(&'static str),
+    /// The operation as a whole.
+    Operation,
 }
 
 impl HttpFailure {
+    /// What stands for an answer where there was no token to ask with.
+    pub fn not_let_in(why: &str) -> Self {
+        Self { status: 401, retry_after: None, body: why.to_owned() }
+    }
+
     pub fn verdict(&self) -> Verdict {
         let body: Value = serde_json::from_str(&self.body).unwrap_or_default();
         // Gateways in front of the service answer `{"statusCode":429,"message":…}`.
@@ -76,8 +90,11 @@ impl HttpFailure {
                 Verdict::Final(Error::TooLong)
             }
             (413 | 431, _) => Verdict::Final(Error::TooLong),
+            (400 | 404, _) if code == "OperationNotSupported" || ELSEWHERE.iter().any(|words| message.contains(words)) => {
+                Verdict::Unsupported(Refusal::Operation, message)
+            }
             (400 | 422, _) => match refused_parameter(error, &self.body) {
-                Some(parameter) => Verdict::Unsupported(parameter, message),
+                Some(parameter) => Verdict::Unsupported(Refusal::Parameter(parameter), message),
                 None => Verdict::Final(Error::Refused(message)),
             },
             (429, "insufficient_quota" | "billing_hard_limit_reached") => Verdict::Final(Error::QuotaSpent(message)),
@@ -91,8 +108,9 @@ impl HttpFailure {
 }
 
 /// What a request can do without, as refusals name it.
-const PARAMETERS: [&str; 10] = [
+const PARAMETERS: [&str; 15] = [
     "max_tokens",
+    "max_output_tokens",
     "temperature",
     "top_p",
     "presence_penalty",
@@ -100,11 +118,18 @@ const PARAMETERS: [&str; 10] = [
     "parallel_tool_calls",
     "stream_options",
     "reasoning_effort",
+    "reasoning",
     "response_format",
+    "text",
+    "include",
+    "prompt_cache_key",
     "strict",
 ];
+/// How refusals say that a model is to be asked by another operation.
+const ELSEWHERE: [&str; 3] = ["only supported in v1/responses", "not a chat model", "only available through the Responses API"];
 /// How refusals say that something is not taken.
-const NOT_TAKEN: [&str; 6] = ["unsupported", "not supported", "unrecognized", "unknown", "not permitted", "not allowed"];
+const NOT_TAKEN: [&str; 7] =
+    ["unsupported", "not supported", "does not support", "unrecognized", "unknown", "not permitted", "not allowed"];
 
 /// The parameter that a refusal is about: named beside its words, or in them, whatever its code is. Gateways name it in a list of their own.
 fn refused_parameter(error: &Value, body: &str) -> Option<&'static str> {
@@ -114,11 +139,10 @@ fn refused_parameter(error: &Value, body: &str) -> Option<&'static str> {
     };
     let said = error["message"].as_str().unwrap_or(body);
     let not_taken = || NOT_TAKEN.iter().any(|words| said.to_lowercase().contains(words));
-    match error["param"].as_str() {
-        // The most precise name stands last: `tools[0].function.strict`.
-        Some(param) => param.rsplit('.').find_map(named_in),
-        None => not_taken().then(|| named_in(said)).flatten(),
-    }
+    // The most precise name stands last: `tools[0].function.strict`.
+    let beside = error["param"].as_str().and_then(|param| param.rsplit('.').find_map(named_in));
+    let found = beside.or_else(|| not_taken().then(|| named_in(said)).flatten());
+    found.map(|name| if name == "reasoning" { "reasoning_effort" } else { name })
 }
 
 /// The categories of a content filter error, in all its spellings; `None` when it is none.
@@ -152,17 +176,20 @@ mod tests {
         insta::assert_snapshot!(verdict(400, r#"{"error":{"message":"filtered","code":"content_filter","innererror":{"code":"ResponsibleAIPolicyViolation","content_filter_result":{"jailbreak":{"filtered":true,"detected":true},"hate":{"filtered":false}}}}}"#), @r#"Final(Filtered(["jailbreak"]))"#);
         insta::assert_snapshot!(verdict(400, r#"{"error":{"inner_error":{"code":"ResponsibleAIPolicyViolation","content_filter_results":{"violence":{"filtered":true}}},"code":"content_filter"}}"#), @r#"Final(Filtered(["violence"]))"#);
         insta::assert_snapshot!(verdict(400, r#"{"error":{"message":"This model's maximum context length is 128000 tokens.","code":"context_length_exceeded"}}"#), @"Final(TooLong)");
-        insta::assert_snapshot!(verdict(400, r#"{"error":{"message":"Unsupported parameter","param":"max_tokens","code":"unsupported_parameter"}}"#), @r#"Unsupported("max_tokens", "Unsupported parameter")"#);
-        insta::assert_snapshot!(verdict(400, r#"{"error":{"message":"Function tools with reasoning_effort are not supported for gpt-5.6-sol.","param":"reasoning_effort","code":null}}"#), @r#"Unsupported("reasoning_effort", "Function tools with reasoning_effort are not supported for gpt-5.6-sol.")"#);
-        insta::assert_snapshot!(verdict(400, r#"{"error":{"message":"Unrecognized request argument supplied: presence_penalty","code":null}}"#), @r#"Unsupported("presence_penalty", "Unrecognized request argument supplied: presence_penalty")"#);
-        insta::assert_snapshot!(verdict(400, r#"{"error":{"message":"Unknown parameter: 'tools[0].function.strict'.","param":"tools[0].function.strict","code":"unknown_parameter"}}"#), @r#"Unsupported("strict", "Unknown parameter: 'tools[0].function.strict'.")"#);
-        insta::assert_snapshot!(verdict(422, r#"{"detail":[{"type":"extra_forbidden","loc":["body","parallel_tool_calls"],"msg":"Extra inputs are not permitted"}]}"#), @r#"Unsupported("parallel_tool_calls", "{\"detail\":[{\"type\":\"extra_forbidden\",\"loc\":[\"body\",\"parallel_tool_calls\"],\"msg\":\"Extra inputs are not permitted\"}]}")"#);
+        insta::assert_snapshot!(verdict(400, r#"{"error":{"message":"Unsupported parameter","param":"max_tokens","code":"unsupported_parameter"}}"#), @r#"Unsupported(Parameter("max_tokens"), "Unsupported parameter")"#);
+        insta::assert_snapshot!(verdict(400, r#"{"error":{"message":"Function tools with reasoning_effort are not supported for gpt-5.6-sol.","param":"reasoning_effort","code":null}}"#), @r#"Unsupported(Parameter("reasoning_effort"), "Function tools with reasoning_effort are not supported for gpt-5.6-sol.")"#);
+        insta::assert_snapshot!(verdict(400, r#"{"error":{"message":"Unrecognized request argument supplied: presence_penalty","code":null}}"#), @r#"Unsupported(Parameter("presence_penalty"), "Unrecognized request argument supplied: presence_penalty")"#);
+        insta::assert_snapshot!(verdict(400, r#"{"error":{"message":"Unknown parameter: 'tools[0].function.strict'.","param":"tools[0].function.strict","code":"unknown_parameter"}}"#), @r#"Unsupported(Parameter("strict"), "Unknown parameter: 'tools[0].function.strict'.")"#);
+        insta::assert_snapshot!(verdict(422, r#"{"detail":[{"type":"extra_forbidden","loc":["body","parallel_tool_calls"],"msg":"Extra inputs are not permitted"}]}"#), @r#"Unsupported(Parameter("parallel_tool_calls"), "{\"detail\":[{\"type\":\"extra_forbidden\",\"loc\":[\"body\",\"parallel_tool_calls\"],\"msg\":\"Extra inputs are not permitted\"}]}")"#);
         insta::assert_snapshot!(verdict(400, r#"{"error":{"message":"Invalid value for messages[3].content","param":"messages"}}"#), @r#"Final(Refused("Invalid value for messages[3].content"))"#);
         insta::assert_snapshot!(verdict(429, r#"{"error":{"message":"You exceeded your current quota","code":"insufficient_quota"}}"#), @r#"Final(QuotaSpent("You exceeded your current quota"))"#);
         insta::assert_snapshot!(verdict(413, "<html>too large</html>"), @"Final(TooLong)");
         insta::assert_snapshot!(verdict(404, r#"{"error":{"code":"DeploymentNotFound","message":"no"}}"#), @r#"Final(NotFound("no"))"#);
         insta::assert_snapshot!(verdict(429, r#"{"statusCode":429,"message":"slow down"}"#), @"Again(RateLimited(10s), None)");
-        insta::assert_snapshot!(verdict(400, r#"{"error":{"code":"OperationNotSupported","message":"wrong model"}}"#), @r#"Final(Refused("wrong model"))"#);
+        insta::assert_snapshot!(verdict(400, r#"{"error":{"code":"OperationNotSupported","message":"wrong model"}}"#), @r#"Unsupported(Operation, "wrong model")"#);
+        insta::assert_snapshot!(verdict(404, r#"{"error":{"message":"This model is only supported in v1/responses and not in v1/chat/completions.","param":"model"}}"#), @r#"Unsupported(Operation, "This model is only supported in v1/responses and not in v1/chat/completions.")"#);
+        insta::assert_snapshot!(verdict(400, r#"{"error":{"message":"litellm.UnsupportedParamsError: azure does not support parameters: ['parallel_tool_calls']","type":"None","param":"None","code":"400"}}"#), @r#"Unsupported(Parameter("parallel_tool_calls"), "litellm.UnsupportedParamsError: azure does not support parameters: ['parallel_tool_calls']")"#);
+        insta::assert_snapshot!(verdict(400, r#"{"error":{"message":"Unsupported value","param":"reasoning.effort","code":"unsupported_value"}}"#), @r#"Unsupported(Parameter("reasoning_effort"), "Unsupported value")"#);
         insta::assert_snapshot!(verdict(503, "<html>"), @r#"Again(Unavailable("HTTP 503: <html>"), None)"#);
     }
 }

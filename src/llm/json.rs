@@ -1,8 +1,11 @@
 //! Asks for one JSON object that follows a schema: of a chat deployment, or of one that only continues texts.
 
+use super::deployment::verdict;
+use super::endpoint::Endpoint;
 use super::error::{Error, Verdict, filtered};
-use super::model::{Api, Haste, Model, verdict};
+use super::model::{Api, Haste, Model};
 use super::stream::{Answer, Usage};
+use async_openai::Client;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::sync::atomic::Ordering;
@@ -69,21 +72,22 @@ impl Model {
         let prompt = format!("{}\n\nThe JSON object follows this schema: {schema}\n\nJSON:", said.join("\n\n"));
         let s = &self.settings;
         json!({
-            "model": self.endpoint.model, "prompt": prompt, "temperature": s.temperature, "top_p": s.top_p,
+            "prompt": prompt, "temperature": s.temperature, "top_p": s.top_p,
             "frequency_penalty": s.frequency_penalty, "presence_penalty": s.presence_penalty,
         })
     }
+}
 
-    pub(super) async fn attempt_text(&self, request: Value) -> Result<Answer, Verdict> {
-        let answer: Completion = self.client.completions().create_byot(request).await.map_err(verdict)?;
-        let none = || Verdict::Again(Error::Unavailable("an answer without a choice".into()), None);
-        let said = answer.choices.into_iter().next().ok_or_else(none)?;
-        if said.finish_reason.as_deref() == Some("content_filter") {
-            return Err(Verdict::Final(Error::Filtered(said.content_filter_results.as_ref().map(filtered).unwrap_or_default())));
-        }
-        let cut_off = said.finish_reason.as_deref() == Some("length") && object_in(&said.text).is_none();
-        Ok(Answer { text: said.text, calls: Vec::new(), cut_off, usage: answer.usage })
+/// A continuation of a text.
+pub(super) async fn continued(client: &Client<Endpoint>, request: Value) -> Result<Answer, Verdict> {
+    let answer: Completion = client.completions().create_byot(request).await.map_err(verdict)?;
+    let none = || Verdict::Again(Error::Unavailable("an answer without a choice".into()), None);
+    let said = answer.choices.into_iter().next().ok_or_else(none)?;
+    if said.finish_reason.as_deref() == Some("content_filter") {
+        return Err(Verdict::Final(Error::Filtered(said.content_filter_results.as_ref().map(filtered).unwrap_or_default())));
     }
+    let cut_off = said.finish_reason.as_deref() == Some("length") && object_in(&said.text).is_none();
+    Ok(Answer { text: said.text, cut_off, usage: answer.usage, ..Answer::default() })
 }
 
 /// The first JSON object in a text, whatever stands around it.

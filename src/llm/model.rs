@@ -1,32 +1,25 @@
-//! Asks the model: one request, patience, learned parameters, words as they grow.
+//! Asks the model: patience, and one deployment after the other where there are several.
 
-use super::capabilities::Capabilities;
+use super::deployment::{self, Deployment, Memory};
 use super::endpoint::Endpoint;
-use super::error::{Error, HttpFailure, UNTOLD_WAIT, Verdict};
-use super::pace::Pace;
-use super::stream::{Answer, Assembler, Usage};
-use async_openai::Client;
-use async_openai::error::OpenAIError;
-use async_openai::middleware::HttpRequestFactory;
-use axum::http::HeaderValue;
-use axum::http::header::CONTENT_TYPE;
+use super::error::{Error, Verdict};
+use super::stream::{Answer, Usage};
 use backon::{BackoffBuilder, ExponentialBuilder};
-use futures_util::StreamExt;
 use serde_json::{Value, json};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
-use tracing::Instrument;
 
 /// Waits that the service asks for are obeyed up to this; people do not wait longer.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 const RETRIES: usize = 3;
-/// A service that is overrun is left alone at least this long, even if it asks for less.
-const SHORTEST_WAIT: Duration = Duration::from_millis(100);
 /// Work that can wait obeys longer waits, and waits this long in all before it says that the model is busy.
 const PATIENCE: Duration = Duration::from_secs(600);
+/// How long a deployment rests that cannot be used until an operator acts, where there is another.
+const OUT_OF_USE: Duration = Duration::from_secs(300);
 
 /// How the model is asked; the defaults are those of the system design.
 #[derive(Clone, Debug)]
@@ -45,8 +38,30 @@ pub struct ModelSettings {
     pub timeout: Duration,
     /// First wait before a failed call is tried again.
     pub retry_delay: Duration,
-    /// Prices of 1,000 tokens that are read and written, where they are known.
-    pub prices: Option<(f64, f64)>,
+    /// Prices, where they are known.
+    pub prices: Option<Prices>,
+    /// Authorities that are trusted beside the system's, such as that of a proxy that reads along.
+    pub authorities: Vec<reqwest::Certificate>,
+}
+
+/// Prices of 1,000 tokens.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Prices {
+    /// Of those that are read.
+    pub read: f64,
+    /// Of those that are read and had been read before.
+    pub cached: f64,
+    /// Of those that are written; thoughts are written, too.
+    pub written: f64,
+}
+
+impl Prices {
+    /// What a call has cost.
+    pub fn of(&self, usage: &Usage) -> f64 {
+        let cached = usage.cached_tokens.min(usage.prompt_tokens);
+        let fresh = usage.prompt_tokens - cached;
+        (fresh as f64 * self.read + cached as f64 * self.cached + usage.completion_tokens as f64 * self.written) / 1_000.0
+    }
 }
 
 impl Default for ModelSettings {
@@ -60,6 +75,7 @@ impl Default for ModelSettings {
             timeout: Duration::from_secs(60),
             retry_delay: Duration::from_secs(1),
             prices: None,
+            authorities: Vec::new(),
         }
     }
 }
@@ -82,56 +98,46 @@ pub(super) enum Haste {
     Work(u64),
 }
 
-/// A deployment to ask.
+/// Deployments to ask, the first of them that can be asked.
 pub struct Model {
-    pub(super) client: Client<Endpoint>,
-    pub(super) endpoint: Endpoint,
+    deployments: Vec<Deployment>,
     pub(super) settings: ModelSettings,
     pub(super) api: Api,
-    capabilities: Capabilities,
-    pace: Arc<Pace>,
     /// Whether an answer within a tight limit was cut off, as those of models are that think first.
     pub(super) wants_room: AtomicBool,
 }
 
 impl Model {
-    /// A model at this endpoint.
+    /// A model at these endpoints: those behind the first are asked when those before them cannot be.
     ///
     /// # Errors
     /// When the TLS set-up of this machine is broken.
-    pub fn new(endpoint: Endpoint, settings: ModelSettings) -> Result<Self, reqwest::Error> {
-        Self::over(Api::Chat, endpoint, settings)
+    pub fn new(endpoints: &[Endpoint], settings: ModelSettings, memory: Option<Arc<dyn Memory>>) -> Result<Self, reqwest::Error> {
+        Self::over(Api::Chat, endpoints, settings, memory)
     }
 
     /// A model that only continues texts; it is asked for JSON and for nothing else.
     ///
     /// # Errors
     /// When the TLS set-up of this machine is broken.
-    pub fn of_texts(endpoint: Endpoint, settings: ModelSettings) -> Result<Self, reqwest::Error> {
-        Self::over(Api::Text, endpoint, settings)
+    pub fn of_texts(endpoint: Endpoint, settings: ModelSettings, memory: Option<Arc<dyn Memory>>) -> Result<Self, reqwest::Error> {
+        Self::over(Api::Text, &[endpoint], settings, memory)
     }
 
-    #[expect(clippy::disallowed_methods, reason = "the one HTTP client for the model")]
-    fn over(api: Api, endpoint: Endpoint, settings: ModelSettings) -> Result<Self, reqwest::Error> {
-        let http = reqwest::Client::builder()
-            .connect_timeout(Duration::from_secs(5))
-            .read_timeout(settings.timeout)
-            .redirect(reqwest::redirect::Policy::none())
-            .build()?;
-        let pace = Arc::new(Pace::default());
-        let heard = pace.clone();
-        let service = tower::service_fn(move |request: HttpRequestFactory| {
-            let (http, pace) = (http.clone(), heard.clone());
-            async move { send(&http, &pace, request).await }
-        });
-        let client = Client::build(reqwest_of(), endpoint.clone()).with_http_service(service);
-        let (capabilities, wants_room) = (Capabilities::default(), AtomicBool::new(false));
-        Ok(Self { client, endpoint, settings, api, capabilities, pace, wants_room })
+    fn over(api: Api, endpoints: &[Endpoint], settings: ModelSettings, memory: Option<Arc<dyn Memory>>) -> Result<Self, reqwest::Error> {
+        let http = deployment::http(&settings)?;
+        let deployments = endpoints.iter().map(|endpoint| Deployment::new(&http, endpoint.clone(), memory.clone())).collect();
+        Ok(Self { deployments, settings, api, wants_room: AtomicBool::new(false) })
     }
 
     /// What to call it before people.
-    pub fn label(&self) -> &str {
-        &self.endpoint.label
+    pub fn label(&self) -> String {
+        self.deployments.iter().map(|d| d.endpoint.label.as_str()).collect::<Vec<_>>().join(", then ")
+    }
+
+    /// What was learned of the first deployment, in words; empty when there is nothing to say.
+    pub fn habits(&self) -> String {
+        self.deployments.first().map(|d| d.habits().describe()).unwrap_or_default()
     }
 
     /// Asks for an answer to these messages. `words` always holds the words so far.
@@ -139,9 +145,7 @@ impl Model {
     /// # Errors
     /// See [`Error`].
     pub async fn ask(&self, messages: &[Value], tools: &[Value], words: &watch::Sender<String>) -> Result<Answer, Error> {
-        let mut request = self.request(messages, tools);
-        (request["stream"], request["stream_options"]) = (json!(true), json!({ "include_usage": true }));
-        self.send(request, words, Haste::Talk).await
+        self.send(self.request(messages, tools), words, Haste::Talk).await
     }
 
     /// Sends a request until it is answered, refused for good, or out of tries.
@@ -152,35 +156,19 @@ impl Model {
         let mut backoff = backoff.build();
         let began = Instant::now();
         loop {
-            if let Haste::Work(tokens) = haste {
-                while let Err(wait) = self.pace.admit(tokens, Instant::now()) {
-                    if began.elapsed() + wait > PATIENCE {
-                        return Err(Error::RateLimited(wait));
-                    }
-                    tokio::time::sleep(wait).await;
-                }
-            }
-            words.send_replace(String::new());
-            let request = self.capabilities.fit(request.clone());
-            let span = tracing::debug_span!("model", deployment = self.label());
-            let tried = match (self.api, haste) {
-                (Api::Chat, Haste::Talk) => self.attempt(request, words).instrument(span).await,
-                (Api::Chat, Haste::Work(_)) => self.attempt_whole(request).instrument(span).await,
-                (Api::Text, _) => self.attempt_text(request).instrument(span).await,
-            };
-            let verdict = match tried {
+            let deployment = self.next(haste, began).await?;
+            let verdict = match deployment.ask(self.api, haste, request.clone(), words).await {
                 Ok(answer) => {
                     self.count(&answer.usage);
                     return Ok(answer);
                 }
                 Err(verdict) => verdict,
             };
+            if self.passes_on(deployment, &verdict) {
+                continue;
+            }
             let (error, wait) = match verdict {
                 Verdict::Final(error) => return Err(error),
-                Verdict::Unsupported(parameter, _) if self.capabilities.learn(parameter) => {
-                    tracing::info!(parameter, "the deployment does not take a parameter; it is left out from now on");
-                    continue;
-                }
                 Verdict::Unsupported(_, message) => return Err(Error::Refused(message)),
                 // The deployment is closed for everybody who can wait; it slows a job and costs no try.
                 Verdict::Again(Error::RateLimited(asked), _) if haste != Haste::Talk && began.elapsed() + asked <= PATIENCE => continue,
@@ -196,124 +184,91 @@ impl Model {
         }
     }
 
+    /// The deployment to ask now: the first that does not rest; for work that can wait, the first that lets it out.
+    async fn next(&self, haste: Haste, began: Instant) -> Result<&Deployment, Error> {
+        loop {
+            let now = Instant::now();
+            let fresh = || self.deployments.iter().filter(|d| d.is_fresh(now));
+            // When all of them rest the first is asked: it may be well again.
+            let candidates: Vec<&Deployment> =
+                if fresh().next().is_some() { fresh().collect() } else { self.deployments.iter().take(1).collect() };
+            let Haste::Work(tokens) = haste else {
+                return candidates.into_iter().next().ok_or_else(|| Error::NotFound("no deployment is set".into()));
+            };
+            let mut shortest = None;
+            for deployment in candidates {
+                match deployment.pace.admit(tokens, now) {
+                    Ok(()) => return Ok(deployment),
+                    Err(wait) => shortest = Some(shortest.map_or(wait, |other: Duration| other.min(wait))),
+                }
+            }
+            let wait = shortest.ok_or_else(|| Error::NotFound("no deployment is set".into()))?;
+            if began.elapsed() + wait > PATIENCE {
+                return Err(Error::RateLimited(wait));
+            }
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    /// Whether another deployment is asked at once, after what this one has answered.
+    fn passes_on(&self, deployment: &Deployment, verdict: &Verdict) -> bool {
+        let rest = match verdict {
+            Verdict::Again(Error::RateLimited(_) | Error::Unavailable(_), wait) => *wait,
+            Verdict::Final(Error::Unauthorized(_) | Error::NotFound(_) | Error::QuotaSpent(_)) => Some(OUT_OF_USE),
+            _ => return false,
+        };
+        let now = Instant::now();
+        if !self.deployments.iter().any(|other| !std::ptr::eq(other, deployment) && other.is_fresh(now)) {
+            return false;
+        }
+        deployment.rest(rest);
+        let (Verdict::Final(error) | Verdict::Again(error, _)) = verdict else { return false };
+        tracing::warn!(deployment = deployment.endpoint.label, %error, "another deployment is asked");
+        metrics::counter!("chatsheet_model_failovers_total").increment(1);
+        true
+    }
+
     pub(super) fn request(&self, messages: &[Value], tools: &[Value]) -> Value {
         let s = &self.settings;
         let mut request = json!({
-            "model": self.endpoint.model, "messages": messages, "temperature": s.temperature, "max_tokens": s.max_tokens, "top_p": s.top_p,
+            "messages": messages, "temperature": s.temperature, "max_tokens": s.max_tokens, "top_p": s.top_p,
             "frequency_penalty": s.frequency_penalty, "presence_penalty": s.presence_penalty,
         });
         if !tools.is_empty() {
             request["tools"] = json!(tools);
             request["tool_choice"] = json!("auto");
             request["parallel_tool_calls"] = json!(false);
+            request["prompt_cache_key"] = json!(cache_key(messages, tools));
         }
         request
     }
 
-    async fn attempt(&self, request: Value, words: &watch::Sender<String>) -> Result<Answer, Verdict> {
-        let opened = self.client.chat().create_stream_byot::<_, Value>(request).await;
-        let mut stream = opened.map_err(verdict)?;
-        let mut assembler = Assembler::default();
-        while let Some(chunk) = stream.next().await {
-            let chunk = chunk.map_err(verdict)?;
-            if assembler.take(chunk).map_err(worth_another_try)? {
-                words.send_replace(assembler.text().to_owned());
-            }
-        }
-        assembler.finish().map_err(worth_another_try)
-    }
-
-    /// Prices of 1,000 tokens that are read and written, where they are known.
-    pub fn prices(&self) -> Option<(f64, f64)> {
+    /// Prices, where they are known.
+    pub fn prices(&self) -> Option<Prices> {
         self.settings.prices
     }
 
     /// What an answer took, for operators.
     fn count(&self, usage: &Usage) {
-        for (kind, tokens) in [("prompt", usage.prompt_tokens), ("completion", usage.completion_tokens)] {
+        let kinds = [
+            ("prompt", usage.prompt_tokens),
+            ("cached", usage.cached_tokens),
+            ("completion", usage.completion_tokens),
+            ("reasoning", usage.reasoning_tokens),
+        ];
+        for (kind, tokens) in kinds {
             metrics::counter!("chatsheet_model_tokens_total", "kind" => kind).increment(tokens);
         }
-        if let Some((read, written)) = self.settings.prices {
-            let cost = (usage.prompt_tokens as f64 * read + usage.completion_tokens as f64 * written) / 1_000.0;
-            metrics::gauge!("chatsheet_model_cost").increment(cost);
+        if let Some(prices) = self.settings.prices {
+            metrics::gauge!("chatsheet_model_cost").increment(prices.of(usage));
         }
     }
-
-    /// The answer in one piece, for work that nobody reads along with.
-    async fn attempt_whole(&self, request: Value) -> Result<Answer, Verdict> {
-        let answer: Value = self.client.chat().create_byot(request).await.map_err(verdict)?;
-        let mut assembler = Assembler::default();
-        assembler.take(answer).and_then(|_| assembler.finish()).map_err(worth_another_try)
-    }
 }
 
-fn worth_another_try(error: Error) -> Verdict {
-    match error {
-        Error::Unavailable(_) => Verdict::Again(error, None),
-        other => Verdict::Final(other),
-    }
-}
-
-/// async-openai wants a client even where a service of ours does the sending.
-#[expect(clippy::disallowed_methods, reason = "never sends: the service above does")]
-fn reqwest_of() -> reqwest::Client {
-    reqwest::Client::new()
-}
-
-async fn send(http: &reqwest::Client, pace: &Pace, request: HttpRequestFactory) -> Result<reqwest::Response, OpenAIError> {
-    let request = request.build().await?;
-    let streamed = request.body().and_then(reqwest::Body::as_bytes).is_some_and(asks_for_a_stream);
-    let response = http.execute(request).await.map_err(|e| OpenAIError::Reqwest(e.without_url()))?;
-    let (status, now) = (response.status(), Instant::now());
-    metrics::counter!("chatsheet_model_requests_total", "status" => status.as_str().to_owned()).increment(1);
-    pace.heard(response.headers(), now);
-    if status.is_success() {
-        return if streamed { in_pieces(response).await } else { Ok(response) };
-    }
-    let header = |name: &str| {
-        response
-            .headers()
-            .get(name)
-            .and_then(|v| v.to_str().ok())
-            .and_then(|v| v.parse::<f64>().ok())
-            .filter(|n| n.is_finite() && *n >= 0.0)
-    };
-    let retry_after = header("retry-after-ms")
-        .map(|ms| Duration::from_secs_f64(ms / 1000.0))
-        .or_else(|| header("retry-after").map(Duration::from_secs_f64));
-    if status.as_u16() == 429 {
-        pace.close(retry_after.unwrap_or(UNTOLD_WAIT).max(SHORTEST_WAIT), now);
-    }
-    let body = response.text().await.unwrap_or_default();
-    Err(OpenAIError::Boxed(Box::new(HttpFailure { status: status.as_u16(), retry_after, body })))
-}
-
-fn asks_for_a_stream(body: &[u8]) -> bool {
-    serde_json::from_slice::<Value>(body).is_ok_and(|body| body["stream"] == true)
-}
-
-/// An answer as a stream: some servers send it whole although a stream was asked for.
-async fn in_pieces(response: reqwest::Response) -> Result<reqwest::Response, OpenAIError> {
-    let kind = response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    if !kind.starts_with("application/json") {
-        return Ok(response);
-    }
-    let whole = response.bytes().await.map_err(|e| OpenAIError::Reqwest(e.without_url()))?;
-    let whole: Value = serde_json::from_slice(&whole).map_err(|e| OpenAIError::Boxed(Box::new(e)))?;
-    let mut piece = axum::http::Response::new(format!("data: {whole}\n\ndata: [DONE]\n\n"));
-    piece.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
-    Ok(piece.into())
-}
-
-pub(super) fn verdict(error: OpenAIError) -> Verdict {
-    match error {
-        OpenAIError::Boxed(inner) => match inner.downcast::<HttpFailure>() {
-            Ok(failure) => failure.verdict(),
-            Err(other) => Verdict::Again(Error::Unavailable(other.to_string()), None),
-        },
-        OpenAIError::Reqwest(e) => Verdict::Again(Error::Unavailable(e.without_url().to_string()), None),
-        OpenAIError::StreamError(e) => Verdict::Again(Error::Unavailable(e.to_string()), None),
-        OpenAIError::JSONDeserialize(e, _) => Verdict::Again(Error::Unavailable(format!("its answer cannot be read: {e}")), None),
-        other => Verdict::Final(Error::Refused(other.to_string())),
-    }
+/// Requests that begin alike have the same key, which leads them to where their beginning is in a cache.
+fn cache_key(messages: &[Value], tools: &[Value]) -> String {
+    let mut hasher = DefaultHasher::new();
+    tools.iter().for_each(|tool| tool["function"]["name"].as_str().hash(&mut hasher));
+    messages.first().and_then(|m| m["content"].as_str()).map(|system| system.lines().take(8).collect::<String>()).hash(&mut hasher);
+    format!("chatsheet-{:016x}", hasher.finish())
 }

@@ -2,7 +2,10 @@
 
 use super::error::{Error, filter_categories, filtered};
 use serde::{Deserialize, Deserializer};
-use serde_json::Value;
+use serde_json::{Value, json};
+
+/// Where a message of the model keeps what it thought, for a surface that takes it back.
+pub(super) const CARRIED: &str = "carried";
 
 /// A complete answer of the model.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -15,6 +18,22 @@ pub struct Answer {
     pub cut_off: bool,
     /// Tokens spent.
     pub usage: Usage,
+    /// What the model thought, sealed, for its next request in the same turn.
+    pub carried: Vec<Value>,
+}
+
+impl Answer {
+    /// The answer as a message of the conversation, before the results of its calls.
+    pub fn message(&self) -> Value {
+        let call = |c: &ToolCall| json!({ "id": c.id, "type": "function", "function": { "name": c.name, "arguments": c.arguments } });
+        let calls: Vec<Value> = self.calls.iter().map(call).collect();
+        let words = if self.text.is_empty() { Value::Null } else { json!(self.text) };
+        let mut message = json!({ "role": "assistant", "content": words, "tool_calls": calls });
+        if !self.carried.is_empty() {
+            message[CARRIED] = json!(self.carried);
+        }
+        message
+    }
 }
 
 /// A function call.
@@ -30,12 +49,44 @@ pub struct ToolCall {
 
 /// Tokens of one call.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
+#[serde(from = "Told")]
 pub struct Usage {
     /// Tokens of the request.
     pub prompt_tokens: u64,
-    /// Tokens of the answer.
+    /// How many of them the far side had read before, at a lower price.
+    pub cached_tokens: u64,
+    /// Tokens of the answer, thoughts among them.
     pub completion_tokens: u64,
+    /// How many of them were thoughts.
+    pub reasoning_tokens: u64,
+}
+
+/// The same as chat completions tell it.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Told {
+    prompt_tokens: Option<u64>,
+    completion_tokens: Option<u64>,
+    prompt_tokens_details: Option<Details>,
+    completion_tokens_details: Option<Details>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Details {
+    cached_tokens: Option<u64>,
+    reasoning_tokens: Option<u64>,
+}
+
+impl From<Told> for Usage {
+    fn from(told: Told) -> Self {
+        Self {
+            prompt_tokens: told.prompt_tokens.unwrap_or_default(),
+            cached_tokens: told.prompt_tokens_details.and_then(|d| d.cached_tokens).unwrap_or_default(),
+            completion_tokens: told.completion_tokens.unwrap_or_default(),
+            reasoning_tokens: told.completion_tokens_details.and_then(|d| d.reasoning_tokens).unwrap_or_default(),
+        }
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -103,7 +154,7 @@ fn words<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D
 }
 
 /// What is said behind the thoughts that some models put in tags before it; nothing as long as they think.
-fn spoken(text: &str) -> &str {
+pub(super) fn spoken(text: &str) -> &str {
     for (open, close) in [("<think>", "</think>"), ("<thinking>", "</thinking>")] {
         let begun = text.trim_start();
         if let Some(thoughts) = begun.strip_prefix(open) {
@@ -119,7 +170,7 @@ fn spoken(text: &str) -> &str {
 }
 
 /// The calls that a call stands for: models name functions with what they belong to, and pack several into one.
-fn unpacked(call: ToolCall) -> Vec<ToolCall> {
+pub(super) fn unpacked(call: ToolCall) -> Vec<ToolCall> {
     #[derive(Deserialize)]
     struct Packed {
         tool_uses: Vec<Used>,
@@ -216,6 +267,16 @@ impl Assembler {
         spoken(&self.text)
     }
 
+    /// Whether nothing was said or called yet.
+    pub fn is_empty(&self) -> bool {
+        self.text().trim().is_empty() && self.calls.is_empty()
+    }
+
+    /// What the answer took, as far as it is known.
+    pub fn usage(&self) -> Usage {
+        self.usage
+    }
+
     /// The whole answer, if it is one: a stream that just ends, a filter or a cut-off call is an error.
     pub fn finish(self) -> Result<Answer, Error> {
         let mut indexed = self.calls;
@@ -229,7 +290,7 @@ impl Assembler {
             None => Err(Error::Unavailable("the answer broke off".into())),
             Some("content_filter") => Err(Error::Filtered(self.filtered)),
             Some("length") if !calls.is_empty() || text.is_empty() => Err(Error::CutOff),
-            Some(reason) => Ok(Answer { text, calls, cut_off: reason == "length", usage: self.usage }),
+            Some(reason) => Ok(Answer { text, calls, cut_off: reason == "length", usage: self.usage, carried: Vec::new() }),
         }
     }
 }
@@ -237,7 +298,6 @@ impl Assembler {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     fn assemble(chunks: &[Value]) -> Result<Answer, Error> {
         let mut assembler = Assembler::default();

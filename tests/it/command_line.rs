@@ -9,7 +9,7 @@ use std::process::{Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-fn run(words: &[&str], settings: &[(&str, String)], folder: &Path, input: &str) -> Output {
+pub fn run(words: &[&str], settings: &[(&str, String)], folder: &Path, input: &str) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_chatsheet"));
     command.args(words).env_clear().envs(settings.iter().map(|(k, v)| (k, v))).current_dir(folder);
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -207,7 +207,7 @@ async fn check_says_what_works_and_how_to_fix_the_rest() {
     ok     database     SQLite, sqlite://chatsheet.db, migrated
     ok     Smartsheet   Lee Park (lee.park@example.com), 9 sheets, ‹sheet›
     unset  accounts     everybody works with the rights of that account; set SMARTSHEET_CLIENT_ID and SMARTSHEET_CLIENT_SECRET so that people can connect their own
-    ok     model        Azure OpenAI deployment sandbox answers
+    ok     model        Azure OpenAI deployment sandbox answers and takes functions.
     ok     Slack        chatsheet in workspace Sandbox. The signing secret proves itself with the first event.
     unset  Discord      set DISCORD_BOT_TOKEN and DISCORD_APPLICATION_ID (https://discord.com/developers/applications, New Application)
     unset  Teams        set TEAMS_APP_ID, TEAMS_APP_PASSWORD and TEAMS_TENANT_ID (`chatsheet manifest teams` makes the app to install)
@@ -244,7 +244,7 @@ async fn check_says_what_works_and_how_to_fix_the_rest() {
     ok     database     SQLite, sqlite://chatsheet.db, migrated
     FAILS  Smartsheet   Your Access Token is invalid. Create a new SMARTSHEET_ACCESS_TOKEN; check SMARTSHEET_REGION (tokens work only in their region).
     unset  accounts     everybody works with the rights of that account; set SMARTSHEET_CLIENT_ID and SMARTSHEET_CLIENT_SECRET so that people can connect their own
-    FAILS  model        Access denied due to invalid subscription key or wrong API endpoint. Make sure to provide a valid key for an active subscription and use a correct regional API endpoint for your resource. Check AZURE_OPENAI_API_KEY, AZURE_OPENAI_AUTH and the resource's network rules.
+    FAILS  model        Azure OpenAI deployment sandbox: Access denied due to invalid subscription key or wrong API endpoint. Make sure to provide a valid key for an active subscription and use a correct regional API endpoint for your resource. Check AZURE_OPENAI_API_KEY, AZURE_OPENAI_AUTH and the resource's network rules.
     FAILS  Slack        not allowed: invalid_auth. Check SLACK_BOT_TOKEN (OAuth & Permissions > Bot User OAuth Token), SLACK_APP_TOKEN (Basic Information > App-Level Tokens, scope connections:write), and that the app is installed.
     FAILS  Discord      not allowed: 401 Unauthorized 401: Unauthorized (0). Check DISCORD_BOT_TOKEN (Bot > Reset Token) and DISCORD_APPLICATION_ID (General Information).
     FAILS  Teams        not allowed: no token: invalid_client AADSTS7000215: Invalid client secret provided.. Check TEAMS_APP_PASSWORD (Entra > App registrations > Certificates & secrets: the Value), and TEAMS_TENANT_ID.

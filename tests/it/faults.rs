@@ -102,7 +102,7 @@ async fn rows_that_smartsheet_refuses_are_named_and_the_others_written() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_reasoning_model_is_learned_from_its_refusals_once() {
-    let world = World::with(Setting { reasoning: true, ..Setting::default() }).await.unwrap();
+    let world = World::with(Setting { behaviour: azure::Behaviour::named("reasoning"), ..Setting::default() }).await.unwrap();
     assert!(world.type_line("how many tasks are blocked?").await.contains("There are 2 rows"));
     let first = world.azure.requests().len();
     assert!(world.type_line("what is late?").await.contains("5 rows match"));

@@ -13,6 +13,7 @@ mod crash_trials;
 mod crashes;
 mod crowds;
 mod demo_questions;
+mod deployments;
 mod dice;
 mod doubts;
 mod faults;

@@ -23,7 +23,8 @@ pub const NOW: &str = "2026-11-22T10:30:00Z";
 #[derive(Default)]
 pub struct Setting {
     pub model: Option<azure::Mode>,
-    pub reasoning: bool,
+    /// What the model's deployment takes.
+    pub behaviour: Option<azure::Behaviour>,
     /// Time to answer and limits of the model.
     pub azure: Option<azure::Options>,
     pub settings: Vec<(&'static str, String)>,
@@ -156,8 +157,9 @@ impl World {
         };
         let sheets = smartsheet::Smartsheet::start(setting.smartsheet.unwrap_or_default()).await.unwrap();
         let mode = setting.model.unwrap_or(azure::Mode::Demo);
-        let azure =
-            azure::Azure::start(azure::Options { mode, reasoning: setting.reasoning, ..setting.azure.unwrap_or_default() }).await.unwrap();
+        let options = setting.azure.unwrap_or_default();
+        let behaviour = setting.behaviour.unwrap_or(options.behaviour);
+        let azure = azure::Azure::start(azure::Options { mode, behaviour, ..options }).await.unwrap();
         let slack = slack::Slack::start(setting.slack.unwrap_or_default()).await.unwrap();
         let mut settings: Vec<(&str, String)> = far_side(&sheets, &azure, &slack);
         let discord = match setting.discord {

@@ -1,11 +1,15 @@
 //! Azure OpenAI chat completions over HTTP: scripted, faulty, or answered by the built-in demo model.
 
+mod behaviour;
 mod demo;
+pub mod entra;
 mod limit;
+mod responses;
 mod script;
 mod text;
 mod wire;
 
+pub use behaviour::{BEHAVIOURS, Behaviour, Functions, Shape, Surface, Wording};
 pub use script::Reply;
 
 use crate::fault::{self, Faults, Kind};
@@ -18,8 +22,9 @@ use axum::{Json, Router};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::{Notify, watch};
 
 /// The API key that the stand-in knows.
@@ -45,14 +50,16 @@ pub struct Options {
     pub listen: SocketAddr,
     /// Where the answers come from.
     pub mode: Mode,
-    /// Behaves like a reasoning model: refuses `max_tokens`, `temperature` and the like.
-    pub reasoning: bool,
+    /// What the deployment takes and how it answers.
+    pub behaviour: Behaviour,
     /// Time to the first token.
     pub latency: Duration,
     /// The same for questions about single rows, on top of it.
     pub row_latency: Duration,
     /// Requests that are granted in a window of this length, told in every answer; none for no limit.
     pub limit: Option<(u64, Duration)>,
+    /// How long tokens of Entra ID last.
+    pub token_life: Duration,
 }
 
 impl Default for Options {
@@ -60,10 +67,11 @@ impl Default for Options {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             mode: Mode::Demo,
-            reasoning: false,
+            behaviour: BEHAVIOURS[0],
             latency: Duration::ZERO,
             row_latency: Duration::ZERO,
             limit: None,
+            token_life: Duration::from_secs(3_600),
         }
     }
 }
@@ -80,6 +88,9 @@ struct Service {
     faults: Faults,
     script: Mutex<VecDeque<Reply>>,
     requests: Mutex<Vec<Value>>,
+    /// How many of them the deployment did not take.
+    refused: AtomicUsize,
+    turned_away: AtomicUsize,
     asked: Notify,
     /// Whether answers are held back.
     paused: watch::Sender<bool>,
@@ -88,6 +99,8 @@ struct Service {
     window: Mutex<limit::Window>,
     /// Requests that are being answered, and the most that were at once.
     under_way: Mutex<(usize, usize)>,
+    /// Tokens of Entra ID, and when they end.
+    tokens: Mutex<Vec<(String, Instant)>>,
 }
 
 /// A request that is being answered.
@@ -124,11 +137,14 @@ impl Azure {
             faults: Faults::default(),
             script: Mutex::new(script),
             requests: Mutex::default(),
+            refused: AtomicUsize::new(0),
+            turned_away: AtomicUsize::new(0),
             asked: Notify::new(),
             paused: watch::Sender::default(),
             stumbles_over: Mutex::default(),
             window: Mutex::default(),
             under_way: Mutex::default(),
+            tokens: Mutex::default(),
         });
         let router = Router::new()
             .route("/openai/deployments/{deployment}/chat/completions", post(dated))
@@ -136,6 +152,9 @@ impl Azure {
             .route("/openai/v1/completions", post(text::current))
             .route("/openai/v1/chat/completions", post(current))
             .route("/v1/chat/completions", post(current))
+            .route("/openai/v1/responses", post(responses::current))
+            .route("/v1/responses", post(responses::current))
+            .merge(entra::routes())
             .fallback(|| async { wire::error(404, "404", "Resource not found") })
             .with_state(service.clone());
         Ok(Self { running: Arc::new(serve::serve(listener, router)?), service })
@@ -154,6 +173,28 @@ impl Azure {
             ("AZURE_OPENAI_API_VERSION", "2024-10-21".to_owned()),
             ("AZURE_OPENAI_DEPLOYMENT", DEPLOYMENT.to_owned()),
         ]
+    }
+
+    /// The settings that lead the bot here with tokens of Entra ID instead of a key.
+    pub fn entra_settings(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("AZURE_OPENAI_API_KEY", String::new()),
+            ("AZURE_OPENAI_AUTH", "entra".to_owned()),
+            ("AZURE_AUTHORITY_HOST", self.base_url()),
+            ("AZURE_TENANT_ID", entra::TENANT.to_owned()),
+            ("AZURE_CLIENT_ID", entra::CLIENT.to_owned()),
+            ("AZURE_CLIENT_SECRET", entra::SECRET.to_owned()),
+        ]
+    }
+
+    /// Tokens of Entra ID that were given so far are good for nothing any more.
+    pub fn end_tokens(&self) {
+        lock(&self.service.tokens).iter_mut().for_each(|(_, ends)| *ends = Instant::now());
+    }
+
+    /// How many tokens of Entra ID were given.
+    pub fn tokens(&self) -> usize {
+        lock(&self.service.tokens).len()
     }
 
     /// Faults on demand.
@@ -184,6 +225,16 @@ impl Azure {
     /// Every request body so far, oldest first.
     pub fn requests(&self) -> Vec<Value> {
         lock(&self.service.requests).clone()
+    }
+
+    /// How many requests came without a key or token that is good.
+    pub fn turned_away(&self) -> usize {
+        self.service.turned_away.load(Ordering::Relaxed)
+    }
+
+    /// How many requests the deployment did not take.
+    pub fn refused(&self) -> usize {
+        self.service.refused.load(Ordering::Relaxed)
     }
 
     /// Returns when the requests so far fulfil a condition.
@@ -228,12 +279,12 @@ async fn dated(
     if !query.contains_key("api-version") {
         return wire::error(404, "404", "Resource not found");
     }
-    answer(&service, &deployment, &headers, body).await
+    answer(&service, &deployment, &headers, body, false).await
 }
 
 async fn current(State(service): State<Arc<Service>>, headers: HeaderMap, Json(body): Json<Value>) -> Response {
     let deployment = body["model"].as_str().unwrap_or_default().to_owned();
-    answer(&service, &deployment, &headers, body).await
+    answer(&service, &deployment, &headers, body, false).await
 }
 
 /// A request that is going to be answered.
@@ -256,13 +307,30 @@ async fn receive(service: &Service, deployment: &str, own: &str, headers: &Heade
     Ok(Received { fault, window: Some(window) })
 }
 
-async fn answer(service: &Service, deployment: &str, headers: &HeaderMap, body: Value) -> Response {
+async fn answer(service: &Service, deployment: &str, headers: &HeaderMap, body: Value, responses: bool) -> Response {
     let _under_way = UnderWay::begin(service);
     let Received { fault, window } = match receive(service, deployment, DEPLOYMENT, headers, &body).await {
         Ok(received) => received,
         Err(response) => return response,
     };
-    if let Some(refusal) = refused(&body, service.options.reasoning) {
+    let behaviour = service.options.behaviour;
+    if !behaviour.offers(responses) {
+        service.refused.fetch_add(1, Ordering::Relaxed);
+        return if responses {
+            wire::error(404, "404", "Resource not found")
+        } else {
+            let message = "The chatCompletion operation does not work with the specified model, sandbox-model. Please choose different model and try again.";
+            wire::error(400, "OperationNotSupported", message)
+        };
+    }
+    let fault_of_items = if responses { responses::fault(&body) } else { None };
+    if let Some(refusal) = fault_of_items.or_else(|| behaviour.refusal(&body, responses)) {
+        service.refused.fetch_add(1, Ordering::Relaxed);
+        return refusal;
+    }
+    let sent = body;
+    let body = if responses { responses::as_chat(&sent) } else { sent.clone() };
+    if let Some(refusal) = unusable(&body) {
         return refusal;
     }
     let of_row = if body["response_format"].is_object() { service.options.row_latency } else { Duration::ZERO };
@@ -280,9 +348,20 @@ async fn answer(service: &Service, deployment: &str, headers: &HeaderMap, body: 
         Mode::Demo => demo::reply(&body),
         Mode::Script(_) => lock(&service.script).pop_front().unwrap_or_else(|| Reply::Say("(the script has ended)".into())),
     };
-    let streaming = body["stream"] == json!(true);
-    let usage = body["stream_options"]["include_usage"] == json!(true);
-    let mut response = wire::render(&reply, streaming, usage);
+    let limit = ["max_tokens", "max_completion_tokens", "max_output_tokens"].iter().find_map(|name| sent[*name].as_u64());
+    let reply = match behaviour.shape {
+        Shape::Thirsty(needs) if limit.is_some_and(|limit| limit < needs) => {
+            Reply::Cut { text: String::new(), finish_reason: "length".into() }
+        }
+        _ => reply,
+    };
+    let mut response = if responses {
+        responses::render(&reply, &sent, behaviour.shape == Shape::Whole)
+    } else {
+        let streaming = body["stream"] == json!(true) && behaviour.shape != Shape::Whole;
+        let usage = body["stream_options"]["include_usage"] == json!(true);
+        wire::render(&reply, streaming, usage, behaviour.shape)
+    };
     limit::tell(response.headers_mut(), window);
     fault::after(fault, response).await
 }
@@ -291,7 +370,9 @@ async fn answer(service: &Service, deployment: &str, headers: &HeaderMap, body: 
 fn refusal_at_the_door(service: &Service, deployment: &str, own: &str, headers: &HeaderMap, body: &Value) -> Option<Response> {
     let header = |name: &str| headers.get(name).and_then(|v| v.to_str().ok());
     let bearer = header("authorization").and_then(|v| v.strip_prefix("Bearer "));
-    if header("api-key").or(bearer) != Some(API_KEY) {
+    let known = header("api-key").or(bearer) == Some(API_KEY) || bearer.is_some_and(|token| entra::is_good(service, token));
+    if !known {
+        service.turned_away.fetch_add(1, Ordering::Relaxed);
         return Some(wire::error(
             401,
             "401",
@@ -322,8 +403,8 @@ async fn troubled(fault: Option<Kind>) -> Option<Response> {
     }
 }
 
-/// What the service refuses before it thinks: unanswered tool calls, parameters of another model family.
-fn refused(body: &Value, reasoning: bool) -> Option<Response> {
+/// What the service refuses before it thinks, whatever the model: unanswered calls, schemas that are not strict.
+fn unusable(body: &Value) -> Option<Response> {
     let messages = body["messages"].as_array().filter(|m| !m.is_empty());
     let Some(messages) = messages else {
         return Some(wire::error(400, "invalid_request_error", "'messages' must contain at least one message."));
@@ -337,19 +418,6 @@ fn refused(body: &Value, reasoning: bool) -> Option<Response> {
                     call["id"]
                 );
                 return Some(wire::error(400, "invalid_request_error", &text));
-            }
-        }
-    }
-    if reasoning {
-        for (field, code) in [
-            ("max_tokens", "unsupported_parameter"),
-            ("temperature", "unsupported_value"),
-            ("top_p", "unsupported_parameter"),
-            ("frequency_penalty", "unsupported_parameter"),
-            ("presence_penalty", "unsupported_parameter"),
-        ] {
-            if body.get(field).is_some() {
-                return Some(wire::unsupported(field, code));
             }
         }
     }

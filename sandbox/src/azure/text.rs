@@ -50,7 +50,7 @@ async fn answer(service: &Service, deployment: &str, headers: &HeaderMap, body: 
         Mode::Script(_) => match lock(&service.script).pop_front() {
             Some(Reply::Say(text)) => text,
             Some(Reply::Cut { text, finish_reason }) => return whole(&text, &finish_reason),
-            Some(other) => return wire::render(&other, false, true),
+            Some(other) => return wire::render(&other, false, true, super::Shape::Azure),
             None => "(the script has ended)".to_owned(),
         },
     };

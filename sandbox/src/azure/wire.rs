@@ -1,5 +1,6 @@
 //! The wire format of chat completions: whole answers, streams with Azure's odd first chunk, errors.
 
+use super::behaviour::Shape;
 use super::script::Reply;
 use axum::Json;
 use axum::body::Body;
@@ -22,11 +23,8 @@ pub(super) fn error(status: u16, code: &str, message: &str) -> Response {
     Failure { status, headers: Vec::new(), body: json!({ "error": { "code": code, "message": message } }) }.into_response()
 }
 
-pub(super) fn unsupported(field: &str, code: &str) -> Response {
-    let hint = if field == "max_tokens" { " Use 'max_completion_tokens' instead." } else { "" };
-    let message = format!("Unsupported parameter: '{field}' is not supported with this model.{hint}");
-    let body = json!({ "error": { "message": message, "type": "invalid_request_error", "param": field, "code": code } });
-    Failure { status: 400, headers: Vec::new(), body }.into_response()
+pub(super) fn refusal(status: u16, body: &Value) -> Response {
+    Failure { status, headers: Vec::new(), body: body.clone() }.into_response()
 }
 
 pub(super) fn throttled(wait: Duration) -> Response {
@@ -39,7 +37,7 @@ pub(super) fn throttled(wait: Duration) -> Response {
     Failure { status: 429, headers, body: json!({ "error": { "code": "429", "message": message } }) }.into_response()
 }
 
-pub(super) fn render(reply: &Reply, streaming: bool, usage: bool) -> Response {
+pub(super) fn render(reply: &Reply, streaming: bool, usage: bool, shape: Shape) -> Response {
     let (content, calls, finish) = match reply {
         Reply::Http { status, headers, body } => {
             let mut response = Failure { status: *status, headers: Vec::new(), body: body.clone() }.into_response();
@@ -51,7 +49,7 @@ pub(super) fn render(reply: &Reply, streaming: bool, usage: bool) -> Response {
             return response;
         }
         Reply::Stream(text) => return event_stream(text.clone()),
-        Reply::Grow(text) => return event_stream(grow(stream_text(text, &[], "stop", usage))),
+        Reply::Grow(text) => return event_stream(grow(stream_text(text, &[], "stop", usage, shape))),
         Reply::Pieces(text) => {
             let pieces: Vec<_> = text.as_bytes().chunks(3).map(|p| Ok::<_, Infallible>(Bytes::copy_from_slice(p))).collect();
             return event_stream(Body::from_stream(stream::iter(pieces)));
@@ -64,19 +62,33 @@ pub(super) fn render(reply: &Reply, streaming: bool, usage: bool) -> Response {
             (String::new(), vec![(name.clone(), arguments.clone())], finish_reason.as_str())
         }
     };
-    let response = if streaming { event_stream(stream_text(&content, &calls, finish, usage)) } else { whole(&content, &calls, finish) };
-    let mut response = response;
+    let content = match shape {
+        Shape::Thoughts => format!("<think>\nThey ask about a sheet. 17 might be a guess.\n</think>\n\n{content}"),
+        _ => content,
+    };
+    let mut response =
+        if streaming { event_stream(stream_text(&content, &calls, finish, usage, shape)) } else { whole(&content, &calls, finish, shape) };
     for (name, value) in [("x-ratelimit-remaining-requests", "99"), ("x-ratelimit-remaining-tokens", "99000")] {
         response.headers_mut().insert(name, header::HeaderValue::from_static(value));
     }
     response
 }
 
-fn whole(content: &str, calls: &[(String, String)], finish: &str) -> Response {
-    let calls: Vec<Value> =
-        calls.iter().map(|(n, a)| json!({ "id": call_id(), "type": "function", "function": { "name": n, "arguments": a } })).collect();
-    let mut message =
-        json!({ "role": "assistant", "content": if content.is_empty() { Value::Null } else { json!(content) }, "refusal": null });
+/// Words as a deployment gives them.
+fn words(content: &str, shape: Shape) -> Value {
+    match shape {
+        Shape::Parts => json!([{ "type": "text", "text": content }]),
+        _ => json!(content),
+    }
+}
+
+fn whole(content: &str, calls: &[(String, String)], finish: &str, shape: Shape) -> Response {
+    let calls: Vec<Value> = calls
+        .iter()
+        .map(|(n, a)| json!({ "id": call_id(), "type": "function", "function": { "name": n, "arguments": arguments(a, shape) } }))
+        .collect();
+    let content_or_null = if content.is_empty() { Value::Null } else { words(content, shape) };
+    let mut message = json!({ "role": "assistant", "content": content_or_null, "refusal": null });
     if !calls.is_empty() {
         message["tool_calls"] = json!(calls);
     }
@@ -88,7 +100,41 @@ fn whole(content: &str, calls: &[(String, String)], finish: &str) -> Response {
     .into_response()
 }
 
-fn stream_text(content: &str, calls: &[(String, String)], finish: &str, usage: bool) -> String {
+/// The arguments of a call, as a text of JSON or as an object.
+fn arguments(text: &str, shape: Shape) -> Value {
+    match shape {
+        Shape::Objects => serde_json::from_str(text).unwrap_or_else(|_| json!(text)),
+        _ => json!(text),
+    }
+}
+
+/// The fragments of a call, number `i` of its answer.
+fn fragments(i: usize, name: &str, text: &str, shape: Shape) -> Vec<Value> {
+    let whole = json!({ "id": call_id(), "type": "function", "function": { "name": name, "arguments": arguments(text, shape) } });
+    let at = |index: usize, mut fragment: Value| {
+        fragment["index"] = json!(index);
+        fragment
+    };
+    match shape {
+        Shape::NoIndex => return vec![whole],
+        Shape::OneIndex => return vec![at(0, whole)],
+        Shape::Objects => return vec![at(i, whole)],
+        _ => {}
+    }
+    let mut all = vec![at(i, json!({ "id": call_id(), "type": "function", "function": { "name": name, "arguments": "" } }))];
+    for piece in pieces(text, 17) {
+        let mut next = at(i, json!({ "function": { "arguments": piece } }));
+        match shape {
+            Shape::IdPerFragment => next["id"] = json!(call_id()),
+            Shape::NameRepeated => next["function"]["name"] = json!(name),
+            _ => {}
+        }
+        all.push(next);
+    }
+    all
+}
+
+fn stream_text(content: &str, calls: &[(String, String)], finish: &str, usage: bool, shape: Shape) -> String {
     let chunk = |delta: Value, finish: Value| {
         json!({
             "choices": [{ "content_filter_results": {}, "delta": delta, "finish_reason": finish, "index": 0, "logprobs": null }],
@@ -102,14 +148,15 @@ fn stream_text(content: &str, calls: &[(String, String)], finish: &str, usage: b
         Value::Null,
     ));
     for piece in pieces(content, 24) {
-        chunks.push(chunk(json!({ "content": piece }), Value::Null));
+        chunks.push(chunk(json!({ "content": words(&piece, shape) }), Value::Null));
+        if shape == Shape::Annotated {
+            let offsets = json!({ "check_offset": 44, "start_offset": 44, "end_offset": 198 });
+            chunks.push(json!({ "choices": [{ "index": 0, "finish_reason": null, "content_filter_results": {}, "content_filter_offsets": offsets }] }));
+        }
     }
     for (i, (name, arguments)) in calls.iter().enumerate() {
-        let head = json!({ "index": i, "id": call_id(), "type": "function", "function": { "name": name, "arguments": "" } });
-        chunks.push(chunk(json!({ "tool_calls": [head] }), Value::Null));
-        for piece in pieces(arguments, 17) {
-            chunks.push(chunk(json!({ "tool_calls": [{ "index": i, "function": { "arguments": piece } }] }), Value::Null));
-        }
+        let all = fragments(i, name, arguments, shape).into_iter();
+        chunks.extend(all.map(|fragment| chunk(json!({ "tool_calls": [fragment] }), Value::Null)));
     }
     chunks.push(chunk(json!({}), json!(finish)));
     if usage {
@@ -129,17 +176,17 @@ fn grow(text: String) -> Body {
     }))
 }
 
-fn event_stream(body: impl Into<Body>) -> Response {
+pub(super) fn event_stream(body: impl Into<Body>) -> Response {
     ([(header::CONTENT_TYPE, "text/event-stream; charset=utf-8")], body.into()).into_response()
 }
 
-fn pieces(text: &str, chars: usize) -> Vec<String> {
+pub(super) fn pieces(text: &str, chars: usize) -> Vec<String> {
     let all: Vec<char> = text.chars().collect();
     all.chunks(chars).map(|c| c.iter().collect()).collect()
 }
 
 /// Unique, as the service makes them.
-fn call_id() -> String {
+pub(super) fn call_id() -> String {
     static CALLS: AtomicU64 = AtomicU64::new(0);
     format!("call_sandbox{}", CALLS.fetch_add(1, Ordering::Relaxed))
 }
