@@ -51,6 +51,8 @@ pub struct App {
     pub door: Arc<Door>,
     /// What is remembered.
     pub store: Store,
+    /// The model.
+    pub model: Arc<Model>,
     /// What happens.
     pub events: Events,
     /// Where `/metrics` is, if anywhere.
@@ -170,7 +172,7 @@ impl App {
             sheets,
             changes,
             jobs: jobs.clone(),
-            model,
+            model: model.clone(),
             chats: chats.clone(),
             clock: clock.clone(),
             events: events.clone(),
@@ -204,7 +206,7 @@ impl App {
             metrics_address = Some(listener.local_addr()?);
             tasks.push(tokio::spawn(server::serve(listener, server::metrics::router(store.clone(), clock.clone()), stop.clone())));
         }
-        Ok(Self { metrics_address, bot, jobs, watch, door, store, events, address, stop, tasks })
+        Ok(Self { metrics_address, bot, jobs, watch, door, store, model, events, address, stop, tasks })
     }
 
     /// Stops accepting, lets running work end or hands it back, closes the database.

@@ -4,7 +4,7 @@ use super::live_reply::LiveReply;
 use super::rules::{self, Rule};
 use super::sheets::Used;
 use super::speech::{self, SmallTalk};
-use super::{Bot, words};
+use super::{Bot, phrases, words};
 use crate::access::Role;
 use crate::error::{Result, told};
 use crate::sheet::Snapshot;
@@ -55,6 +55,10 @@ pub(super) enum Command {
     Confirm,
     /// Typed instead of pressed.
     Cancel,
+    /// Typed instead of pressed, or an answer to what was asked.
+    Yes,
+    /// The same.
+    No,
     /// How the last answer was found.
     Why,
     /// About what admins decide.
@@ -106,35 +110,8 @@ fn parse(text: &str) -> Option<Command> {
     // “ok” alone wants nothing; it is no empty command.
     let text = Some(speech::wanted(text)).filter(|wanted| !wanted.is_empty()).unwrap_or(text);
     let bare = text.trim_end_matches(['.', '!', '?']).trim().to_lowercase();
-    let fixed = match bare.as_str() {
-        "" | "help" | "help me" | "what can you do" | "how does this work" | "commands" | "hilfe" | "ayuda" | "aide" | "ヘルプ"
-        | "帮助" => Some(Command::Help),
-        "status" | "what is going on" | "which sheet is this" | "which sheet" => Some(Command::Status),
-        "stop" | "abort" | "stop it" | "halt" => Some(Command::Stop),
-        "undo"
-        | "undo that"
-        | "undo it"
-        | "undo this"
-        | "undo the last change"
-        | "undo last change"
-        | "revert"
-        | "revert that"
-        | "take that back" => Some(Command::Undo),
-        "sheets" | "list sheets" | "my sheets" => Some(Command::Sheets),
-        "view" | "open" | "open the sheet" | "show the sheet" | "view the sheet" | "link" => Some(Command::View),
-        "edit" | "edit the sheet" | "edit link" => Some(Command::Edit),
-        "unshare" | "revoke links" | "end links" => Some(Command::Unshare),
-        "connect" | "connect my account" | "log in" | "login" | "sign in" => Some(Command::Connect),
-        "disconnect" | "disconnect my account" | "log out" | "logout" | "sign out" => Some(Command::Disconnect),
-        "jobs" | "my jobs" | "list jobs" => Some(Command::Jobs),
-        "use" | "use sheet" => Some(Command::Use(String::new())),
-        "why" | "how do you know" | "how do you know that" | "how did you get that" | "show the query" | "show sql" => Some(Command::Why),
-        "confirm" | "yes" | "approve" => Some(Command::Confirm),
-        "cancel" | "no" => Some(Command::Cancel),
-        _ => None,
-    };
-    if fixed.is_some() {
-        return fixed;
+    if let Some(command) = phrases::command(&bare) {
+        return Some(command);
     }
     if let Some(rule) = rules::parse(text.trim_end_matches(['.', '!', '?']), &bare) {
         return Some(Command::Rule(rule));
@@ -241,14 +218,16 @@ impl Bot {
                 Some((_, ProposalState::Counting, rows)) => Err(told(words::wrong_count(n, rows))),
                 _ => self.turn(event, token).await,
             },
-            Command::Confirm => match self.waiting(event, &thread).await? {
-                Some(_) => Err(told(words::press_instead())),
-                None => Err(told(words::nothing_waits())),
-            },
-            Command::Cancel => match self.waiting(event, &thread).await? {
-                Some((id, _, _)) => self.cancel(event, &id).await,
-                None => Err(told(words::nothing_waits())),
-            },
+            Command::Confirm | Command::Yes | Command::Cancel | Command::No => {
+                let waits = self.waiting(event, &thread).await?;
+                match (&command, waits) {
+                    (Command::Confirm | Command::Yes, Some(_)) => Err(told(words::press_instead())),
+                    (_, Some((id, _, _))) => self.cancel(event, &id).await,
+                    // A plain answer to what the model has asked.
+                    (Command::Yes | Command::No, None) => self.turn(event, token).await,
+                    (_, None) => Err(told(words::nothing_waits())),
+                }
+            }
         }
     }
 

@@ -3,12 +3,16 @@
 mod accounts;
 mod beside;
 mod commands;
+mod figures;
 mod forms;
+mod grounds;
 mod inbox;
 mod live_reply;
+mod phrases;
 mod presses;
 mod preview;
 mod prompt;
+mod rounds;
 mod rules;
 mod serve;
 mod sheets;
@@ -16,6 +20,7 @@ mod speech;
 mod turn;
 mod words;
 
+pub use figures::tells;
 pub use inbox::Door;
 pub use words::{account_connected, capital, what as in_words};
 

@@ -44,7 +44,9 @@ pub(super) fn answer(
     if says {
         blocks.push(Block::Markdown(Markdown::untrusted(&gathered.text, policy)));
     }
-    for shown in gathered.shown.iter().filter(|_| part != Part::Proposal) {
+    // What was looked up for a proposal stands in it.
+    let told = |shown: &&Shown| part != Part::Proposal && (shown.rows_wanted || gathered.made.is_none());
+    for shown in gathered.shown.iter().filter(told) {
         blocks.extend(query(shown, &gathered.text, limits, zone, viewer));
     }
     if part == Part::Rest {
@@ -63,6 +65,7 @@ pub(super) fn answer(
     } else if let Some(error) = gathered.failed.as_ref().filter(|e| !gathered.text.contains(e.as_str())) {
         blocks.push(note(&words::step_failed(error)));
     }
+    blocks.extend(gathered.doubts.iter().map(|doubt| note(&doubt.to_people())));
     if gathered.cut_off {
         blocks.push(note(words::answer_cut_off()));
     }
@@ -75,6 +78,7 @@ pub(super) fn answer(
 /// The turn in words, for the next one.
 pub(super) fn for_history(gathered: &Gathered) -> String {
     let mut text = gathered.text.clone();
+    gathered.doubts.iter().for_each(|doubt| text.push_str(&doubt.for_history()));
     for shown in &gathered.shown {
         text.push_str(&format!("\n[query of {}: {} -> {}]", shown.snapshot.name, shown.checked.asked, count(shown.result.total, "row")));
     }
@@ -98,7 +102,7 @@ fn query(shown: &Shown, said: &str, limits: &Limits, zone: &TimeZone, viewer: &V
                 blocks.push(md(&format!("{}: **{}**", escape(&shown.result.columns[at].title), escape(&value))));
             }
         }
-        None if shown.result.rows.is_empty() || visible.is_empty() => {}
+        None if shown.result.rows.is_empty() || visible.is_empty() || !shown.rows_wanted => {}
         None => blocks.push(Block::Table(table(shown, &visible, limits.table_rows))),
     }
     let (wanted, total) = (shown.result.wanted, shown.result.total);
@@ -114,6 +118,10 @@ fn query(shown: &Shown, said: &str, limits: &Limits, zone: &TimeZone, viewer: &V
     let parts = [results, shown.checked.filter.as_deref().map(escape), Some(asked_of(shown)), Some(sheet), Some(at), link];
     blocks.push(note(&parts.into_iter().flatten().collect::<Vec<_>>().join(" · ")));
     blocks.extend(shown.result.notes.iter().map(|n| note(&format!("⚠️ {}", escape(n)))));
+    // Nobody is left with a zero because of a word that no cell has.
+    let nothing = shown.result.total == 0 || shown.result.figure().is_some_and(|v| v.is_null() || v.as_f64() == Some(0.0));
+    let unknown = shown.result.hints.iter().filter(|hint| nothing && hint.starts_with("no row has"));
+    blocks.extend(unknown.map(|hint| note(&format!("{}.", escape(&capital(hint)).trim_end_matches('.')))));
     blocks
 }
 

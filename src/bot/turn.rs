@@ -1,31 +1,30 @@
-//! One answer: ask the model, run its functions, ask again, at most eight rounds.
+//! One answer: from the words of a person to the message that answers them.
 
 use super::beside::Read;
+use super::grounds::Doubt;
 use super::live_reply::LiveReply;
 use super::preview::{self, Part};
 use super::sheets::Heard;
-use super::{Bot, Running, prompt, words};
+use super::{Bot, Running, words};
 use crate::access::Role;
 use crate::error::{Choice, Result, Trouble, told};
-use crate::llm::{Answer, Error as ModelError, ToolCall};
+use crate::llm::Error as ModelError;
 use crate::sheet::{SheetId, Snapshot};
 use crate::smartsheet::Identity;
 use crate::store::{self, Event, NewMessage, Session};
-use crate::tools::{self, Context, Made, Shown};
-use chat::{Addressed, ChatError, LinkPolicy, Markdown, Message, What};
+use crate::tools::{Context, Made, Shown};
+use chat::{Addressed, ChatError, LinkPolicy, Message, What};
 use jiff::tz::TimeZone;
-use serde_json::{Value, json};
-use std::sync::Arc;
-use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-/// Rounds of asking and running functions.
-const MAX_ROUNDS: usize = 8;
+/// Tables of one answer.
+const MAX_TABLES: usize = 3;
 
 /// What a turn has brought so far.
 #[derive(Default)]
 pub(super) struct Gathered {
     pub text: String,
+    /// What queries have found, in order; the last one even if its rows are not for people.
     pub shown: Vec<Shown>,
     pub made: Option<Made>,
     /// The error of the last function, if it failed.
@@ -37,6 +36,43 @@ pub(super) struct Gathered {
     pub one_of_several: bool,
     /// Nobody has spoken to the bot, and it says nothing.
     pub silent: bool,
+    /// Whether a query was the last that was done.
+    pub queried_last: bool,
+    /// What the answer says and nothing has shown.
+    pub doubts: Vec<Doubt>,
+}
+
+impl Gathered {
+    /// Takes what a query has found. Of those whose rows people do not see only the last query counts; the same table is shown once,
+    /// and no more than a few are.
+    pub fn found(&mut self, found: Shown) {
+        self.forget_lookup();
+        self.shown.retain(|shown| (shown.snapshot.id, &shown.checked.asked) != (found.snapshot.id, &found.checked.asked));
+        self.shown.push(found);
+        self.queried_last = true;
+        if self.shown.len() > MAX_TABLES {
+            self.shown.remove(0);
+        }
+    }
+
+    /// Forgets the last query, if its rows are not for people.
+    pub fn forget_lookup(&mut self) {
+        self.shown.retain(|shown| shown.rows_wanted);
+        self.queried_last = false;
+    }
+
+    /// How much the last query has found, when nothing else was done after it: its count, where it is one, or its results. A row of
+    /// noughts and nothing is none.
+    pub fn last_found(&self) -> Option<u64> {
+        let result = &self.shown.last().filter(|_| self.queried_last)?.result;
+        let nothing = |value: &serde_json::Value| value.is_null() || value.as_f64() == Some(0.0);
+        if result.total == 1 && result.columns.iter().any(|c| c.computed) && result.rows.first().is_some_and(|row| row.iter().all(nothing))
+        {
+            return Some(0);
+        }
+        let count = result.figure().filter(|_| result.columns.iter().any(|c| c.computed)).and_then(serde_json::Value::as_u64);
+        Some(count.unwrap_or(result.total as u64))
+    }
 }
 
 impl Bot {
@@ -170,92 +206,7 @@ impl Bot {
         })
     }
 
-    async fn work(&self, context: &Context, snapshot: &Arc<Snapshot>, heard: &Heard, reply: &LiveReply, only_me: bool) -> Result<Gathered> {
-        let mut history = self.parts.store.recent_messages(&context.session.id, prompt::HISTORY, 0).await?;
-        if only_me {
-            history.retain(|message| message.is_of(&context.asker));
-        }
-        let mut messages = prompt::messages(snapshot, &history, heard, &context.locality, false);
-        let mut functions = tools::schemas(snapshot, context.role);
-        if heard.unasked {
-            functions.push(tools::no_answer());
-        }
-        let mut gathered = Gathered::default();
-        let (mut compacted, mut begun) = (false, false);
-        for round in 0..MAX_ROUNDS {
-            let offered = if round + 1 == MAX_ROUNDS { &[] } else { functions.as_slice() };
-            let answer = match self.ask(&messages, offered, snapshot, reply).await {
-                Err((ModelError::TooLong, _)) if !compacted => {
-                    compacted = true;
-                    messages = compact(snapshot, heard, context, &messages);
-                    continue;
-                }
-                other => other.map_err(|(error, said)| model_trouble(error, &said))?,
-            };
-            if heard.unasked && says_nothing(&answer) {
-                return Ok(Gathered { silent: true, ..gathered });
-            }
-            if offered.is_empty() && answer.text.trim().is_empty() {
-                break;
-            }
-            if answer.calls.is_empty() || offered.is_empty() {
-                gathered.text = answer.text;
-                gathered.cut_off = answer.cut_off;
-                return Ok(gathered);
-            }
-            if heard.unasked && !begun && answer.calls.iter().any(|call| call.name != tools::DESCRIBE_SHEET) {
-                begun = true;
-                begin(reply, &snapshot.name).await?;
-            }
-            messages.push(answer.message());
-            for call in &answer.calls {
-                let content = self.run_call(context, call, &mut gathered).await?;
-                messages.push(json!({ "role": "tool", "tool_call_id": call.id, "content": content }));
-            }
-            if gathered.made.is_some() {
-                gathered.text = answer.text;
-                return Ok(gathered);
-            }
-        }
-        Err(told(words::too_many_rounds()))
-    }
-
-    /// Asks the model and shows the words as they come; an error comes with the words so far, as they were shown.
-    async fn ask(
-        &self,
-        messages: &[Value],
-        functions: &[Value],
-        snapshot: &Snapshot,
-        reply: &LiveReply,
-    ) -> Result<Answer, (ModelError, String)> {
-        let (words, growing) = watch::channel(String::new());
-        let policy = self.link_policy(snapshot, &Gathered::default());
-        let shown = policy.clone();
-        let follower = reply.follow(growing, move |text| Message::new(vec![chat::Block::Markdown(Markdown::untrusted(text, &shown))]));
-        let answer = self.parts.model.ask(messages, functions, &words).await;
-        follower.end().await;
-        answer.map_err(|error| (error, Markdown::untrusted(&words.borrow(), &policy).plain()))
-    }
-
-    /// Runs a call; one proposal per answer, and none is made twice.
-    async fn run_call(&self, context: &Context, call: &ToolCall, gathered: &mut Gathered) -> Result<String> {
-        if gathered.made.is_some() && call.name.starts_with("propose_") {
-            gathered.one_of_several = true;
-            return Ok(json!({ "error": "one proposal per answer; the first one waits for the person" }).to_string());
-        }
-        let output = tools::run(context, call).await?;
-        gathered.failed = output.json["error"].as_str().map(str::to_owned);
-        tracing::debug!(function = %call.name, failed = gathered.failed.is_some(), "function called");
-        // Looking around before asking back leaves open what had to be asked.
-        if call.name.starts_with("propose_") {
-            gathered.choices = output.choices;
-        }
-        gathered.shown.extend(output.shown);
-        gathered.made = output.made.or(gathered.made.take());
-        Ok(output.json.to_string())
-    }
-
-    fn link_policy(&self, snapshot: &Snapshot, gathered: &Gathered) -> LinkPolicy {
+    pub(super) fn link_policy(&self, snapshot: &Snapshot, gathered: &Gathered) -> LinkPolicy {
         let mut policy = LinkPolicy { exact: snapshot.links.clone(), hosts: self.parts.link_hosts.iter().cloned().collect() };
         for of in gathered.shown.iter().map(|s| &s.snapshot).map(AsRef::as_ref).chain([snapshot]) {
             policy.exact.extend(of.links.iter().cloned());
@@ -302,7 +253,7 @@ impl Bot {
 }
 
 /// Gives a sign of life; an error when the answer could not be shown: then nothing is asked of the model.
-async fn begin(reply: &LiveReply, sheet: &str) -> Result<()> {
+pub(super) async fn begin(reply: &LiveReply, sheet: &str) -> Result<()> {
     match reply.begin(&words::looking_at(sheet)).await {
         Ok(()) => {}
         Err(ChatError::Forbidden(why) | ChatError::Gone(why)) if reply.message().await.is_none() => {
@@ -312,11 +263,6 @@ async fn begin(reply: &LiveReply, sheet: &str) -> Result<()> {
         Err(error) => tracing::warn!(%error, "the placeholder did not go out"),
     }
     Ok(())
-}
-
-/// Whether the model stays silent: it says so, or has nothing to say.
-fn says_nothing(answer: &Answer) -> bool {
-    answer.calls.iter().any(|call| call.name == tools::NO_ANSWER) || (answer.calls.is_empty() && answer.text.trim().is_empty())
 }
 
 /// A line of the conversation that an event has caused: the same however often the event is served.
@@ -349,22 +295,8 @@ pub(super) fn text_of(event: &Event) -> String {
     }
 }
 
-/// The same question with next to no history and short function results.
-fn compact(snapshot: &Snapshot, heard: &Heard, context: &Context, messages: &[Value]) -> Vec<Value> {
-    let mut short = prompt::messages(snapshot, &[], heard, &context.locality, true);
-    let since = messages.iter().rposition(|m| m["role"] == "user").map_or(messages.len(), |i| i + 1);
-    for message in &messages[since..] {
-        let mut message = message.clone();
-        if let Some(content) = message["content"].as_str().filter(|c| c.len() > 2_000) {
-            message["content"] = json!(chat::text::shorten(content, 2_000));
-        }
-        short.push(message);
-    }
-    short
-}
-
 /// What a person is told; what was said before the answer broke off stays, unless it was filtered.
-fn model_trouble(error: ModelError, said: &str) -> Trouble {
+pub(super) fn model_trouble(error: ModelError, said: &str) -> Trouble {
     let after = |trouble: String| match said.trim() {
         "" => told(trouble),
         said => told(words::broke_off(said, &trouble)),

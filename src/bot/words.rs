@@ -2,6 +2,7 @@
 
 mod access;
 mod accounts;
+pub(super) mod claims;
 mod forms;
 mod help;
 mod jobs;

@@ -5,7 +5,7 @@ use crate::access::Rules;
 use crate::app::slack::{self, Installations};
 use crate::app::{discord, teams_adapter, telegram_adapter};
 use crate::config::{Config, SlackAccess};
-use crate::llm::{Endpoint, Error as ModelError, Model, ModelSettings};
+use crate::llm::{Calling, Endpoint, Error as ModelError, Model, ModelSettings};
 use crate::smartsheet::{Client, Error as SmartsheetError, Identity};
 use crate::store::Store;
 use crate::vault::Vault;
@@ -163,7 +163,7 @@ async fn answers(endpoint: &Endpoint, config: &Config) -> Result<String, String>
     let function = json!({ "type": "function", "function": { "name": "greet", "description": "Greets the person.", "strict": true, "parameters": parameters } });
     let (words, _) = watch::channel(String::new());
     let label = model.label();
-    match model.ask(&hello, &[function], &words).await {
+    match model.ask(&hello, &[function], Calling::Free, &words).await {
         Ok(_) | Err(ModelError::CutOff) => Ok(format!("{label} answers and takes functions{}.", model.habits())),
         Err(ModelError::Unauthorized(m)) => {
             Err(format!("{label}: {m} Check AZURE_OPENAI_API_KEY, AZURE_OPENAI_AUTH and the resource's network rules."))

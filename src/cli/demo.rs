@@ -1,5 +1,6 @@
 //! `demo`: everything on this machine, a chat on the terminal, sample sheets, a built-in model.
 
+use super::folder::Folder;
 use super::logging;
 use crate::app::App;
 use crate::clock::Clock;
@@ -13,7 +14,6 @@ use console_chat::{Console, Look, Prompt};
 use sandbox::{azure, smartsheet};
 use secrecy::SecretString;
 use std::io::{IsTerminal, Write};
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -132,21 +132,4 @@ async fn start(config: Config, clock: Clock, console: Arc<Console>) -> anyhow::R
     let free = tokio::net::TcpListener::bind(config.listen).await.is_ok();
     let listen = if free { config.listen } else { std::net::SocketAddr::new(config.listen.ip(), 0) };
     App::start(&Config { listen, ..config }, clock, vec![console]).await
-}
-
-/// A folder that goes when the demo ends.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn make() -> anyhow::Result<Self> {
-        let path = std::env::temp_dir().join(format!("chatsheet-demo-{}", uuid::Uuid::new_v4().simple()));
-        std::fs::create_dir_all(&path).with_context(|| format!("cannot create {}", path.display()))?;
-        Ok(Self(path))
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
 }

@@ -4,6 +4,8 @@ mod access;
 mod bench;
 mod check;
 mod demo;
+mod eval;
+mod folder;
 mod key;
 mod logging;
 mod manifest;
@@ -41,6 +43,8 @@ enum Command {
     Workspaces(workspaces::Arguments),
     /// Prints the manifest that installs the app on a platform.
     Manifest(manifest::Arguments),
+    /// Plays cases and says how right the answers are: figures, cells, what is said and what is not.
+    Eval(eval::Arguments),
     /// Measures and prints figures; use a release build.
     Bench(bench::Arguments),
     /// Starts one stand-in of the far side alone.
@@ -94,6 +98,7 @@ async fn run(command: Command, config: Config) -> anyhow::Result<ExitCode> {
         Command::Key(arguments) => key::run(arguments, &config).await,
         Command::Workspaces(arguments) => workspaces::run(arguments, &config).await,
         Command::Manifest(arguments) => manifest::run(&arguments, &config).await,
+        Command::Eval(arguments) => Box::pin(eval::run(arguments, &config)).await,
         Command::Bench(arguments) => bench::run(arguments).await,
         Command::Sandbox(arguments) => sandbox::run(arguments).await,
     }

@@ -44,6 +44,9 @@ enum Service {
         /// Requests a minute that are granted.
         #[arg(long, default_value_t = 300)]
         requests_per_minute: usize,
+        /// The day around which the samples are laid, such as 2026-11-25. Unset: today.
+        #[arg(long)]
+        today: Option<jiff::civil::Date>,
         /// Where people who connect an account are sent back, such as http://127.0.0.1:3000/smartsheet/oauth_redirect.
         #[arg(long)]
         people_back_to: Option<String>,
@@ -111,11 +114,11 @@ fn print(settings: &[(&str, String)]) {
 
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     match arguments.service {
-        Service::Smartsheet { common, seed, write_latency_ms, webhook_debounce_ms, requests_per_minute, people_back_to } => {
+        Service::Smartsheet { common, seed, write_latency_ms, webhook_debounce_ms, requests_per_minute, today, people_back_to } => {
             let options = smartsheet::Options {
                 listen: common.listen,
                 seed,
-                today: Clock::System.today(),
+                today: today.unwrap_or_else(|| Clock::System.today()),
                 write_latency: Duration::from_millis(write_latency_ms),
                 webhook_debounce: Duration::from_millis(webhook_debounce_ms),
                 requests_per_minute,

@@ -6,6 +6,7 @@ use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use secrecy::ExposeSecret;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 use url::Url;
 
 const BASE: &str = "AZURE_OPENAI_API_BASE";
@@ -64,6 +65,9 @@ fn azure(r: &mut Reader<'_>) -> Vec<Endpoint> {
             r.fault(FALLBACKS, &format!("'{word}' is neither a deployment nor https://host/deployment"));
             continue;
         };
+        if other_key.is_none() && !matches!(login, Login::Entra(_)) && base.host() != host.host() {
+            r.fault("AZURE_OPENAI_FALLBACK_API_KEY", "required with fallbacks at another host: the key of the first is not sent there");
+        }
         let login = match (&login, &other_key) {
             (Login::Entra(_), _) | (_, None) => login.clone(),
             (Login::Key(_), Some(key)) => Login::Key(key.clone()),
@@ -175,6 +179,7 @@ pub(super) fn settings(r: &mut Reader<'_>) -> ModelSettings {
         presence_penalty: r.number("MODEL_PRESENCE_PENALTY", -2.0, 2.0),
         prices: prices.0.zip(prices.1).map(|(read, written)| Prices { read, cached: cached.unwrap_or(read), written }),
         authorities: authorities(r),
+        timeout: Duration::from_secs_f64(r.number("MODEL_TIMEOUT_SECONDS", 1.0, 3_600.0)),
         ..ModelSettings::default()
     }
 }

@@ -3,17 +3,16 @@
 use super::endpoint::Endpoint;
 use super::error::{Error, HttpFailure, Refusal, UNTOLD_WAIT, Verdict};
 use super::habits::{Habits, Surface};
-use super::login::Login;
 use super::model::{Api, Haste, ModelSettings};
 use super::pace::Pace;
 use super::responses::{self, Items};
-use super::stream::{Answer, Assembler};
+use super::stream::{Answer, Assembler, CARRIED};
 use async_openai::Client;
 use async_openai::error::OpenAIError;
 use async_openai::middleware::HttpRequestFactory;
 use async_trait::async_trait;
-use axum::http::HeaderValue;
 use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderName, HeaderValue};
 use futures_util::StreamExt;
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -27,6 +26,9 @@ use tracing::Instrument;
 const SHORTEST_WAIT: Duration = Duration::from_millis(100);
 /// How long a deployment rests that does not answer, or cannot be used, where there is another.
 const REST: Duration = Duration::from_secs(15);
+const LONGEST_REST: Duration = Duration::from_secs(300);
+/// So often something is learned within one question.
+const LESSONS: usize = 12;
 /// A model that thinks gets so much more room when its thoughts have used up the limit.
 const ROOM: u64 = 4;
 
@@ -69,9 +71,12 @@ impl Deployment {
             let service = tower::service_fn(move |request: HttpRequestFactory| {
                 let (http, pace, login) = (ours.clone(), pace.clone(), login.clone());
                 async move {
-                    match send(&http, &pace, &login, &request).await {
+                    let header = login.header(&http).await.map_err(boxed)?;
+                    match send(&http, &pace, header.clone(), &request).await {
                         // A token can end before its time.
-                        Err(error) if is_not_let_in(&error) && login.forget_token().await => send(&http, &pace, &login, &request).await,
+                        Err(error) if is_not_let_in(&error) && login.forget(header.as_ref()).await => {
+                            send(&http, &pace, login.header(&http).await.map_err(boxed)?, &request).await
+                        }
                         tried => tried,
                     }
                 }
@@ -97,14 +102,15 @@ impl Deployment {
     }
 
     /// Asks once, and again as long as it learns something.
-    pub async fn ask(&self, api: Api, haste: Haste, mut request: Value, words: &watch::Sender<String>) -> Result<Answer, Verdict> {
+    pub async fn ask(&self, api: Api, haste: Haste, request: Value, words: &watch::Sender<String>) -> Result<Answer, Verdict> {
         self.recall().await;
-        request["model"] = json!(self.endpoint.model);
-        let mut learned = false;
-        loop {
+        let mut request_of_all = request;
+        request_of_all["model"] = json!(self.endpoint.model);
+        let first = self.habits();
+        for _ in 0..LESSONS {
             words.send_replace(String::new());
             let habits = self.habits();
-            let mut request = request.clone();
+            let mut request = request_of_all.clone();
             // Work that can wait counts its tokens beforehand, and makes room by itself.
             let roomy = haste == Haste::Talk && habits.thirsty;
             if roomy && let Some(limit) = request["max_tokens"].as_u64() {
@@ -121,33 +127,48 @@ impl Deployment {
                     self.prove(&habits).await;
                     return Ok(answer);
                 }
-                Err(Verdict::Unsupported(refusal, message)) if api == Api::Chat || refusal != Refusal::Operation => {
-                    if !self.learn(&habits, refusal) {
-                        self.forget();
+                // What was thought elsewhere cannot be read here.
+                Err(Verdict::Unsupported(Refusal::Thoughts, message)) => {
+                    if !forget_thoughts(&mut request_of_all) {
                         return Err(Verdict::Final(Error::Refused(message)));
                     }
-                    learned = true;
+                }
+                Err(Verdict::Unsupported(refusal, message)) if api == Api::Chat || refusal != Refusal::Operation => {
+                    if !self.learn(&habits, refusal) {
+                        self.forget(&first);
+                        return Err(Verdict::Final(Error::Refused(message)));
+                    }
                 }
                 Err(Verdict::Unsupported(_, message)) => return Err(Verdict::Final(Error::Refused(message))),
-                // Gateways do not offer every operation.
-                Err(Verdict::Final(Error::NotFound(why))) if habits.surface == Surface::Responses => {
+                // Gateways do not offer every operation, and say so in many ways. A deployment that is not there is another matter.
+                Err(Verdict::Final(error @ (Error::NotFound(_) | Error::Unauthorized(_) | Error::Refused(_))))
+                    if habits.surface == Surface::Responses && self.is_unproven(&error) =>
+                {
                     if !self.learn(&habits, Refusal::Operation) {
-                        self.forget();
-                        return Err(Verdict::Final(Error::NotFound(why)));
+                        self.forget(&first);
+                        return Err(Verdict::Final(error));
                     }
-                    learned = true;
                 }
                 Err(Verdict::Final(Error::CutOff)) if haste == Haste::Talk && !roomy && self.thought.load(Ordering::Relaxed) => {
                     tracing::info!("thoughts have used up the limit; the deployment gets more room from now on");
                     self.state().now.thirsty = true;
                 }
-                Err(Verdict::Final(error @ (Error::NotFound(_) | Error::Refused(_)))) if learned => {
-                    self.forget();
+                Err(Verdict::Final(error @ (Error::NotFound(_) | Error::Refused(_)))) if habits != first => {
+                    self.forget(&first);
                     return Err(Verdict::Final(error));
                 }
                 Err(verdict) => return Err(verdict),
             }
         }
+        self.forget(&first);
+        Err(Verdict::Final(Error::Refused("it refuses one thing after the other".into())))
+    }
+
+    /// Whether an error may mean that the Responses API is not offered: it has not answered yet, or its path is not there any more.
+    fn is_unproven(&self, error: &Error) -> bool {
+        let deployment = matches!(error, Error::NotFound(why) if why.to_lowercase().contains("deployment"));
+        let gone = matches!(error, Error::NotFound(_));
+        !deployment && (gone || self.state().proven.surface != Surface::Responses)
     }
 
     async fn streamed(&self, mut request: Value, habits: &Habits, words: &watch::Sender<String>) -> Result<Answer, Verdict> {
@@ -160,6 +181,10 @@ impl Deployment {
             while let Some(event) = stream.next().await {
                 if items.take(event.map_err(verdict)?).map_err(worth_another_try)? {
                     words.send_replace(items.text().to_owned());
+                }
+                // Whatever becomes of the connection, the answer is whole.
+                if items.is_whole() {
+                    break;
                 }
             }
             self.thought.store(items.usage().reasoning_tokens > 0, Ordering::Relaxed);
@@ -221,11 +246,14 @@ impl Deployment {
         learned
     }
 
-    /// Nothing helped: the next question begins with what has worked before.
-    fn forget(&self) {
+    /// Nothing helped: the next question begins with what has worked before, or anew when that was tried.
+    fn forget(&self, tried: &Habits) {
         let mut state = self.state();
-        // What has worked before and does not any more is no help either.
-        state.now = if state.now == state.proven { Habits::default() } else { state.proven.clone() };
+        if *tried == state.proven {
+            *state = State::default();
+        } else {
+            state.now = state.proven.clone();
+        }
     }
 
     async fn prove(&self, habits: &Habits) {
@@ -243,7 +271,8 @@ impl Deployment {
 
     /// Leaves it alone for a while, where there is another.
     pub fn rest(&self, wait: Option<Duration>) {
-        *self.rests_until.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(Instant::now() + wait.unwrap_or(REST));
+        *self.rests_until.lock().unwrap_or_else(std::sync::PoisonError::into_inner) =
+            Some(Instant::now() + wait.unwrap_or(REST).clamp(REST, LONGEST_REST));
     }
 
     /// Whether it may be asked.
@@ -259,8 +288,15 @@ impl Deployment {
 fn worth_another_try(error: Error) -> Verdict {
     match error {
         Error::Unavailable(_) => Verdict::Again(error, None),
+        Error::RateLimited(wait) => Verdict::Again(error, Some(wait)),
         other => Verdict::Final(other),
     }
+}
+
+/// Takes what was thought out of a request. `false` when there was nothing.
+fn forget_thoughts(request: &mut Value) -> bool {
+    let messages = request["messages"].as_array_mut().into_iter().flatten();
+    messages.filter_map(|message| message.as_object_mut()?.remove(CARRIED)).count() > 0
 }
 
 /// The HTTP client for models.
@@ -276,14 +312,22 @@ pub(super) fn http(settings: &ModelSettings) -> Result<reqwest::Client, reqwest:
     builder.build()
 }
 
+fn boxed(failure: HttpFailure) -> OpenAIError {
+    OpenAIError::Boxed(Box::new(failure))
+}
+
 fn is_not_let_in(error: &OpenAIError) -> bool {
     matches!(error, OpenAIError::Boxed(inner) if inner.downcast_ref::<HttpFailure>().is_some_and(|failure| failure.status == 401))
 }
 
-async fn send(http: &reqwest::Client, pace: &Pace, login: &Login, request: &HttpRequestFactory) -> Result<reqwest::Response, OpenAIError> {
-    let header = login.header(http).await.map_err(|why| OpenAIError::Boxed(Box::new(HttpFailure::not_let_in(&why))))?;
+async fn send(
+    http: &reqwest::Client,
+    pace: &Pace,
+    login: Option<(HeaderName, HeaderValue)>,
+    request: &HttpRequestFactory,
+) -> Result<reqwest::Response, OpenAIError> {
     let mut request = request.build().await?;
-    request.headers_mut().extend(header);
+    request.headers_mut().extend(login);
     let streamed = request.body().and_then(reqwest::Body::as_bytes).is_some_and(asks_for_a_stream);
     let response = http.execute(request).await.map_err(|e| OpenAIError::Reqwest(e.without_url()))?;
     let (status, now) = (response.status(), Instant::now());
@@ -297,9 +341,8 @@ async fn send(http: &reqwest::Client, pace: &Pace, login: &Login, request: &Http
         return if streamed { in_pieces(response).await } else { Ok(response) };
     }
     let number = |name: &str| text(name).and_then(|v| v.parse::<f64>().ok()).filter(|n| n.is_finite() && *n >= 0.0);
-    let retry_after = number("retry-after-ms")
-        .map(|ms| Duration::from_secs_f64(ms / 1000.0))
-        .or_else(|| number("retry-after").map(Duration::from_secs_f64));
+    let seconds = number("retry-after-ms").map(|ms| ms / 1000.0).or_else(|| number("retry-after"));
+    let retry_after = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     if status.as_u16() == 429 {
         pace.close(retry_after.unwrap_or(UNTOLD_WAIT).max(SHORTEST_WAIT), now);
     }

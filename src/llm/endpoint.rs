@@ -35,7 +35,7 @@ impl Endpoint {
     /// The API version `v1` or a base that ends in `/openai/v1` means the current URL shape.
     pub fn azure(base: &str, version: &str, deployment: &str, login: Login) -> Self {
         let current = version == "v1" || base.trim_end_matches('/').ends_with("/openai/v1");
-        let host = base.split("/openai").next().unwrap_or(base).trim_end_matches('/');
+        let host = before_openai(base);
         let v1 = format!("{host}/openai/v1");
         let (kind, base, query) = if current {
             (Kind::Current, v1.clone(), Vec::new())
@@ -84,7 +84,8 @@ impl Endpoint {
 
     /// What it is told apart by, without a secret.
     pub(super) fn key(&self) -> String {
-        format!("{} {}", self.base, self.model)
+        let version: String = self.query.iter().map(|(_, version)| format!(" {version}")).collect();
+        format!("{} {}{version}", self.base, self.model)
     }
 }
 
@@ -112,6 +113,15 @@ impl Config for Endpoint {
             Login::Entra(_) => &NO_KEY,
         }
     }
+}
+
+/// An address without the path of the API, which begins with the segment `openai`; hosts and gateways may be called so, too.
+fn before_openai(base: &str) -> &str {
+    let path = base.find("://").and_then(|at| base[at + 3..].find('/').map(|slash| at + 3 + slash)).unwrap_or(base.len());
+    let cut = base[path..]
+        .match_indices("/openai")
+        .find(|(at, found)| matches!(base[path + at + found.len()..].chars().next(), None | Some('/')));
+    cut.map_or(base, |(at, _)| &base[..path + at]).trim_end_matches('/')
 }
 
 /// What stands for a key where tokens are fetched.
@@ -143,6 +153,8 @@ mod tests {
         for (base, version) in [("https://r.openai.azure.com/openai/v1/", "2024-10-21"), ("https://r.openai.azure.com", "v1")] {
             assert_eq!(url(base, version), "https://r.openai.azure.com/openai/v1/chat/completions");
         }
+        assert_eq!(url("https://openai-prod.openai.azure.com/", "v1"), "https://openai-prod.openai.azure.com/openai/v1/chat/completions");
+        assert_eq!(url("https://gw.test/openai-prod/openai", "v1"), "https://gw.test/openai-prod/openai/v1/chat/completions");
         let dated = Endpoint::azure("https://r.openai.azure.com", "2024-10-21", "gpt", Login::Key("k".into())).for_responses();
         assert_eq!((dated.url("/responses"), dated.query().len()), ("https://r.openai.azure.com/openai/v1/responses".into(), 0));
     }

@@ -67,12 +67,14 @@ pub(super) enum Refusal {
     Parameter(&'static str),
     /// The operation as a whole.
     Operation,
+    /// What was thought elsewhere.
+    Thoughts,
 }
 
 impl HttpFailure {
-    /// What stands for an answer where there was no token to ask with.
-    pub fn not_let_in(why: &str) -> Self {
-        Self { status: 401, retry_after: None, body: why.to_owned() }
+    /// What stands for an answer where there was no token to ask with: for now, or until an operator acts.
+    pub fn without_token(why: &str, for_now: bool) -> Self {
+        Self { status: if for_now { 503 } else { 401 }, retry_after: None, body: why.to_owned() }
     }
 
     pub fn verdict(&self) -> Verdict {
@@ -90,6 +92,8 @@ impl HttpFailure {
                 Verdict::Final(Error::TooLong)
             }
             (413 | 431, _) => Verdict::Final(Error::TooLong),
+            (400, "invalid_encrypted_content") => Verdict::Unsupported(Refusal::Thoughts, message),
+            (400, "invalid_prompt") => Verdict::Final(Error::Filtered(Vec::new())),
             (400 | 404, _) if code == "OperationNotSupported" || ELSEWHERE.iter().any(|words| message.contains(words)) => {
                 Verdict::Unsupported(Refusal::Operation, message)
             }
@@ -108,7 +112,8 @@ impl HttpFailure {
 }
 
 /// What a request can do without, as refusals name it.
-const PARAMETERS: [&str; 15] = [
+const PARAMETERS: [&str; 16] = [
+    "tool_choice",
     "max_tokens",
     "max_output_tokens",
     "temperature",
@@ -131,18 +136,41 @@ const ELSEWHERE: [&str; 3] = ["only supported in v1/responses", "not a chat mode
 const NOT_TAKEN: [&str; 7] =
     ["unsupported", "not supported", "does not support", "unrecognized", "unknown", "not permitted", "not allowed"];
 
+/// How refusals say that a value is wrong, not that it is not taken.
+const WRONG_VALUE: [&str; 6] = ["too large", "too small", "minimum", "maximum", "invalid schema", "invalid json"];
+/// Parameters whose names are words, too: they count only where a refusal names them beside its words.
+const PLAIN_WORDS: [&str; 3] = ["text", "include", "reasoning"];
+
 /// The parameter that a refusal is about: named beside its words, or in them, whatever its code is. Gateways name it in a list of their own.
 fn refused_parameter(error: &Value, body: &str) -> Option<&'static str> {
     let named_in = |text: &str| {
-        let mut words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        let mut words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').filter(|word| !PLAIN_WORDS.contains(word));
         words.find_map(|word| PARAMETERS.into_iter().find(|known| *known == word))
     };
     let said = error["message"].as_str().unwrap_or(body);
     let not_taken = || NOT_TAKEN.iter().any(|words| said.to_lowercase().contains(words));
-    // The most precise name stands last: `tools[0].function.strict`.
-    let beside = error["param"].as_str().and_then(|param| param.rsplit('.').find_map(named_in));
+    if WRONG_VALUE.iter().any(|words| said.to_lowercase().contains(words)) {
+        return None;
+    }
+    // `tools[0].function.strict` is about its last name, `reasoning.effort` about its first.
+    let beside = error["param"].as_str().and_then(|param| {
+        let first = param.split(['.', '[']).next().unwrap_or_default();
+        let name = if param.ends_with("strict") { "strict" } else { first };
+        PARAMETERS.into_iter().find(|known| *known == name)
+    });
     let found = beside.or_else(|| not_taken().then(|| named_in(said)).flatten());
     found.map(|name| if name == "reasoning" { "reasoning_effort" } else { name })
+}
+
+/// An error that comes inside an answer whose status says that all is well.
+pub(super) fn failure_inside(error: &Value) -> Error {
+    let message = error["message"].as_str().unwrap_or("an error inside the answer").to_owned();
+    match error["code"].as_str().or(error["type"].as_str()).unwrap_or_default() {
+        "rate_limit_exceeded" | "too_many_requests" | "429" => Error::RateLimited(UNTOLD_WAIT),
+        "insufficient_quota" | "billing_hard_limit_reached" => Error::QuotaSpent(message),
+        "invalid_prompt" => Error::Filtered(Vec::new()),
+        _ => Error::Unavailable(message),
+    }
 }
 
 /// The categories of a content filter error, in all its spellings; `None` when it is none.
@@ -151,6 +179,10 @@ pub(super) fn filter_categories(error: &Value) -> Option<Vec<String>> {
     let named = error["code"] == "content_filter" || inner["code"] == "ResponsibleAIPolicyViolation";
     if !named {
         return None;
+    }
+    // The Responses API lists what was found by whom.
+    if let Some(all) = error["content_filters"].as_array() {
+        return Some(all.iter().flat_map(|one| filtered(&one["content_filter_results"])).collect());
     }
     let results =
         ["content_filter_result", "content_filter_results"].iter().map(|k| &inner[*k]).find(|r| r.is_object()).unwrap_or(&Value::Null);

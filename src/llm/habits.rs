@@ -50,6 +50,7 @@ impl Habits {
     pub fn learn(&mut self, refusal: Refusal, prefers_responses: bool) -> bool {
         match refusal {
             Refusal::Operation => self.change_surface(),
+            Refusal::Thoughts => false,
             Refusal::Parameter("reasoning_effort") => self.learn_effort(prefers_responses),
             // Models that count their thoughts choose their words by themselves.
             Refusal::Parameter("max_tokens") => {
@@ -176,7 +177,7 @@ mod tests {
             "max_tokens": 9, "temperature": 1, "top_p": 1, "tools": [{ "function": { "name": "f", "strict": true } }],
             "response_format": { "json_schema": { "strict": true, "name": "n" } }, "messages": [{ "role": "assistant", "carried": [1] }],
         });
-        insta::assert_snapshot!(habits.fit(request), @r#"{"max_completion_tokens":9,"messages":[{"role":"assistant"}],"response_format":{"json_schema":{"name":"n"}},"tools":[{"function":{"name":"f"}}]}"#);
+        insta::assert_snapshot!(habits.fit(request), @r#"{"messages":[{"role":"assistant"}],"tools":[{"function":{"name":"f"}}],"response_format":{"json_schema":{"name":"n"}},"max_completion_tokens":9}"#);
         assert!(!habits.learn(Refusal::Parameter("strict"), true), "known already");
         insta::assert_snapshot!(habits.describe(), @" (without frequency_penalty, max_tokens, presence_penalty, strict, temperature, top_p)");
     }

@@ -4,6 +4,7 @@
 //! [managed identities](https://learn.microsoft.com/entra/identity/managed-identities-azure-resources/how-to-use-vm-token),
 //! [workload identity](https://learn.microsoft.com/azure/aks/workload-identity-overview).
 
+use super::error::HttpFailure;
 use reqwest::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -17,8 +18,10 @@ use url::Url;
 
 /// A token is renewed when it lasts no longer than this, or than half of its life.
 const RENEWED_BEFORE: Duration = Duration::from_secs(300);
+/// When it is tried again where that failed.
+const RENEWED_AGAIN: Duration = Duration::from_secs(30);
 /// How long a token is waited for.
-const TIMEOUT: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How to log in.
 #[derive(Clone, Debug)]
@@ -109,25 +112,29 @@ impl Login {
     /// The header that logs a request in.
     ///
     /// # Errors
-    /// A sentence: Entra ID does not give a token, or the secret cannot stand in a header.
-    pub(super) async fn header(&self, http: &reqwest::Client) -> Result<Option<(HeaderName, HeaderValue)>, String> {
+    /// As if the far side had refused: Entra ID does not give a token, or the secret cannot stand in a header.
+    pub(super) async fn header(&self, http: &reqwest::Client) -> Result<Option<(HeaderName, HeaderValue)>, HttpFailure> {
         let (name, value) = match self {
             Self::Key(key) => (HeaderName::from_static("api-key"), key.expose_secret().to_owned()),
             Self::Bearer(token) if token.expose_secret().is_empty() => return Ok(None),
             Self::Bearer(token) => (AUTHORIZATION, format!("Bearer {}", token.expose_secret())),
             Self::Entra(entra) => (AUTHORIZATION, format!("Bearer {}", entra.token(http).await?.expose_secret())),
         };
-        let mut value = HeaderValue::from_str(&value).map_err(|_| "the key has characters that a header cannot have".to_owned())?;
+        let odd = |_| HttpFailure::without_token("the key has characters that a header cannot have", false);
+        let mut value = HeaderValue::from_str(&value).map_err(odd)?;
         value.set_sensitive(true);
         Ok(Some((name, value)))
     }
 
-    /// Fetches another token for the next request. `false` when there was none to forget.
-    pub(super) async fn forget_token(&self) -> bool {
-        match self {
-            Self::Entra(entra) => entra.token.lock().await.take().is_some(),
-            Self::Key(_) | Self::Bearer(_) => false,
+    /// Forgets the token of a header that was refused. `false` when there is none to fetch in its place: a key stays what it is.
+    pub(super) async fn forget(&self, refused: Option<&(HeaderName, HeaderValue)>) -> bool {
+        let (Self::Entra(entra), Some((_, refused))) = (self, refused) else { return false };
+        let mut kept = entra.token.lock().await;
+        // Several requests are refused at the same time, and one of them has fetched another already.
+        if kept.as_ref().is_some_and(|token| refused == format!("Bearer {}", token.secret.expose_secret()).as_str()) {
+            *kept = None;
         }
+        true
     }
 }
 
@@ -138,7 +145,7 @@ impl Entra {
     }
 
     /// A token that is still good. One at a time fetches a new one; as long as the old one lasts, a failure to renew it is only logged.
-    async fn token(&self, http: &reqwest::Client) -> Result<SecretString, String> {
+    async fn token(&self, http: &reqwest::Client) -> Result<SecretString, HttpFailure> {
         let mut kept = self.token.lock().await;
         let now = Instant::now();
         if let Some(token) = kept.as_ref().filter(|token| now < token.renew_at) {
@@ -150,9 +157,10 @@ impl Entra {
                 *kept = Some(token);
                 Ok(secret)
             }
-            Err(error) => match kept.as_ref().filter(|token| Instant::now() < token.ends_at) {
+            Err(error) => match kept.as_mut().filter(|token| Instant::now() < token.ends_at) {
                 Some(token) => {
-                    tracing::warn!(error, "the token of Entra ID was not renewed");
+                    tracing::warn!(error = error.body, "the token of Entra ID was not renewed");
+                    token.renew_at = Instant::now() + RENEWED_AGAIN;
                     Ok(token.secret.clone())
                 }
                 None => Err(error),
@@ -160,7 +168,7 @@ impl Entra {
         }
     }
 
-    async fn fetch(&self, http: &reqwest::Client) -> Result<Token, String> {
+    async fn fetch(&self, http: &reqwest::Client) -> Result<Token, HttpFailure> {
         let form = |tenant: &str, fields: &[(&str, &str)]| {
             let url = format!("{}/{tenant}/oauth2/v2.0/token", self.authority.as_str().trim_end_matches('/'));
             let all = [("grant_type", "client_credentials"), ("scope", &self.scope)];
@@ -174,7 +182,8 @@ impl Entra {
             }
             Identity::Workload { tenant, client, file } => {
                 let read = tokio::fs::read_to_string(file).await;
-                let assertion = read.map_err(|e| format!("AZURE_FEDERATED_TOKEN_FILE cannot be read: {e}"))?;
+                let assertion =
+                    read.map_err(|e| HttpFailure::without_token(&format!("AZURE_FEDERATED_TOKEN_FILE cannot be read: {e}"), false))?;
                 let kind = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
                 form(tenant, &[("client_id", client), ("client_assertion_type", kind), ("client_assertion", assertion.trim())])
             }
@@ -192,15 +201,17 @@ impl Entra {
                 request.query(&[("resource", resource)]).query(&which.collect::<Vec<_>>())
             }
         };
-        let response = request.timeout(TIMEOUT).send().await.map_err(|e| format!("Entra ID does not answer: {}", e.without_url()))?;
+        let silent = |e: reqwest::Error| HttpFailure::without_token(&format!("Entra ID does not answer: {}", e.without_url()), true);
+        let response = request.timeout(TIMEOUT).send().await.map_err(silent)?;
         let status = response.status();
-        let body = response.bytes().await.map_err(|e| format!("Entra ID does not answer: {}", e.without_url()))?;
+        let body = response.bytes().await.map_err(silent)?;
         if !status.is_success() {
             let said: Value = serde_json::from_slice(&body).unwrap_or_default();
             let why = said["error_description"].as_str().or(said["error"].as_str()).unwrap_or("no reason given");
-            return Err(format!("Entra ID gives no token (HTTP {}): {}", status.as_u16(), chat::text::shorten(why, 300)));
+            let words = format!("Entra ID gives no token (HTTP {}): {}", status.as_u16(), chat::text::shorten(why, 300));
+            return Err(HttpFailure::without_token(&words, status.is_server_error() || status.as_u16() == 429));
         }
-        let unreadable = |_| "the answer of Entra ID is not a token".to_owned();
+        let unreadable = |_| HttpFailure::without_token("the answer of Entra ID is not a token", false);
         let granted: Granted = serde_json::from_slice(&body).map_err(unreadable)?;
         let seconds = granted.expires_in.as_u64().or_else(|| granted.expires_in.as_str()?.parse().ok()).unwrap_or_default();
         let (now, life) = (Instant::now(), Duration::from_secs(seconds));

@@ -16,5 +16,5 @@ pub use deployment::Memory;
 pub use endpoint::Endpoint;
 pub use error::Error;
 pub use login::{Entra, Identity, Login, Metadata};
-pub use model::{Model, ModelSettings, Prices};
+pub use model::{Calling, Model, ModelSettings, Prices, Spent};
 pub use stream::{Answer, ToolCall, Usage};

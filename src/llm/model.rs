@@ -7,8 +7,8 @@ use super::stream::{Answer, Usage};
 use backon::{BackoffBuilder, ExponentialBuilder};
 use serde_json::{Value, json};
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -98,6 +98,15 @@ pub(super) enum Haste {
     Work(u64),
 }
 
+/// Whether the model may call functions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Calling {
+    /// As it likes.
+    Free,
+    /// It has to answer in words.
+    Not,
+}
+
 /// Deployments to ask, the first of them that can be asked.
 pub struct Model {
     deployments: Vec<Deployment>,
@@ -105,6 +114,18 @@ pub struct Model {
     pub(super) api: Api,
     /// Whether an answer within a tight limit was cut off, as those of models are that think first.
     pub(super) wants_room: AtomicBool,
+    spent: Mutex<Spent>,
+}
+
+/// What the model was asked so far.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Spent {
+    /// Answers.
+    pub calls: usize,
+    /// Tokens that it has read.
+    pub read: u64,
+    /// Tokens that it has written.
+    pub written: u64,
 }
 
 impl Model {
@@ -127,7 +148,7 @@ impl Model {
     fn over(api: Api, endpoints: &[Endpoint], settings: ModelSettings, memory: Option<Arc<dyn Memory>>) -> Result<Self, reqwest::Error> {
         let http = deployment::http(&settings)?;
         let deployments = endpoints.iter().map(|endpoint| Deployment::new(&http, endpoint.clone(), memory.clone())).collect();
-        Ok(Self { deployments, settings, api, wants_room: AtomicBool::new(false) })
+        Ok(Self { deployments, settings, api, wants_room: AtomicBool::new(false), spent: Mutex::default() })
     }
 
     /// What to call it before people.
@@ -144,8 +165,13 @@ impl Model {
     ///
     /// # Errors
     /// See [`Error`].
-    pub async fn ask(&self, messages: &[Value], tools: &[Value], words: &watch::Sender<String>) -> Result<Answer, Error> {
-        self.send(self.request(messages, tools), words, Haste::Talk).await
+    pub async fn ask(&self, messages: &[Value], tools: &[Value], calling: Calling, words: &watch::Sender<String>) -> Result<Answer, Error> {
+        let mut request = self.request(messages, tools);
+        if calling == Calling::Not && !tools.is_empty() {
+            // The functions stay in the request, whose beginning is the same for the cache.
+            request["tool_choice"] = json!("none");
+        }
+        self.send(request, words, Haste::Talk).await
     }
 
     /// Sends a request until it is answered, refused for good, or out of tries.
@@ -155,6 +181,8 @@ impl Model {
         let backoff = ExponentialBuilder::default().with_min_delay(delay).with_max_times(RETRIES).with_jitter();
         let mut backoff = backoff.build();
         let began = Instant::now();
+        // Deployments that pass a request on to each other would do so for ever.
+        let mut handed_on = 0;
         loop {
             let deployment = self.next(haste, began).await?;
             let verdict = match deployment.ask(self.api, haste, request.clone(), words).await {
@@ -164,7 +192,8 @@ impl Model {
                 }
                 Err(verdict) => verdict,
             };
-            if self.passes_on(deployment, &verdict) {
+            if handed_on + 1 < self.deployments.len() && self.passes_on(deployment, &verdict) {
+                handed_on += 1;
                 continue;
             }
             let (error, wait) = match verdict {
@@ -248,8 +277,19 @@ impl Model {
         self.settings.prices
     }
 
+    /// What it was asked so far.
+    pub fn spent(&self) -> Spent {
+        *self.spent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// What an answer took, for operators.
     fn count(&self, usage: &Usage) {
+        {
+            let mut spent = self.spent.lock().unwrap_or_else(PoisonError::into_inner);
+            spent.calls += 1;
+            spent.read += usage.prompt_tokens;
+            spent.written += usage.completion_tokens;
+        }
         let kinds = [
             ("prompt", usage.prompt_tokens),
             ("cached", usage.cached_tokens),

@@ -1,9 +1,9 @@
 //! The Responses API: requests and answers in items. Nothing is stored at the far side, so what the model thought goes along,
 //! encrypted, from one request to the next.
 
-use super::error::{Error, filter_categories, filtered};
+use super::error::{Error, failure_inside, filter_categories, filtered};
 use super::habits::Habits;
-use super::stream::{Answer, CARRIED, ToolCall, Usage, spoken, unpacked};
+use super::stream::{Answer, CARRIED, ToolCall, Usage, sayable, spoken, unpacked};
 use serde_json::{Map, Value, json};
 
 /// A request in the form of chat completions as this API takes it.
@@ -48,7 +48,10 @@ fn items(messages: &Value) -> Vec<Value> {
             items.push(json!({ "type": "function_call_output", "call_id": message["tool_call_id"], "output": message["content"] }));
             continue;
         }
-        items.extend(message[CARRIED].as_array().into_iter().flatten().cloned());
+        if let Some(carried) = message[CARRIED].as_array() {
+            items.extend(carried.iter().cloned());
+            continue;
+        }
         if message["content"].as_str().is_some_and(|words| !words.is_empty()) {
             items.push(json!({ "role": message["role"], "content": message["content"] }));
         }
@@ -92,9 +95,14 @@ impl Items {
         Ok(false)
     }
 
-    /// The words so far, without what the model thinks aloud.
+    /// Whether the answer has come to its end.
+    pub fn is_whole(&self) -> bool {
+        self.ended.as_ref().is_some_and(|ended| ended["status"] != "failed")
+    }
+
+    /// The words so far, as far as they are for people.
     pub fn text(&self) -> &str {
-        spoken(&self.text)
+        sayable(spoken(&self.text))
     }
 
     /// What the answer took, as far as it is known.
@@ -116,6 +124,9 @@ impl Items {
         // What a filter has found stands beside the items.
         let categories = || ended["content_filters"].as_array().into_iter().flatten().flat_map(|f| filtered(&f["content_filter_results"]));
         let cut_off = match (ended["status"].as_str(), ended["incomplete_details"]["reason"].as_str()) {
+            (Some("failed" | "cancelled"), _) if ended["error"]["code"] == "content_filter" => {
+                return Err(Error::Filtered(categories().collect()));
+            }
             (Some("failed" | "cancelled"), _) => return Err(failure(&ended["error"])),
             (_, Some("content_filter")) => return Err(Error::Filtered(categories().collect())),
             (Some("incomplete"), _) => true,
@@ -124,13 +135,24 @@ impl Items {
         let listed = ended["output"].as_array().filter(|items| !items.is_empty());
         let items = listed.unwrap_or(&self.done);
         let (mut text, mut calls, mut carried) = (String::new(), Vec::new(), Vec::new());
+        // Items go back as they came, in their order; calls that are not what they were are told anew.
+        let mut as_they_came = true;
         for item in items {
             match item["type"].as_str().unwrap_or_default() {
                 "message" => text.extend(words(item)),
-                "function_call" => calls.extend(unpacked(call(item))),
-                "reasoning" if item["encrypted_content"].as_str().is_some_and(|c| !c.is_empty()) => carried.push(thought(item)),
-                _ => {}
+                "function_call" => {
+                    let made = unpacked(call(item));
+                    as_they_came &= matches!(made.as_slice(), [one] if item["call_id"] == one.id && item["name"] == one.name);
+                    calls.extend(made);
+                }
+                "reasoning" if item["encrypted_content"].as_str().is_none_or(str::is_empty) => continue,
+                "reasoning" => {}
+                _ => continue,
             }
+            carried.push(without_state(item));
+        }
+        if !as_they_came || !carried.iter().any(|item| item["type"] == "reasoning") {
+            carried.clear();
         }
         let text = spoken(if text.is_empty() { &self.text } else { &text }).to_owned();
         if cut_off && (!calls.is_empty() || text.is_empty()) {
@@ -156,17 +178,17 @@ fn call(item: &Value) -> ToolCall {
     ToolCall { id, name: text("name"), arguments }
 }
 
-/// A thought as it is given back: what the far side says of its state is not taken there.
-fn thought(item: &Value) -> Value {
-    let kept = ["type", "id", "summary", "encrypted_content"].into_iter();
-    kept.filter(|name| !item[*name].is_null()).map(|name| (name.to_owned(), item[name].clone())).collect::<Map<_, _>>().into()
+/// An item as it is given back: what the far side says of its state is not taken there.
+fn without_state(item: &Value) -> Value {
+    let fields = item.as_object().into_iter().flatten();
+    fields.filter(|(name, value)| *name != "status" && !value.is_null()).map(|(n, v)| (n.clone(), v.clone())).collect::<Map<_, _>>().into()
 }
 
 fn failure(error: &Value) -> Error {
     match (filter_categories(error), error["code"].as_str()) {
         (Some(categories), _) => Error::Filtered(categories),
         (_, Some("context_length_exceeded")) => Error::TooLong,
-        _ => Error::Unavailable(error["message"].as_str().unwrap_or("an error inside the answer").to_owned()),
+        _ => failure_inside(error),
     }
 }
 
@@ -187,7 +209,10 @@ mod tests {
         let answer = Answer {
             text: "Let me see.".into(),
             calls: vec![ToolCall { id: "c1".into(), name: "f".into(), arguments: "{}".into() }],
-            carried: vec![json!({ "type": "reasoning", "id": "r1", "summary": [], "encrypted_content": "x" })],
+            carried: vec![
+                json!({ "type": "reasoning", "id": "r1", "summary": [], "encrypted_content": "x" }),
+                json!({ "type": "function_call", "id": "fc", "call_id": "c1", "name": "f", "arguments": "{}" }),
+            ],
             ..Answer::default()
         };
         let chat = json!({
@@ -198,57 +223,54 @@ mod tests {
         });
         insta::assert_json_snapshot!(request(&chat, &Habits::default()), @r#"
         {
+          "model": "m",
+          "input": [
+            {
+              "role": "user",
+              "content": "hi"
+            },
+            {
+              "type": "reasoning",
+              "id": "r1",
+              "summary": [],
+              "encrypted_content": "x"
+            },
+            {
+              "type": "function_call",
+              "id": "fc",
+              "call_id": "c1",
+              "name": "f",
+              "arguments": "{}"
+            },
+            {
+              "type": "function_call_output",
+              "call_id": "c1",
+              "output": "2"
+            }
+          ],
+          "store": false,
+          "temperature": 0.7,
+          "stream": true,
+          "max_output_tokens": 9,
           "include": [
             "reasoning.encrypted_content"
           ],
-          "input": [
-            {
-              "content": "hi",
-              "role": "user"
-            },
-            {
-              "encrypted_content": "x",
-              "id": "r1",
-              "summary": [],
-              "type": "reasoning"
-            },
-            {
-              "content": "Let me see.",
-              "role": "assistant"
-            },
-            {
-              "arguments": "{}",
-              "call_id": "c1",
-              "name": "f",
-              "type": "function_call"
-            },
-            {
-              "call_id": "c1",
-              "output": "2",
-              "type": "function_call_output"
-            }
-          ],
-          "max_output_tokens": 9,
-          "model": "m",
-          "store": false,
-          "stream": true,
-          "temperature": 0.7,
-          "text": {
-            "format": {
-              "name": "n",
-              "schema": {},
-              "strict": true,
-              "type": "json_schema"
-            }
-          },
           "tools": [
             {
               "name": "f",
-              "parameters": {},
               "strict": true,
+              "parameters": {},
               "type": "function"
             }
-          ]
+          ],
+          "text": {
+            "format": {
+              "type": "json_schema",
+              "name": "n",
+              "schema": {},
+              "strict": true
+            }
+          }
         }
         "#);
     }
@@ -256,7 +278,7 @@ mod tests {
     #[test]
     fn answers_come_in_events_or_whole() {
         let reasoning = json!({ "type": "reasoning", "id": "r", "summary": [], "encrypted_content": "x", "status": null });
-        let call = json!({ "type": "function_call", "id": "fc", "call_id": "c", "name": "functions.f", "arguments": "{\"a\":1}" });
+        let call = json!({ "type": "function_call", "id": "fc", "call_id": "c", "name": "f", "arguments": "{\"a\":1}" });
         let whole = json!({ "object": "response", "status": "completed", "output": [reasoning, call], "usage": { "input_tokens": 9, "input_tokens_details": { "cached_tokens": 4 }, "output_tokens": 7, "output_tokens_details": { "reasoning_tokens": 5 } } });
         let events = vec![
             json!({ "type": "response.created", "response": { "object": "response", "status": "in_progress" } }),
@@ -267,9 +289,18 @@ mod tests {
         ];
         for answer in [taken(events).unwrap(), taken(vec![whole]).unwrap()] {
             assert_eq!(answer.calls, [ToolCall { id: "c".into(), name: "f".into(), arguments: "{\"a\":1}".into() }]);
-            assert_eq!(answer.carried, [json!({ "type": "reasoning", "id": "r", "summary": [], "encrypted_content": "x" })]);
+            let thought = json!({ "type": "reasoning", "id": "r", "summary": [], "encrypted_content": "x" });
+            assert_eq!(answer.carried, [thought, call.clone()], "what was thought goes back as it came");
             assert_eq!((answer.usage.cached_tokens, answer.usage.reasoning_tokens), (4, 5));
         }
+    }
+
+    #[test]
+    fn calls_that_are_told_otherwise_carry_no_thoughts() {
+        let reasoning = json!({ "type": "reasoning", "id": "r", "summary": [], "encrypted_content": "x" });
+        let call = json!({ "type": "function_call", "id": "fc", "call_id": "c", "name": "functions.f", "arguments": "{}" });
+        let answer = taken(vec![json!({ "object": "response", "status": "completed", "output": [reasoning, call] })]).unwrap();
+        assert_eq!((answer.calls[0].name.as_str(), answer.carried.len()), ("f", 0));
     }
 
     #[test]

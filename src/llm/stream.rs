@@ -1,6 +1,6 @@
 //! Reads an answer, streamed or whole: Azure's empty first chunk, fragments by index, filters inside a 200.
 
-use super::error::{Error, filter_categories, filtered};
+use super::error::{Error, failure_inside, filter_categories, filtered};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 
@@ -169,6 +169,12 @@ pub(super) fn spoken(text: &str) -> &str {
     text.split_once("</think>").map_or(text, |(_, said)| said.trim_start())
 }
 
+/// Words that grow, unless they may become a call that is written out: then nothing, until they are whole.
+pub(super) fn sayable(text: &str) -> &str {
+    let begins = text.trim_start();
+    if ["{", "[{", "<tool_call", "```"].iter().any(|call| begins.starts_with(call)) { "" } else { text }
+}
+
 /// The calls that a call stands for: models name functions with what they belong to, and pack several into one.
 pub(super) fn unpacked(call: ToolCall) -> Vec<ToolCall> {
     #[derive(Deserialize)]
@@ -212,7 +218,7 @@ impl Assembler {
         if let Some(error) = chunk.error.filter(|e| !e.is_null()) {
             return Err(match filter_categories(&error) {
                 Some(categories) => Error::Filtered(categories),
-                None => Error::Unavailable(error["message"].as_str().unwrap_or("an error inside the answer").to_owned()),
+                None => failure_inside(&error),
             });
         }
         self.usage = chunk.usage.unwrap_or(self.usage);
@@ -262,14 +268,14 @@ impl Assembler {
         call.arguments.push_str(&arguments);
     }
 
-    /// The words so far, without what the model thinks aloud.
+    /// The words so far, as far as they are for people.
     pub fn text(&self) -> &str {
-        spoken(&self.text)
+        sayable(spoken(&self.text))
     }
 
     /// Whether nothing was said or called yet.
     pub fn is_empty(&self) -> bool {
-        self.text().trim().is_empty() && self.calls.is_empty()
+        spoken(&self.text).trim().is_empty() && self.calls.is_empty()
     }
 
     /// What the answer took, as far as it is known.

@@ -37,7 +37,17 @@ pub const METRICS: &[(&str, &str, &str)] = &[
     ("chatsheet_smartsheet_budget_left", "gauge", "Requests that Smartsheet's rate allows in this minute."),
     ("chatsheet_smartsheet_callbacks_total", "counter", "Calls of Smartsheet's webhooks, by answer."),
     ("chatsheet_model_requests_total", "counter", "Requests to the model, by HTTP status."),
-    ("chatsheet_model_tokens_total", "counter", "Tokens of the model, by kind: prompt or completion."),
+    (
+        "chatsheet_model_tokens_total",
+        "counter",
+        "Tokens of the model, by kind: prompt (cached are a part) or completion (reasoning is a part).",
+    ),
+    ("chatsheet_model_failovers_total", "counter", "Requests that another deployment answered, because the one before could not."),
+    (
+        "chatsheet_answers_doubted_total",
+        "counter",
+        "Answers that said what was not found, by result: written again, or told with a warning.",
+    ),
     ("chatsheet_model_cost", "gauge", "What they cost so far, by MODEL_PRICE_PER_1K_*, since the process began."),
 ];
 

@@ -58,6 +58,13 @@ pub struct ResultColumn {
 }
 
 impl QueryResult {
+    /// The value, where the answer is a single one.
+    pub fn figure(&self) -> Option<&Value> {
+        let mut visible = self.columns.iter().enumerate().filter(|(_, c)| !c.is_row_id).map(|(at, _)| at);
+        let at = visible.next().filter(|_| visible.next().is_none() && self.total == 1)?;
+        self.rows.first()?.get(at)
+    }
+
     /// A value as people see it.
     pub fn shown(&self, row: usize, column: usize) -> String {
         let style = &self.columns[column];

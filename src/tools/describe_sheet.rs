@@ -9,7 +9,7 @@ use std::collections::HashMap;
 
 pub(super) const TOOL: Tool = Tool {
     name: DESCRIBE_SHEET,
-    description: "Tells the columns of a sheet (title, name in SQL, type, options, usual values), how many rows it has, and shows three of them. Call it before the first query.",
+    description: "Tells columns, options, usual values and three rows of a sheet: for other sheets than this thread's.",
     parameters: || object(json!({ "sheet": sheet_parameter() })),
     run: |context, value| Box::pin(run(context, value)),
 };

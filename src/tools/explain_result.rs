@@ -10,13 +10,12 @@ const SOME: usize = 5;
 
 pub(super) const TOOL: Tool = Tool {
     name: "explain_result",
-    description: "Tells what background jobs answered for one row (score, summary, terms) and why, newest first, and what they were asked to do. \
-        Use it when somebody asks why a row got its result.",
+    description: "Tells what a job (score, summary, terms) answered for a row and why.",
     parameters: || {
         object(json!({
             "sheet": sheet_parameter(),
-            "row_id": { "type": "string", "description": "row_id of the row, from query_sheet." },
-            "column": { "type": ["string", "null"], "description": "Title of the column with the result; null for any." },
+            "row_id": { "type": "string", "description": "row_id or name." },
+            "column": { "type": ["string", "null"], "description": "null: any." },
         }))
     },
     run: |context, value| Box::pin(run(context, value)),
@@ -33,7 +32,8 @@ async fn run(context: &Context, value: Value) -> Result<Output> {
     let Arguments { sheet, row_id, column } = arguments(value)?;
     // Who cannot read the sheet does not learn what was said about its rows.
     let snapshot = context.snapshot(sheet.as_deref()).await?;
-    let row = row_id.parse().ok().and_then(|id| snapshot.row(id)).ok_or_else(|| told(format!("there is no row {row_id}")))?;
+    let id = context.row(&snapshot, &row_id)?;
+    let row = snapshot.row(id).ok_or_else(|| told(format!("there is no row {row_id}")))?;
     let all = context.changes.store.answers_of_row(crate::sheet::SheetId(snapshot.id), row.id).await?;
     let wanted = all.iter().filter(|(job, _)| column.as_ref().is_none_or(|c| job.parameters["targetColumn"].as_str() == Some(c)));
     let results: Vec<Value> = wanted

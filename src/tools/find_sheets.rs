@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 
 pub(super) const TOOL: Tool = Tool {
     name: "find_sheets",
-    description: "Lists the sheets that can be seen: all of them, or those whose name, workspace or content matches the query.",
-    parameters: || object(json!({ "query": { "type": ["string", "null"], "description": "Words to look for; null for all sheets." } })),
+    description: "Lists sheets: all, or those whose name, workspace or content matches.",
+    parameters: || object(json!({ "query": { "type": ["string", "null"], "description": "null: all." } })),
     run: |context, value| Box::pin(run(context, value)),
 };
 

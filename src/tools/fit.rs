@@ -56,10 +56,10 @@ mod tests {
             "set": { "type": "array", "items": { "type": "object", "properties": { "column": { "type": "string" }, "value": {} , "expression": { "type": ["string", "null"] } } } },
         } });
         let wanted = |value: Value| fit(&schema, value).to_string();
-        insta::assert_snapshot!(wanted(json!({ "sheet": "null", "row_id": 400, "show": "false", "limit": "3", "set": { "column": "Status", "value": 7 } })), @r#"{"limit":3,"row_id":"400","set":[{"column":"Status","expression":null,"value":7}],"sheet":null,"show":false}"#);
-        insta::assert_snapshot!(wanted(json!({ "row_id": "12", "set": [] })), @r#"{"limit":null,"row_id":"12","set":[],"sheet":null,"show":true}"#);
-        insta::assert_snapshot!(wanted(json!(null)), @r#"{"limit":null,"sheet":null,"show":true}"#);
+        insta::assert_snapshot!(wanted(json!({ "sheet": "null", "row_id": 400, "show": "false", "limit": "3", "set": { "column": "Status", "value": 7 } })), @r#"{"limit":3,"sheet":null,"row_id":"400","show":false,"set":[{"column":"Status","value":7,"expression":null}]}"#);
+        insta::assert_snapshot!(wanted(json!({ "row_id": "12", "set": [] })), @r#"{"sheet":null,"limit":null,"row_id":"12","show":true,"set":[]}"#);
+        insta::assert_snapshot!(wanted(json!(null)), @r#"{"sheet":null,"show":true,"limit":null}"#);
         // What could mean something else is left as it is, and refused.
-        insta::assert_snapshot!(wanted(json!({ "show": "perhaps", "limit": "many", "row_id": true, "set": "Status" })), @r#"{"limit":"many","row_id":true,"set":["Status"],"sheet":null,"show":"perhaps"}"#);
+        insta::assert_snapshot!(wanted(json!({ "show": "perhaps", "limit": "many", "row_id": true, "set": "Status" })), @r#"{"row_id":true,"show":"perhaps","sheet":null,"limit":"many","set":["Status"]}"#);
     }
 }

@@ -8,8 +8,8 @@ use serde_json::{Map, Value, json};
 
 pub(super) const TOOL: Tool = Tool {
     name: "get_row",
-    description: "Returns all cells of one row in full, and its comments.",
-    parameters: || object(json!({ "sheet": sheet_parameter(), "row_id": { "type": "string", "description": "The row_id of a query." } })),
+    description: "Returns a row in full, with its comments.",
+    parameters: || object(json!({ "sheet": sheet_parameter(), "row_id": { "type": "string", "description": "row_id or name." } })),
     run: |context, value| Box::pin(run(context, value)),
 };
 
@@ -22,7 +22,7 @@ struct Arguments {
 async fn run(context: &Context, value: Value) -> Result<Output> {
     let Arguments { sheet, row_id } = arguments(value)?;
     let snapshot = context.snapshot(sheet.as_deref()).await?;
-    let id: i64 = row_id.trim().parse().map_err(|_| told(format!("'{row_id}' is not a row_id; use the row_id of a query")))?;
+    let id = context.row(&snapshot, &row_id)?;
     let row = snapshot.row(id).ok_or_else(|| told(format!("there is no row {id} in {}", snapshot.name)))?;
     let filled = snapshot.columns.iter().zip(&row.cells).filter(|(_, cell)| **cell != Cell::Empty);
     let cells: Map<String, Value> = filled.map(|(c, cell)| (c.title.clone(), json!(chat::text::clean(&cell.shown(&c.style))))).collect();

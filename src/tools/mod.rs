@@ -21,7 +21,7 @@ use crate::error::{Choice, Result, Trouble, told};
 use crate::jobs::Jobs;
 use crate::llm::ToolCall;
 use crate::locality::Locality;
-use crate::sheet::{Author, Checked, QueryResult, SheetId, Sheets, Snapshot};
+use crate::sheet::{Author, Checked, QueryResult, SheetId, Sheets, Snapshot, SnapshotRow, nearest};
 use crate::smartsheet::Identity;
 use crate::store::{Place, Proposal, Session};
 use chat::{Anchor, ThreadKey};
@@ -32,19 +32,68 @@ use std::sync::Arc;
 
 pub use find_sheets::{Match, resolve};
 
-/// All functions, in the order in which the model sees them.
+/// All functions, in the order in which the model sees them: first those that most questions need.
 const TOOLS: [Tool; 11] = [
     find_sheets::TOOL,
     describe_sheet::TOOL,
     query_sheet::TOOL,
     get_row::TOOL,
-    explain_result::TOOL,
     propose_update::TOOL,
     propose_rows::TOOL,
     propose_delete::TOOL,
+    explain_result::TOOL,
     propose_column::TOOL,
     propose_comment::TOOL,
     propose_job::TOOL,
+];
+/// How many of them are always offered; the others when words point to them, or when the model asks for them.
+const ALWAYS: usize = 7;
+
+/// What words begin with that point to the other functions.
+const POINTERS: [&str; 43] = [
+    "column",
+    "field",
+    "option",
+    "picklist",
+    "dropdown",
+    "rename",
+    "comment",
+    "summar",
+    "score",
+    "rate",
+    "rank",
+    "extract",
+    "keyword",
+    "term",
+    "classif",
+    "categor",
+    "translat",
+    "tag",
+    "label",
+    "each",
+    "every",
+    "job",
+    "why",
+    "reason",
+    "explain",
+    "spalte",
+    "feld",
+    "umbenenn",
+    "komment",
+    "zusammenfass",
+    "bewert",
+    "übersetz",
+    "warum",
+    "begründ",
+    "colonne",
+    "résum",
+    "tradui",
+    "pourquoi",
+    "columna",
+    "resum",
+    "traduc",
+    "porqu",
+    "por qué",
 ];
 
 /// Characters of a result that go back to the model, about 4,000 tokens.
@@ -94,7 +143,7 @@ pub struct Context {
 pub struct Output {
     /// For the model.
     pub json: Value,
-    /// Rows that the person should see.
+    /// What a query has found.
     pub shown: Option<Shown>,
     /// A write that waits for approval.
     pub made: Option<Made>,
@@ -110,6 +159,8 @@ pub struct Shown {
     pub checked: Checked,
     /// Its answer.
     pub result: QueryResult,
+    /// Whether people should see its rows.
+    pub rows_wanted: bool,
 }
 
 /// A proposal that was just made.
@@ -130,18 +181,40 @@ impl Output {
     }
 }
 
-/// The functions as the model gets them; those that propose only where that may be done.
-pub fn schemas(snapshot: &Snapshot, role: Role) -> Vec<Value> {
+/// Whether words point to functions that are not always offered.
+pub fn points_to_more(words: &str) -> bool {
+    let lower = words.to_lowercase();
+    let mut all = lower.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty());
+    all.any(|word| POINTERS.iter().any(|pointer| word.starts_with(pointer)))
+}
+
+/// The functions as the model gets them; those that propose only where that may be done. `more`: all of them, not only the usual ones.
+/// The usual ones come first and are the same for every question, so that they stay in the far side's cache.
+pub fn schemas(snapshot: &Snapshot, role: Role, more: bool) -> Vec<Value> {
     let may = |t: &&Tool| match t.name {
         name if name.starts_with("propose_") && role < Role::Editor => false,
         "propose_comment" => snapshot.commentable(),
         name => !name.starts_with("propose_") || snapshot.writable(),
     };
-    let offered = TOOLS.iter().filter(may);
-    let schema = |t: &Tool| json!({ "type": "function", "function": { "name": t.name, "description": t.description, "strict": true, "parameters": (t.parameters)() } });
-    offered.map(schema).collect()
+    let schema = |t: &Tool| schema(t.name, t.description, (t.parameters)());
+    let usual = TOOLS[..ALWAYS].iter().filter(may).map(schema);
+    if more { usual.chain(TOOLS[ALWAYS..].iter().filter(may).map(schema)).collect() } else { usual.chain([schema_of_more()]).collect() }
 }
 
+fn schema(name: &str, description: &str, parameters: Value) -> Value {
+    json!({ "type": "function", "function": { "name": name, "description": description, "strict": true, "parameters": parameters } })
+}
+
+/// With this function the model gets those that are not always offered.
+pub const MORE_FUNCTIONS: &str = "more_functions";
+
+fn schema_of_more() -> Value {
+    let about = "Offers functions for columns (add, change, delete), comments, and work on the text of many rows (summarize, score, extract, explain). Call it when one of these is asked for.";
+    schema(MORE_FUNCTIONS, about, object(json!({})))
+}
+
+/// With this function the model looks for sheets.
+pub const FIND_SHEETS: &str = "find_sheets";
 /// With this function the model looks around.
 pub const DESCRIBE_SHEET: &str = "describe_sheet";
 
@@ -151,8 +224,31 @@ pub const NO_ANSWER: &str = "no_answer";
 /// The function of that name as the model gets it.
 pub fn no_answer() -> Value {
     let about = "Stay silent: the last message is not meant for you. Call it alone and write nothing.";
-    let parameters = json!({ "type": "object", "properties": {}, "required": [], "additionalProperties": false });
-    json!({ "type": "function", "function": { "name": NO_ANSWER, "description": about, "strict": true, "parameters": parameters } })
+    schema(NO_ANSWER, about, object(json!({})))
+}
+
+/// The calls in words that are nothing but calls: some models write them so.
+pub fn calls_in(words: &str) -> Vec<ToolCall> {
+    let known = |name: &str| name == NO_ANSWER || name == MORE_FUNCTIONS || TOOLS.iter().any(|tool| tool.name == name);
+    let bare = words.trim().trim_start_matches("```json").trim_start_matches("```").trim_end_matches("```");
+    let mut calls = Vec::new();
+    for part in bare.split("<tool_call>").map(|part| part.trim().trim_end_matches("</tool_call>").trim()).filter(|part| !part.is_empty()) {
+        let Ok(value) = serde_json::from_str::<Value>(part) else { return Vec::new() };
+        let several = match value {
+            Value::Array(all) => all,
+            one => vec![one],
+        };
+        for one in several {
+            let call = if one["function"].is_object() { &one["function"] } else { &one };
+            let Some(name) = call["name"].as_str().map(|name| name.trim_start_matches("functions.")).filter(|name| known(name)) else {
+                return Vec::new();
+            };
+            let arguments = if call["arguments"].is_null() { &call["parameters"] } else { &call["arguments"] };
+            let arguments = arguments.as_str().map_or_else(|| arguments.to_string(), str::to_owned);
+            calls.push(ToolCall { id: format!("written_{}", calls.len()), name: name.to_owned(), arguments });
+        }
+    }
+    calls
 }
 
 /// Runs a call. What the model can mend (unknown function, bad JSON, bad SQL, values that do not
@@ -188,7 +284,8 @@ fn arguments<T: DeserializeOwned>(value: Value) -> Result<T> {
     serde_json::from_value(value).map_err(|e| told(format!("the arguments do not fit the schema: {e}")))
 }
 
-/// An object schema in which every property is required, as strict mode wants it.
+/// An object schema in which every property is required, as strict mode wants it. Models write properties in this order, so what has
+/// to be known first stands first.
 fn object(properties: Value) -> Value {
     let required: Vec<&String> = properties.as_object().into_iter().flatten().map(|(k, _)| k).collect();
     let required = json!(required);
@@ -196,7 +293,7 @@ fn object(properties: Value) -> Value {
 }
 
 fn sheet_parameter() -> Value {
-    json!({ "type": ["string", "null"], "description": "Id or exact name of a sheet; null for the sheet of this thread." })
+    json!({ "type": ["string", "null"], "description": "null: this thread's." })
 }
 
 impl Context {
@@ -212,6 +309,30 @@ impl Context {
         };
         self.scope.check(id)?;
         self.sheets.snapshot(&self.identity, id).await
+    }
+
+    /// The row that an argument means: by its id, or by what it is called.
+    fn row(&self, snapshot: &Snapshot, text: &str) -> Result<i64> {
+        let wanted = text.trim();
+        if let Some(id) = wanted.parse().ok().filter(|id| snapshot.row(*id).is_some()) {
+            return Ok(id);
+        }
+        let called: Vec<&SnapshotRow> =
+            snapshot.rows.iter().filter(|row| snapshot.label(row).trim().to_lowercase() == wanted.to_lowercase()).collect();
+        match called.as_slice() {
+            [row] => Ok(row.id),
+            [] if wanted.parse::<i64>().is_ok() => Err(told(format!("there is no row {wanted}; find its row_id with query_sheet"))),
+            [] => {
+                let near = nearest(wanted, snapshot.rows.iter().map(|row| snapshot.label(row)));
+                let guess = if near.is_empty() { String::new() } else { format!("; did you mean {}?", near.join(" or ")) };
+                Err(told(format!("no row is called “{wanted}”{guess}; give a row_id of query_sheet")))
+            }
+            several => {
+                let numbers: Vec<String> = several.iter().take(10).map(|row| format!("{} (row {})", row.id, row.number)).collect();
+                let more = if several.len() > numbers.len() { ", …" } else { "" };
+                Err(told(format!("{} rows are called “{wanted}”: {}{more}; ask which one is meant", several.len(), numbers.join(", "))))
+            }
+        }
     }
 
     /// Whoever asked, as the author of values in these columns.

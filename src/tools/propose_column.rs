@@ -8,15 +8,15 @@ use serde_json::{Value, json};
 
 pub(super) const TOOL: Tool = Tool {
     name: "propose_column",
-    description: "Prepares a new column, a change of a column (title, type, options) or its deletion, and shows it to the person, who approves it with a button.",
+    description: "Previews a new column, a change of one (title, type, options) or its deletion.",
     parameters: || {
         object(json!({
             "sheet": sheet_parameter(),
             "action": { "type": "string", "enum": ["add", "update", "delete"] },
-            "column": { "type": "string", "description": "Title of the column: the new one for add, today's for update and delete." },
+            "column": { "type": "string", "description": "Its title." },
             "new_title": { "type": ["string", "null"] },
             "type": { "type": ["string", "null"], "enum": ["TEXT_NUMBER", "DATE", "CONTACT_LIST", "MULTI_CONTACT_LIST", "PICKLIST", "MULTI_PICKLIST", "CHECKBOX", null] },
-            "options": { "type": ["array", "null"], "items": { "type": "string" }, "description": "All options of a picklist, in order." },
+            "options": { "type": ["array", "null"], "items": { "type": "string" } },
         }))
     },
     run: |context, value| Box::pin(run(context, value)),

@@ -2,16 +2,16 @@
 
 use super::{Context, Output, Tool, arguments, object, sheet_parameter};
 use crate::changes::propose;
-use crate::error::{Result, told};
+use crate::error::Result;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 pub(super) const TOOL: Tool = Tool {
     name: "propose_comment",
-    description: "Prepares a comment on a row and shows it to the person, who approves it with a button.",
+    description: "Previews a comment on a row.",
     parameters: || {
         object(
-            json!({ "sheet": sheet_parameter(), "row_id": { "type": "string", "description": "The row_id of a query." }, "text": { "type": "string" } }),
+            json!({ "sheet": sheet_parameter(), "row_id": { "type": "string", "description": "row_id or name." }, "text": { "type": "string" } }),
         )
     },
     run: |context, value| Box::pin(run(context, value)),
@@ -27,7 +27,7 @@ struct Arguments {
 async fn run(context: &Context, value: Value) -> Result<Output> {
     let Arguments { sheet, row_id, text } = arguments(value)?;
     let snapshot = context.snapshot(sheet.as_deref()).await?;
-    let id = row_id.trim().parse().map_err(|_| told(format!("'{row_id}' is not a row_id; find it with query_sheet")))?;
+    let id = context.row(&snapshot, &row_id)?;
     let draft = propose::comment(&snapshot, id, &text)?;
     context.propose(draft, snapshot).await
 }

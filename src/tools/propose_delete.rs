@@ -8,12 +8,8 @@ use serde_json::{Value, json};
 
 pub(super) const TOOL: Tool = Tool {
     name: "propose_delete",
-    description: "Prepares the deletion of all rows that match a condition (their children go with them) and shows it to the person, who approves it with a button. Only when the person asked for a deletion.",
-    parameters: || {
-        object(
-            json!({ "sheet": sheet_parameter(), "where_sql": { "type": "string", "description": "SQL condition over table sheet, without WHERE." } }),
-        )
-    },
+    description: "Previews the deletion of all rows that match, with their children. Only when a deletion was asked for.",
+    parameters: || object(json!({ "sheet": sheet_parameter(), "where_sql": { "type": "string" } })),
     run: |context, value| Box::pin(run(context, value)),
 };
 

@@ -8,19 +8,18 @@ use serde_json::{Value, json};
 
 pub(super) const TOOL: Tool = Tool {
     name: "propose_job",
-    description: "Prepares work on the text of many rows: summarize, score against criteria, extract key terms, or a custom instruction per row. \
-        Each row is worked on alone and the result goes into one column. Shows the results of the first rows to the person, who starts it with a button.",
+    description: "Previews work on the text of many rows, each alone: summarize, score, extract terms, or an instruction of its own (CUSTOM). The results go into one column.",
     parameters: || {
         let kinds: Vec<&str> = KINDS.iter().map(|k| k.name).collect();
         object(json!({
             "sheet": sheet_parameter(),
             "kind": { "type": "string", "enum": kinds },
-            "source_columns": { "type": "array", "items": { "type": "string" }, "description": "Titles of the columns to read." },
-            "target_column": { "type": "string", "description": "Title of the text column to write; it is made if there is none." },
-            "where_sql": { "type": ["string", "null"], "description": "SQL condition over table sheet, without WHERE; null for every row." },
-            "instructions": { "type": ["string", "null"], "description": "Criteria, focus or tone in the person's words; what to do, for CUSTOM." },
-            "limit": { "type": ["integer", "null"], "description": "Longest result in characters, highest score, or most terms." },
-            "lowest": { "type": ["integer", "null"], "description": "Lowest score, such as 1 for a score of 1 to 5; null for 0." },
+            "source_columns": { "type": "array", "items": { "type": "string" }, "description": "Columns to read." },
+            "target_column": { "type": "string", "description": "Column to write; made if there is none." },
+            "where_sql": { "type": ["string", "null"], "description": "Condition; null: every row." },
+            "instructions": { "type": ["string", "null"], "description": "Criteria, focus or task in the person's words." },
+            "limit": { "type": ["integer", "null"], "description": "Most characters, terms or points." },
+            "lowest": { "type": ["integer", "null"], "description": "Lowest score." },
         }))
     },
     run: |context, value| Box::pin(run(context, value)),

@@ -2,24 +2,24 @@
 
 use super::{Context, Output, Tool, arguments, object, sheet_parameter};
 use crate::changes::{Location, NewRowRequest, propose};
-use crate::error::{Result, told};
+use crate::error::Result;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 pub(super) const TOOL: Tool = Tool {
     name: "propose_rows",
-    description: "Prepares new rows and shows them to the person, who approves them with a button.",
+    description: "Previews new rows.",
     parameters: || {
         let cell = object(json!({
-            "column": { "type": "string", "description": "Title of the column." },
-            "value": { "type": ["string", "number", "boolean", "null"], "description": "Dates as YYYY-MM-DD, people by name or e-mail." },
+            "column": { "type": "string" },
+            "value": { "type": ["string", "number", "boolean", "null"], "description": "Days as YYYY-MM-DD, people by name." },
         }));
         object(json!({
             "sheet": sheet_parameter(),
             "rows": { "type": "array", "items": object(json!({ "cells": { "type": "array", "items": cell } })) },
-            "parent_row_id": { "type": ["string", "null"], "description": "Under this row (find its row_id with query_sheet); null for the outermost level." },
-            "after_row_id": { "type": ["string", "null"], "description": "Directly behind this row, on its level; null otherwise." },
-            "position": { "type": "string", "enum": ["top", "bottom"], "description": "First or last under the parent (or of the sheet)." },
+            "parent_row_id": { "type": ["string", "null"], "description": "Under this row (row_id or name)." },
+            "after_row_id": { "type": ["string", "null"], "description": "Directly behind this row." },
+            "position": { "type": "string", "enum": ["top", "bottom"] },
         }))
     },
     run: |context, value| Box::pin(run(context, value)),
@@ -50,11 +50,7 @@ struct NewCell {
 async fn run(context: &Context, value: Value) -> Result<Output> {
     let Arguments { sheet, rows, parent_row_id, after_row_id, position } = arguments(value)?;
     let snapshot = context.snapshot(sheet.as_deref()).await?;
-    let id = |text: Option<String>| {
-        text.filter(|t| !t.trim().is_empty())
-            .map(|t| t.trim().parse::<i64>().map_err(|_| told(format!("'{t}' is not a row_id; find it with query_sheet"))))
-            .transpose()
-    };
+    let id = |text: Option<String>| text.filter(|t| !t.trim().is_empty()).map(|t| context.row(&snapshot, &t)).transpose();
     let location = Location { parent: id(parent_row_id)?, parent_label: None, after: id(after_row_id)?, top: position == "top" };
     let rows: Vec<NewRowRequest> =
         rows.into_iter().map(|r| NewRowRequest { cells: r.cells.into_iter().map(|c| (c.column, c.value)).collect() }).collect();

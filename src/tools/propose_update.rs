@@ -8,16 +8,16 @@ use serde_json::{Value, json};
 
 pub(super) const TOOL: Tool = Tool {
     name: "propose_update",
-    description: "Prepares a change of cells in all rows that match a condition and shows it to the person, who approves it with a button. Also for one single cell: use row_id in the condition.",
+    description: "Previews a change of cells in all rows that match, one cell or thousands.",
     parameters: || {
         let set = object(json!({
-            "column": { "type": "string", "description": "Title of the column." },
-            "value": { "type": ["string", "number", "boolean", "null"], "description": "The new value; null clears the cell, or stands where expression is used." },
-            "expression": { "type": ["string", "null"], "description": "Instead of a value: an SQLite expression over the row's own columns, such as date(due_date, '+7 days')." },
+            "column": { "type": "string" },
+            "value": { "type": ["string", "number", "boolean", "null"], "description": "null clears, or where expression is used." },
+            "expression": { "type": ["string", "null"], "description": "SQLite over the row's columns, such as date(due_date, '+7 days')." },
         }));
         object(json!({
             "sheet": sheet_parameter(),
-            "where_sql": { "type": "string", "description": "SQL condition over table sheet, without WHERE; 1 = 1 for every row." },
+            "where_sql": { "type": "string", "description": "Condition, such as task_name = 'Go-live'." },
             "set": { "type": "array", "items": set },
         }))
     },

@@ -8,15 +8,15 @@ use serde_json::{Value, json};
 
 pub(super) const TOOL: Tool = Tool {
     name: "query_sheet",
-    description: "Runs one SQLite SELECT over a sheet and returns exact results. Tables: sheet (all rows), leaf (rows without children: use it for counts and sums). \
-        Days are 'YYYY-MM-DD' and CURRENT_DATE is today; percents are 0 to 1; checkboxes are 0 or 1; people have a name and an _email column; empty cells are NULL. \
-        Texts among numbers or days are NULL there and stand in a _text column; the moment of a day is in a _time column. path and top name the rows above: path LIKE '%Phase 3%' is everything under it. \
-        Texts are compared without regard to case. Lists come in the order of the sheet unless sorted, with row_id added; total counts all rows whatever LIMIT says.",
+    description: "Runs one SQLite SELECT and returns exact results. Tables: leaf (rows without children: for counts and sums), sheet (all rows). \
+        Days are 'YYYY-MM-DD', CURRENT_DATE is today; percents 0 to 1; checkboxes 0 or 1; people a name and an _email column; empty cells NULL. \
+        Texts among numbers or days stand in a _text column, the moment of a day in _time. path LIKE '%Phase 3%' is everything under that row, top the outermost one. \
+        Texts compare without case. total counts all rows whatever LIMIT says.",
     parameters: || {
         object(json!({
             "sheet": sheet_parameter(),
-            "sql": { "type": "string", "description": "Exactly one SELECT statement." },
-            "show": { "type": "boolean", "description": "Whether the person should see the rows as a table below your answer." },
+            "sql": { "type": "string" },
+            "show": { "type": "boolean", "description": "Whether people see the rows as a table." },
         }))
     },
     run: |context, value| Box::pin(run(context, value)),
@@ -42,9 +42,6 @@ async fn run(context: &Context, value: Value) -> Result<Output> {
     let run = tokio::task::spawn_blocking(move || of.query(&query, ROWS_FOR_PEOPLE));
     let result = run.await.map_err(anyhow::Error::from)?.map_err(|e| told(e.0))?;
     let mut json = for_model(&result);
-    if result.total == 1 && result.columns.len() == 1 {
-        json["figure"] = json!(result.shown(0, 0));
-    }
     if !result.notes.is_empty() {
         json["notes"] = json!(result.notes);
     }
@@ -52,11 +49,20 @@ async fn run(context: &Context, value: Value) -> Result<Output> {
     if !hints.is_empty() {
         json["hints"] = json!(hints);
     }
-    let shown = show.then_some(Shown { snapshot, checked, result });
-    Ok(Output { shown, ..Output::json(json) })
+    let shown = Shown { snapshot, checked, result, rows_wanted: show };
+    Ok(Output { shown: Some(shown), ..Output::json(json) })
 }
 
+/// A single figure comes alone: what is around it makes models ask again.
 fn for_model(result: &QueryResult) -> Value {
+    if let ([column], Some(exact)) = (result.columns.as_slice(), result.figure()) {
+        let shown = result.shown(0, 0);
+        let result = if exact.is_null() { Value::Null } else { json!(shown) };
+        // Beside “56%” stands 0.56.
+        let told = json!({ "result": result, "exact": exact });
+        let exactly = exact.to_string();
+        return if column.numeric && *exact != result && exactly != shown { told } else { json!({ "result": result }) };
+    }
     let names: Vec<&str> = result.columns.iter().map(|c| c.name.as_str()).collect();
     let mut rows: Vec<Vec<String>> = Vec::new();
     let mut chars = 0;

@@ -166,30 +166,30 @@ async fn rows_are_read_in_pages_by_condition_and_by_version() {
     let page = program.get(&format!("{sheet}/rows?pageSize=2&page=2&columns=Task%20Name,Status")).await.body;
     insta::assert_snapshot!(readable(&serde_json::to_string_pretty(&page).unwrap()), @r#"
     {
+      "version": 1,
       "rows": [
         {
-          "cells": {
-            "Status": "Complete",
-            "Task Name": "Stakeholder interviews"
-          },
           "id": "1211274740638978",
-          "level": 1,
+          "rowNumber": 3,
           "parentId": "1805596819730522",
-          "rowNumber": 3
+          "level": 1,
+          "cells": {
+            "Task Name": "Stakeholder interviews",
+            "Status": "Complete"
+          }
         },
         {
-          "cells": {
-            "Status": "Complete",
-            "Task Name": "Interview guide"
-          },
           "id": "1477063654514518",
-          "level": 2,
+          "rowNumber": 4,
           "parentId": "1211274740638978",
-          "rowNumber": 4
+          "level": 2,
+          "cells": {
+            "Task Name": "Interview guide",
+            "Status": "Complete"
+          }
         }
       ],
-      "total": 42,
-      "version": 1
+      "total": 42
     }
     "#);
     let spent = program.get(&format!("{sheet}/rows?filter=budget%20%3C%205000")).await.body["notes"][0].to_string();

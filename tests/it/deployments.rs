@@ -2,7 +2,7 @@
 
 use crate::command_line::run;
 use crate::world::{Setting, World, far_side, folder};
-use chatsheet::llm::{Endpoint, Login, Model, ModelSettings};
+use chatsheet::llm::{Calling, Endpoint, Login, Model, ModelSettings};
 use chatsheet::store::Deployments;
 use sandbox::azure::{self, BEHAVIOURS, Behaviour, Surface};
 use serde_json::json;
@@ -74,7 +74,7 @@ async fn ten_turns_succeed_on_every_deployment() {
         let again = Model::new(&[endpoint], ModelSettings::default(), Some(memory)).unwrap();
         let function = json!({ "type": "function", "function": { "name": "f", "strict": true, "parameters": { "type": "object", "properties": {}, "required": [], "additionalProperties": false } } });
         let (words, _) = watch::channel(String::new());
-        again.ask(&[json!({ "role": "user", "content": "hello" })], &[function], &words).await.unwrap();
+        again.ask(&[json!({ "role": "user", "content": "hello" })], &[function], Calling::Free, &words).await.unwrap();
         assert_eq!(model.refused(), refused, "{name}: a restart costs nothing");
         table.push_str(&format!("{name}: {extra}, {refused} in all{}\n", again.habits()));
         world.end().await;
@@ -187,6 +187,28 @@ async fn the_next_deployment_answers_when_the_first_cannot() {
         let asked = (world.azure.requests().len() - first, second.requests().len() - before);
         assert!(asked.0 <= 1 && asked.1 >= 1, "{kind:?}: {asked:?} requests");
     }
+    world.end().await;
+    // What the first has thought is not understood by the second, which is asked without it in the middle of a turn.
+    let thinks = Behaviour::named("responses-only");
+    let options = || azure::Options { behaviour: thinks.unwrap(), ..azure::Options::default() };
+    let other = azure::Azure::start(options()).await.unwrap();
+    let fallback = ("AZURE_OPENAI_FALLBACKS", format!("{}/{}", other.base_url(), azure::DEPLOYMENT));
+    let world = World::with(Setting { behaviour: thinks, settings: vec![fallback], ..Setting::default() }).await.unwrap();
+    assert!(world.type_line("how many tasks are blocked?").await.contains("There are 2 rows"));
+    let answered = world.azure.requests().len();
+    world.azure.fail_from(answered + 2);
+    assert!(world.type_line("what is late?").await.contains("5 rows match"));
+    assert!(world.azure.requests().len() > answered && !other.requests().is_empty(), "both were asked in one turn");
+    world.end().await;
+    // Two that are silent pass a request on once, and then it is given up.
+    let (first, second_too) =
+        (azure::Azure::start(azure::Options::default()).await.unwrap(), azure::Azure::start(azure::Options::default()).await.unwrap());
+    [&first, &second_too].iter().for_each(|model| model.fail_from(0));
+    let fallback = ("AZURE_OPENAI_FALLBACKS", format!("{}/{}", second_too.base_url(), azure::DEPLOYMENT));
+    let world = World::with(Setting { settings: [first.settings(), vec![fallback]].concat(), ..Setting::default() }).await.unwrap();
+    assert!(world.type_line("what is late?").await.contains("does not answer"));
+    let tries = first.requests().len() + second_too.requests().len();
+    assert!((2..=8).contains(&tries), "{tries} requests");
     world.end().await;
     // A deployment that does not exist, and one with a wrong key.
     for wrong in [("AZURE_OPENAI_DEPLOYMENT", "gone"), ("AZURE_OPENAI_API_KEY", "wrong")] {

@@ -38,7 +38,7 @@ async fn a_row_is_read_in_full_with_its_comments() {
     assert_eq!(read["cells"]["Task Name"], "Search page");
     assert_eq!(read["comments"][0]["text"], "Waiting for legal");
     world.type_line("and row 12?").await;
-    insta::assert_snapshot!(result(&world)["error"].as_str().unwrap(), @"there is no row 12 in Project Plan");
+    insta::assert_snapshot!(result(&world)["error"].as_str().unwrap(), @"there is no row 12; find its row_id with query_sheet");
     world.end().await;
 }
 

@@ -16,6 +16,7 @@ mod demo_questions;
 mod deployments;
 mod dice;
 mod doubts;
+mod evaluated;
 mod faults;
 mod figures;
 mod functions;

@@ -151,10 +151,20 @@ async fn a_text_that_begins_like_a_formula_stays_text() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_endless_model_is_stopped_after_eight_rounds() {
-    let world = World::scripted((0..20).map(|_| query("SELECT count(*) FROM sheet")).collect()).await;
+    let world = World::scripted((0..20).map(|n| query(&format!("SELECT count(*) + {n} FROM sheet"))).collect()).await;
     let said = world.type_line("go ahead").await;
     assert_eq!(world.azure.requests().len(), 8);
-    insta::assert_snapshot!(said, @"bot> I could not come to an answer in eight steps. Please ask for less at once, for example one question per message.");
+    let last = world.azure.requests().pop().unwrap();
+    assert_eq!(last["tool_choice"], "none", "the last request offers the same functions, and wants words");
+    insta::assert_snapshot!(said, @r"
+    bot> Number of rows + 6: 48
+           all 42 rows · Project Plan · as of 10:30 UTC
+    ");
+    world.end().await;
+    // The same call again brings nothing: after one repetition the model has to answer, and no call is run twice.
+    let world = World::scripted((0..20).map(|_| query("SELECT count(*) FROM sheet")).collect()).await;
+    world.type_line("go ahead").await;
+    assert_eq!(world.azure.requests().len(), 3);
     world.end().await;
 }
 
@@ -173,7 +183,7 @@ async fn unknown_functions_bad_json_and_bad_sql_go_back_to_the_model() {
            ⚠️ The last step failed: no such column: nothing; the columns are: row_id, parent_id, level, row_number, is_parent, path, top, task_name, assigned_to, status, priority, department, start, due_date, percent_complete, budget, notes
     ");
     insta::assert_snapshot!(told(&world), @r#"
-    {"error":"there is no function called get_weather; the functions are: find_sheets, describe_sheet, query_sheet, get_row, explain_result, propose_update, propose_rows, propose_delete, propose_column, propose_comment, propose_job"}
+    {"error":"there is no function called get_weather; the functions are: find_sheets, describe_sheet, query_sheet, get_row, propose_update, propose_rows, propose_delete, explain_result, propose_column, propose_comment, propose_job"}
     {"error":"the arguments of query_sheet are not valid JSON: EOF while parsing a string at line 1 column 15"}
     {"error":"no such column: Task; did you mean task_name?; the columns are: row_id, parent_id, level, row_number, is_parent, path, top, task_name, assigned_to, status, priority, department, start, due_date, percent_complete, budget, notes"}
     {"error":"no such column: nothing; the columns are: row_id, parent_id, level, row_number, is_parent, path, top, task_name, assigned_to, status, priority, department, start, due_date, percent_complete, budget, notes"}

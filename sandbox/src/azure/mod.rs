@@ -91,6 +91,7 @@ struct Service {
     /// How many of them the deployment did not take.
     refused: AtomicUsize,
     turned_away: AtomicUsize,
+    fails_from: AtomicUsize,
     asked: Notify,
     /// Whether answers are held back.
     paused: watch::Sender<bool>,
@@ -101,6 +102,13 @@ struct Service {
     under_way: Mutex<(usize, usize)>,
     /// Tokens of Entra ID, and when they end.
     tokens: Mutex<Vec<(String, Instant)>>,
+}
+
+impl Service {
+    /// What thoughts of this resource are sealed with; no other can read them.
+    fn seal(&self) -> String {
+        format!("gAAAAAB-{:p}", std::ptr::from_ref(self))
+    }
 }
 
 /// A request that is being answered.
@@ -139,6 +147,7 @@ impl Azure {
             requests: Mutex::default(),
             refused: AtomicUsize::new(0),
             turned_away: AtomicUsize::new(0),
+            fails_from: AtomicUsize::new(usize::MAX),
             asked: Notify::new(),
             paused: watch::Sender::default(),
             stumbles_over: Mutex::default(),
@@ -227,6 +236,11 @@ impl Azure {
         lock(&self.service.requests).clone()
     }
 
+    /// From this request on the service fails (503).
+    pub fn fail_from(&self, request: usize) {
+        self.service.fails_from.store(request, Ordering::Relaxed);
+    }
+
     /// How many requests came without a key or token that is good.
     pub fn turned_away(&self) -> usize {
         self.service.turned_away.load(Ordering::Relaxed)
@@ -298,6 +312,9 @@ async fn receive(service: &Service, deployment: &str, own: &str, headers: &Heade
     if let Some(response) = refusal_at_the_door(service, deployment, own, headers, body) {
         return Err(response);
     }
+    if lock(&service.requests).len() > service.fails_from.load(Ordering::Relaxed) {
+        return Err(wire::error(503, "ServiceUnavailable", "The service is temporarily unable to process your request."));
+    }
     let fault = service.faults.draw();
     if let Some(response) = troubled(fault).await {
         return Err(response);
@@ -323,7 +340,7 @@ async fn answer(service: &Service, deployment: &str, headers: &HeaderMap, body: 
             wire::error(400, "OperationNotSupported", message)
         };
     }
-    let fault_of_items = if responses { responses::fault(&body) } else { None };
+    let fault_of_items = if responses { responses::fault(&body, &service.seal()) } else { None };
     if let Some(refusal) = fault_of_items.or_else(|| behaviour.refusal(&body, responses)) {
         service.refused.fetch_add(1, Ordering::Relaxed);
         return refusal;
@@ -346,7 +363,10 @@ async fn answer(service: &Service, deployment: &str, headers: &HeaderMap, body: 
     let reply = match service.options.mode {
         _ if fault == Some(Kind::Nonsense) => Reply::Say("As an admiral, I prefer the sea.".into()),
         Mode::Demo => demo::reply(&body),
-        Mode::Script(_) => lock(&service.script).pop_front().unwrap_or_else(|| Reply::Say("(the script has ended)".into())),
+        Mode::Script(_) => {
+            let next = lock(&service.script).pop_front().unwrap_or_else(|| Reply::Say("(the script has ended)".into()));
+            next.filled(&body)
+        }
     };
     let limit = ["max_tokens", "max_completion_tokens", "max_output_tokens"].iter().find_map(|name| sent[*name].as_u64());
     let reply = match behaviour.shape {
@@ -356,7 +376,7 @@ async fn answer(service: &Service, deployment: &str, headers: &HeaderMap, body: 
         _ => reply,
     };
     let mut response = if responses {
-        responses::render(&reply, &sent, behaviour.shape == Shape::Whole)
+        responses::render(&reply, &sent, behaviour.shape == Shape::Whole, &service.seal())
     } else {
         let streaming = body["stream"] == json!(true) && behaviour.shape != Shape::Whole;
         let usage = body["stream_options"]["include_usage"] == json!(true);

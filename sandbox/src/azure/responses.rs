@@ -15,7 +15,7 @@ pub(super) async fn current(State(service): State<Arc<Service>>, headers: Header
 }
 
 /// What is wrong with the items of a request.
-pub(super) fn fault(body: &Value) -> Option<Response> {
+pub(super) fn fault(body: &Value, seal: &str) -> Option<Response> {
     let refused = |message: &str| Some(wire::error(400, "invalid_request_error", message));
     let Some(items) = body["input"].as_array().filter(|items| !items.is_empty()) else {
         return refused("Missing required parameter: 'input'.");
@@ -36,6 +36,10 @@ pub(super) fn fault(body: &Value) -> Option<Response> {
         if item["type"] == "reasoning" && item["encrypted_content"].as_str().is_none_or(str::is_empty) {
             let id = item["id"].as_str().unwrap_or_default();
             return refused(&format!("Item with id '{id}' not found. Items are not persisted when `store` is set to false."));
+        }
+        if item["type"] == "reasoning" && item["encrypted_content"] != seal {
+            let message = "The encrypted content could not be verified. Reason: Encrypted content could not be decrypted or parsed.";
+            return Some(wire::error(400, "invalid_encrypted_content", message));
         }
     }
     None
@@ -73,7 +77,7 @@ pub(super) fn as_chat(body: &Value) -> Value {
 }
 
 /// The answer in items, as events where a stream was asked for.
-pub(super) fn render(reply: &Reply, body: &Value, whole: bool) -> Response {
+pub(super) fn render(reply: &Reply, body: &Value, whole: bool, seal: &str) -> Response {
     let (text, calls, finish) = match reply {
         Reply::Http { .. } | Reply::Stream(_) | Reply::Pieces(_) => return wire::render(reply, false, true, super::Shape::Azure),
         Reply::Say(text) | Reply::Grow(text) => (text.clone(), Vec::new(), "stop"),
@@ -86,7 +90,7 @@ pub(super) fn render(reply: &Reply, body: &Value, whole: bool) -> Response {
     };
     let mut items = Vec::new();
     let encrypted = body["include"].as_array().is_some_and(|all| all.iter().any(|i| i == "reasoning.encrypted_content"));
-    let thoughts = if encrypted { json!("gAAAAAB-sandbox") } else { Value::Null };
+    let thoughts = if encrypted { json!(seal) } else { Value::Null };
     items.push(json!({ "type": "reasoning", "id": wire::call_id(), "summary": [], "encrypted_content": thoughts }));
     if !text.is_empty() {
         items.push(json!({ "type": "message", "id": wire::call_id(), "role": "assistant", "status": "completed", "content": [{ "type": "output_text", "text": text, "annotations": [] }] }));

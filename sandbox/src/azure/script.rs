@@ -59,6 +59,18 @@ impl Reply {
         Self::Call { name: name.into(), arguments }
     }
 
+    /// The same with what the last function has brought in place of `{result}`, `{total}` and `{first}` (the first value of its first row).
+    pub(super) fn filled(self, request: &Value) -> Self {
+        let Self::Say(text) = self else { return self };
+        let messages = request["messages"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let last = messages.iter().rev().find(|m| m["role"] == "tool").and_then(|m| m["content"].as_str());
+        let result: Value = last.and_then(|content| serde_json::from_str(content).ok()).unwrap_or_default();
+        let word = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let first = result["rows"][0].as_array().into_iter().flatten().find(|v| v.as_str().is_none_or(|s| s.len() < 15));
+        let text = text.replace("{result}", &word(&result["result"])).replace("{total}", &word(&result["total"]));
+        Self::Say(text.replace("{first}", &first.map(word).unwrap_or_default()))
+    }
+
     /// Reads a script: one reply a line.
     ///
     /// # Errors

@@ -87,6 +87,15 @@ impl World {
 
     /// Everything that `GET` shows of a sheet but ids, versions and times: what must be the same after a change and its undo.
     pub fn picture(&self, sheet: &str) -> Value {
+        self.pictured(sheet, false)
+    }
+
+    /// The same with what formulas show in place of the formulas.
+    pub fn contents(&self, sheet: &str) -> Value {
+        self.pictured(sheet, true)
+    }
+
+    fn pictured(&self, sheet: &str, worked_out: bool) -> Value {
         let Some(sheet) = self.sheets.values().find(|s| s.name == sheet) else { return Value::Null };
         let title = |id: &i64| sheet.columns.iter().find(|c| c.id == *id).map(|c| c.title.clone()).unwrap_or_default();
         let number = |id: i64| sheet.position(id).map(|i| i + 1);
@@ -100,7 +109,7 @@ impl World {
                     one["rowId"] = json!(one["rowId"].as_i64().and_then(number));
                 }
                 // What a formula makes is made anew.
-                if let Some(formula) = cell.remove("formula") {
+                if let Some(formula) = cell.remove("formula").filter(|_| !worked_out) {
                     cell = Map::from_iter([("formula".to_owned(), formula)]);
                 }
                 (title(id), Value::Object(cell))

@@ -1,10 +1,11 @@
 //! What an accepted event costs: verified, parsed, stored once, acknowledged.
 
 use super::figures::{Figure, percentile};
-use super::process::{Folder, Measured};
+use super::process::Measured;
 use crate::access::{Access, Rules};
 use crate::app::slack::adapter;
 use crate::bot::Door;
+use crate::cli::folder::Folder;
 use crate::clock::Clock;
 use crate::config::{Slack, SlackAccess};
 use crate::server;

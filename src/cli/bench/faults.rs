@@ -1,8 +1,9 @@
 //! What failing services cost a job beside the waits that they ask for: the same jobs with and without faults.
 
 use super::figures::Figure;
-use super::process::{Folder, settings};
+use super::process::settings;
 use crate::app::App;
+use crate::cli::folder::Folder;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::jobs::NewJob;

@@ -2,7 +2,8 @@
 //! question and a job at the same time, half of them in channels and groups, within the rates that each platform enforces.
 
 use super::figures::Figure;
-use super::process::{Folder, Measured, free_port, settings, until_ready};
+use super::process::{Measured, free_port, settings, until_ready};
+use crate::cli::folder::Folder;
 use anyhow::Context;
 use futures_util::future::try_join_all;
 use sandbox::crowd::{Crowd, InDiscord, InSlack, InTeams, InTelegram, converse, until};

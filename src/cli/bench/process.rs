@@ -1,7 +1,8 @@
 //! A child process to be measured: this same program, with settings, and what /proc says of it.
 
+use crate::cli::folder::Folder;
 use anyhow::Context;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Stdio;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
@@ -54,23 +55,6 @@ impl Measured {
     pub fn forget_peak(&self) -> anyhow::Result<()> {
         let id = self.child.id().context("the measured process ended")?;
         Ok(std::fs::write(format!("/proc/{id}/clear_refs"), "5")?)
-    }
-}
-
-/// A folder that goes when the measurement ends.
-pub(super) struct Folder(pub PathBuf);
-
-impl Folder {
-    pub fn make() -> anyhow::Result<Self> {
-        let path = std::env::temp_dir().join(format!("chatsheet-bench-{}", uuid::Uuid::new_v4().simple()));
-        std::fs::create_dir_all(&path)?;
-        Ok(Self(path))
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
     }
 }
 

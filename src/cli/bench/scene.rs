@@ -1,6 +1,7 @@
 //! What the measurements of jobs share: `serve` as a process of its own, the far side in this one, a job in a thread of Slack.
 
-use super::process::{Folder, Measured, free_port, settings, until_ready};
+use super::process::{Measured, free_port, settings, until_ready};
+use crate::cli::folder::Folder;
 use sandbox::{azure, slack, smartsheet};
 use std::time::Duration;
 use tokio::time::Instant;

@@ -1,7 +1,8 @@
 //! A sheet of the largest size Smartsheet allows: reading it, asking it.
 
 use super::figures::{Figure, percentile};
-use super::process::{Folder, Measured, free_port, settings, until_ready};
+use super::process::{Measured, free_port, settings, until_ready};
+use crate::cli::folder::Folder;
 use crate::clock::Clock;
 use crate::events::Events;
 use crate::sheet::{SheetId, Sheets, check};

@@ -1,7 +1,8 @@
 //! What the API and live connections cost: `serve` as a process of its own, its callers in this one.
 
 use super::figures::Figure;
-use super::process::{Folder, Measured, free_port, settings, until_ready};
+use super::process::{Measured, free_port, settings, until_ready};
+use crate::cli::folder::Folder;
 use crate::server::api::{Scope, new_key};
 use crate::store::Store;
 use anyhow::Context;

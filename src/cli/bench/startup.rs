@@ -1,7 +1,8 @@
 //! From start to ready on an existing database, memory when idle, size of the program.
 
 use super::figures::{Figure, percentile};
-use super::process::{Folder, Measured, free_port, settings, until_ready};
+use super::process::{Measured, free_port, settings, until_ready};
+use crate::cli::folder::Folder;
 use sandbox::{azure, slack, smartsheet};
 use tokio::time::Instant;
 

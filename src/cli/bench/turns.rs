@@ -1,8 +1,9 @@
 //! What a turn costs beside the model: one question, one function, the answer, on a model that takes no time.
 
 use super::figures::{Figure, percentile};
-use super::process::{Folder, settings};
+use super::process::settings;
 use crate::app::App;
+use crate::cli::folder::Folder;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::sheet::SheetId;

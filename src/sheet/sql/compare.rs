@@ -4,12 +4,18 @@
 use super::super::cell::{Style, plain_number};
 use super::super::duration;
 use super::super::table::ORDER;
-use super::super::typed::{self, Values, normal};
+use super::super::typed::{self, Typed, Values, normal};
+use super::super::value::by_name;
 use super::date::{self, Stretch};
 use super::near::Literal;
 use super::read::{Constant, Kind, Origin, Part, Read, Reader};
 use super::words::{self, Comparison};
 use super::{SqlError, refused};
+
+/// Whether a value is a text of nothing.
+fn is_empty(read: &Read) -> bool {
+    matches!(&read.constant, Some(Constant::Text(text)) if text.trim().is_empty())
+}
 
 impl Reader<'_> {
     pub fn compare(&mut self, left: Read, how: Comparison, right: Read) -> Result<Read, SqlError> {
@@ -23,12 +29,26 @@ impl Reader<'_> {
             },
             _ => (left, how, right),
         };
+        if how.is_equality() && is_empty(&right) && self.may_be_empty(&left) {
+            return Ok(self.empty(left, how == Comparison::NotEqual));
+        }
         if right.constant.is_some() && left.constant.is_none() {
             let (left, right) = self.held_against(left, how, right)?;
             return Ok(self.compared(left, how, right));
         }
         let (left, right) = self.met(left, right)?;
         Ok(self.compared(left, how, right))
+    }
+
+    /// Whether '' held against it means that there is nothing in the cell: an empty cell is NULL, and no cell holds ''.
+    fn may_be_empty(&self, read: &Read) -> bool {
+        read.constant.is_none() && read.kind != Kind::Checkbox && read.origin.is_some_and(|origin| origin.column.is_some())
+    }
+
+    /// Whether a cell is empty, or holds something: a text among numbers is something.
+    fn empty(&mut self, read: Read, negated: bool) -> Read {
+        let read = if self.has_strays(&read) { self.as_text(read) } else { read };
+        self.is_null(read, negated)
     }
 
     fn compared(&self, left: Read, how: Comparison, right: Read) -> Read {
@@ -192,6 +212,7 @@ impl Reader<'_> {
                 },
                 None => left,
             };
+            let text = &self.full_name(&left, text)?;
             self.remember_literal(&left, text);
             return Ok((left, Read::text(&normal(text))));
         }
@@ -200,6 +221,41 @@ impl Reader<'_> {
             return Err(SqlError(why));
         }
         Ok((left, Read::text(&normal(text))))
+    }
+
+    /// The whole name of the one person whom a first or last name fits, where nobody is called just that.
+    fn full_name(&mut self, left: &Read, text: &str) -> Result<String, SqlError> {
+        let same = Ok(text.to_owned());
+        let Some((at, column)) = self.main(left).filter(|(_, c)| c.email_sql.is_some()) else { return same };
+        let mut people: Vec<(String, String)> = Vec::new();
+        for row in &self.snapshot.rows {
+            let Typed::People(names, email) = column.typed(&row.cells[at], &self.snapshot.zone) else { continue };
+            let person = (email.unwrap_or_default(), names.into_owned());
+            // Several people in a cell are nobody's name.
+            if !people.contains(&person) && !person.1.contains(',') {
+                people.push(person);
+            }
+        }
+        let wanted = normal(text.trim()).to_lowercase();
+        if people.iter().any(|(_, name)| normal(name).to_lowercase() == wanted) {
+            return same;
+        }
+        let mut names: Vec<&str> = by_name(text, &people).into_iter().map(|(_, name)| name.as_str()).collect();
+        names.sort_unstable();
+        names.dedup();
+        match names.as_slice() {
+            [] => same,
+            [name] => {
+                let name = (*name).to_owned();
+                self.say(format!("“{text}” was read as {name}"));
+                Ok(name)
+            }
+            several => refused(format!(
+                "more than one person is called “{text}”: {}; ask which one is meant, or compare {} with a whole name",
+                several.join(" and "),
+                column.sql
+            )),
+        }
     }
 
     fn remember_literal(&mut self, left: &Read, text: &str) {
@@ -213,6 +269,17 @@ impl Reader<'_> {
 
     /// `x IN (a, b)`: each value is read as `x` has its values.
     pub fn among(&mut self, left: Read, negated: bool, values: Vec<Read>) -> Result<Read, SqlError> {
+        let (empty, values): (Vec<Read>, Vec<Read>) = values.into_iter().partition(|value| is_empty(value) && self.may_be_empty(&left));
+        if !empty.is_empty() {
+            let blank = self.empty(left.clone(), negated);
+            if values.is_empty() {
+                return Ok(blank);
+            }
+            let rest = self.among(left, negated, values)?;
+            let (sign, word) = if negated { ("AND", "and") } else { ("OR", "or") };
+            let (sql, words) = (format!("({} {sign} {})", rest.sql, blank.sql), format!("({} {word} {})", rest.words, blank.words));
+            return Ok(Read { blanks: blank.blanks.clone(), ..Read::new(sql, words, Kind::Checkbox).with(&[&rest, &blank]) });
+        }
         let mut pairs = Vec::new();
         let how = if negated { Comparison::NotEqual } else { Comparison::Equal };
         for value in values {

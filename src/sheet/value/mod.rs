@@ -7,6 +7,7 @@ mod person;
 mod schedule;
 
 pub use day::read as read_day;
+pub(super) use person::by_name;
 pub use schedule::in_words as predecessors_in_words;
 
 use super::cell::{Style, plain_number};

@@ -112,7 +112,7 @@ fn in_order(name: &str) -> String {
 }
 
 /// Everybody whom a name fits best: the full name, the same without accents, the first name, the last name.
-fn by_name<'a>(name: &str, people: &'a [(String, String)]) -> Vec<&'a (String, String)> {
+pub fn by_name<'a>(name: &str, people: &'a [(String, String)]) -> Vec<&'a (String, String)> {
     let lower = |text: &str| normal(&in_order(text)).to_lowercase();
     let bare = |text: &str| lower(text).nfd().filter(|c| c.is_alphanumeric() || c.is_whitespace()).collect::<String>();
     let (wanted, wanted_bare) = (lower(name), bare(name));

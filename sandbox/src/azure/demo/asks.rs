@@ -106,18 +106,18 @@ impl Query {
     }
 
     pub(super) fn answer(&self, result: &Value) -> String {
-        let total = result["total"].as_u64().unwrap_or(0);
-        let single = result["columns"].as_array().is_some_and(|c| c.len() == 1) && total == 1;
+        let single = result.get("result").is_some();
+        let total = if single { 1 } else { result["total"].as_u64().unwrap_or(0) };
         let note = self.note.as_ref().map(|n| format!(" {n}")).unwrap_or_default();
         match (self.lead.as_str(), total) {
             (_, 0) => self.name.as_ref().map_or("No rows match.".into(), |n| format!("I found no row whose name contains “{n}”.")),
             ("list", 1) => format!("One row matches.{note}"),
             ("list", n) => format!("{n} rows match.{note}"),
-            ("Number of rows", 1) if single => match result["rows"][0][0].as_str().unwrap_or("0") {
+            ("Number of rows", 1) if single => match result["result"].as_str().unwrap_or("0") {
                 "1" => format!("It is **1** row.{note}"),
                 n => format!("There are **{n}** rows.{note}"),
             },
-            (lead, 1) if single => format!("{lead}: **{}**", result["figure"].as_str().filter(|f| !f.is_empty()).unwrap_or("nothing")),
+            (lead, 1) if single => format!("{lead}: **{}**", result["result"].as_str().filter(|f| !f.is_empty()).unwrap_or("nothing")),
             (lead, _) => lead.to_owned(),
         }
     }
