@@ -2,6 +2,9 @@
 //!
 //! An event of the `queue` lane may be taken when no earlier event of its thread is unfinished: the
 //! head of the line is the lock. Events of the `express` lane (buttons, stop, help) wait for nobody.
+//!
+//! Served events stay for days, and what waits is few: statements about what waits say `state IN ('new', 'taken')` beside the state that they
+//! mean, because SQLite uses a partial index only where a statement repeats its condition.
 
 use super::{Store, on, on_durable, on_write};
 use chat::{Accepted, Addressed, Incoming, MessageRef, What};
@@ -115,8 +118,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn is_served(&self, thread: &str, now_ms: i64) -> Result<bool, sqlx::Error> {
-        const FIND: &str =
-            "SELECT 1 FROM inbox WHERE thread_key = $1 AND lane = 'queue' AND state = 'taken' AND lease_until_ms >= $2 LIMIT 1";
+        const FIND: &str = "SELECT 1 FROM inbox WHERE thread_key = $1 AND lane = 'queue' AND state = 'taken' AND state IN ('new', 'taken') AND lease_until_ms >= $2 LIMIT 1";
         let found: Option<(i32,)> = on!(self, pool => sqlx::query_as(FIND).bind(thread).bind(now_ms).fetch_optional(pool).await?);
         Ok(found.is_some())
     }
@@ -127,7 +129,7 @@ impl Store {
     /// When the database fails.
     pub async fn claim(&self, owner: &str, express_only: bool, now_ms: i64, lease_until_ms: i64) -> Result<Option<Event>, sqlx::Error> {
         const NEXT: &str =
-            "SELECT i.id FROM inbox i WHERE ((i.state = 'new' AND i.lease_until_ms <= $1) OR (i.state = 'taken' AND i.lease_until_ms < $1))
+            "SELECT i.id FROM inbox i WHERE i.state IN ('new', 'taken') AND ((i.state = 'new' AND i.lease_until_ms <= $1) OR (i.state = 'taken' AND i.lease_until_ms < $1))
             AND (i.lane = 'express' OR (NOT $4 AND NOT EXISTS (SELECT 1 FROM inbox j WHERE j.thread_key = i.thread_key AND j.lane = 'queue'
                 AND j.state IN ('new', 'taken') AND (j.id < i.id OR (j.id <> i.id AND j.state = 'taken' AND j.lease_until_ms >= $1)))))
             ORDER BY i.id LIMIT 1";
@@ -149,7 +151,7 @@ impl Store {
     /// When the database fails.
     pub async fn take_followers(&self, head: &mut Event, now_ms: i64, wanted: fn(&Incoming) -> bool) -> Result<(), sqlx::Error> {
         const WAITING: &str = "SELECT id, fence, attempts, event, reply FROM inbox
-            WHERE thread_key = $1 AND lane = 'queue' AND state = 'new' AND id > $2 ORDER BY id LIMIT 20";
+            WHERE thread_key = $1 AND lane = 'queue' AND state = 'new' AND state IN ('new', 'taken') AND id > $2 ORDER BY id LIMIT 20";
         const TAKE: &str = "UPDATE inbox SET state = 'done', done_at_ms = $2 WHERE id = $1 AND state = 'new'";
         const SET: &str = "UPDATE inbox SET event = $3 WHERE id = $1 AND fence = $2";
         if head.fence > 1 {
@@ -240,9 +242,9 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn take_unannounced(&self, until_ms: i64) -> Result<Option<Event>, sqlx::Error> {
-        const TAKE: &str = "UPDATE inbox SET announced = 1, lease_until_ms = $1 WHERE announced = 0 AND id = (SELECT i.id FROM inbox i WHERE i.state = 'new' AND i.announced = 0 AND i.lane = 'queue'
-            AND EXISTS (SELECT 1 FROM inbox j WHERE j.thread_key = i.thread_key AND j.lane = 'queue' AND j.state = 'taken' AND j.reply IS NOT NULL AND j.id < i.id)
-            AND NOT EXISTS (SELECT 1 FROM inbox j WHERE j.thread_key = i.thread_key AND j.lane = 'queue' AND j.state = 'new' AND j.id < i.id)
+        const TAKE: &str = "UPDATE inbox SET announced = 1, lease_until_ms = $1 WHERE announced = 0 AND id = (SELECT i.id FROM inbox i WHERE i.state = 'new' AND i.state IN ('new', 'taken') AND i.announced = 0 AND i.lane = 'queue'
+            AND EXISTS (SELECT 1 FROM inbox j WHERE j.thread_key = i.thread_key AND j.lane = 'queue' AND j.state = 'taken' AND j.state IN ('new', 'taken') AND j.reply IS NOT NULL AND j.id < i.id)
+            AND NOT EXISTS (SELECT 1 FROM inbox j WHERE j.thread_key = i.thread_key AND j.lane = 'queue' AND j.state = 'new' AND j.state IN ('new', 'taken') AND j.id < i.id)
             ORDER BY i.id LIMIT 1) RETURNING id, fence, attempts, event, reply";
         let row: Option<Row> = on_write!(self, pool => sqlx::query_as(TAKE).bind(until_ms).fetch_optional(pool).await?);
         Ok(row.map(event))
@@ -282,8 +284,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn drop_waiting(&self, thread: &str, before: i64, now_ms: i64) -> Result<u64, sqlx::Error> {
-        const SET: &str =
-            "UPDATE inbox SET state = 'done', done_at_ms = $3 WHERE thread_key = $1 AND lane = 'queue' AND state = 'new' AND id < $2";
+        const SET: &str = "UPDATE inbox SET state = 'done', done_at_ms = $3 WHERE thread_key = $1 AND lane = 'queue' AND state = 'new' AND state IN ('new', 'taken') AND id < $2";
         on_write!(self, pool => sqlx::query(SET).bind(thread).bind(before).bind(now_ms).execute(pool).await.map(|r| r.rows_affected()))
     }
 

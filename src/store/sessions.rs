@@ -170,12 +170,12 @@ impl Store {
         Ok(Session { id, sheet, sheet_name: name.into() })
     }
 
-    /// The sheets that a person has lately talked about, the last one first.
+    /// The sheets that a person has lately talked about, the last one first: as far as the last few thousand events tell.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn recent_sheets(&self, person: &Asker, most: i64) -> Result<Vec<(SheetId, String)>, sqlx::Error> {
-        const GET: &str = "SELECT s.sheet_id, max(s.sheet_name) FROM inbox i JOIN threads t ON t.thread_key = i.thread_key
+        const GET: &str = "SELECT s.sheet_id, max(s.sheet_name) FROM (SELECT id, thread_key, event FROM inbox ORDER BY id DESC LIMIT 3000) i JOIN threads t ON t.thread_key = i.thread_key
             JOIN chat_sessions s ON s.id = t.session_id WHERE i.thread_key LIKE $1 ESCAPE '!' AND i.event->'sender'->>'id' = $2
             GROUP BY s.sheet_id ORDER BY max(i.id) DESC LIMIT $3";
         let like = super::inside(&person.install);

@@ -29,6 +29,7 @@ mod letting_in;
 mod links;
 mod measured;
 mod oracle;
+mod plans;
 mod platforms;
 mod privately;
 mod projects;
