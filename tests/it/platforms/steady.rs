@@ -1,13 +1,17 @@
 //! Payloads without what differs from run to run.
 
 use serde_json::Value;
+use std::collections::BTreeMap;
 
-/// What goes over the wire, without what differs from run to run: addresses, ids and times.
+/// What goes over the wire, without what differs from run to run: addresses, ids, times and the order of fields.
 pub(super) fn stable(value: Value) -> Value {
     match value {
         Value::String(text) => Value::String(timeless(&steady(&text))),
         Value::Array(all) => all.into_iter().map(stable).collect(),
-        Value::Object(all) => Value::Object(all.into_iter().map(|(k, v)| (k, stable(v))).collect()),
+        Value::Object(all) => {
+            let sorted: BTreeMap<String, Value> = all.into_iter().map(|(k, v)| (k, stable(v))).collect();
+            Value::Object(sorted.into_iter().collect())
+        }
         other => other,
     }
 }
