@@ -30,6 +30,8 @@ const PHRASES: &[Phrase] = &[
             "revert the change",
             "revert the last change",
             "revert the change you just made",
+            "undo the change you just made",
+            "undo what you just did",
             "take that back",
             "take it back",
             "take this back",
