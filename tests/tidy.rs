@@ -38,7 +38,7 @@ fn root() -> PathBuf {
 fn rust_files() -> Vec<PathBuf> {
     let mut files = Vec::new();
     let mut folders: Vec<PathBuf> =
-        ["src", "adapters", "sandbox", "tests", "benches"].map(|f| root().join(f)).into_iter().filter(|f| f.exists()).collect();
+        ["src", "adapters", "crates", "sandbox", "tests", "benches"].map(|f| root().join(f)).into_iter().filter(|f| f.exists()).collect();
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();

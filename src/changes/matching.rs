@@ -5,7 +5,7 @@ use super::plan::Plan;
 use super::propose::Draft;
 use crate::error::{Result, told};
 use crate::locality::Locality;
-use crate::sheet::{Snapshot, check};
+use crate::sheet::{Snapshot, check, query};
 use crate::smartsheet::Identity;
 use serde_json::Value;
 use std::sync::Arc;
@@ -60,9 +60,7 @@ pub(crate) async fn matching(snapshot: &Arc<Snapshot>, condition: &str, expressi
     let checked = check(&sql, snapshot, locality.here()).map_err(|e| told(format!("the condition cannot be used: {e}")))?;
     let filter = checked.filter.clone().filter(|_| !all);
     let readings = checked.readings.clone();
-    let of = snapshot.clone();
-    let run = tokio::task::spawn_blocking(move || of.query(&checked, usize::MAX));
-    let result = run.await.map_err(anyhow::Error::from)?.map_err(|e| told(format!("the condition cannot be used: {e}")))?;
+    let result = query(snapshot, &checked, usize::MAX).await.map_err(|e| told(format!("the condition cannot be used: {e}")))?;
     let row = |mut row: Vec<Value>| {
         let values = row.split_off(1);
         Some((row[0].as_str()?.parse().ok()?, values))

@@ -10,12 +10,26 @@ use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use rusqlite::types::ValueRef;
 use serde_json::Value;
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 const TIME_LIMIT: Duration = Duration::from_secs(3);
+/// What a query may take beside the sheet: what is sorted, grouped and joined.
+const MAX_HEAP_BYTES: u64 = 48 << 20;
+/// After so many steps of SQLite its time and memory are looked at. A single step is bounded by the length of a value.
+const STEPS: i32 = 50;
+/// Queries that run at the same time in this process.
+const AT_ONCE: u32 = 4;
+/// How long a query waits for others to end.
+const PATIENCE: Duration = Duration::from_secs(15);
 /// What an answer may hold in all.
-const MAX_RESULT_BYTES: usize = 32 << 20;
+const MAX_RESULT_BYTES: usize = 16 << 20;
+/// What a row and a value take beside their text.
+const ROW_BYTES: usize = 64;
+const VALUE_BYTES: usize = 40;
 /// Rows are counted up to here.
 const MAX_COUNTED: usize = 1_000_000;
 /// Rows that a note names.
@@ -90,29 +104,116 @@ fn worked_out(n: f64) -> String {
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
+/// The places of queries: SQLite tells the memory of the whole process only, so a query that seems to take too much runs once more alone.
+static PLACES: Semaphore = Semaphore::const_new(AT_ONCE as usize);
+
+/// Why a query was ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+enum Ended {
+    Late = 1,
+    Large = 2,
+}
+
+/// What looks after a running query.
+#[derive(Clone)]
+struct Watch {
+    deadline: Instant,
+    heap_bytes: u64,
+    ended: Arc<AtomicU8>,
+}
+
+impl Watch {
+    fn start() -> Self {
+        Self { deadline: Instant::now() + TIME_LIMIT, heap_bytes: sqlite_heap::used() + MAX_HEAP_BYTES, ended: Arc::default() }
+    }
+
+    /// Whether the query has to end.
+    fn ends(&self) -> bool {
+        let ended = if Instant::now() > self.deadline {
+            Ended::Late
+        } else if sqlite_heap::used() > self.heap_bytes {
+            Ended::Large
+        } else {
+            return false;
+        };
+        self.ended.store(ended as u8, Ordering::Relaxed);
+        true
+    }
+
+    fn is(&self, ended: Ended) -> bool {
+        self.ended.load(Ordering::Relaxed) == ended as u8
+    }
+}
+
+/// Runs a query on a thread for blocking work, keeping at most `max_rows` rows.
+///
+/// # Errors
+/// [`SqlError`] with SQLite's words, for whoever wrote the query; when it takes more than 3 s or 48 MB, or waits for others too long.
+pub async fn query(snapshot: &Arc<Snapshot>, checked: &Checked, max_rows: usize) -> Result<QueryResult, SqlError> {
+    let run = async |places: u32| {
+        let place = tokio::time::timeout(PATIENCE, PLACES.acquire_many(places)).await;
+        let Ok(Ok(_place)) = place else {
+            return Some(Err(SqlError("too many queries run at the moment; try again in some seconds".into())));
+        };
+        let (of, checked) = (snapshot.clone(), checked.clone());
+        let ran = tokio::task::spawn_blocking(move || of.try_query(&checked, max_rows)).await;
+        ran.unwrap_or_else(|error| Some(Err(SqlError(format!("the query broke off: {error}")))))
+    };
+    if let Some(result) = run(1).await {
+        return result;
+    }
+    run(AT_ONCE).await.unwrap_or_else(|| Err(too_large()))
+}
+
+fn too_large() -> SqlError {
+    let megabytes = MAX_HEAP_BYTES >> 20;
+    SqlError(format!("the query takes more than {megabytes} MB; join, sort or select fewer rows and columns"))
+}
+
 impl Snapshot {
-    /// Runs a query, keeping at most `max_rows` rows. Blocks: call it on a thread for blocking work.
+    /// Runs a query, keeping at most `max_rows` rows. Blocks, and counts what others take meanwhile: see [`query`].
     ///
     /// # Errors
     /// [`SqlError`] with SQLite's words, for whoever wrote the query.
     pub fn query(&self, checked: &Checked, max_rows: usize) -> Result<QueryResult, SqlError> {
-        let wrong = |e: rusqlite::Error| SqlError(explain(&e.to_string()));
-        let mut database = self.database.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let database = match &mut *database {
+        self.try_query(checked, max_rows).unwrap_or_else(|| Err(too_large()))
+    }
+
+    /// Runs a query; nothing when it took too much memory, or others did meanwhile.
+    fn try_query(&self, checked: &Checked, max_rows: usize) -> Option<Result<QueryResult, SqlError>> {
+        let wrong = |e: rusqlite::Error| SqlError(e.to_string());
+        let mut database = self.database.lock().unwrap_or_else(PoisonError::into_inner);
+        let loaded = match &mut *database {
             Some(made) => made,
-            none => none.insert(load(self).map_err(wrong)?),
+            none => match load(self) {
+                Ok(made) => none.insert(made),
+                Err(error) => return Some(Err(wrong(error))),
+            },
         };
-        let deadline = Instant::now() + TIME_LIMIT;
-        database.authorizer(Some(authorize)).map_err(wrong)?;
-        database.progress_handler(10_000, Some(move || Instant::now() > deadline)).map_err(wrong)?;
-        let mut result = self.run(database, checked, max_rows)?;
-        result.notes = self.notes(database, &checked.left_out).map_err(wrong)?;
-        result.hints = self.near_misses(&checked.literals);
-        Ok(result)
+        let watch = Watch::start();
+        let watched = watch.clone();
+        let ran = (|| {
+            loaded.authorizer(Some(authorize)).map_err(wrong)?;
+            loaded.progress_handler(STEPS, Some(move || watched.ends())).map_err(wrong)?;
+            let mut result = self.run(loaded, checked, max_rows)?;
+            result.notes = self.notes(loaded, &checked.left_out).map_err(wrong)?;
+            Ok(result)
+        })();
+        if ran.is_err() && watch.is(Ended::Large) {
+            return None;
+        }
+        let ran = match ran {
+            Err(_) if watch.is(Ended::Late) => {
+                Err(SqlError(format!("the query took longer than {} s; make it simpler", TIME_LIMIT.as_secs())))
+            }
+            ran => ran,
+        };
+        Some(ran.map(|result| QueryResult { hints: self.near_misses(&checked.literals), ..result }))
     }
 
     fn run(&self, database: &Connection, checked: &Checked, max_rows: usize) -> Result<QueryResult, SqlError> {
-        let wrong = |e: rusqlite::Error| SqlError(explain(&e.to_string()));
+        let wrong = |e: rusqlite::Error| SqlError(e.to_string());
         let mut statement = database.prepare(&checked.sql).map_err(wrong)?;
         let column = |c: &super::sql::Output| ResultColumn {
             name: c.name.clone(),
@@ -132,7 +233,7 @@ impl Snapshot {
             if result.total > checked.offset && result.rows.len() < most {
                 let values = (0..width).map(|i| row.get_ref(i).map(|v| json_of(v, result.columns[i].is_row_id)));
                 let values: Vec<Value> = values.collect::<Result<_, _>>().map_err(wrong)?;
-                size_bytes += values.iter().map(|v| v.as_str().map_or(16, str::len)).sum::<usize>();
+                size_bytes += ROW_BYTES + values.iter().map(|v| VALUE_BYTES + v.as_str().map_or(0, str::len)).sum::<usize>();
                 if size_bytes > MAX_RESULT_BYTES {
                     return Err(SqlError("the result is too large; select fewer or shorter columns".into()));
                 }
@@ -220,16 +321,9 @@ impl Snapshot {
     }
 }
 
-fn explain(error: &str) -> String {
-    if error.contains("interrupted") {
-        return format!("the query took longer than {} s; make it simpler", TIME_LIMIT.as_secs());
-    }
-    error.to_owned()
-}
-
 fn authorize(context: AuthContext<'_>) -> Authorization {
     match context.action {
-        AuthAction::Select | AuthAction::Recursive | AuthAction::Function { .. } => Authorization::Allow,
+        AuthAction::Select | AuthAction::Function { .. } => Authorization::Allow,
         AuthAction::Read { table_name, .. } if !table_name.starts_with("sqlite_") => Authorization::Allow,
         _ => Authorization::Deny,
     }

@@ -19,6 +19,15 @@ pub(super) const AS_TEXT: &str = "as_text";
 /// Reads a text that is a number without any doubt; everything else is NULL.
 pub(super) const AS_NUMBER: &str = "as_number";
 
+/// Bytes that every sheet lets a value have: texts of several rows in one.
+const LONGEST_VALUE: usize = 64 << 10;
+/// Bytes of the address and name of somebody.
+const LONGEST_ADDRESS: usize = 600;
+/// Signs of a pattern of `LIKE`.
+const LONGEST_PATTERN: usize = 1_000;
+/// Numbers that a median or a deviation is taken of.
+const MOST_NUMBERS: usize = 1_000_000;
+
 /// Table `sheet` with every row, view `leaf` with the rows that have no children.
 pub(super) fn load(snapshot: &Snapshot) -> Result<Connection, Error> {
     let connection = Connection::open_in_memory()?;
@@ -35,12 +44,13 @@ pub(super) fn load(snapshot: &Snapshot) -> Result<Connection, Error> {
     ))?;
     let marks = vec!["?"; columns.len()].join(", ");
     let mut insert = connection.prepare(&format!("INSERT INTO sheet VALUES ({marks})"))?;
-    let mut above: Vec<String> = Vec::new();
+    let (mut above, mut longest): (Vec<String>, usize) = Default::default();
     for row in &snapshot.rows {
         let label = snapshot.label(row);
         above.truncate(usize::from(row.level));
         let path = (!above.is_empty()).then(|| above.join(PATH_SEPARATOR));
         let top = above.first().map_or(label.as_str(), String::as_str);
+        longest = longest.max(length(row, path.as_deref()));
         bind(snapshot, row, path.as_deref(), top, &mut insert)?;
         insert.raw_execute()?;
         if row.is_parent {
@@ -49,9 +59,21 @@ pub(super) fn load(snapshot: &Snapshot) -> Result<Connection, Error> {
     }
     drop(insert);
     connection.execute_batch("COMMIT; PRAGMA query_only=ON;")?;
-    // No value that a query makes up may be larger than a row of a sheet can be.
-    connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, 4_000_000)?;
+    // No value that a query makes up is larger than a row of this sheet: what works on texts takes the square of their length.
+    connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, i32::try_from(longest.max(LONGEST_VALUE)).unwrap_or(i32::MAX))?;
     Ok(connection)
+}
+
+/// Bytes that a row takes in a table at most.
+fn length(row: &SnapshotRow, path: Option<&str>) -> usize {
+    let of = |cell: &Cell| match cell {
+        Cell::Text(text) => text.len(),
+        Cell::Named(named) => named.0.len() + named.1.len(),
+        Cell::Several(several) => several.0.len() + several.1.as_array().map_or(0, |each| each.len() * LONGEST_ADDRESS),
+        Cell::Empty | Cell::Number(_) | Cell::Styled(_) | Cell::Bool(_) => 0,
+    };
+    // What stands beside a column repeats it, and the sorter keeps what it sorts by twice.
+    2 * (256 + path.map_or(0, str::len) + row.cells.iter().map(|cell| 32 + 2 * of(cell)).sum::<usize>())
 }
 
 fn columns(snapshot: &Snapshot) -> Vec<String> {
@@ -206,6 +228,9 @@ fn like(context: &Context<'_>) -> Result<Option<bool>, Error> {
             ValueRef::Real(n) => plain_number(n),
             other => other_as_text(other).unwrap_or_default(),
         };
+        if text.chars().nth(LONGEST_PATTERN).is_some() {
+            return Err(Error::UserFunctionError(format!("a pattern of LIKE has at most {LONGEST_PATTERN} characters").into()));
+        }
         Ok(Pattern::read(&text, escape))
     })?;
     Ok(Some(pattern.holds(&text)))
@@ -272,6 +297,9 @@ impl Aggregate<Vec<f64>, Option<f64>> for Spread {
     }
 
     fn step(&self, context: &mut Context<'_>, numbers: &mut Vec<f64>) -> Result<(), Error> {
+        if numbers.len() == MOST_NUMBERS {
+            return Err(Error::UserFunctionError(format!("a median or a deviation is taken of at most {MOST_NUMBERS} numbers").into()));
+        }
         match context.get_raw(0) {
             ValueRef::Real(n) => numbers.push(n),
             ValueRef::Integer(n) => numbers.push(n as f64),

@@ -2,7 +2,7 @@
 
 use super::{Context, MAX_RESULT_CHARS, Output, Shown, Tool, arguments, object, sheet_parameter, short};
 use crate::error::{Result, told};
-use crate::sheet::{QueryResult, check};
+use crate::sheet::{QueryResult, check, query};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -38,9 +38,7 @@ async fn run(context: &Context, value: Value) -> Result<Output> {
     let Arguments { sheet, sql, show } = arguments(value)?;
     let snapshot = context.snapshot(sheet.as_deref()).await?;
     let checked = check(&sql, &snapshot, context.locality.here()).map_err(|e| told(e.0))?;
-    let (of, query) = (snapshot.clone(), checked.clone());
-    let run = tokio::task::spawn_blocking(move || of.query(&query, ROWS_FOR_PEOPLE));
-    let result = run.await.map_err(anyhow::Error::from)?.map_err(|e| told(e.0))?;
+    let result = query(&snapshot, &checked, ROWS_FOR_PEOPLE).await.map_err(|e| told(e.0))?;
     let mut json = for_model(&result);
     if !result.notes.is_empty() {
         json["notes"] = json!(result.notes);

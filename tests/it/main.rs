@@ -21,6 +21,7 @@ mod faults;
 mod figures;
 mod functions;
 mod gate;
+mod hostile;
 mod in_slack;
 mod job_endings;
 mod job_engine;

@@ -14,8 +14,12 @@ pub fn check(sql: &str, snapshot: &Snapshot) -> Result<Checked, SqlError> {
 }
 
 pub async fn snapshot(world: &World, name: &str) -> Arc<Snapshot> {
+    snapshot_of(&world.sheets, name).await
+}
+
+pub async fn snapshot_of(far_side: &sandbox::smartsheet::Smartsheet, name: &str) -> Arc<Snapshot> {
     let settings = chatsheet::smartsheet::Settings {
-        base_url: world.sheets.base_url().parse().unwrap(),
+        base_url: far_side.base_url().parse().unwrap(),
         token: sandbox::smartsheet::TOKEN.into(),
         retry_delay: std::time::Duration::from_millis(10),
         retries: 1,
@@ -24,7 +28,7 @@ pub async fn snapshot(world: &World, name: &str) -> Arc<Snapshot> {
     };
     let client = chatsheet::smartsheet::Client::new(settings).unwrap();
     let sheets = Sheets::new(client, Clock::System, Events::default(), 1 << 24);
-    let id = world.sheets.world().sheet_id(name).unwrap();
+    let id = far_side.world().sheet_id(name).unwrap();
     let snapshot = sheets.snapshot(&Identity::Service, SheetId(id)).await;
     snapshot.unwrap_or_else(|e| panic!("{e}"))
 }

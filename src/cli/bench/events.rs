@@ -22,9 +22,8 @@ const EVENTS: usize = 4_000;
 const AT_ONCE: usize = 16;
 
 /// The measured side: the Slack route and the durable inbox, nobody who serves the events.
-pub(super) async fn receive() -> anyhow::Result<()> {
-    let folder = std::env::current_dir()?;
-    let store = Store::connect(&format!("sqlite://{}", folder.join("events.db").display())).await?;
+pub(super) async fn receive(database: &str) -> anyhow::Result<()> {
+    let store = Store::connect(database).await?;
     store.migrate().await?;
     let settings = Slack {
         access: SlackAccess::Token("x".into()),
@@ -45,7 +44,25 @@ pub(super) async fn receive() -> anyhow::Result<()> {
 
 pub(super) async fn measure() -> anyhow::Result<Vec<Figure>> {
     let folder = Folder::make()?;
-    let measured = Measured::start(&["bench", "--receive-events"], &[], &folder.0, 1).await?;
+    let database = format!("sqlite://{}", folder.0.join("events.db").display());
+    let Accepted { cpu_us, p99_ms, forged_us } = accept(&folder, &database).await?;
+    Ok(vec![
+        Figure::new("accepted event: CPU", cpu_us, "us", 250.0),
+        Figure::new("accepted event: p99 until acknowledged, 16 at once", p99_ms, "ms", None),
+        Figure::new("forged event: CPU", forged_us, "us", None),
+    ])
+}
+
+/// What it costs to take events in.
+pub(super) struct Accepted {
+    pub cpu_us: f64,
+    pub p99_ms: f64,
+    pub forged_us: f64,
+}
+
+/// Sends events to a process that stores them in this database.
+pub(super) async fn accept(folder: &Folder, database: &str) -> anyhow::Result<Accepted> {
+    let measured = Measured::start(&["bench", "--receive-events", database], &[], &folder.0, 1).await?;
     let people = slack::Slack::start(slack::Options::default()).await?;
     people.send_events_to(&format!("http://{}/api/webhooks/slack", measured.said[0]));
     let now = Clock::System.now_ms() / 1000;
@@ -57,15 +74,11 @@ pub(super) async fn measure() -> anyhow::Result<Vec<Figure>> {
     let before = measured.cpu_ms()?;
     send(&people, 0, EVENTS, "another secret", now).await;
     let forged = measured.cpu_ms()? - before;
-    Ok(vec![
-        Figure::new("accepted event: CPU", cost * 1000.0 / EVENTS as f64, "us", 250.0),
-        Figure::new("accepted event: p99 until acknowledged, 16 at once", percentile(&mut times, 0.99), "ms", None),
-        Figure::new("forged event: CPU", forged * 1000.0 / EVENTS as f64, "us", None),
-    ])
+    Ok(Accepted { cpu_us: cost * 1000.0 / EVENTS as f64, p99_ms: percentile(&mut times, 0.99), forged_us: forged * 1000.0 / EVENTS as f64 })
 }
 
 /// Sends signed mentions, each its own event; how long each took, and how many were accepted.
-async fn send(people: &slack::Slack, from: usize, count: usize, secret: &'static str, now: i64) -> (Vec<f64>, usize) {
+pub(super) async fn send(people: &slack::Slack, from: usize, count: usize, secret: &'static str, now: i64) -> (Vec<f64>, usize) {
     let workers = (0..AT_ONCE).map(|worker| {
         let people = people.clone();
         tokio::spawn(async move {

@@ -3,6 +3,7 @@
 mod events;
 mod faults;
 mod figures;
+mod growth;
 mod jobs;
 mod platforms;
 mod process;
@@ -12,62 +13,76 @@ mod sidecar;
 mod startup;
 mod turns;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use figures::Figure;
 use std::process::ExitCode;
 
 /// What to measure.
 #[derive(Args)]
 pub(super) struct Arguments {
-    /// One group only: events, turns, startup, sheet, sidecar, jobs, faults or platforms.
-    name: Option<String>,
+    /// One group only.
+    group: Option<Group>,
     /// Prints JSON lines instead of a table.
     #[arg(long)]
     json: bool,
     /// The measured side of a measurement, started by the measuring one.
-    #[arg(long, hide = true)]
-    receive_events: bool,
+    #[arg(long, hide = true, value_name = "DATABASE")]
+    receive_events: Option<String>,
 }
 
-/// Measures; fails when a goal is missed.
-pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    if arguments.receive_events {
-        events::receive().await?;
-        return Ok(ExitCode::SUCCESS);
+/// What is measured together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Group {
+    Events,
+    Turns,
+    Startup,
+    Sheet,
+    Sidecar,
+    Jobs,
+    Faults,
+    Platforms,
+    Growth,
+}
+
+impl Group {
+    async fn measure(self) -> anyhow::Result<Vec<Figure>> {
+        match self {
+            Self::Events => events::measure().await,
+            Self::Turns => turns::measure().await,
+            Self::Startup => startup::measure().await,
+            Self::Sheet => sheet::measure().await,
+            Self::Sidecar => sidecar::measure().await,
+            Self::Jobs => jobs::measure().await,
+            Self::Faults => faults::measure().await,
+            Self::Platforms => platforms::measure().await,
+            Self::Growth => growth::measure().await,
+        }
     }
-    let groups = ["events", "turns", "startup", "sheet", "sidecar", "jobs", "faults", "platforms"];
-    if let Some(name) = arguments.name.as_ref().filter(|n| !groups.contains(&n.as_str())) {
-        eprintln!("chatsheet: unknown measurement '{name}': use one of {}", groups.join(", "));
-        return Ok(ExitCode::from(super::WRONG));
+}
+
+/// Measures one group after the other, and prints each when it is done; fails when a goal is missed or a group could not be measured.
+pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    if let Some(database) = &arguments.receive_events {
+        events::receive(database).await?;
+        return Ok(ExitCode::SUCCESS);
     }
     if cfg!(debug_assertions) {
         eprintln!("chatsheet: this is a debug build; figures mean little. Use cargo run --release -- bench");
     }
-    let wanted = |group: &str| arguments.name.as_deref().is_none_or(|n| n == group);
-    let mut all: Vec<Figure> = Vec::new();
-    if wanted("events") {
-        all.extend(events::measure().await?);
+    let groups = arguments.group.as_ref().map_or(Group::value_variants(), std::slice::from_ref);
+    let (mut met, mut failed) = (true, Vec::new());
+    for group in groups {
+        let name = group.to_possible_value().map(|v| v.get_name().to_owned()).unwrap_or_default();
+        match Box::pin(group.measure()).await {
+            Ok(figures) => met &= figures::print(&figures, arguments.json),
+            Err(error) => {
+                eprintln!("chatsheet: {name} could not be measured: {error:#}");
+                failed.push(name);
+            }
+        }
     }
-    if wanted("turns") {
-        all.extend(turns::measure().await?);
+    if !failed.is_empty() {
+        eprintln!("chatsheet: not measured: {}", failed.join(", "));
     }
-    if wanted("startup") {
-        all.extend(startup::measure().await?);
-    }
-    if wanted("sheet") {
-        all.extend(sheet::measure().await?);
-    }
-    if wanted("sidecar") {
-        all.extend(sidecar::measure().await?);
-    }
-    if wanted("jobs") {
-        all.extend(jobs::measure().await?);
-    }
-    if wanted("faults") {
-        all.extend(faults::measure().await?);
-    }
-    if wanted("platforms") {
-        all.extend(platforms::measure().await?);
-    }
-    Ok(if figures::print(&all, arguments.json) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if met && failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
-/// Each key has its own pace, so many are needed to find that of the server.
+/// Each key and each address has its own pace, so many of both are needed to find that of the server.
 const KEYS: usize = 200;
 const CALLERS: usize = 4;
 const REQUESTS: usize = 8_000;
@@ -51,7 +51,8 @@ impl Sidecar {
         let azure = azure::Azure::start(azure::Options::default()).await?;
         let slack = slack::Slack::start(slack::Options::default()).await?;
         let port = free_port().await?;
-        let settings = settings(&folder, port, [sheets.settings(), azure.settings(), slack.settings()]);
+        let mut settings = settings(&folder, port, [sheets.settings(), azure.settings(), slack.settings()]);
+        settings.push(("TRUSTED_PROXIES", "127.0.0.1".into()));
         let database = settings.iter().find(|(k, _)| *k == "DATABASE_URL").map(|(_, v)| v.clone()).context("no database")?;
         let store = Store::connect(&database).await?;
         store.migrate().await?;
@@ -76,6 +77,7 @@ impl Sidecar {
 
     async fn call(&self, n: usize, method: reqwest::Method, path: &str, body: Option<Value>) -> anyhow::Result<(StatusCode, Value)> {
         let request = self.http.request(method, format!("http://{}{path}", self.base)).bearer_auth(&self.keys[n % KEYS]);
+        let request = request.header("X-Forwarded-For", format!("10.0.0.{}", n % KEYS));
         let answer = match body {
             Some(body) => request.json(&body).send().await?,
             None => request.send().await?,

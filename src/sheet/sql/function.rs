@@ -7,6 +7,9 @@ use super::read::{Constant, Kind, Read, Reader};
 use super::{SqlError, refused};
 use sqlparser::ast::{DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, WindowType};
 
+/// The longest second argument of `trim`: it is held against every letter of the first.
+const LETTERS_TO_TRIM: usize = 40;
+
 /// How a function takes its arguments, and what it brings.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Form {
@@ -195,6 +198,10 @@ impl Reader<'_> {
         }
         if distinct {
             return refused(format!("DISTINCT makes no sense in {name}"));
+        }
+        let few = |letters: &Read| matches!(&letters.constant, Some(Constant::Text(text)) if text.len() <= LETTERS_TO_TRIM);
+        if matches!(name, "trim" | "ltrim" | "rtrim") && values.get(1).is_some_and(|letters| !few(letters)) {
+            return refused(format!("the second argument of {name} is a text of a few letters, such as '-'"));
         }
         let first = values.first().map_or(Kind::Any, |v| v.kind);
         let style = match (name, values.as_slice()) {

@@ -64,6 +64,10 @@ pub struct Checked {
     pub(super) literals: Vec<Literal>,
 }
 
+/// What reading the deepest query that [`text`] lets through takes of the stack, without optimization and with much to spare. Pages that are
+/// not touched cost nothing.
+const STACK_BYTES: usize = 64 << 20;
+
 /// A query without the fence that models put around code.
 fn unfenced(sql: &str) -> &str {
     let Some(inside) = sql.trim().strip_prefix("```").and_then(|rest| rest.strip_suffix("```")) else { return sql };
@@ -94,6 +98,14 @@ pub(super) struct Output {
 /// # Errors
 /// [`SqlError`] with the reason.
 pub fn check(sql: &str, snapshot: &Snapshot, now: DateTime) -> Result<Checked, SqlError> {
+    std::thread::scope(|scope| {
+        let reading = std::thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, || read(sql, snapshot, now));
+        let read = reading.map_err(|e| SqlError(format!("no query can be read at the moment: {e}")))?.join();
+        read.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}
+
+fn read(sql: &str, snapshot: &Snapshot, now: DateTime) -> Result<Checked, SqlError> {
     let sql = unfenced(sql);
     let query = text::parse(sql)?;
     let mut reader = Reader::new(snapshot, now);
