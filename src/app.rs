@@ -8,7 +8,7 @@ pub use platforms::{teams_adapter, telegram_adapter};
 
 use crate::access::Access;
 use crate::accounts::Accounts;
-use crate::bot::{Bot, Door, Parts};
+use crate::bot::{Bot, Door, Parts, Wake};
 use crate::changes::{Changes, LastWrites};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -30,7 +30,6 @@ use secrecy::ExposeSecret;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use url::Url;
@@ -111,7 +110,7 @@ impl App {
             rules: config.writes.clone(),
             last_writes: LastWrites::default(),
         };
-        let wake = Arc::new(Notify::new());
+        let wake = Arc::new(Wake::default());
         let access = Access::new(config.access.clone(), store.clone());
         let door = Arc::new(Door::new(store.clone(), access.clone(), wake.clone(), config.follow_ups));
         let installations = slack::Installations::new(store.clone(), vault.clone());
@@ -180,6 +179,7 @@ impl App {
             access: access.clone(),
             links: links.clone(),
             link_hosts: config.link_hosts.clone(),
+            allowance: config.allowance,
         };
         let bot = Bot::new(parts, wake)?;
         let pages = connected.pages.into_iter().fold(Router::new(), |all, (path, routes)| all.nest(path, routes));
@@ -263,6 +263,10 @@ async fn housekeeping(store: Store, clock: Clock, retention: Duration, stop: Can
         }
         if let Err(error) = store.forget_access_codes(clock.now_ms()).await {
             tracing::warn!(%error, "codes of invitations that have ended could not be removed");
+        }
+        let day = clock.now().to_zoned(jiff::tz::TimeZone::UTC).date().to_string();
+        if let Err(error) = store.forget_usage(&day).await {
+            tracing::warn!(%error, "what people have used on other days could not be forgotten");
         }
         if let Err(error) = store.forget_whole_budgets(before).await {
             tracing::warn!(%error, "budgets that nobody uses could not be removed");

@@ -9,7 +9,7 @@ mod variables;
 pub use platforms::{Discord, Slack, SlackAccess, Teams, Telegram};
 pub use variables::VARIABLES;
 
-use crate::access::Rules;
+use crate::access::{Allowance, Rules};
 use crate::accounts;
 use crate::llm::{Endpoint, ModelSettings};
 use crate::locality::Told;
@@ -44,6 +44,8 @@ pub struct Config {
     pub model_settings: ModelSettings,
     /// Smartsheet; `None` when `SMARTSHEET_ACCESS_TOKEN` is not set.
     pub smartsheet: Option<smartsheet::Settings>,
+    /// What each person may use of the model in a day.
+    pub allowance: Allowance,
     /// People's own accounts: `SMARTSHEET_CLIENT_ID`, `SMARTSHEET_CLIENT_SECRET`, `SMARTSHEET_ACCOUNTS`. Unset: there are none.
     pub accounts: Option<accounts::Settings>,
     /// `SMARTSHEET_WEBHOOK_SECRET`: shared secret of webhooks that were made by hand. Unset: none were.
@@ -193,6 +195,7 @@ impl Config {
             link_lifetime: Duration::from_secs(r.number("LINK_HOURS", 1.0, 24.0 * 365.0) as u64 * 3600),
             follow_ups: r.choice("FOLLOW_UPS", &["answer", "mention"]) == "answer",
             access: people::access(r),
+            allowance: people::allowance(r),
             slack: platforms::slack(r),
             discord: platforms::discord(r),
             teams: platforms::teams(r),
@@ -324,6 +327,7 @@ fn smartsheet_settings(r: &mut Reader<'_>) -> Option<smartsheet::Settings> {
         retries: 4,
         timeout: Duration::from_secs(30),
         breaker_pause: Duration::from_secs(30),
+        answer_bytes: r.number("SMARTSHEET_MAX_ANSWER_MB", 1.0, 4_096.0) as u64 * 1_000_000,
     })
 }
 

@@ -1,9 +1,11 @@
 //! Who may use the bot, and what each of them may do: asked of every event before anything else.
 
+mod allowance;
 mod channels;
 mod invitations;
 mod rules;
 
+pub use allowance::Allowance;
 pub use channels::{AllowedKind, AllowedSheets, Approval, Approver, ChannelRules, SheetScope, channel_of};
 pub use invitations::{code_in, hash_of, new_code};
 pub use rules::{Allowed, Rules, Verdict};

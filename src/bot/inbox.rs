@@ -1,26 +1,26 @@
 //! The door: stores what the adapters bring, then wakes the conversation.
 
+use super::line::Wake;
 use super::{commands, speech};
 use crate::access::{Access, Verdict, code_in};
 use crate::store::{Amended, Lane, Store};
 use async_trait::async_trait;
 use chat::{Accepted, Addressed, Inbox, InboxError, Incoming, What};
 use std::sync::Arc;
-use tokio::sync::Notify;
 use tokio::time::Instant;
 
 /// Where adapters hand in events.
 pub struct Door {
     store: Store,
     access: Access,
-    wake: Arc<Notify>,
+    wake: Arc<Wake>,
     /// Whether messages without a mention are heard in threads that the bot takes part in.
     follow_ups: bool,
 }
 
 impl Door {
     /// A door to this store that rings `wake`.
-    pub fn new(store: Store, access: Access, wake: Arc<Notify>, follow_ups: bool) -> Self {
+    pub fn new(store: Store, access: Access, wake: Arc<Wake>, follow_ups: bool) -> Self {
         Self { store, access, wake, follow_ups }
     }
 
@@ -97,7 +97,7 @@ impl Door {
         let stored = tokio::spawn(async move {
             let accepted = store.accept(&event, lane).await;
             if matches!(accepted, Ok(Accepted::New)) {
-                wake.notify_one();
+                wake.ring(lane);
             }
             accepted
         });

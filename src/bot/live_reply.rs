@@ -1,6 +1,7 @@
 //! One message per answer: a sign of life, growing words, the final text; never two, never a leak.
 
 use super::inbox::lane;
+use super::line::give_back_place;
 use super::words;
 use crate::store::{Event, Lane, Store};
 use chat::{Anchor, Chat, ChatError, Message, MessageRef, ThreadKey};
@@ -151,6 +152,7 @@ impl LiveReply {
         let mut at = self.at.lock().await;
         self.keeper().take();
         self.find(&mut at).await;
+        give_back_place();
         let before = at.clone();
         if at.is_none() && self.in_line {
             match self.chat.post_growing(&self.anchor, &self.person, message).await {

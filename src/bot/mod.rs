@@ -1,12 +1,14 @@
 //! The conversation: takes the next event that may be served and answers it, one at a time per thread.
 
 mod accounts;
+mod allowance;
 mod beside;
 mod commands;
 mod figures;
 mod forms;
 mod grounds;
 mod inbox;
+mod line;
 mod live_reply;
 mod phrases;
 mod presses;
@@ -22,9 +24,10 @@ mod words;
 
 pub use figures::tells;
 pub use inbox::Door;
+pub use line::Wake;
 pub use words::{account_connected, capital, what as in_words};
 
-use crate::access::Access;
+use crate::access::{Access, Allowance};
 use crate::accounts::Accounts;
 use crate::changes::Changes;
 use crate::clock::Clock;
@@ -33,21 +36,20 @@ use crate::jobs::Jobs;
 use crate::links::Links;
 use crate::llm::Model;
 use crate::sheet::Sheets;
-use crate::store::{Event, HEARTBEAT, LEASE, Store};
+use crate::store::{Event, HEARTBEAT, LEASE, Store, Take};
 use chat::{Chat, Chats, Incoming, Platform, Profile, What};
+use inbox::lane;
+use line::{Looks, PLACE, Rest, Slots};
 use moka::future::Cache;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
+use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-/// Events that are served at the same time.
-const SERVED_AT_ONCE: usize = 64;
-/// Buttons, stop and help beside them, so that they never wait for turns.
-const EXPRESS_AT_ONCE: usize = 16;
 /// How long a name is known that platforms are asked for.
 const NAMES_LAST: Duration = Duration::from_secs(600);
 /// How often the inbox is looked at without being woken: expired leases, events of other processes.
@@ -81,6 +83,8 @@ pub struct Parts {
     pub links: Links,
     /// Hosts whose links may stay in answers of the model.
     pub link_hosts: Vec<String>,
+    /// What each person may use of the model in a day.
+    pub allowance: Allowance,
 }
 
 /// A turn that can be stopped.
@@ -92,15 +96,14 @@ struct Running {
 /// The conversation.
 pub struct Bot {
     parts: Parts,
-    wake: Arc<Notify>,
+    wake: Arc<Wake>,
     settled: Notify,
     running: Mutex<HashMap<String, Running>>,
     in_hand: Mutex<HashMap<i64, i64>>,
     writing: Mutex<HashSet<i64>>,
     /// Proposals that somebody is deciding.
     deciding: Mutex<HashSet<String>>,
-    slots: Arc<Semaphore>,
-    express_slots: Arc<Semaphore>,
+    slots: Slots,
     /// What reads the files that messages carry.
     files: beside::Reader,
     /// Who people are, as far as it could be told.
@@ -114,7 +117,7 @@ impl Bot {
     ///
     /// # Errors
     /// When the TLS set-up of this machine is broken.
-    pub fn new(parts: Parts, wake: Arc<Notify>) -> Result<Arc<Self>, reqwest::Error> {
+    pub fn new(parts: Parts, wake: Arc<Wake>) -> Result<Arc<Self>, reqwest::Error> {
         Ok(Arc::new(Self {
             parts,
             files: beside::Reader::new()?,
@@ -124,8 +127,7 @@ impl Bot {
             in_hand: Mutex::default(),
             writing: Mutex::default(),
             deciding: Mutex::default(),
-            slots: Arc::new(Semaphore::new(SERVED_AT_ONCE)),
-            express_slots: Arc::new(Semaphore::new(EXPRESS_AT_ONCE)),
+            slots: Slots::default(),
             channels: Cache::builder().max_capacity(10_000).time_to_live(NAMES_LAST).build(),
             profiles: Cache::builder().max_capacity(10_000).time_to_live(NAMES_LAST).build(),
         }))
@@ -134,25 +136,44 @@ impl Bot {
     /// Serves events until told to stop; then lets running turns end, and hands back those that do not.
     pub async fn run(self: Arc<Self>, stop: CancellationToken) {
         let mut tasks = JoinSet::new();
+        let (mut looks, mut announcing) = (Looks::default(), Rest::default());
+        // Whether something may wait behind what is served.
+        let mut behind = true;
+        let mut poll = tokio::time::interval(POLL);
+        poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            while let Some((event, slot)) = self.next(&stop).await {
-                let bot = self.clone();
-                tasks.spawn(async move {
-                    let _slot = slot;
+            looks.add(&self.wake);
+            while let Some((which, place)) = looks.next(&self.slots).filter(|_| !stop.is_cancelled()) {
+                let began = Instant::now();
+                let Some(event) = self.next(&which).await else {
+                    behind |= matches!(which, Take::AllBut { .. });
+                    looks.nothing(&which, began.elapsed());
+                    continue;
+                };
+                looks.found(lane(&event.incoming));
+                let (bot, share) = (self.clone(), self.slots.share(&event.incoming));
+                tasks.spawn(PLACE.scope(place, async move {
+                    let _share = share;
                     let span = tracing::debug_span!("event", id = event.id, platform = %event.incoming.thread.platform);
                     Box::pin(bot.serve(event)).instrument(span).await;
                     bot.settled.notify_waiters();
-                    bot.wake.notify_one();
-                });
+                }));
             }
-            while let Some(event) = self.next_to_announce().await {
-                let bot = self.clone();
-                tasks.spawn(async move { bot.announce(event).await });
+            behind &= !tasks.is_empty();
+            if behind && announcing.is_over() {
+                let began = Instant::now();
+                while let Some(event) = self.next_to_announce().await {
+                    let bot = self.clone();
+                    tasks.spawn(async move { bot.announce(event).await });
+                }
+                announcing.after(began.elapsed());
             }
             tokio::select! {
-                () = self.wake.notified() => {}
-                () = tokio::time::sleep(POLL) => {}
-                Some(_) = tasks.join_next() => {}
+                () = self.wake.rung() => {}
+                () = self.slots.given_back() => {}
+                () = looks.rested() => {}
+                _ = poll.tick() => looks.all_through(),
+                Some(_) = tasks.join_next() => if behind { looks.all_through() },
                 () = stop.cancelled() => break,
             }
         }
@@ -192,37 +213,26 @@ impl Bot {
         }
     }
 
-    async fn next(&self, stop: &CancellationToken) -> Option<(Event, tokio::sync::OwnedSemaphorePermit)> {
-        if stop.is_cancelled() {
-            return None;
-        }
-        let (slot, express_only) = match self.slots.clone().try_acquire_owned() {
-            Ok(slot) => (slot, false),
-            Err(_) => (self.express_slots.clone().try_acquire_owned().ok()?, true),
-        };
+    async fn next(&self, which: &Take) -> Option<Event> {
         let now = self.parts.clock.now_ms();
         let claimed = async {
-            let Some(mut event) =
-                self.parts.store.claim(self.parts.store.owner(), express_only, now, now + LEASE.as_millis() as i64).await?
-            else {
+            let store = &self.parts.store;
+            let Some(mut event) = store.claim(store.owner(), which, now, now + LEASE.as_millis() as i64).await? else {
                 return Ok(None);
             };
             self.take_followers(&mut event, now).await?;
             // After a pause or a jump of the clock the lease would run out at once.
             let later = self.parts.clock.now_ms();
             let slow = later - now > HEARTBEAT.as_millis() as i64;
-            if slow && !self.parts.store.prolong(event.id, event.fence, later + LEASE.as_millis() as i64).await? {
+            if slow && !store.prolong(event.id, event.fence, later + LEASE.as_millis() as i64).await? {
                 return Ok(None);
             }
             Ok::<_, sqlx::Error>(Some(event))
         };
-        match claimed.await {
-            Ok(event) => event.map(|e| (e, slot)),
-            Err(error) => {
-                tracing::error!(%error, "the inbox cannot be read");
-                None
-            }
-        }
+        claimed.await.unwrap_or_else(|error| {
+            tracing::error!(%error, "the inbox cannot be read");
+            None
+        })
     }
 
     /// Texts of the same person that wait right behind a text are answered together with it.

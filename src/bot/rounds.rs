@@ -1,5 +1,6 @@
 //! The rounds of a turn: ask the model, run its functions, hold its answer against what they have found.
 
+use super::allowance::SPENT;
 use super::grounds::{Doubt, doubts, is_check};
 use super::live_reply::LiveReply;
 use super::sheets::Heard;
@@ -164,6 +165,9 @@ impl Bot {
         let follower = reply.follow(growing, move |text| Message::new(vec![chat::Block::Markdown(Markdown::untrusted(text, &shown))]));
         let answer = self.parts.model.ask(messages, functions, calling, &words).await;
         follower.end().await;
+        if let Ok(Answer { usage, .. }) = &answer {
+            let _ = SPENT.try_with(|spent| spent.add(usage, self.parts.model.cost(usage)));
+        }
         answer.map_err(|error| (error, Markdown::untrusted(&words.borrow(), &policy).plain()))
     }
 

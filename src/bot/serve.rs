@@ -234,7 +234,6 @@ impl Bot {
         if let Err(error) = self.parts.store.announced(event.id).await {
             tracing::warn!(%error, event = event.id, "a waiting text is served only when its mark runs out");
         }
-        self.wake.notify_one();
     }
 }
 

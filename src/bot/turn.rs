@@ -1,5 +1,6 @@
 //! One answer: from the words of a person to the message that answers them.
 
+use super::allowance::{SPENT, Spent};
 use super::beside::Read;
 use super::grounds::Doubt;
 use super::live_reply::LiveReply;
@@ -80,7 +81,9 @@ impl Bot {
     pub(super) async fn turn(&self, event: &mut Event, token: &CancellationToken) -> Result<()> {
         let thread = event.incoming.thread.storage_key();
         self.running().insert(thread.clone(), Running { asker: event.incoming.sender.id.clone(), token: token.clone() });
-        let result = self.answer_text(event, token).await;
+        let spent = Spent::default();
+        let result = SPENT.scope(spent.clone(), self.answer_text(event, token)).await;
+        self.note_spent(event, &spent).await;
         self.running().remove(&thread);
         result
     }
@@ -101,6 +104,7 @@ impl Bot {
                 session
             }
         };
+        self.take_turn(event).await?;
         let reply = LiveReply::new(self.parts.store.clone(), chat, event);
         let only_me = self.is_only_me(&event.incoming).await? && self.is_private(event).await?;
         let reply = if only_me { reply.alone() } else { reply };

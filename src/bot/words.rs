@@ -53,6 +53,12 @@ pub(super) fn queued() -> &'static str {
     "⏳ Noted. I answer this as soon as the question above is done."
 }
 
+pub(super) fn used_up(what: &str) -> String {
+    format!(
+        "That is your limit for today: {what}. I answer again from 00:00 UTC on; buttons, `undo` and `help` work meanwhile. The operator sets this limit."
+    )
+}
+
 pub(super) fn gave_up() -> String {
     "I tried three times to answer this and was interrupted each time, so I stop here. Please ask again; if it happens again, tell the person who runs me.".into()
 }

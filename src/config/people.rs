@@ -1,7 +1,7 @@
 //! Settings about people: who may use the bot, and where those are of whom nobody tells.
 
 use super::reader::Reader;
-use crate::access::{Allowed, Rules};
+use crate::access::{Allowance, Allowed, Rules};
 use crate::locality::{Locale, Told};
 use chat::Platform;
 
@@ -47,4 +47,14 @@ pub(super) fn usual(r: &mut Reader<'_>) -> Told {
         r.fault("LOCALE", "expected a language and a country, such as de-DE or en-US");
     }
     told
+}
+
+/// What each person may use of the model in a day; 0 is no limit.
+pub(super) fn allowance(r: &mut Reader<'_>) -> Allowance {
+    let mut limit = |name: &str| Some(r.number(name, 0.0, 1e12)).filter(|n| *n > 0.0);
+    let (turns, tokens, cost) = (limit("PERSON_TURNS_PER_DAY"), limit("PERSON_TOKENS_PER_DAY"), limit("PERSON_COST_PER_DAY"));
+    if cost.is_some() && r.text("MODEL_PRICE_PER_1K_INPUT").is_none() {
+        r.fault("PERSON_COST_PER_DAY", "needs MODEL_PRICE_PER_1K_INPUT and MODEL_PRICE_PER_1K_OUTPUT");
+    }
+    Allowance { turns: turns.map(|n| n as i64), tokens: tokens.map(|n| n as i64), cost }
 }

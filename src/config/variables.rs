@@ -86,6 +86,7 @@ pub const VARIABLES: &[(&str, &str, &str)] = &[
         "optional: who has not connected an account uses the one above. required: they are asked to connect one first.",
     ),
     ("SMARTSHEET_AUTHORIZE_URL", "", "Where Smartsheet asks people, instead of the region's page."),
+    ("SMARTSHEET_MAX_ANSWER_MB", "300", "The largest answer of Smartsheet that is taken in, in megabytes after inflation."),
     ("SMARTSHEET_WEBHOOK_SECRET", "", "Shared secret of webhooks that were made by hand. Unset: none were. Secret."),
     (
         "FOLLOW_UPS",
@@ -164,6 +165,9 @@ pub const VARIABLES: &[(&str, &str, &str)] = &[
     ("MODEL_PRICE_PER_1K_INPUT", "", "Price of 1,000 tokens that the model reads, for estimates of jobs. Unset: no cost is shown."),
     ("MODEL_PRICE_PER_1K_CACHED_INPUT", "", "Price of 1,000 tokens that the model reads and had read before. Unset: that of other input."),
     ("MODEL_PRICE_PER_1K_OUTPUT", "", "Price of 1,000 tokens that the model writes; set both or none."),
+    ("PERSON_TURNS_PER_DAY", "500", "Questions to the model that each person may ask in a day (UTC). 0: as many as they like."),
+    ("PERSON_TOKENS_PER_DAY", "0", "Tokens that the model may read and write for each person in a day (UTC). 0: no limit."),
+    ("PERSON_COST_PER_DAY", "0", "What the model may cost for each person in a day (UTC), by MODEL_PRICE_PER_1K_*. 0: no limit."),
     ("ALIGNMENT_CRITERIA", "", "What rows are scored by when the person names no criteria."),
     (
         "RETENTION_DAYS",

@@ -282,6 +282,11 @@ impl Model {
         *self.spent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// What an answer has cost, where the prices are known.
+    pub fn cost(&self, usage: &Usage) -> Option<f64> {
+        self.settings.prices.map(|prices| prices.of(usage))
+    }
+
     /// What an answer took, for operators.
     fn count(&self, usage: &Usage) {
         {

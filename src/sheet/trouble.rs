@@ -29,6 +29,10 @@ pub fn smartsheet_trouble(error: Error) -> Trouble {
         Error::Busy(_) => {
             later("Somebody else is saving this sheet right now, and it did not become free in time. Please try again in a moment.")
         }
+        Error::TooLarge(most) => told(format!(
+            "This is larger than the {} MB that I take in at once. Ask the operator to raise SMARTSHEET_MAX_ANSWER_MB, or make the sheet smaller.",
+            most / 1_000_000
+        )),
         Error::Unreachable(_) => later("Smartsheet does not answer at the moment. Please try again in a minute."),
         error @ (Error::MayHaveLanded(_) | Error::Malformed(_)) => Trouble::Logged(error.into()),
     }

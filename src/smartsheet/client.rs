@@ -1,5 +1,6 @@
 //! The client: settings, HTTP, and the calls that read.
 
+use super::bounded::Bounded;
 use super::breaker::Breaker;
 use super::error::Error;
 use super::model::{Column, Discussion, Row, SheetHeader};
@@ -32,6 +33,8 @@ pub struct Settings {
     pub timeout: Duration,
     /// How long nothing is sent after too many failures in a row.
     pub breaker_pause: Duration,
+    /// Most bytes of an answer, as they are after inflation.
+    pub answer_bytes: u64,
 }
 
 /// Talks to Smartsheet. Cheap to clone; clones share budget, writers and breaker.
@@ -148,7 +151,7 @@ impl Client {
             let call = Call::get(&path);
             let response = self.send(identity, &call).await?;
             let stream = response.bytes_stream().map_err(std::io::Error::other);
-            let reader = SyncIoBridge::new(StreamReader::new(stream));
+            let reader = Bounded::new(SyncIoBridge::new(StreamReader::new(stream)), self.settings.answer_bytes);
             let mut rows = start();
             let parse = move || {
                 let mut lacks_parts = false;
@@ -168,6 +171,9 @@ impl Client {
             match read {
                 Ok(Read::Unchanged(_)) => return Ok(None),
                 Ok(Read::Sheet(header)) => return Ok(Some((header, rows))),
+                Err(e) if e.io_error_kind() == Some(std::io::ErrorKind::FileTooLarge) => {
+                    return Err(Error::TooLarge(self.settings.answer_bytes));
+                }
                 Err(e) if (e.is_io() || e.is_eof()) && tries < self.settings.retries => {
                     tries += 1;
                     tracing::info!(sheet, tries, "the sheet's answer broke off, reading it again");

@@ -49,6 +49,9 @@ pub enum Error {
     /// Smartsheet is down or cannot be reached: try again later.
     #[error("smartsheet cannot be reached: {0}")]
     Unreachable(String),
+    /// The answer is larger than is taken in; the most bytes.
+    #[error("smartsheet's answer is larger than {} MB (SMARTSHEET_MAX_ANSWER_MB)", .0 / 1_000_000)]
+    TooLarge(u64),
     /// Smartsheet answered something that is not documented.
     #[error("smartsheet's answer cannot be read: {0}")]
     Malformed(String),

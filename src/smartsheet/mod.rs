@@ -1,6 +1,7 @@
 //! The Smartsheet REST API 2.0: typed calls on behalf of an identity, paced, retried where that is
 //! safe, with errors named after what the caller does next. Knows nothing of the rest of the crate.
 
+mod bounded;
 mod breaker;
 mod client;
 mod error;

@@ -52,14 +52,31 @@ impl Call {
     }
 }
 
+/// Bytes of the words of a refusal.
+const LONGEST_REFUSAL: u64 = 1 << 20;
+
+/// The whole body as it is after inflation; nothing when it is larger than this.
+async fn bytes_of(mut response: reqwest::Response, most: u64) -> reqwest::Result<Option<Vec<u8>>> {
+    let mut bytes = Vec::new();
+    while let Some(chunk) = response.chunk().await? {
+        if (bytes.len() + chunk.len()) as u64 > most {
+            return Ok(None);
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(Some(bytes))
+}
+
 impl Client {
     /// Sends a call and reads its JSON answer.
     pub(super) async fn call<T: DeserializeOwned>(&self, identity: &Identity, call: &Call) -> Result<T, Error> {
         let mut backoff = self.backoff().build();
         loop {
             let response = self.send(identity, call).await?;
-            match response.bytes().await {
-                Ok(bytes) => {
+            match bytes_of(response, self.settings.answer_bytes).await {
+                Ok(None) if call.hold.is_some() => return Err(Error::MayHaveLanded("the answer is too large".into())),
+                Ok(None) => return Err(Error::TooLarge(self.settings.answer_bytes)),
+                Ok(Some(bytes)) => {
                     let unreadable = |e: serde_json::Error| match call.hold {
                         Some(_) => Error::MayHaveLanded(e.to_string()),
                         None => Error::Malformed(e.to_string()),
@@ -175,7 +192,7 @@ impl Client {
             return Ok(response);
         }
         let seconds = response.headers().get("retry-after").and_then(|v| v.to_str().ok()).and_then(|v| v.parse().ok());
-        let body = response.bytes().await.unwrap_or_default();
+        let body = bytes_of(response, LONGEST_REFUSAL).await.ok().flatten().unwrap_or_default();
         Err(classify(status.as_u16(), &body, seconds.map(Duration::from_secs)))
     }
 }

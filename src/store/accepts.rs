@@ -1,6 +1,7 @@
 //! Stores accepted events in groups: whatever has come in while the disk was busy goes into the next
 //! commit together, so that one flush serves many events. Each waits until its own commit is done.
 
+use super::inbox::{channel_key, person_key};
 use super::{Db, Lane};
 use chat::{Accepted, Incoming};
 use sqlx::QueryBuilder;
@@ -17,6 +18,8 @@ const WAITING: usize = 1_024;
 struct Pending {
     key: String,
     thread: String,
+    channel: String,
+    person: String,
     lane: &'static str,
     event: String,
     received_at_ms: i64,
@@ -65,8 +68,16 @@ impl Accepts {
     pub async fn accept(&self, incoming: &Incoming, thread: String, lane: Lane) -> Result<Accepted, sqlx::Error> {
         let event = serde_json::to_string(incoming).map_err(|e| sqlx::Error::Encode(e.into()))?;
         let (done, stored) = oneshot::channel();
-        let pending =
-            Pending { key: incoming.dedupe_key(), thread, lane: lane.as_str(), event, received_at_ms: incoming.received_at_ms, done };
+        let pending = Pending {
+            key: incoming.dedupe_key(),
+            thread,
+            channel: channel_key(incoming),
+            person: person_key(incoming),
+            lane: lane.as_str(),
+            event,
+            received_at_ms: incoming.received_at_ms,
+            done,
+        };
         self.0.send(Handed::Event(pending)).await.map_err(|_| sqlx::Error::WorkerCrashed)?;
         stored.await.unwrap_or(Err(sqlx::Error::WorkerCrashed))
     }
@@ -105,13 +116,13 @@ async fn store(durable: &Db, mut group: Vec<Pending>) {
 
 /// The keys of those that were not there yet.
 async fn insert(durable: &Db, group: &[Pending]) -> Result<HashSet<String>, sqlx::Error> {
-    const INSERT: &str = "INSERT INTO inbox (dedupe_key, thread_key, lane, state, event, received_at_ms) ";
+    const INSERT: &str = "INSERT INTO inbox (dedupe_key, thread_key, channel, person, lane, state, event, received_at_ms) ";
     const UNLESS_THERE: &str = " ON CONFLICT (dedupe_key) DO NOTHING RETURNING dedupe_key";
     macro_rules! statement {
         ($cast:literal) => {{
             let mut sql = QueryBuilder::new(INSERT);
             sql.push_values(group, |mut row, p| {
-                row.push_bind(&p.key).push_bind(&p.thread).push_bind(p.lane).push("'new'");
+                row.push_bind(&p.key).push_bind(&p.thread).push_bind(&p.channel).push_bind(&p.person).push_bind(p.lane).push("'new'");
                 row.push_bind(&p.event).push_unseparated($cast).push_bind(p.received_at_ms);
             });
             sql.push(UNLESS_THERE);

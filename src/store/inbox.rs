@@ -6,8 +6,8 @@
 //! Served events stay for days, and what waits is few: statements about what waits say `state IN ('new', 'taken')` beside the state that they
 //! mean, because SQLite uses a partial index only where a statement repeats its condition.
 
-use super::{Store, on, on_durable, on_write};
-use chat::{Accepted, Addressed, Incoming, MessageRef, What};
+use super::{Db, Store, on, on_durable, on_write};
+use chat::{Accepted, Addressed, Incoming, MessageRef, ThreadKey, What};
 use sqlx::types::Json;
 
 /// How an event is served.
@@ -26,6 +26,35 @@ impl Lane {
             Self::Express => "express",
         }
     }
+}
+
+/// Which events may be taken from the line.
+#[derive(Clone, Debug)]
+pub enum Take {
+    /// Those that wait for nobody.
+    Express,
+    /// All but those of channels and people (see [`channel_key`] and [`person_key`]) that have their share already.
+    AllBut {
+        /// Channels that have their share.
+        channels: Vec<String>,
+        /// People who have theirs.
+        people: Vec<String>,
+    },
+}
+
+impl Take {
+    /// Everything.
+    pub const ALL: Self = Self::AllBut { channels: Vec::new(), people: Vec::new() };
+}
+
+/// The channel or chat of an event, unique among all platforms.
+pub fn channel_key(event: &Incoming) -> String {
+    ThreadKey { root: None, ..event.thread.clone() }.storage_key()
+}
+
+/// Whoever caused an event, unique among all platforms.
+pub fn person_key(event: &Incoming) -> String {
+    format!("{}|{}", event.thread.install_key(), event.sender.id)
 }
 
 /// What became of the new words of a message.
@@ -123,21 +152,35 @@ impl Store {
         Ok(found.is_some())
     }
 
-    /// Takes the lease of the next event that may be served; of the express lane only where that is asked for.
+    /// Takes the lease of the next event that may be served, in the order in which they came.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn claim(&self, owner: &str, express_only: bool, now_ms: i64, lease_until_ms: i64) -> Result<Option<Event>, sqlx::Error> {
+    pub async fn claim(&self, owner: &str, which: &Take, now_ms: i64, lease_until_ms: i64) -> Result<Option<Event>, sqlx::Error> {
+        const EXPRESS: &str = "SELECT i.id FROM inbox i WHERE i.lane = 'express' AND i.state IN ('new', 'taken')
+            AND ((i.state = 'new' AND i.lease_until_ms <= $1) OR (i.state = 'taken' AND i.lease_until_ms < $1)) ORDER BY i.id LIMIT 1";
         const NEXT: &str =
             "SELECT i.id FROM inbox i WHERE i.state IN ('new', 'taken') AND ((i.state = 'new' AND i.lease_until_ms <= $1) OR (i.state = 'taken' AND i.lease_until_ms < $1))
-            AND (i.lane = 'express' OR (NOT $4 AND NOT EXISTS (SELECT 1 FROM inbox j WHERE j.thread_key = i.thread_key AND j.lane = 'queue'
-                AND j.state IN ('new', 'taken') AND (j.id < i.id OR (j.id <> i.id AND j.state = 'taken' AND j.lease_until_ms >= $1)))))
+            AND (i.lane = 'express' OR (i.channel NOT IN (SELECT value FROM {each}($4)) AND i.person NOT IN (SELECT value FROM {each}($5))
+                AND NOT EXISTS (SELECT 1 FROM inbox j WHERE j.thread_key = i.thread_key AND j.lane = 'queue'
+                    AND j.state IN ('new', 'taken') AND (j.id < i.id OR (j.id <> i.id AND j.state = 'taken' AND j.lease_until_ms >= $1)))))
             ORDER BY i.id LIMIT 1";
         const TAKE: &str =
             "UPDATE inbox SET state = 'taken', lease_owner = $2, lease_until_ms = $3, attempts = attempts + 1, fence = fence + 1";
-        let take = self.take_sql(TAKE, NEXT, "i", COLUMNS);
+        let each = match self.writes {
+            Db::Sqlite(_) => "json_each",
+            Db::Pg(_) => "jsonb_array_elements_text",
+        };
+        let next = match which {
+            Take::Express => EXPRESS.to_owned(),
+            Take::AllBut { .. } => NEXT.replace("{each}", each),
+        };
+        let take = self.take_sql(TAKE, &next, "i", COLUMNS);
         let row: Option<Row> = on_write!(self, pool => {
-            let take = sqlx::query_as(sqlx::AssertSqlSafe(take)).bind(now_ms).bind(owner).bind(lease_until_ms).bind(express_only);
+            let mut take = sqlx::query_as(sqlx::AssertSqlSafe(take)).bind(now_ms).bind(owner).bind(lease_until_ms);
+            if let Take::AllBut { channels, people } = which {
+                take = take.bind(Json(channels)).bind(Json(people));
+            }
             take.fetch_optional(pool).await?
         });
         Ok(row.map(event))

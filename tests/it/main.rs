@@ -17,6 +17,7 @@ mod deployments;
 mod dice;
 mod doubts;
 mod evaluated;
+mod fairness;
 mod faults;
 mod figures;
 mod functions;

@@ -473,6 +473,7 @@ async fn random_questions_of_random_sheets_are_answered_as_plain_code_does() {
         retries: 1,
         timeout: Duration::from_secs(20),
         breaker_pause: Duration::from_secs(1),
+        answer_bytes: 300 << 20,
     };
     let mut wrong = Vec::new();
     let mut asked = 0;

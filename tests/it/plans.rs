@@ -40,7 +40,7 @@ fn statements() -> Vec<String> {
             if !["SELECT ", "UPDATE ", "DELETE ", "WITH "].iter().any(|verb| rest.starts_with(verb)) {
                 continue;
             }
-            let statement = rest[..rest.find('"').unwrap()].replace("\\\n", "").replace("{COLUMNS}", "*");
+            let statement = rest[..rest.find('"').unwrap()].replace("\\\n", "").replace("{COLUMNS}", "*").replace("{each}", "json_each");
             // What is put together of parts is not whole here, and PostgreSQL's own is not for SQLite.
             let of_postgres = ["pg_", "extract(", "FOR UPDATE", "split_part", "::", "_sqlx"].iter().any(|word| statement.contains(word));
             let part = statement.contains('{') || (statement.starts_with("UPDATE") && !statement.contains("WHERE"));

@@ -25,6 +25,7 @@ pub async fn snapshot_of(far_side: &sandbox::smartsheet::Smartsheet, name: &str)
         retries: 1,
         timeout: std::time::Duration::from_secs(5),
         breaker_pause: std::time::Duration::from_secs(1),
+        answer_bytes: 300 << 20,
     };
     let client = chatsheet::smartsheet::Client::new(settings).unwrap();
     let sheets = Sheets::new(client, Clock::System, Events::default(), 1 << 24);

@@ -3,7 +3,7 @@
 use chat::{Accepted, Addressed, Anchor, Incoming, Platform, Sender, ThreadKey, What};
 use chatsheet::access::{AllowedKind, AllowedSheets, Approval, Approver, ChannelRules, Person};
 use chatsheet::sheet::SheetId;
-use chatsheet::store::{Asker, Change, Lane, NewMessage, Proposal, ProposalState, Role, RowState, Store};
+use chatsheet::store::{Asker, Change, Lane, NewMessage, Proposal, ProposalState, Role, RowState, Store, Take};
 use serde_json::json;
 
 macro_rules! on_both {
@@ -68,7 +68,7 @@ async fn events_are_accepted_once(store: &Store) {
     let mut elsewhere = event("e1", "1");
     elsewhere.thread.install = "T2".into();
     assert_eq!(store.accept(&elsewhere, Lane::Queue).await.unwrap(), Accepted::New, "another install may use the same ids");
-    let taken = store.claim("a", false, 0, 100).await.unwrap().unwrap();
+    let taken = store.claim("a", &Take::ALL, 0, 100).await.unwrap().unwrap();
     store.finish(taken.id, taken.fence, false, 50).await.unwrap();
     assert_eq!(accept(store, "e1", "1").await, Accepted::Duplicate, "also after it was served");
     assert_eq!(store.forget_events(51).await.unwrap(), 1);
@@ -79,29 +79,29 @@ async fn one_event_of_a_thread_at_a_time(store: &Store) {
         accept(store, id, root).await;
     }
     store.accept(&event("a3", "a"), Lane::Express).await.unwrap();
-    let first = store.claim("x", false, 0, 100).await.unwrap().unwrap();
-    let second = store.claim("x", false, 0, 100).await.unwrap().unwrap();
-    let third = store.claim("x", false, 0, 100).await.unwrap().unwrap();
+    let first = store.claim("x", &Take::ALL, 0, 100).await.unwrap().unwrap();
+    let second = store.claim("x", &Take::ALL, 0, 100).await.unwrap().unwrap();
+    let third = store.claim("x", &Take::ALL, 0, 100).await.unwrap().unwrap();
     let names = [&first, &second, &third].map(|e| e.incoming.dedupe_id.clone());
     assert_eq!(names, ["a1", "b1", "a3"], "the express lane waits for nobody");
-    assert!(store.claim("x", false, 0, 100).await.unwrap().is_none(), "a2 waits for a1");
-    assert!(store.claim("x", true, 0, 100).await.unwrap().is_none());
+    assert!(store.claim("x", &Take::ALL, 0, 100).await.unwrap().is_none(), "a2 waits for a1");
+    assert!(store.claim("x", &Take::Express, 0, 100).await.unwrap().is_none());
     store.finish(first.id, first.fence, false, 1).await.unwrap();
-    assert_eq!(store.claim("x", false, 0, 100).await.unwrap().unwrap().incoming.dedupe_id, "a2");
+    assert_eq!(store.claim("x", &Take::ALL, 0, 100).await.unwrap().unwrap().incoming.dedupe_id, "a2");
 }
 
 async fn leases_run_out_and_fences_hold(store: &Store) {
     accept(store, "e", "1").await;
-    let slow = store.claim("slow", false, 0, 100).await.unwrap().unwrap();
-    assert!(store.claim("fast", false, 99, 200).await.unwrap().is_none(), "the lease holds");
+    let slow = store.claim("slow", &Take::ALL, 0, 100).await.unwrap().unwrap();
+    assert!(store.claim("fast", &Take::ALL, 99, 200).await.unwrap().is_none(), "the lease holds");
     assert!(store.prolong(slow.id, slow.fence, 150).await.unwrap());
-    let fast = store.claim("fast", false, 151, 300).await.unwrap().unwrap();
+    let fast = store.claim("fast", &Take::ALL, 151, 300).await.unwrap().unwrap();
     assert_eq!((fast.id, fast.attempts), (slow.id, 2));
     assert!(!store.prolong(slow.id, slow.fence, 900).await.unwrap(), "a lost lease is not prolonged");
     store.finish(slow.id, slow.fence, false, 160).await.unwrap();
     assert_eq!(store.unfinished().await.unwrap(), 1, "a late zombie finishes nothing");
     store.release(fast.id, fast.fence).await.unwrap();
-    let again = store.claim("third", false, 152, 300).await.unwrap().unwrap();
+    let again = store.claim("third", &Take::ALL, 152, 300).await.unwrap().unwrap();
     assert_eq!(again.attempts, 2, "a lease that was given back is no attempt");
 }
 
@@ -112,21 +112,21 @@ async fn texts_that_wait_are_taken_together(store: &Store) {
     let mut other = event("4", "t");
     other.sender.id = "U2".into();
     store.accept(&other, Lane::Queue).await.unwrap();
-    let head = store.claim("x", false, 0, 100).await.unwrap().unwrap();
+    let head = store.claim("x", &Take::ALL, 0, 100).await.unwrap().unwrap();
     assert!(store.take_unannounced(50).await.unwrap().is_none(), "the answer before it shows first");
     store.set_reply(head.id, &chat::MessageRef { place: "m".into(), opens: None }).await.unwrap();
     let announced = store.take_unannounced(50).await.unwrap().unwrap();
     assert_eq!(announced.incoming.dedupe_id, "2");
     assert!(store.take_unannounced(50).await.unwrap().is_none(), "one sign of life is enough");
     store.finish(head.id, head.fence, false, 3).await.unwrap();
-    assert!(store.claim("x", false, 4, 100).await.unwrap().is_none(), "its sign of life is on its way");
+    assert!(store.claim("x", &Take::ALL, 4, 100).await.unwrap().is_none(), "its sign of life is on its way");
     store.announced(announced.id).await.unwrap();
-    let mut head = store.claim("x", false, 4, 100).await.unwrap().unwrap();
+    let mut head = store.claim("x", &Take::ALL, 4, 100).await.unwrap().unwrap();
     store.take_followers(&mut head, 5, |_| true).await.unwrap();
     assert_eq!(head.incoming.what, What::Text { text: "text 2\ntext 3".into() }, "only of the same person");
     store.release(head.id, head.fence).await.unwrap();
     assert_eq!(
-        store.claim("x", false, 0, 100).await.unwrap().unwrap().incoming.what,
+        store.claim("x", &Take::ALL, 0, 100).await.unwrap().unwrap().incoming.what,
         head.incoming.what,
         "they stay together after a crash"
     );
@@ -178,7 +178,7 @@ async fn a_thousand_claims_by_eight(store: &Store) {
         tokio::spawn(async move {
             let mut mine = Vec::new();
             while store.unfinished().await.unwrap() > 0 {
-                if let Some(e) = store.claim(&format!("w{w}"), false, 0, 100).await.unwrap() {
+                if let Some(e) = store.claim(&format!("w{w}"), &Take::ALL, 0, 100).await.unwrap() {
                     store.finish(e.id, e.fence, false, 1).await.unwrap();
                     mine.push(e.incoming.dedupe_id);
                 }

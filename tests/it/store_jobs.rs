@@ -5,7 +5,7 @@ use crate::world::{folder, install_tls, postgres_schema};
 use chat::Anchor;
 use chatsheet::sheet::SheetId;
 use chatsheet::smartsheet::{Client, Identity, Settings};
-use chatsheet::store::{Asker, Change, Job, JobRow, JobRowState, JobStatus, Place, Store};
+use chatsheet::store::{Asker, Change, Job, JobRow, JobRowState, JobStatus, Place, Store, Take};
 use sandbox::smartsheet::{Options, Smartsheet, TOKEN};
 use serde_json::json;
 use sqlx::postgres::PgConnectOptions;
@@ -185,7 +185,7 @@ async fn what_a_dead_process_had_is_free(first: Store, second: Store) {
     first.add_job(&job(&session, "j1", "a", 1), &[row(0)]).await.unwrap();
     first.claim_job(first.owner(), 3, 10, 15_000).await.unwrap().unwrap();
     accept(&first, "e1", "1").await;
-    first.claim(first.owner(), false, 10, 15_000).await.unwrap().unwrap();
+    first.claim(first.owner(), &Take::ALL, 10, 15_000).await.unwrap().unwrap();
     first.take_sheet(SheetId(5), &format!("{}/1", first.owner()), 10, 15_000).await.unwrap();
     assert_eq!(second.free_dead(20).await.unwrap(), 0, "it lives");
     assert!(second.claim_job(second.owner(), 3, 20, 15_000).await.unwrap().is_none());
@@ -195,7 +195,7 @@ async fn what_a_dead_process_had_is_free(first: Store, second: Store) {
         tokio::task::yield_now().await;
     }
     assert_eq!(second.claim_job(second.owner(), 3, 20, 15_000).await.unwrap().unwrap().id, "j1");
-    assert!(second.claim(second.owner(), false, 20, 15_000).await.unwrap().is_some());
+    assert!(second.claim(second.owner(), &Take::ALL, 20, 15_000).await.unwrap().is_some());
     assert_eq!(second.take_sheet(SheetId(5), "x", 20, 15_000).await.unwrap(), None, "its last request may be under way");
     assert!(second.take_sheet(SheetId(5), "x", 2_100, 15_000).await.unwrap().is_some());
     assert_eq!(second.free_dead(20).await.unwrap(), 0, "once");
@@ -263,5 +263,6 @@ fn settings_of(sheets: &Smartsheet) -> Settings {
         retries: 0,
         timeout: Duration::from_secs(5),
         breaker_pause: Duration::from_secs(1),
+        answer_bytes: 300 << 20,
     }
 }

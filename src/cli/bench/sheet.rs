@@ -64,6 +64,7 @@ async fn queries(base_url: &str) -> anyhow::Result<Vec<Figure>> {
         retries: 1,
         timeout: Duration::from_secs(60),
         breaker_pause: Duration::from_secs(1),
+        answer_bytes: 300 << 20,
     };
     let client = Client::new(settings)?;
     let id = client.sheets(&Identity::Service).await?.first().context("no sheet")?.id;

@@ -63,6 +63,7 @@ pub(super) fn sheets_of(stand_in: &smartsheet::Smartsheet, clock: Clock) -> anyh
         retries: 2,
         timeout: Duration::from_secs(10),
         breaker_pause: Duration::from_secs(1),
+        answer_bytes: 300 << 20,
     };
     Ok(Sheets::new(Client::new(settings)?, clock, Events::default(), 1 << 26))
 }
