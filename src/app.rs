@@ -1,6 +1,7 @@
 //! The one place where parts are built and wired together, and the only one that names the adapters.
 
 pub mod discord;
+pub mod keys;
 mod platforms;
 pub mod slack;
 
@@ -21,7 +22,6 @@ use crate::server::{self, Mirror, Web};
 use crate::sheet::Sheets;
 use crate::smartsheet::{Client, PeoplesTokens};
 use crate::store::{Deployments, Store};
-use crate::vault::Vault;
 use crate::watch::{self, Watch};
 use anyhow::Context;
 use axum::Router;
@@ -88,7 +88,11 @@ impl App {
             "no model is set: fill in AZURE_OPENAI_API_BASE, AZURE_OPENAI_API_KEY and AZURE_OPENAI_DEPLOYMENT (or OPENAI_BASE_URL and OPENAI_MODEL)"
         );
         let events = Events::default();
-        let (vault, stop) = (config.secret_key.as_ref().map_or_else(Vault::for_this_process, Vault::new), CancellationToken::new());
+        let (vault, stop) = (config.vault(), CancellationToken::new());
+        if config.secret_key.is_some() {
+            keys::fit(&store, &vault).await?;
+            keys::remember(&store, &vault).await.context("the key could not be made known to the database")?;
+        }
         let accounts = config.accounts.clone().map(|settings| Accounts::new(settings, store.clone(), vault.clone(), clock.clone()));
         let accounts = accounts.transpose()?;
         let installation = store.installation_id().await.context("it is not known which installation this is")?;

@@ -14,6 +14,7 @@ use crate::accounts;
 use crate::llm::{Endpoint, ModelSettings};
 use crate::locality::Told;
 use crate::smartsheet;
+use crate::vault::Vault;
 use ipnet::IpNet;
 use reader::{Reader, describe_env_error};
 use secrecy::{ExposeSecret, SecretString};
@@ -52,6 +53,8 @@ pub struct Config {
     pub smartsheet_webhook_secret: Option<SecretString>,
     /// `CHATSHEET_SECRET_KEY`: encrypts secrets of webhooks and signs links; at least 32 characters. Unset: none are kept.
     pub secret_key: Option<SecretString>,
+    /// The key before it, while it is changed.
+    pub old_secret_key: Option<SecretString>,
     /// `LINK_HOURS`: how long links to the sheet viewer work. Unset: 24.
     pub link_lifetime: Duration,
     /// `FOLLOW_UPS`: whether messages without a mention are answered in threads that the bot takes part in. Unset: they are.
@@ -192,6 +195,7 @@ impl Config {
             accounts: account_settings(r),
             smartsheet_webhook_secret: r.secret("SMARTSHEET_WEBHOOK_SECRET"),
             secret_key: secret_key(r),
+            old_secret_key: r.secret("CHATSHEET_SECRET_KEY_OLD"),
             link_lifetime: Duration::from_secs(r.number("LINK_HOURS", 1.0, 24.0 * 365.0) as u64 * 3600),
             follow_ups: r.choice("FOLLOW_UPS", &["answer", "mention"]) == "answer",
             access: people::access(r),
@@ -232,11 +236,23 @@ impl Config {
         let discord = self.discord.iter().map(|d| &d.bot_token);
         let teams = self.teams.iter().map(|t| &t.app_password);
         let telegram = self.telegram.iter().flat_map(|t| std::iter::once(&t.bot_token).chain(&t.webhook_secret));
-        let own = self.smartsheet.iter().map(|s| &s.token).chain(&self.smartsheet_webhook_secret).chain(&self.secret_key);
+        let own = self
+            .smartsheet
+            .iter()
+            .map(|s| &s.token)
+            .chain(&self.smartsheet_webhook_secret)
+            .chain(&self.secret_key)
+            .chain(&self.old_secret_key);
         let own = own.chain(self.accounts.iter().map(|a| &a.client_secret));
         let model = self.models.iter().chain(&self.text_model).filter_map(|endpoint| endpoint.login.secret());
         let own = own.chain(model);
         own.chain(slack).chain(discord).chain(teams).chain(telegram).collect()
+    }
+
+    /// What seals and opens with the keys of this installation; without any it lasts as long as the process.
+    pub fn vault(&self) -> Vault {
+        let vault = self.secret_key.as_ref().map_or_else(Vault::for_this_process, Vault::new);
+        self.old_secret_key.iter().fold(vault, Vault::with_old)
     }
 
     /// `DATABASE_URL` without its password, for people.

@@ -19,3 +19,6 @@ CREATE TABLE usage (
     cost_micros BIGINT NOT NULL DEFAULT 0,
     PRIMARY KEY (person, day)
 );
+
+-- A word that was sealed with the secret key of this installation: another key does not open it.
+ALTER TABLE installation ADD COLUMN key_check TEXT;

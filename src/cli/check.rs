@@ -2,13 +2,13 @@
 
 use super::FAILED;
 use crate::access::Rules;
+use crate::app::keys;
 use crate::app::slack::{self, Installations};
 use crate::app::{discord, teams_adapter, telegram_adapter};
 use crate::config::{Config, SlackAccess};
 use crate::llm::{Calling, Endpoint, Error as ModelError, Model, ModelSettings};
 use crate::smartsheet::{Client, Error as SmartsheetError, Identity};
 use crate::store::Store;
-use crate::vault::Vault;
 use chat::Platform;
 use secrecy::ExposeSecret;
 use serde_json::json;
@@ -64,11 +64,13 @@ async fn database(config: &Config) -> Line {
         let store = Store::connect(config.database_url.expose_secret()).await?;
         store.migrate().await?;
         store.ping().await?;
+        let fits = if config.secret_key.is_some() { keys::fit(&store, &config.vault()).await } else { Ok(()) };
         store.close().await;
-        anyhow::Ok(store.engine())
+        anyhow::Ok((store.engine(), fits))
     };
     match tried.await {
-        Ok(engine) => line("database", State::Works, format!("{engine}, {label}, migrated")),
+        Ok((_, Err(error))) => line("database", State::Fails, format!("{label}: {error:#}")),
+        Ok((engine, Ok(()))) => line("database", State::Works, format!("{engine}, {label}, migrated")),
         Err(error) => line(
             "database",
             State::Fails,
@@ -247,7 +249,7 @@ async fn installed(config: &Config, access: &SlackAccess) -> anyhow::Result<(Opt
     }
     let store = Store::connect(config.database_url.expose_secret()).await?;
     store.migrate().await?;
-    let vault = config.secret_key.as_ref().map_or_else(Vault::for_this_process, Vault::new);
+    let vault = config.vault();
     let installations = Installations::new(store, vault);
     let ids = installations.list().await?;
     Ok((Some(installations), ids))

@@ -1,6 +1,7 @@
 //! `key`: makes, lists and revokes keys of the REST API.
 
-use super::{FAILED, minute};
+use super::{FAILED, WRONG, minute};
+use crate::app::keys::{self, Rotated};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::server::api::{Scope, new_key};
@@ -26,6 +27,8 @@ enum Command {
         #[arg(long, value_delimiter = ',')]
         scope: Vec<Scope>,
     },
+    /// Seals everything anew with CHATSHEET_SECRET_KEY that CHATSHEET_SECRET_KEY_OLD has sealed.
+    Rotate,
     /// Lists all keys; their secrets are not kept.
     List,
     /// Revokes a key; it works for five more seconds at most.
@@ -47,6 +50,7 @@ pub(super) async fn run(arguments: Arguments, config: &Config) -> anyhow::Result
             println!("{secret}");
             ExitCode::SUCCESS
         }
+        Command::Rotate => rotate(&store, config).await?,
         Command::List => {
             let keys = store.api_keys().await?;
             if keys.is_empty() {
@@ -71,4 +75,23 @@ pub(super) async fn run(arguments: Arguments, config: &Config) -> anyhow::Result
     };
     store.close().await;
     Ok(code)
+}
+
+async fn rotate(store: &Store, config: &Config) -> anyhow::Result<ExitCode> {
+    if config.secret_key.is_none() || config.old_secret_key.is_none() {
+        eprintln!("chatsheet: set the new key as CHATSHEET_SECRET_KEY and the one before as CHATSHEET_SECRET_KEY_OLD");
+        return Ok(ExitCode::from(WRONG));
+    }
+    let vault = config.vault();
+    keys::fit(store, &vault).await?;
+    let Rotated { anew, current, lost } = keys::rotate(store, &vault, |n, all| eprintln!("{n} of {all}")).await?;
+    println!("{anew} sealed anew, {current} were already.");
+    if lost > 0 {
+        println!("{lost} open with neither key, and are left as they are.");
+        return Ok(ExitCode::from(FAILED));
+    }
+    println!(
+        "When every process runs with the new key, CHATSHEET_SECRET_KEY_OLD can go. Links of the viewer that the old key made end with it."
+    );
+    Ok(ExitCode::SUCCESS)
 }

@@ -1,6 +1,7 @@
 //! The command line: what can be run, and with which exit code it ends (0 done, 1 failed, 2 wrong use or settings).
 
 mod access;
+mod backup;
 mod bench;
 mod check;
 mod demo;
@@ -37,8 +38,13 @@ enum Command {
     Migrate,
     /// Invites people, lists and removes them, and says what each may do.
     Access(access::Arguments),
-    /// Makes, lists and revokes keys of the REST API.
+    /// Makes, lists and revokes keys of the REST API, and changes the secret key.
+    #[command(visible_alias = "keys")]
     Key(key::Arguments),
+    /// Copies the SQLite database to a file, while the bot runs.
+    Backup(backup::Arguments),
+    /// Puts a copy in the place of the SQLite database, while the bot does not run.
+    Restore(backup::Arguments),
     /// Invites Slack workspaces to install the app, lists and removes them.
     Workspaces(workspaces::Arguments),
     /// Prints the manifest that installs the app on a platform.
@@ -96,6 +102,8 @@ async fn run(command: Command, config: Config) -> anyhow::Result<ExitCode> {
         Command::Migrate => serve::migrate(&config).await,
         Command::Access(arguments) => access::run(arguments, &config).await,
         Command::Key(arguments) => key::run(arguments, &config).await,
+        Command::Backup(arguments) => backup::back_up(arguments, &config).await,
+        Command::Restore(arguments) => backup::put_back(arguments, &config).await,
         Command::Workspaces(arguments) => workspaces::run(arguments, &config).await,
         Command::Manifest(arguments) => manifest::run(&arguments, &config).await,
         Command::Eval(arguments) => Box::pin(eval::run(arguments, &config)).await,

@@ -5,7 +5,6 @@ use crate::app::slack::Installations;
 use crate::clock::Clock;
 use crate::config::{Config, SlackAccess};
 use crate::store::Store;
-use crate::vault::Vault;
 use clap::{Args, Subcommand};
 use secrecy::ExposeSecret;
 use slack_chat::InstallationStore;
@@ -38,7 +37,7 @@ pub(super) async fn run(arguments: Arguments, config: &Config) -> anyhow::Result
     };
     let store = Store::connect(config.database_url.expose_secret()).await?;
     store.migrate().await?;
-    let installations = Installations::new(store.clone(), config.secret_key.as_ref().map_or_else(Vault::for_this_process, Vault::new));
+    let installations = Installations::new(store.clone(), config.vault());
     let code = match arguments.command {
         Command::Invite => {
             eprintln!(

@@ -67,6 +67,9 @@ impl Reader<'_> {
         let mut all = Vec::new();
         for word in text.split(',').map(str::trim).filter(|w| !w.is_empty()) {
             match network(word) {
+                Some(network) if network.prefix_len() == 0 => {
+                    self.fault(name, &format!("'{word}' is everybody: anybody could say where they come from; name your proxies"));
+                }
                 Some(network) => all.push(network),
                 None => self.fault(name, &format!("'{word}' is not an address or a network, such as 10.0.0.0/8")),
             }

@@ -21,6 +21,11 @@ pub const VARIABLES: &[(&str, &str, &str)] = &[
         "",
         "Encrypts secrets of webhooks and tokens of workspaces, signs links; at least 32 characters (openssl rand -hex 32). Unset: no webhooks, links end with the process. Secret.",
     ),
+    (
+        "CHATSHEET_SECRET_KEY_OLD",
+        "",
+        "The key before CHATSHEET_SECRET_KEY, while it is changed: what it has sealed still opens, until `chatsheet keys rotate` has sealed all anew. Secret.",
+    ),
     ("LINK_HOURS", "24", "How long links to the sheet viewer work; they are made when PUBLIC_BASE_URL is set."),
     ("AZURE_OPENAI_API_BASE", "", "Endpoint of the Azure OpenAI resource, such as https://name.openai.azure.com."),
     ("AZURE_OPENAI_API_KEY", "", "Its key, or a token (see AZURE_OPENAI_AUTH). Secret."),

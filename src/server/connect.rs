@@ -2,6 +2,7 @@
 //! the way back.
 
 use super::api::Problem;
+use super::live::from_our_page;
 use super::viewer::{POLICY, notice, shown};
 use crate::accounts::{Accounts, Invitation};
 use crate::bot::{account_connected, capital};
@@ -65,7 +66,15 @@ async fn look(State(desk): State<Arc<Desk>>, Path(link): Path<String>) -> Respon
 }
 
 /// On to Smartsheet's question.
-async fn begin(State(desk): State<Arc<Desk>>, Path(link): Path<String>) -> Response {
+async fn begin(State(desk): State<Arc<Desk>>, Path(link): Path<String>, headers: HeaderMap) -> Response {
+    // Programs send no Origin, but nobody but a browser has to do with this.
+    if !headers.contains_key(header::ORIGIN) || !from_our_page(&headers, Some(desk.accounts.base())) {
+        return notice(
+            StatusCode::FORBIDDEN,
+            "This did not come from our page",
+            "Open the link that the bot gave you, look at whom it names, and press Connect there.",
+        );
+    }
     let Some(invitation) = desk.accounts.invited(&link) else { return ended() };
     let browser = uuid::Uuid::new_v4().simple().to_string();
     let question = match desk.accounts.question(invitation, &browser) {

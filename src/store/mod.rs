@@ -7,6 +7,7 @@ mod accepts;
 mod access;
 mod api_keys;
 mod asker;
+mod backup;
 mod budgets;
 mod changes;
 mod channel_rules;
@@ -23,6 +24,7 @@ mod posts;
 mod processes;
 mod proposals;
 mod retention;
+mod sealed;
 mod sessions;
 mod usage;
 mod waiting;
@@ -34,6 +36,7 @@ mod writers;
 pub use access::Granted;
 pub use api_keys::ApiKey;
 pub use asker::Asker;
+pub use backup::{Held, restore};
 pub use changes::{Change, ChangeRow, ENTRY_TAKEN_BACK, RowState};
 pub use deployments::Deployments;
 pub use idempotency::{KeptAnswer, KnownRequest};
@@ -43,6 +46,7 @@ pub use jobs::{Job, JobStatus, Place};
 pub use messages::{MessageRecord, NewMessage, Role};
 pub use posts::Post;
 pub use proposals::{Proposal, ProposalState};
+pub use sealed::Sealed;
 pub use sessions::{Session, Thread};
 pub use usage::Used;
 pub use waiting::Waiting;
@@ -56,7 +60,9 @@ pub use processes::UNDER_WAY_MS;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{PgPool, SqlitePool};
-use std::path::PathBuf;
+use std::fs::{File, Permissions};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -116,6 +122,28 @@ pub(crate) enum Db {
     Pg(PgPool),
 }
 
+/// Makes the file of a database if there is none, and lets nobody else read it: what people say and what stands in sheets is in it. SQLite
+/// gives its companions the same rights.
+fn keep_to_ourselves(path: &Path) -> anyhow::Result<()> {
+    let file = File::options().append(true).create(true).mode(0o600).open(path);
+    let file = file.with_context(|| format!("the database {} cannot be opened", path.display()))?;
+    for path in [path.to_owned(), companion(path, "-wal"), companion(path, "-shm")] {
+        if path.exists() {
+            std::fs::set_permissions(&path, Permissions::from_mode(0o600))
+                .with_context(|| format!("others can read {}", path.display()))?;
+        }
+    }
+    drop(file);
+    Ok(())
+}
+
+/// A file that SQLite keeps beside a database.
+pub(crate) fn companion(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    name.into()
+}
+
 /// Everything that outlives the process. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Store {
@@ -155,6 +183,9 @@ impl Store {
             let pool = SqlitePoolOptions::new().max_connections(connections).idle_timeout(None).max_lifetime(None);
             pool.connect_with(options).await.context("the SQLite database cannot be opened").map(Db::Sqlite)
         };
+        if !memory {
+            keep_to_ourselves(options.get_filename())?;
+        }
         let durable = open(1, options.clone().synchronous(SqliteSynchronous::Full)).await?;
         if memory {
             return Ok(Self::over(durable.clone(), durable.clone(), durable, lock_file));
@@ -195,7 +226,7 @@ impl Store {
     pub async fn migrate(&self) -> anyhow::Result<()> {
         let _lock = match &self.lock_file {
             Some(path) => {
-                let file = std::fs::File::create(path).with_context(|| format!("cannot create {}", path.display()))?;
+                let file = File::create(path).with_context(|| format!("cannot create {}", path.display()))?;
                 Some(tokio::task::spawn_blocking(move || file.lock().map(|()| file)).await??)
             }
             None => None,

@@ -199,17 +199,31 @@ fn lock_file(beside: &Path, name: &str) -> anyhow::Result<Alive> {
     Ok(Alive::File { _lock: lock, path })
 }
 
+/// How many processes show that they are alive beside this file.
+pub(super) fn living(beside: &Path) -> anyhow::Result<usize> {
+    Ok(signs(beside)?.iter().filter(|(_, path)| !is_dead(path)).count())
+}
+
 /// The files of processes that hold no lock any more, by the names of these.
 fn dead_files(beside: &Path, own: &str) -> anyhow::Result<Vec<(String, Option<PathBuf>)>> {
+    let others = signs(beside)?.into_iter().filter(|(name, path)| name != own && is_dead(path));
+    Ok(others.map(|(name, path)| (name, Some(path))).collect())
+}
+
+fn is_dead(path: &Path) -> bool {
+    File::open(path).is_ok_and(|file| file.try_lock().is_ok())
+}
+
+/// The processes that have left a sign of life, and where it is.
+fn signs(beside: &Path) -> anyhow::Result<Vec<(String, PathBuf)>> {
     let stem = stem(beside).context("the database has no file name")?;
     let folder = beside.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut dead = Vec::new();
+    let mut signs = Vec::new();
     for entry in std::fs::read_dir(folder)? {
         let entry = entry?;
-        let Some(name) = entry.file_name().to_str().and_then(|n| n.strip_prefix(&stem)).map(|n| format!("{PREFIX}{n}")) else { continue };
-        if name != own && File::open(entry.path()).is_ok_and(|file| file.try_lock().is_ok()) {
-            dead.push((name, Some(entry.path())));
+        if let Some(name) = entry.file_name().to_str().and_then(|n| n.strip_prefix(&stem)) {
+            signs.push((format!("{PREFIX}{name}"), entry.path()));
         }
     }
-    Ok(dead)
+    Ok(signs)
 }

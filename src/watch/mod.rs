@@ -6,6 +6,7 @@ mod difference;
 mod webhooks;
 
 pub use callback::Answer;
+pub use webhooks::PURPOSE as WEBHOOK_PURPOSE;
 
 use crate::clock::Clock;
 use crate::error::{Result, Trouble};

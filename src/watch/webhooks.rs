@@ -9,7 +9,7 @@ use secrecy::ExposeSecret;
 use std::time::Duration;
 
 /// What secrets of webhooks are sealed for.
-pub(super) const PURPOSE: &str = "webhook";
+pub const PURPOSE: &str = "webhook";
 /// Smartsheet's word for a webhook that works.
 pub(super) const ENABLED: &str = "ENABLED";
 /// How long one process looks after a webhook before another one may.

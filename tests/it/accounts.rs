@@ -41,9 +41,19 @@ async fn link(world: &World, who: &str) -> String {
     blocks[from..].split(['|', '>', '"']).next().unwrap().to_owned()
 }
 
+/// The form of the page behind the link is sent by a page of this origin.
+async fn begin(link: &str, origin: Option<&str>) -> reqwest::Response {
+    let form = browser().post(link);
+    let form = match origin {
+        Some(origin) => form.header("origin", origin),
+        None => form,
+    };
+    form.send().await.unwrap()
+}
+
 /// Goes on from the page behind the link to Smartsheet's question: the question, and the cookie that the browser got.
 async fn question(link: &str) -> (Url, String) {
-    let asked = browser().post(link).send().await.unwrap();
+    let asked = begin(link, Some(&Url::parse(link).unwrap().origin().ascii_serialization())).await;
     assert_eq!(asked.status(), StatusCode::SEE_OTHER);
     let cookie = asked.headers()[header::SET_COOKIE].to_str().unwrap().split(';').next().unwrap().to_owned();
     (Url::parse(asked.headers()[header::LOCATION].to_str().unwrap()).unwrap(), cookie)
@@ -214,6 +224,10 @@ async fn where_accounts_are_required_nothing_is_shown_to_who_has_none() {
 async fn a_link_to_connect_is_for_one_person_in_one_browser_and_for_a_while() {
     let world = world(false, false).await.unwrap();
     let link = link(&world, LEE).await;
+    for origin in [None, Some("https://elsewhere.test"), Some("null")] {
+        let refused = begin(&link, origin).await;
+        assert!(refused.status() == StatusCode::FORBIDDEN && !refused.headers().contains_key(header::SET_COOKIE), "{origin:?}");
+    }
     let (asked, cookie) = question(&link).await;
     let agreed = world.sheets.agree(&asked, EMAIL).unwrap();
     for wrong in ["", "chatsheet_connect=another"] {

@@ -14,7 +14,7 @@ pub struct Place {
     pub sheets: smartsheet::Smartsheet,
     pub slack: slack::Slack,
     pub azure: azure::Azure,
-    folder: Folder,
+    pub folder: Folder,
     /// The database of all processes here.
     pub database: String,
     /// Settings beside the usual ones.
@@ -22,7 +22,7 @@ pub struct Place {
 }
 
 impl Place {
-    async fn new() -> Self {
+    pub async fn new() -> Self {
         Self::over(smartsheet::Options::default(), azure::Options::default()).await
     }
 

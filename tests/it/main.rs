@@ -27,6 +27,7 @@ mod in_slack;
 mod job_endings;
 mod job_engine;
 mod jobs;
+mod keeping;
 mod letting_in;
 mod links;
 mod measured;

@@ -9,10 +9,13 @@ use axum::routing::post;
 use axum::{Json, Router};
 use chat::Inbox;
 use serde_json::{Value, json};
+use serenity::model::Timestamp;
 use serenity::model::application::Interaction;
 use std::sync::Arc;
 
 const PING: u64 = 1;
+/// How old a signed request may be, in seconds: what somebody has recorded is not taken later.
+const MAX_AGE_SECONDS: i64 = 300;
 
 #[derive(Clone)]
 struct Door {
@@ -54,5 +57,7 @@ fn is_signed(discord: &Discord, headers: &HeaderMap, body: &[u8]) -> bool {
     else {
         return false;
     };
-    verifier.verify(signature, timestamp, body).is_ok()
+    let now = Timestamp::now().unix_timestamp();
+    let recent = timestamp.parse::<i64>().is_ok_and(|at| now.checked_sub(at).is_some_and(|age| age.abs() <= MAX_AGE_SECONDS));
+    recent && verifier.verify(signature, timestamp, body).is_ok()
 }

@@ -123,7 +123,10 @@ impl Rig for DiscordRig {
     }
 
     async fn forged(&self) -> bool {
-        self.far_side.probe(&self.url, true).await == 401 && self.far_side.probe(&self.url, false).await == 200
+        self.far_side.probe(&self.url, true).await == 401
+            && self.far_side.probe(&self.url, false).await == 200
+            && self.far_side.probe_again(&self.url, false, 240).await == 200
+            && self.far_side.probe_again(&self.url, false, 400).await == 401
     }
 
     async fn press(&self, label: &str) {

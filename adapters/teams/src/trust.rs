@@ -109,6 +109,9 @@ impl Trust {
     pub async fn check(&self, token: &str) -> Result<Trusted, Distrust> {
         let refused = |e: jsonwebtoken::errors::Error| Distrust::Refused(e.to_string());
         let header = decode_header(token).map_err(refused)?;
+        if header.crit.is_some() {
+            return Err(Distrust::Refused("it has critical extensions, and none is known".into()));
+        }
         let kid = header
             .kid
             .filter(|_| header.alg == Algorithm::RS256)

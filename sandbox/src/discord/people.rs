@@ -82,10 +82,13 @@ impl Discord {
 
     /// Discord checks the address of interactions; the HTTP status.
     pub async fn probe(&self, url: &str, forged: bool) -> u16 {
-        self.service
-            .post(url, &json!({ "type": 1, "id": "1", "application_id": APPLICATION.to_string(), "token": "t", "version": 1 }), forged)
-            .await
-            .0
+        self.probe_again(url, forged, 0).await
+    }
+
+    /// The same request, sent once more so many seconds after it was signed.
+    pub async fn probe_again(&self, url: &str, forged: bool, seconds: u64) -> u16 {
+        let ping = json!({ "type": 1, "id": "1", "application_id": APPLICATION.to_string(), "token": "t", "version": 1 });
+        self.service.post_at(url, &ping, forged, seconds).await.0
     }
 
     /// How many people are shown that the bot thinks.
@@ -294,7 +297,14 @@ impl Service {
 
     /// A signed request; the status, and the answer's body.
     async fn post(&self, url: &str, body: &Value, forged: bool) -> (u16, Value) {
-        let (timestamp, text) = ("1795305600", body.to_string());
+        self.post_at(url, body, forged, 0).await
+    }
+
+    /// A request that was signed so many seconds ago.
+    async fn post_at(&self, url: &str, body: &Value, forged: bool, seconds_ago: u64) -> (u16, Value) {
+        #[expect(clippy::disallowed_methods, reason = "Discord signs with its own time")]
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default().as_secs();
+        let (timestamp, text) = ((now - seconds_ago).to_string(), body.to_string());
         let signature: String =
             self.key.sign(format!("{timestamp}{text}").as_bytes()).as_ref().iter().map(|b| format!("{b:02x}")).collect();
         let signature = if forged { "00".repeat(64) } else { signature };
