@@ -21,9 +21,8 @@ impl Store {
     pub async fn sealed(&self) -> Result<Vec<(Sealed, String)>, sqlx::Error> {
         const GRANTS: &str = "SELECT kind, id, sealed FROM grants ORDER BY kind, id";
         const WEBHOOKS: &str = "SELECT sheet_id, secret FROM webhooks WHERE secret IS NOT NULL ORDER BY sheet_id";
-        let (grants, webhooks): (Vec<(String, String, String)>, Vec<(String, String)>) = on!(self, pool => {
-            (sqlx::query_as(GRANTS).fetch_all(pool).await?, sqlx::query_as(WEBHOOKS).fetch_all(pool).await?)
-        });
+        let grants: Vec<(String, String, String)> = on!(self, pool => sqlx::query_as(GRANTS).fetch_all(pool).await?);
+        let webhooks: Vec<(String, String)> = on!(self, pool => sqlx::query_as(WEBHOOKS).fetch_all(pool).await?);
         let grants = grants.into_iter().map(|(kind, id, sealed)| (Sealed::Grant(kind, id), sealed));
         let webhooks = webhooks.into_iter().map(|(sheet, sealed)| (Sealed::Webhook(sheet), sealed));
         let check = self.key_check().await?.map(|sealed| (Sealed::Check, sealed));
