@@ -88,7 +88,7 @@ async fn held(path: &Path) -> anyhow::Result<Held> {
     let count = async |sql: &'static str| -> Result<i64, sqlx::Error> { sqlx::query_scalar(sql).fetch_one(&pool).await };
     let held = Held {
         sessions: count("SELECT count(*) FROM chat_sessions").await?,
-        proposals: count("SELECT count(*) FROM proposals WHERE state = 'open'").await?,
+        proposals: count("SELECT count(*) FROM proposals WHERE state IN ('open', 'counting')").await?,
         jobs: count("SELECT count(*) FROM jobs WHERE status IN ('queued', 'processing')").await?,
         events: count("SELECT count(*) FROM inbox WHERE state IN ('new', 'taken')").await?,
     };
