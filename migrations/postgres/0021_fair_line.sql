@@ -8,7 +8,7 @@ CREATE INDEX inbox_line ON inbox (id, channel, person, thread_key, lane, state, 
 CREATE INDEX inbox_express ON inbox (id) WHERE lane = 'express' AND state IN ('new', 'taken');
 
 -- The jobs of somebody, the newest first.
-CREATE INDEX jobs_asker ON jobs (install, asker, created_at_ms);
+CREATE INDEX jobs_asker ON jobs (asker, created_at_ms);
 
 -- What people have used of the model, by day (UTC).
 CREATE TABLE usage (

@@ -439,13 +439,13 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn jobs_of(&self, thread: &str, asker: Option<&Asker>, most: i64, skip: i64) -> Result<(Vec<Job>, i64), sqlx::Error> {
-        const OF: &str = "FROM jobs WHERE status <> 'created' AND (thread_key = $1 OR (asker = $2 AND install = $3))";
+        const OF: &str = "FROM jobs WHERE status <> 'created' AND (thread_key = $1 OR (asker = $2 AND thread_key LIKE $3 ESCAPE '!'))";
         let list = || sqlx::AssertSqlSafe(format!("SELECT {COLUMNS} {OF} ORDER BY created_at_ms DESC, id DESC LIMIT $4 OFFSET $5"));
         let count = || sqlx::AssertSqlSafe(format!("SELECT count(*) {OF}"));
-        let (id, install) = asker.map(|a| (a.id.as_str(), a.install.as_str())).unwrap_or_default();
+        let (id, like) = asker.map(|a| (a.id.as_str(), super::inside(&a.install))).unwrap_or_default();
         let (rows, (total,)): (Vec<Row>, (i64,)) = on!(self, pool => {
-            let rows = sqlx::query_as(list()).bind(thread).bind(id).bind(install).bind(most).bind(skip).fetch_all(pool).await?;
-            (rows, sqlx::query_as(count()).bind(thread).bind(id).bind(install).fetch_one(pool).await?)
+            let rows = sqlx::query_as(list()).bind(thread).bind(id).bind(&like).bind(most).bind(skip).fetch_all(pool).await?;
+            (rows, sqlx::query_as(count()).bind(thread).bind(id).bind(&like).fetch_one(pool).await?)
         });
         Ok((rows.into_iter().filter_map(job).collect(), total))
     }
