@@ -414,6 +414,14 @@ mod tests {
     }
 
     #[test]
+    fn nobody_trusts_everybody_as_a_proxy() {
+        for everybody in ["0.0.0.0/0", "::/0", "10.0.0.1, 0.0.0.0/0"] {
+            assert!(faults(&[("TRUSTED_PROXIES", everybody)]).contains("is everybody"), "{everybody}");
+        }
+        assert_eq!(read(&[("TRUSTED_PROXIES", "127.0.0.1, 10.0.0.0/8")]).unwrap().proxies.len(), 2);
+    }
+
+    #[test]
     fn all_faults_are_told_at_once_without_the_secrets() {
         insta::assert_snapshot!(faults(&[("LISTEN", "here"), ("SLACK_BOT_TOKEN", "xoxb-canary"), ("AZURE_OPENAI_API_KEY", "canary"), ("CONFIRM_WRITES", "never"),
             ("MODEL_TEMPERATURE", "9"), ("DATABASE_URL", "mysql://x"), ("PUBLIC_BASE_URL", "bot.example.com")]), @"

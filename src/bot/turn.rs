@@ -104,7 +104,11 @@ impl Bot {
                 session
             }
         };
-        self.take_turn(event).await?;
+        match self.take_turn(event).await {
+            // Nobody has asked for it, so nobody is told why it is not answered.
+            Err(Trouble::Told(_)) if unasked => return Ok(()),
+            taken => taken?,
+        }
         let reply = LiveReply::new(self.parts.store.clone(), chat, event);
         let only_me = self.is_only_me(&event.incoming).await? && self.is_private(event).await?;
         let reply = if only_me { reply.alone() } else { reply };

@@ -171,8 +171,16 @@ pub const VARIABLES: &[(&str, &str, &str)] = &[
     ("MODEL_PRICE_PER_1K_CACHED_INPUT", "", "Price of 1,000 tokens that the model reads and had read before. Unset: that of other input."),
     ("MODEL_PRICE_PER_1K_OUTPUT", "", "Price of 1,000 tokens that the model writes; set both or none."),
     ("PERSON_TURNS_PER_DAY", "500", "Questions to the model that each person may ask in a day (UTC). 0: as many as they like."),
-    ("PERSON_TOKENS_PER_DAY", "0", "Tokens that the model may read and write for each person in a day (UTC). 0: no limit."),
-    ("PERSON_COST_PER_DAY", "0", "What the model may cost for each person in a day (UTC), by MODEL_PRICE_PER_1K_*. 0: no limit."),
+    (
+        "PERSON_TOKENS_PER_DAY",
+        "0",
+        "Tokens that the model may read and write for the questions of each person in a day (UTC); jobs are not counted. 0: no limit.",
+    ),
+    (
+        "PERSON_COST_PER_DAY",
+        "0",
+        "What the questions of each person may cost in a day (UTC), by MODEL_PRICE_PER_1K_*; jobs are not counted. 0: no limit.",
+    ),
     ("ALIGNMENT_CRITERIA", "", "What rows are scored by when the person names no criteria."),
     (
         "RETENTION_DAYS",
