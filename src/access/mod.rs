@@ -11,7 +11,7 @@ pub use invitations::{code_in, hash_of, new_code};
 pub use rules::{Allowed, Rules, Verdict};
 
 use crate::smartsheet::{Client, Identity};
-use crate::store::{Granted, Store};
+use crate::store::{Deed, Deeds, Granted, Store};
 use chat::{Addressed, Anchor, Chats, Incoming, Message, Platform, Profile, Sender, ThreadKey, What};
 use moka::future::Cache;
 use serde::{Deserialize, Serialize};
@@ -290,7 +290,19 @@ impl Access {
         if !self.tells(event).await {
             return;
         }
-        tracing::info!(person = %Person::of(event), "somebody who is not let in was turned away");
+        let person = Person::of(event);
+        tracing::info!(%person, "somebody who is not let in was turned away");
+        let deed = Deeds {
+            at_ms: event.received_at_ms,
+            what: Deed::TurnedAway,
+            who: person.id.clone(),
+            place: format!("{}|{}", person.platform, person.install),
+            subject: format!("person:{}", person.id),
+            detail: serde_json::json!({}),
+        };
+        if let Err(error) = self.store.note(&deed).await {
+            tracing::warn!(%error, "it could not be noted that somebody was turned away");
+        }
         let Some(chat) = self.chats.get().and_then(|chats| chats.get(&event.thread.platform)) else { return };
         let words = Message::text(&refusal(&event.sender, event.thread.platform));
         if let Err(error) = chat::insist_alone(chat.as_ref(), &event.anchor, &event.sender.id, &words).await {

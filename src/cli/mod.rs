@@ -1,6 +1,7 @@
 //! The command line: what can be run, and with which exit code it ends (0 done, 1 failed, 2 wrong use or settings).
 
 mod access;
+mod audit;
 mod backup;
 mod bench;
 mod check;
@@ -41,6 +42,8 @@ enum Command {
     /// Makes, lists and revokes keys of the REST API, and changes the secret key.
     #[command(visible_alias = "keys")]
     Key(key::Arguments),
+    /// Prints who did what, and says whether anything in that log was changed.
+    Audit(audit::Arguments),
     /// Copies the SQLite database to a file, while the bot runs.
     Backup(backup::Arguments),
     /// Puts a copy in the place of the SQLite database, while the bot does not run.
@@ -102,6 +105,7 @@ async fn run(command: Command, config: Config) -> anyhow::Result<ExitCode> {
         Command::Migrate => serve::migrate(&config).await,
         Command::Access(arguments) => access::run(arguments, &config).await,
         Command::Key(arguments) => key::run(arguments, &config).await,
+        Command::Audit(arguments) => audit::run(arguments, &config).await,
         Command::Backup(arguments) => backup::back_up(arguments, &config).await,
         Command::Restore(arguments) => backup::put_back(arguments, &config).await,
         Command::Workspaces(arguments) => workspaces::run(arguments, &config).await,

@@ -1,8 +1,10 @@
 //! Who may use the bot, as far as it was decided by name, and the codes of invitations.
 
-use super::{Store, on, on_durable};
+use super::audit::note;
+use super::{Deed, Deeds, Store, on, on_durable};
 use crate::access::{Person, Role};
 use chat::Platform;
+use serde_json::json;
 
 /// Somebody of whom it was decided by name what they may do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +22,17 @@ pub struct Granted {
 const PUT: &str = "INSERT INTO access (platform, install, person, name, role, granted_at_ms) VALUES ($1, $2, $3, $4, $5, $6)
     ON CONFLICT (platform, install, person) DO UPDATE SET role = excluded.role, granted_at_ms = excluded.granted_at_ms,
     name = coalesce(excluded.name, access.name)";
+
+fn changed(who: &str, person: &Person, role: Role, at_ms: i64) -> Deeds {
+    Deeds {
+        at_ms,
+        what: Deed::Access,
+        who: who.to_owned(),
+        place: format!("{}|{}", person.platform, person.install),
+        subject: format!("person:{}", person.id),
+        detail: json!({ "role": role.as_str() }),
+    }
+}
 
 impl Store {
     /// What was decided of somebody; `None` when nothing was.
@@ -56,8 +69,11 @@ impl Store {
     /// When the database fails.
     pub async fn grant_access(&self, to: &Granted) -> Result<(), sqlx::Error> {
         on_durable!(self, pool => {
+            let mut tx = pool.begin().await?;
             let put = sqlx::query(PUT).bind(to.person.platform.as_str()).bind(&to.person.install).bind(&to.person.id);
-            put.bind(&to.name).bind(to.role.as_str()).bind(to.at_ms).execute(pool).await.map(|_| ())
+            put.bind(&to.name).bind(to.role.as_str()).bind(to.at_ms).execute(&mut *tx).await?;
+            note!(tx, changed("operator", &to.person, to.role, to.at_ms));
+            tx.commit().await
         })
     }
 
@@ -83,6 +99,7 @@ impl Store {
             if let Some(role) = role {
                 let put = sqlx::query(PUT).bind(person.platform.as_str()).bind(&person.install).bind(&person.id);
                 put.bind(name).bind(role.as_str()).bind(now_ms).execute(&mut *tx).await?;
+                note!(tx, changed(&person.id, person, role, now_ms));
                 tx.commit().await?;
             }
             role

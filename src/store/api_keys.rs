@@ -1,6 +1,8 @@
 //! Keys of programs that use the REST API: what they may do, and hashes of their secrets.
 
-use super::{Store, on, on_durable, on_write};
+use super::audit::note;
+use super::{Deed, Deeds, Store, on, on_durable, on_write};
+use serde_json::{Value, json};
 
 /// A key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +30,10 @@ fn key((id, name, secret_hash, scopes, created_at_ms, last_used_at_ms, revoked_a
     ApiKey { id, name, secret_hash, scopes, created_at_ms, last_used_at_ms, revoked_at_ms }
 }
 
+fn of_key(what: Deed, id: &str, at_ms: i64, detail: Value) -> Deeds {
+    Deeds { at_ms, what, who: "operator".into(), place: String::new(), subject: format!("key:{id}"), detail }
+}
+
 impl Store {
     /// Keeps a new key.
     ///
@@ -37,7 +43,10 @@ impl Store {
         const ADD: &str = "INSERT INTO api_keys (id, name, secret_hash, scopes, created_at_ms) VALUES ($1, $2, $3, $4, $5)";
         on_durable!(self, pool => {
             let add = sqlx::query(ADD).bind(&key.id).bind(&key.name).bind(&key.secret_hash).bind(&key.scopes).bind(key.created_at_ms);
-            add.execute(pool).await.map(|_| ())
+            let mut tx = pool.begin().await?;
+            add.execute(&mut *tx).await?;
+            note!(tx, of_key(Deed::KeyMade, &key.id, key.created_at_ms, json!({ "name": key.name, "scopes": key.scopes })));
+            tx.commit().await
         })
     }
 
@@ -67,8 +76,15 @@ impl Store {
     /// When the database fails.
     pub async fn revoke_api_key(&self, id: &str, now_ms: i64) -> Result<bool, sqlx::Error> {
         const SET: &str = "UPDATE api_keys SET revoked_at_ms = $2 WHERE id = $1 AND revoked_at_ms IS NULL";
-        let revoked = on_durable!(self, pool => sqlx::query(SET).bind(id).bind(now_ms).execute(pool).await?.rows_affected());
-        Ok(revoked > 0)
+        on_durable!(self, pool => {
+            let mut tx = pool.begin().await?;
+            if sqlx::query(SET).bind(id).bind(now_ms).execute(&mut *tx).await?.rows_affected() == 0 {
+                return Ok(false);
+            }
+            note!(tx, of_key(Deed::KeyRevoked, id, now_ms, json!({})));
+            tx.commit().await?;
+            Ok(true)
+        })
     }
 
     /// Notes that a key was used.

@@ -1,8 +1,10 @@
 //! Writes that wait for a person: kept until they are confirmed, cancelled or too old.
 
-use super::{Store, on, on_write};
+use super::audit::note;
+use super::{Deed, Deeds, Store, on, on_write};
 use crate::sheet::SheetId;
 use chat::MessageRef;
+use serde_json::json;
 use serde_json::value::RawValue;
 use sqlx::types::Json;
 
@@ -124,8 +126,22 @@ impl Store {
     pub async fn add_proposal(&self, p: &Proposal, event: Option<&str>) -> Result<(), sqlx::Error> {
         const ADD: &str = "INSERT INTO proposals (id, session_id, thread_key, asker, identity, sheet_id, sheet_version, plan, row_count, state, created_at_ms, expires_at_ms, filter, event)
             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
-        on_write!(self, pool => sqlx::query(ADD).bind(&p.id).bind(&p.session_id).bind(&p.thread_key).bind(&p.asker).bind(&p.identity).bind(p.sheet.to_string())
-            .bind(p.sheet_version).bind(Json(&p.plan)).bind(p.row_count).bind(p.state.as_str()).bind(p.created_at_ms).bind(p.expires_at_ms).bind(&p.filter).bind(event).execute(pool).await.map(|_| ()))
+        let deed = Deeds {
+            at_ms: p.created_at_ms,
+            what: Deed::Proposed,
+            who: p.asker.clone(),
+            place: p.thread_key.clone(),
+            subject: format!("proposal:{}", p.id),
+            detail: json!({ "sheet": p.sheet.to_string(), "version": p.sheet_version, "identity": p.identity, "rows": p.row_count, "plan": p.plan }),
+        };
+        on_write!(self, pool => {
+            let mut tx = pool.begin().await?;
+            sqlx::query(ADD).bind(&p.id).bind(&p.session_id).bind(&p.thread_key).bind(&p.asker).bind(&p.identity).bind(p.sheet.to_string())
+                .bind(p.sheet_version).bind(Json(&p.plan)).bind(p.row_count).bind(p.state.as_str()).bind(p.created_at_ms).bind(p.expires_at_ms)
+                .bind(&p.filter).bind(event).execute(&mut *tx).await?;
+            note!(tx, deed);
+            tx.commit().await
+        })
     }
 
     /// Whether a person has decided on what was proposed for an event.
@@ -194,7 +210,23 @@ impl Store {
         now_ms: i64,
     ) -> Result<bool, sqlx::Error> {
         const SET: &str = "UPDATE proposals SET state = $3, decided_by = $4, decided_at_ms = $5 WHERE id = $1 AND state = $2";
-        let n = on_write!(self, pool => sqlx::query(SET).bind(id).bind(from.as_str()).bind(to.as_str()).bind(by).bind(now_ms).execute(pool).await?.rows_affected());
-        Ok(n > 0)
+        let deed = Deeds {
+            at_ms: now_ms,
+            what: Deed::Moved,
+            who: by.to_owned(),
+            place: String::new(),
+            subject: format!("proposal:{id}"),
+            detail: json!({ "from": from.as_str(), "to": to.as_str() }),
+        };
+        on_write!(self, pool => {
+            let mut tx = pool.begin().await?;
+            let moved = sqlx::query(SET).bind(id).bind(from.as_str()).bind(to.as_str()).bind(by).bind(now_ms).execute(&mut *tx).await?;
+            if moved.rows_affected() == 0 {
+                return Ok(false);
+            }
+            note!(tx, deed);
+            tx.commit().await?;
+            Ok(true)
+        })
     }
 }

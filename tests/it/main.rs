@@ -5,6 +5,7 @@ mod abuse;
 mod accounts;
 mod api;
 mod asking;
+mod audit;
 mod beside;
 mod changing;
 mod channel_rules;
