@@ -205,7 +205,7 @@ impl Accounts {
     /// When the database fails.
     pub async fn disconnect(&self, person: &str) -> anyhow::Result<bool> {
         let account = self.read(person).await.ok();
-        let gone = self.store.forget_grant(KIND, person, i64::MAX).await?;
+        let gone = self.store.forget_grant(KIND, person, i64::MAX, self.clock.now_ms()).await?;
         self.known.invalidate(person).await;
         if let Some(account) = account {
             let revoked = self.http.delete(self.token_url()).bearer_auth(&account.access_token).send().await;

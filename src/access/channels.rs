@@ -58,7 +58,8 @@ pub struct Approver {
 }
 
 /// Whose OK changes of a sheet need.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Approval {
     /// Changes of more rows than this need it, and whatever is deleted.
     pub over_rows: usize,

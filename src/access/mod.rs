@@ -11,7 +11,7 @@ pub use invitations::{code_in, hash_of, new_code};
 pub use rules::{Allowed, Rules, Verdict};
 
 use crate::smartsheet::{Client, Identity};
-use crate::store::{Deed, Deeds, Granted, Store};
+use crate::store::{AuditAction, AuditEvent, Granted, Store};
 use chat::{Addressed, Anchor, Chats, Incoming, Message, Platform, Profile, Sender, ThreadKey, What};
 use moka::future::Cache;
 use serde::{Deserialize, Serialize};
@@ -292,16 +292,16 @@ impl Access {
         }
         let person = Person::of(event);
         tracing::info!(%person, "somebody who is not let in was turned away");
-        let deed = Deeds {
+        let refused = AuditEvent {
             at_ms: event.received_at_ms,
-            what: Deed::TurnedAway,
+            what: AuditAction::TurnedAway,
             who: person.id.clone(),
             place: format!("{}|{}", person.platform, person.install),
             subject: format!("person:{}", person.id),
             detail: serde_json::json!({}),
         };
-        if let Err(error) = self.store.note(&deed).await {
-            tracing::warn!(%error, "it could not be noted that somebody was turned away");
+        if let Err(error) = self.store.audit(&refused).await {
+            tracing::warn!(%error, "the refusal is missing in the audit log");
         }
         let Some(chat) = self.chats.get().and_then(|chats| chats.get(&event.thread.platform)) else { return };
         let words = Message::text(&refusal(&event.sender, event.thread.platform));

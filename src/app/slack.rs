@@ -2,6 +2,7 @@
 
 use super::platforms::Connected;
 use crate::bot::Door;
+use crate::clock::Clock;
 use crate::config::{Config, Slack, SlackAccess};
 use crate::store::Store;
 use crate::vault::Vault;
@@ -64,7 +65,7 @@ impl InstallationStore for Installations {
     }
 
     async fn remove(&self, id: &str, before_ms: i64) -> Result<bool, StoreError> {
-        self.store.forget_grant(KIND, id, before_ms).await.map_err(failed)
+        self.store.forget_grant(KIND, id, before_ms, Clock::System.now_ms()).await.map_err(failed)
     }
 
     async fn take_turn(&self, id: &str, now_ms: i64, until_ms: i64) -> Result<bool, StoreError> {

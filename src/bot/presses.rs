@@ -5,11 +5,12 @@ use super::live_reply::LiveReply;
 use super::{Bot, preview, words};
 use crate::access::{Person, Role};
 use crate::changes::{Outcome, People, Plan, Progress, Stop};
-use crate::error::{Result, told};
+use crate::error::{Result, Trouble, told};
 use crate::jobs::{Jobs, LARGE, WaitsFor};
 use crate::smartsheet::Identity;
-use crate::store::{self, Asker, Change, Event, Job, NewMessage, Place, Proposal, ProposalState};
+use crate::store::{self, Asker, AuditAction, AuditEvent, Change, Event, Job, NewMessage, Place, Proposal, ProposalState};
 use chat::{Addressed, Chat, ChatError, Incoming, Message, MessageRef, Sender, What};
+use serde_json::json;
 use std::collections::HashSet;
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -79,7 +80,7 @@ impl Bot {
     /// The same for what writes to a sheet, with the job that is meant.
     pub(super) async fn editor_of_job(&self, event: &Event, id: &str) -> Result<(Asker, Job)> {
         if self.role(event).await? < Some(Role::Editor) {
-            return Err(told(words::may_only_ask()));
+            return Err(self.refused(event, &format!("job:{id}"), words::may_only_ask()).await);
         }
         let person = self.person_of_job(event, id).await?;
         let job = self.parts.jobs.read(id, &person).await?;
@@ -91,6 +92,23 @@ impl Bot {
     async fn say(&self, event: &Event, words: &str) -> Result<()> {
         let dedupe_id = format!("{}:said", event.incoming.dedupe_id);
         self.accept_again(Incoming { dedupe_id, what: What::Text { text: words.to_owned() }, ..event.incoming.clone() }).await
+    }
+
+    /// Keeps in the audit log that somebody wanted what is not theirs to want, and says so.
+    pub(super) async fn refused(&self, event: &Event, subject: &str, words: impl Into<String>) -> Trouble {
+        let (words, incoming) = (words.into(), &event.incoming);
+        let refused = AuditEvent {
+            at_ms: self.parts.clock.now_ms(),
+            what: AuditAction::Refused,
+            who: incoming.sender.id.clone(),
+            place: incoming.thread.storage_key(),
+            subject: subject.to_owned(),
+            detail: json!({ "told": words }),
+        };
+        match self.parts.store.audit(&refused).await {
+            Ok(()) => told(words),
+            Err(error) => error.into(),
+        }
     }
 
     /// The proposal of which this person may decide so here, or why not.
@@ -106,20 +124,22 @@ impl Bot {
         let approval = self.parts.changes.approval(proposal.sheet, &plan_of(&proposal)?).await?;
         let approves = approval.as_ref().is_some_and(|a| a.names(&Person::of(&event.incoming)) && proposal.asker != *presser);
         if let (Decision::Confirm, Some(approval), false) = (decision, &approval, approves) {
-            return Err(told(words::not_your_ok(approval, &proposal.asker, proposal.asker == *presser)));
+            return Err(self
+                .refused(event, &format!("proposal:{id}"), words::not_your_ok(approval, &proposal.asker, proposal.asker == *presser))
+                .await);
         }
         if proposal.asker != *presser && role != Some(Role::Admin) && !(approves && decision != Decision::Adjust) {
-            return Err(told(words::only_the_asker()));
+            return Err(self.refused(event, &format!("proposal:{id}"), words::only_the_asker()).await);
         }
         if role < Some(Role::Editor) && !approves {
-            return Err(told(words::may_only_ask()));
+            return Err(self.refused(event, &format!("proposal:{id}"), words::may_only_ask()).await);
         }
         // It is written in the name of whoever asked, who may have been removed since.
         if decision == Decision::Confirm && proposal.asker != *presser {
             let asker = Sender { id: proposal.asker.clone(), ..Sender::default() };
             let incoming = &event.incoming;
             if self.parts.access.role_in(&incoming.thread, &incoming.anchor, &asker).await? < Some(Role::Editor) {
-                return Err(told(words::asker_may_not()));
+                return Err(self.refused(event, &format!("proposal:{id}"), words::asker_may_not()).await);
             }
         }
         Ok(proposal)
@@ -247,10 +267,10 @@ impl Bot {
         self.scope(&event.incoming, &Identity::read(&change.identity)).await?.check(change.sheet)?;
         let (person, role) = (Asker::from(&event.incoming), self.role(event).await?);
         if !person.has(&change.asker, &change.thread_key) && role != Some(Role::Admin) {
-            return Err(told(words::only_the_asker_undoes()));
+            return Err(self.refused(event, &format!("change:{id}"), words::only_the_asker_undoes()).await);
         }
         if role < Some(Role::Editor) {
-            return Err(told(words::may_only_ask()));
+            return Err(self.refused(event, &format!("change:{id}"), words::may_only_ask()).await);
         }
         if let Some(job) = &change.job_id {
             let (person, jobs) = (Asker::in_thread(&change.asker, &change.thread_key), &self.parts.jobs);

@@ -6,12 +6,15 @@ use crate::access::{AllowedKind, AllowedSheets, Approval, Approver, Person, Role
 use crate::error::{Result, told};
 use crate::sheet::{SheetId, smartsheet_trouble};
 use crate::smartsheet::{Identity, SheetEntry, Workspace};
-use crate::store::Event;
+use crate::store::{AuditAction, AuditEvent, Event};
 use crate::tools::{Match, resolve};
 use chat::{MentionKind, Mentioned, Message};
+use serde::Serialize;
+use serde_json::json;
 
 /// A command about rules. Whoever is let in may see them, admins alone may change them.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub(super) enum Rule {
     Show,
     /// A sheet may be used in this channel, and from then on only what was allowed.
@@ -96,11 +99,19 @@ impl Bot {
             return self.answer(event, message).await;
         }
         if self.role(event).await? != Some(Role::Admin) {
-            return Err(told(words::admins_only()));
+            return Err(self.refused(event, &format!("channel:{}", channel_of(&event.incoming.thread)), words::admins_only()).await);
         }
         let thread = &event.incoming.thread;
         let (store, channel) = (&self.parts.store, channel_of(thread));
         tracing::info!(person = %Person::of(&event.incoming), channel, ?rule, "rules are changed");
+        let mut entry = AuditEvent {
+            at_ms: event.incoming.received_at_ms,
+            what: AuditAction::Rule,
+            who: event.incoming.sender.id.clone(),
+            place: thread.storage_key(),
+            subject: format!("channel:{channel}"),
+            detail: json!({ "rule": rule }),
+        };
         match rule {
             Rule::Show => {}
             Rule::AllowEverything => store.allow_everything_in(&channel).await?,
@@ -111,15 +122,18 @@ impl Bot {
             Rule::DisallowWorkspace(name) => self.disallow(event, AllowedKind::Workspace, &name).await?,
             Rule::NoApprovers => {
                 let Some(session) = self.session_or_ask(event).await? else { return Ok(()) };
+                entry.subject = format!("sheet:{}", session.sheet);
                 store.set_approval(session.sheet, None).await?;
             }
             Rule::Approvers(who) => {
                 let Some(session) = self.session_or_ask(event).await? else { return Ok(()) };
                 let approval =
                     Approval { over_rows: rows_in(&who, &event.incoming.mentions)?, approvers: self.approvers_in(event, &who).await? };
+                (entry.subject, entry.detail["approval"]) = (format!("sheet:{}", session.sheet), json!(approval));
                 store.set_approval(session.sheet, Some(&approval)).await?;
             }
         }
+        store.audit(&entry).await?;
         self.parts.access.rules_changed(thread).await;
         let message = self.rules(event).await?;
         self.answer(event, message).await

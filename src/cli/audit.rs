@@ -2,7 +2,7 @@
 
 use super::{FAILED, WRONG};
 use crate::config::Config;
-use crate::store::{Line, Store};
+use crate::store::{AuditRecord, Store};
 use anyhow::Context;
 use clap::{Args, Subcommand, ValueEnum};
 use jiff::Timestamp;
@@ -98,7 +98,7 @@ struct Printed<'a> {
 }
 
 impl<'a> Printed<'a> {
-    fn of(line: &'a Line) -> anyhow::Result<Self> {
+    fn of(line: &'a AuditRecord) -> anyhow::Result<Self> {
         let detail = serde_json::from_str(&line.detail).with_context(|| format!("the detail of line {} was changed", line.seq))?;
         let at = Timestamp::from_millisecond(line.at_ms)?;
         Ok(Self {
@@ -115,7 +115,7 @@ impl<'a> Printed<'a> {
 }
 
 /// A line for a spreadsheet, which takes no text of it for a formula.
-fn cells(line: &Line) -> [String; 8] {
+fn cells(line: &AuditRecord) -> [String; 8] {
     let at = Timestamp::from_millisecond(line.at_ms).map(|at| at.to_string()).unwrap_or_default();
     let texts = [&line.what, &line.who, &line.place, &line.subject, &line.detail, &line.hash];
     let [what, who, place, subject, detail, hash] = texts.map(|text| match text.chars().next() {
@@ -133,7 +133,7 @@ async fn verify(store: &Store, holds: Option<&str>) -> anyhow::Result<ExitCode> 
         };
         let line = store.audit_lines(seq - 1, i64::MIN).await?.into_iter().next();
         if line.is_none_or(|line| line.seq != seq || line.hash != hash) {
-            println!("Line {seq} is not what it was.");
+            println!("AuditRecord {seq} is not what it was.");
             return Ok(ExitCode::from(FAILED));
         }
     }

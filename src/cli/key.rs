@@ -5,9 +5,10 @@ use crate::app::keys::{self, Rotated};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::server::api::{Scope, new_key};
-use crate::store::Store;
+use crate::store::{AuditAction, AuditEvent, Store};
 use clap::{Args, Subcommand};
 use secrecy::ExposeSecret;
+use serde_json::json;
 use std::process::ExitCode;
 
 /// What to do with keys.
@@ -85,6 +86,15 @@ async fn rotate(store: &Store, config: &Config) -> anyhow::Result<ExitCode> {
     let vault = config.vault();
     keys::fit(store, &vault).await?;
     let Rotated { anew, current, lost } = keys::rotate(store, &vault, |n, all| eprintln!("{n} of {all}")).await?;
+    let entry = AuditEvent {
+        at_ms: Clock::System.now_ms(),
+        what: AuditAction::Rotated,
+        who: "operator".into(),
+        place: String::new(),
+        subject: "secret key".into(),
+        detail: json!({ "anew": anew, "current": current, "lost": lost }),
+    };
+    store.audit(&entry).await?;
     println!("{anew} sealed anew, {current} were already.");
     if lost > 0 {
         println!("{lost} open with neither key, and are left as they are.");

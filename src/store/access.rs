@@ -1,7 +1,7 @@
 //! Who may use the bot, as far as it was decided by name, and the codes of invitations.
 
-use super::audit::note;
-use super::{Deed, Deeds, Store, on, on_durable};
+use super::audit::audit;
+use super::{AuditAction, AuditEvent, Store, on, on_durable};
 use crate::access::{Person, Role};
 use chat::Platform;
 use serde_json::json;
@@ -23,10 +23,10 @@ const PUT: &str = "INSERT INTO access (platform, install, person, name, role, gr
     ON CONFLICT (platform, install, person) DO UPDATE SET role = excluded.role, granted_at_ms = excluded.granted_at_ms,
     name = coalesce(excluded.name, access.name)";
 
-fn changed(who: &str, person: &Person, role: Role, at_ms: i64) -> Deeds {
-    Deeds {
+fn changed(who: &str, person: &Person, role: Role, at_ms: i64) -> AuditEvent {
+    AuditEvent {
         at_ms,
-        what: Deed::Access,
+        what: AuditAction::Access,
         who: who.to_owned(),
         place: format!("{}|{}", person.platform, person.install),
         subject: format!("person:{}", person.id),
@@ -72,7 +72,7 @@ impl Store {
             let mut tx = pool.begin().await?;
             let put = sqlx::query(PUT).bind(to.person.platform.as_str()).bind(&to.person.install).bind(&to.person.id);
             put.bind(&to.name).bind(to.role.as_str()).bind(to.at_ms).execute(&mut *tx).await?;
-            note!(tx, changed("operator", &to.person, to.role, to.at_ms));
+            audit!(tx, changed("operator", &to.person, to.role, to.at_ms));
             tx.commit().await
         })
     }
@@ -99,7 +99,7 @@ impl Store {
             if let Some(role) = role {
                 let put = sqlx::query(PUT).bind(person.platform.as_str()).bind(&person.install).bind(&person.id);
                 put.bind(name).bind(role.as_str()).bind(now_ms).execute(&mut *tx).await?;
-                note!(tx, changed(&person.id, person, role, now_ms));
+                audit!(tx, changed(&person.id, person, role, now_ms));
                 tx.commit().await?;
             }
             role

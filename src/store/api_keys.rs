@@ -1,7 +1,7 @@
 //! Keys of programs that use the REST API: what they may do, and hashes of their secrets.
 
-use super::audit::note;
-use super::{Deed, Deeds, Store, on, on_durable, on_write};
+use super::audit::audit;
+use super::{AuditAction, AuditEvent, Store, on, on_durable, on_write};
 use serde_json::{Value, json};
 
 /// A key.
@@ -30,8 +30,8 @@ fn key((id, name, secret_hash, scopes, created_at_ms, last_used_at_ms, revoked_a
     ApiKey { id, name, secret_hash, scopes, created_at_ms, last_used_at_ms, revoked_at_ms }
 }
 
-fn of_key(what: Deed, id: &str, at_ms: i64, detail: Value) -> Deeds {
-    Deeds { at_ms, what, who: "operator".into(), place: String::new(), subject: format!("key:{id}"), detail }
+fn of_key(what: AuditAction, id: &str, at_ms: i64, detail: Value) -> AuditEvent {
+    AuditEvent { at_ms, what, who: "operator".into(), place: String::new(), subject: format!("key:{id}"), detail }
 }
 
 impl Store {
@@ -45,7 +45,7 @@ impl Store {
             let add = sqlx::query(ADD).bind(&key.id).bind(&key.name).bind(&key.secret_hash).bind(&key.scopes).bind(key.created_at_ms);
             let mut tx = pool.begin().await?;
             add.execute(&mut *tx).await?;
-            note!(tx, of_key(Deed::KeyMade, &key.id, key.created_at_ms, json!({ "name": key.name, "scopes": key.scopes })));
+            audit!(tx, of_key(AuditAction::KeyMade, &key.id, key.created_at_ms, json!({ "name": key.name, "scopes": key.scopes })));
             tx.commit().await
         })
     }
@@ -81,7 +81,7 @@ impl Store {
             if sqlx::query(SET).bind(id).bind(now_ms).execute(&mut *tx).await?.rows_affected() == 0 {
                 return Ok(false);
             }
-            note!(tx, of_key(Deed::KeyRevoked, id, now_ms, json!({})));
+            audit!(tx, of_key(AuditAction::KeyRevoked, id, now_ms, json!({})));
             tx.commit().await?;
             Ok(true)
         })

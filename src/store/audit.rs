@@ -1,13 +1,13 @@
 //! The audit log: every proposal, decision, write, refusal and change of access, each line chained to the one before it by its hash.
 
-use super::{Store, on, on_durable};
-use serde_json::Value;
+use super::{Change, Proposal, Store, on, on_durable};
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::fmt;
 
 /// What a line tells of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Deed {
+pub enum AuditAction {
     /// A change was proposed and shown.
     Proposed,
     /// Somebody confirmed a proposal.
@@ -20,17 +20,27 @@ pub enum Deed {
     Applied,
     /// A change was given up.
     Failed,
+    /// Somebody who is let in wanted what is not theirs to decide.
+    Refused,
     /// Somebody was not let in.
     TurnedAway,
     /// Somebody may do something else from now on.
     Access,
+    /// An admin decided something of a channel or a sheet.
+    Rule,
+    /// Somebody connected their Smartsheet account, or a workspace installed the app.
+    Granted,
+    /// That was given back.
+    Withdrawn,
+    /// What is kept under the secret key was sealed with another one.
+    Rotated,
     /// A key of the API was made.
     KeyMade,
     /// A key of the API was revoked.
     KeyRevoked,
 }
 
-impl Deed {
+impl AuditAction {
     fn as_str(self) -> &'static str {
         match self {
             Self::Proposed => "proposed",
@@ -39,15 +49,20 @@ impl Deed {
             Self::Began => "began",
             Self::Applied => "applied",
             Self::Failed => "failed",
+            Self::Refused => "refused",
             Self::TurnedAway => "turned_away",
             Self::Access => "access",
+            Self::Rule => "rule",
+            Self::Granted => "granted",
+            Self::Withdrawn => "withdrawn",
+            Self::Rotated => "rotated",
             Self::KeyMade => "key_made",
             Self::KeyRevoked => "key_revoked",
         }
     }
 }
 
-impl fmt::Display for Deed {
+impl fmt::Display for AuditAction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
@@ -55,11 +70,11 @@ impl fmt::Display for Deed {
 
 /// A line that is to be written.
 #[derive(Clone, Debug)]
-pub struct Deeds {
+pub struct AuditEvent {
     /// When it happened, in milliseconds since 1970-01-01 UTC.
     pub at_ms: i64,
     /// What happened.
-    pub what: Deed,
+    pub what: AuditAction,
     /// Whoever did it: an id of the platform, `key:…`, or `operator`.
     pub who: String,
     /// The thread, or the platform and workspace.
@@ -72,18 +87,18 @@ pub struct Deeds {
 
 /// A line as it is kept.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
-pub struct Line {
+pub struct AuditRecord {
     /// Its number; there are no gaps.
     pub seq: i64,
-    /// See [`Deeds`].
+    /// See [`AuditEvent`].
     pub at_ms: i64,
-    /// The name of a [`Deed`].
+    /// The name of a [`AuditAction`].
     pub what: String,
-    /// See [`Deeds`].
+    /// See [`AuditEvent`].
     pub who: String,
-    /// See [`Deeds`].
+    /// See [`AuditEvent`].
     pub place: String,
-    /// See [`Deeds`].
+    /// See [`AuditEvent`].
     pub subject: String,
     /// JSON.
     pub detail: String,
@@ -91,16 +106,16 @@ pub struct Line {
     pub hash: String,
 }
 
-impl Line {
-    pub(super) fn new(deed: &Deeds, seq: i64, before: &str) -> Self {
+impl AuditRecord {
+    pub(super) fn new(event: &AuditEvent, seq: i64, before: &str) -> Self {
         let mut line = Self {
             seq,
-            at_ms: deed.at_ms,
-            what: deed.what.to_string(),
-            who: deed.who.clone(),
-            place: deed.place.clone(),
-            subject: deed.subject.clone(),
-            detail: deed.detail.to_string(),
+            at_ms: event.at_ms,
+            what: event.what.to_string(),
+            who: event.who.clone(),
+            place: event.place.clone(),
+            subject: event.subject.clone(),
+            detail: event.detail.to_string(),
             hash: String::new(),
         };
         line.hash = line.hash_after(before);
@@ -121,19 +136,63 @@ impl Line {
 }
 
 /// Adds a line to the log within a transaction, so that what was done and its line are there together.
-macro_rules! note {
-    ($tx:ident, $deed:expr) => {{
+macro_rules! audit {
+    ($tx:ident, $event:expr) => {{
         const NEXT: &str = "UPDATE audit_head SET seq = seq + 1 WHERE one = 1 RETURNING seq, hash";
         const ADD: &str = "INSERT INTO audit (seq, at_ms, what, who, place, subject, detail, hash) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
         const HEAD: &str = "UPDATE audit_head SET hash = $1 WHERE one = 1";
         let (seq, before): (i64, String) = sqlx::query_as(NEXT).fetch_one(&mut *$tx).await?;
-        let line = $crate::store::audit::Line::new(&$deed, seq, &before);
+        let line = $crate::store::audit::AuditRecord::new(&$event, seq, &before);
         let add = sqlx::query(ADD).bind(line.seq).bind(line.at_ms).bind(&line.what).bind(&line.who).bind(&line.place);
         add.bind(&line.subject).bind(&line.detail).bind(&line.hash).execute(&mut *$tx).await?;
         sqlx::query(HEAD).bind(&line.hash).execute(&mut *$tx).await?;
     }};
 }
-pub(super) use note;
+pub(super) use audit;
+
+/// What is told of a proposal that somebody confirmed; `change` is what it became, where it was no job.
+pub(super) fn confirmed(p: &Proposal, decided_by: &str, change: Option<&str>, at_ms: i64) -> AuditEvent {
+    AuditEvent {
+        at_ms,
+        what: AuditAction::Confirmed,
+        who: decided_by.to_owned(),
+        place: p.thread_key.clone(),
+        subject: format!("proposal:{}", p.id),
+        detail: json!({ "change": change, "askedBy": p.asker, "identity": p.identity }),
+    }
+}
+
+/// What is told of a change that no proposal stands behind, at its beginning.
+pub(super) fn began(change: &Change) -> AuditEvent {
+    AuditEvent {
+        at_ms: change.created_at_ms,
+        what: AuditAction::Began,
+        who: change.asker.clone(),
+        place: change.thread_key.clone(),
+        subject: format!("change:{}", change.id),
+        detail: json!({ "undoOf": change.undo_of, "job": change.job_id, "identity": change.identity }),
+    }
+}
+
+/// What is told of a change at its end: what stood there, what was written, and which entries were not.
+macro_rules! finished {
+    ($tx:ident, $change:expr, $what:expr, $now_ms:expr) => {{
+        const OF: &str = "SELECT asker, thread_key, identity, sheet_id, sheet_version, plan FROM changes WHERE id = $1";
+        const LEFT: &str = "SELECT seq, state, reason FROM change_rows WHERE change_id = $1 AND state <> 'done' ORDER BY seq";
+        let of: (String, String, String, String, i64, sqlx::types::Json<serde_json::Value>) = sqlx::query_as(OF).bind($change).fetch_one(&mut *$tx).await?;
+        let left: Vec<(i64, String, Option<String>)> = sqlx::query_as(LEFT).bind($change).fetch_all(&mut *$tx).await?;
+        let (who, place, identity, sheet, version, sqlx::types::Json(plan)) = of;
+        $crate::store::AuditEvent {
+            at_ms: $now_ms,
+            what: $what,
+            who,
+            place,
+            subject: format!("change:{}", $change),
+            detail: serde_json::json!({ "sheet": sheet, "version": version, "identity": identity, "plan": plan, "notDone": left }),
+        }
+    }};
+}
+pub(super) use finished;
 
 /// What is wrong with the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -174,10 +233,10 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn note(&self, deed: &Deeds) -> Result<(), sqlx::Error> {
+    pub async fn audit(&self, event: &AuditEvent) -> Result<(), sqlx::Error> {
         on_durable!(self, pool => {
             let mut tx = pool.begin().await?;
-            note!(tx, deed);
+            audit!(tx, event);
             tx.commit().await
         })
     }
@@ -186,7 +245,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn audit_lines(&self, after: i64, since_ms: i64) -> Result<Vec<Line>, sqlx::Error> {
+    pub async fn audit_lines(&self, after: i64, since_ms: i64) -> Result<Vec<AuditRecord>, sqlx::Error> {
         const GET: &str =
             "SELECT seq, at_ms, what, who, place, subject, detail, hash FROM audit WHERE seq > $1 AND at_ms >= $2 ORDER BY seq LIMIT $3";
         on!(self, pool => sqlx::query_as(GET).bind(after).bind(since_ms).bind(PAGE).fetch_all(pool).await)

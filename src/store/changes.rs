@@ -1,13 +1,11 @@
 //! The journal: approved writes with what became of each row, written before anything is sent.
 
-use super::audit::note;
+use super::audit::{audit, began, confirmed, finished};
 use super::jobs::{Job, insert_job};
 use super::proposals::Proposal;
-use super::{Deed, Deeds};
-use super::{Store, on, on_durable, on_write, on_writer};
+use super::{AuditAction, Store, on, on_durable, on_write, on_writer};
 use crate::sheet::SheetId;
 use serde_json::Value;
-use serde_json::json;
 use serde_json::value::RawValue;
 use sqlx::types::Json;
 
@@ -176,36 +174,6 @@ fn undoable() -> String {
     )
 }
 
-fn began(change: &Change) -> Deeds {
-    Deeds {
-        at_ms: change.created_at_ms,
-        what: Deed::Began,
-        who: change.asker.clone(),
-        place: change.thread_key.clone(),
-        subject: format!("change:{}", change.id),
-        detail: json!({ "undoOf": change.undo_of, "job": change.job_id, "identity": change.identity }),
-    }
-}
-
-/// What is told of a change at its end: what stood there, what was written, and which entries were not.
-macro_rules! finished {
-    ($tx:ident, $change:expr, $what:expr, $now_ms:expr) => {{
-        const OF: &str = "SELECT asker, thread_key, identity, sheet_id, sheet_version, plan FROM changes WHERE id = $1";
-        const LEFT: &str = "SELECT seq, state, reason FROM change_rows WHERE change_id = $1 AND state <> 'done' ORDER BY seq";
-        let of: (String, String, String, String, i64, Json<serde_json::Value>) = sqlx::query_as(OF).bind($change).fetch_one(&mut *$tx).await?;
-        let left: Vec<(i64, String, Option<String>)> = sqlx::query_as(LEFT).bind($change).fetch_all(&mut *$tx).await?;
-        let (who, place, identity, sheet, version, Json(plan)) = of;
-        Deeds {
-            at_ms: $now_ms,
-            what: $what,
-            who,
-            place,
-            subject: format!("change:{}", $change),
-            detail: json!({ "sheet": sheet, "version": version, "identity": identity, "plan": plan, "notDone": left }),
-        }
-    }};
-}
-
 impl Store {
     /// Turns a proposal into a change, if it still waits: decision, journal, and the job that carries
     /// it out if there is one, in one transaction. `false` when it was decided before.
@@ -222,14 +190,6 @@ impl Store {
         now_ms: i64,
     ) -> Result<bool, sqlx::Error> {
         const DECIDE: &str = "UPDATE proposals SET state = 'confirmed', decided_by = $3, decided_at_ms = $4 WHERE id = $1 AND state = $2 AND expires_at_ms > $4";
-        let deed = Deeds {
-            at_ms: now_ms,
-            what: Deed::Confirmed,
-            who: decided_by.to_owned(),
-            place: p.thread_key.clone(),
-            subject: format!("proposal:{}", p.id),
-            detail: json!({ "change": change.id, "askedBy": p.asker, "identity": p.identity }),
-        };
         on_durable!(self, pool => {
             let mut tx = pool.begin().await?;
             let decided = sqlx::query(DECIDE).bind(&p.id).bind(p.state.as_str()).bind(decided_by).bind(now_ms).execute(&mut *tx).await?.rows_affected();
@@ -242,7 +202,7 @@ impl Store {
             if !insert_change!(tx, change, Some(&p.id), rows) {
                 return Ok(false);
             }
-            note!(tx, deed);
+            audit!(tx, confirmed(p, decided_by, Some(&change.id), now_ms));
             tx.commit().await?;
             Ok(true)
         })
@@ -266,7 +226,7 @@ impl Store {
             }
             let added = insert_change!(tx, change, None::<&String>, rows);
             if added {
-                note!(tx, began(change));
+                audit!(tx, began(change));
             }
             tx.commit().await?;
             Ok(added)
@@ -284,7 +244,7 @@ impl Store {
             if insert_job!(tx, job) == 0 || !insert_change!(tx, change, None::<&String>, rows) {
                 return Ok(false);
             }
-            note!(tx, began(change));
+            audit!(tx, began(change));
             tx.commit().await?;
             Ok(true)
         })
@@ -450,7 +410,7 @@ impl Store {
             if sqlx::query(SET).bind(change).bind(state).bind(now_ms).bind(fence).execute(&mut *tx).await?.rows_affected() == 0 {
                 return Ok(false);
             }
-            note!(tx, finished!(tx, change, if failed { Deed::Failed } else { Deed::Applied }, now_ms));
+            audit!(tx, finished!(tx, change, if failed { AuditAction::Failed } else { AuditAction::Applied }, now_ms));
             tx.commit().await?;
             Ok(true)
         })
@@ -480,7 +440,7 @@ impl Store {
                 let (first, last) = (run[0], run.last().copied().unwrap_or(run[0]));
                 sqlx::query(BACK).bind(original).bind(first).bind(last).bind(ENTRY_TAKEN_BACK).execute(&mut *tx).await?;
             }
-            note!(tx, finished!(tx, undo, Deed::Failed, now_ms));
+            audit!(tx, finished!(tx, undo, AuditAction::Failed, now_ms));
             tx.commit().await?;
             Ok(true)
         })

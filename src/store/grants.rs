@@ -1,10 +1,16 @@
 //! What others have granted, with its tokens sealed: the Slack app in their workspace, Smartsheet in their name. And the
 //! invitations that were used for it.
 
-use super::{Store, on, on_durable, on_write};
+use super::audit::audit;
+use super::{AuditAction, AuditEvent, Store, on, on_durable, on_write};
+use serde_json::json;
 
 const KEEP: &str = "INSERT INTO grants (kind, id, sealed, granted_at_ms) VALUES ($1, $2, $3, $4)
     ON CONFLICT (kind, id) DO UPDATE SET sealed = excluded.sealed, granted_at_ms = excluded.granted_at_ms, renewed_until_ms = 0";
+
+fn entry(what: AuditAction, kind: &str, id: &str, at_ms: i64) -> AuditEvent {
+    AuditEvent { at_ms, what, who: id.to_owned(), place: String::new(), subject: format!("grant:{kind}:{id}"), detail: json!({}) }
+}
 
 impl Store {
     /// What is kept, sealed, of a grant.
@@ -32,7 +38,12 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn keep_grant(&self, kind: &str, id: &str, sealed: &str, granted_at_ms: i64) -> Result<(), sqlx::Error> {
-        on_durable!(self, pool => sqlx::query(KEEP).bind(kind).bind(id).bind(sealed).bind(granted_at_ms).execute(pool).await.map(|_| ()))
+        on_durable!(self, pool => {
+            let mut tx = pool.begin().await?;
+            sqlx::query(KEEP).bind(kind).bind(id).bind(sealed).bind(granted_at_ms).execute(&mut *tx).await?;
+            audit!(tx, entry(AuditAction::Granted, kind, id, granted_at_ms));
+            tx.commit().await
+        })
     }
 
     /// The same by an invitation, which is used up with it; `false`, and nothing is kept, when it was used before.
@@ -46,20 +57,28 @@ impl Store {
             let used = sqlx::query(USE).bind(invitation).bind(now_ms).execute(&mut *tx).await?.rows_affected() > 0;
             if used {
                 sqlx::query(KEEP).bind(kind).bind(id).bind(sealed).bind(now_ms).execute(&mut *tx).await?;
+                audit!(tx, entry(AuditAction::Granted, kind, id, now_ms));
                 tx.commit().await?;
             }
             used
         }))
     }
 
-    /// Forgets a grant that is older than this time; `false` when there is none.
+    /// Forgets a grant that is older than a time; `false` when there is none.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn forget_grant(&self, kind: &str, id: &str, before_ms: i64) -> Result<bool, sqlx::Error> {
+    pub async fn forget_grant(&self, kind: &str, id: &str, before_ms: i64, now_ms: i64) -> Result<bool, sqlx::Error> {
         const DELETE: &str = "DELETE FROM grants WHERE kind = $1 AND id = $2 AND granted_at_ms < $3";
-        let gone = on_durable!(self, pool => sqlx::query(DELETE).bind(kind).bind(id).bind(before_ms).execute(pool).await?.rows_affected());
-        Ok(gone > 0)
+        on_durable!(self, pool => {
+            let mut tx = pool.begin().await?;
+            if sqlx::query(DELETE).bind(kind).bind(id).bind(before_ms).execute(&mut *tx).await?.rows_affected() == 0 {
+                return Ok(false);
+            }
+            audit!(tx, entry(AuditAction::Withdrawn, kind, id, now_ms));
+            tx.commit().await?;
+            Ok(true)
+        })
     }
 
     /// Takes it upon this process to renew the tokens of a grant until a time (0 gives the turn back); `false` while another one does.

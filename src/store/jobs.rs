@@ -1,5 +1,6 @@
 //! Jobs: the seed's table with leases and fences, and the rows that each works on.
 
+use super::audit::{audit, confirmed};
 use super::job_rows::{JobRow, insert_rows};
 use super::{Asker, Proposal, Store, on, on_durable, on_write};
 use crate::sheet::SheetId;
@@ -276,6 +277,7 @@ impl Store {
                 return Ok(false);
             }
             sqlx::query(QUEUE).bind(&p.id).bind(p.message.as_ref().map(Json)).execute(&mut *tx).await?;
+            audit!(tx, confirmed(p, decided_by, None, now_ms));
             tx.commit().await?;
             Ok(true)
         })

@@ -37,7 +37,7 @@ mod writers;
 pub use access::Granted;
 pub use api_keys::ApiKey;
 pub use asker::Asker;
-pub use audit::{Broken, Deed, Deeds, Line};
+pub use audit::{AuditAction, AuditEvent, AuditRecord, Broken};
 pub use backup::{Held, restore};
 pub use changes::{Change, ChangeRow, ENTRY_TAKEN_BACK, RowState};
 pub use deployments::Deployments;

@@ -1,7 +1,7 @@
 //! Writes that wait for a person: kept until they are confirmed, cancelled or too old.
 
-use super::audit::note;
-use super::{Deed, Deeds, Store, on, on_write};
+use super::audit::audit;
+use super::{AuditAction, AuditEvent, Store, on, on_write};
 use crate::sheet::SheetId;
 use chat::MessageRef;
 use serde_json::json;
@@ -126,9 +126,9 @@ impl Store {
     pub async fn add_proposal(&self, p: &Proposal, event: Option<&str>) -> Result<(), sqlx::Error> {
         const ADD: &str = "INSERT INTO proposals (id, session_id, thread_key, asker, identity, sheet_id, sheet_version, plan, row_count, state, created_at_ms, expires_at_ms, filter, event)
             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
-        let deed = Deeds {
+        let entry = AuditEvent {
             at_ms: p.created_at_ms,
-            what: Deed::Proposed,
+            what: AuditAction::Proposed,
             who: p.asker.clone(),
             place: p.thread_key.clone(),
             subject: format!("proposal:{}", p.id),
@@ -139,7 +139,7 @@ impl Store {
             sqlx::query(ADD).bind(&p.id).bind(&p.session_id).bind(&p.thread_key).bind(&p.asker).bind(&p.identity).bind(p.sheet.to_string())
                 .bind(p.sheet_version).bind(Json(&p.plan)).bind(p.row_count).bind(p.state.as_str()).bind(p.created_at_ms).bind(p.expires_at_ms)
                 .bind(&p.filter).bind(event).execute(&mut *tx).await?;
-            note!(tx, deed);
+            audit!(tx, entry);
             tx.commit().await
         })
     }
@@ -210,9 +210,9 @@ impl Store {
         now_ms: i64,
     ) -> Result<bool, sqlx::Error> {
         const SET: &str = "UPDATE proposals SET state = $3, decided_by = $4, decided_at_ms = $5 WHERE id = $1 AND state = $2";
-        let deed = Deeds {
+        let entry = AuditEvent {
             at_ms: now_ms,
-            what: Deed::Moved,
+            what: AuditAction::Moved,
             who: by.to_owned(),
             place: String::new(),
             subject: format!("proposal:{id}"),
@@ -224,7 +224,7 @@ impl Store {
             if moved.rows_affected() == 0 {
                 return Ok(false);
             }
-            note!(tx, deed);
+            audit!(tx, entry);
             tx.commit().await?;
             Ok(true)
         })

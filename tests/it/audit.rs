@@ -2,14 +2,17 @@
 
 use crate::command_line::run;
 use crate::world::{Setting, World, folder};
+use chat::Platform;
+use chatsheet::access::{Person, Role};
 use chatsheet::clock::Clock;
-use chatsheet::store::{Broken, Deed, Deeds, Store};
+use chatsheet::server::api::{Scope, new_key};
+use chatsheet::store::{AuditAction, AuditEvent, Broken, Granted, Store};
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
-fn deed(n: i64) -> Deeds {
-    let (what, who) = if n % 3 == 0 { (Deed::Proposed, "U1") } else { (Deed::Applied, "U2") };
-    Deeds {
+fn event(n: i64) -> AuditEvent {
+    let (what, who) = if n % 3 == 0 { (AuditAction::Proposed, "U1") } else { (AuditAction::Applied, "U2") };
+    AuditEvent {
         at_ms: 1_795_000_000_000 + n,
         what,
         who: who.into(),
@@ -32,11 +35,11 @@ async fn a_change_and_its_undo_are_told(postgres: bool) {
     world.app.bot.until_idle().await;
     let lines = world.app.store.audit_lines(0, i64::MIN).await.unwrap();
     let told: Vec<(&str, &str)> = lines.iter().map(|l| (l.what.as_str(), l.who.as_str())).collect();
-    assert_eq!(told, [("proposed", "U1"), ("confirmed", "U1"), ("applied", "U1"), ("began", "U1"), ("applied", "U1")]);
-    let applied: Value = serde_json::from_str(&lines[2].detail).unwrap();
+    assert_eq!(told, [("proposed", "U1"), ("refused", "U2"), ("confirmed", "U1"), ("applied", "U1"), ("began", "U1"), ("applied", "U1")]);
+    let applied: Value = serde_json::from_str(&lines[3].detail).unwrap();
     let plan = applied["plan"].to_string();
     assert!(plan.contains("Blocked") && plan.contains("Complete") && applied["notDone"] == json!([]), "old and new values: {applied}");
-    assert_eq!(world.app.store.verify_audit().await.unwrap(), Ok(5));
+    assert_eq!(world.app.store.verify_audit().await.unwrap(), Ok(6));
     world.end().await;
 }
 
@@ -48,6 +51,47 @@ async fn a_change_and_its_undo_are_told_on_sqlite() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_change_and_its_undo_are_told_on_postgresql() {
     a_change_and_its_undo_are_told(true).await;
+}
+
+/// What is no change of a sheet and leaves its line all the same.
+async fn access_and_keys_are_told(postgres: bool) {
+    let world = World::with(Setting { postgres, ..Setting::default() }).await.unwrap();
+    let (store, now_ms) = (&world.app.store, world.clock.now_ms());
+    let person = Person { platform: Platform::Slack, install: "T1".into(), id: "U2".into() };
+    store.grant_access(&Granted { person, name: None, role: Role::Admin, at_ms: now_ms }).await.unwrap();
+    world.slack.slash("C1", "U2", "only me on").await;
+    world.app.bot.until_idle().await;
+    let (key, _) = new_key("reports", &[Scope::Read], now_ms);
+    store.add_api_key(&key).await.unwrap();
+    assert!(store.revoke_api_key(&key.id, now_ms).await.unwrap());
+    assert!(!store.revoke_api_key(&key.id, now_ms).await.unwrap());
+    store.keep_grant("account", "slack|T1|U2", "sealed", now_ms).await.unwrap();
+    assert!(store.forget_grant("account", "slack|T1|U2", i64::MAX, now_ms).await.unwrap());
+    assert!(!store.forget_grant("account", "slack|T1|U2", i64::MAX, now_ms).await.unwrap());
+    let lines = store.audit_lines(0, i64::MIN).await.unwrap();
+    let told: Vec<String> = lines.iter().map(|l| format!("{} {} {}", l.who, l.what, l.detail)).collect();
+    insta::allow_duplicates! {
+        insta::assert_snapshot!(told.join("\n"), @r#"
+        operator access {"role":"admin"}
+        U2 rule {"rule":{"onlyMe":true}}
+        operator key_made {"name":"reports","scopes":"read"}
+        operator key_revoked {}
+        slack|T1|U2 granted {}
+        slack|T1|U2 withdrawn {}
+        "#);
+    }
+    assert_eq!(store.verify_audit().await.unwrap(), Ok(lines.len() as i64));
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn access_and_keys_are_told_on_sqlite() {
+    access_and_keys_are_told(false).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn access_and_keys_are_told_on_postgresql() {
+    access_and_keys_are_told(true).await;
 }
 
 /// A random number from a seed; the same ones every time.
@@ -90,7 +134,7 @@ async fn a_thousand_tamperings_are_all_found() {
     store.migrate().await.unwrap();
     const LINES: u64 = 60;
     for n in 0..LINES as i64 {
-        store.note(&deed(n)).await.unwrap();
+        store.audit(&event(n)).await.unwrap();
     }
     assert_eq!(store.verify_audit().await.unwrap(), Ok(LINES as i64));
     let tamperer = Connection::open(&path).unwrap();
@@ -115,9 +159,9 @@ async fn the_log_is_printed_and_checked_on_the_command_line() {
     let store = Store::connect(&url).await.unwrap();
     store.migrate().await.unwrap();
     for n in 0..3 {
-        store.note(&deed(n)).await.unwrap();
+        store.audit(&event(n)).await.unwrap();
     }
-    store.note(&Deeds { at_ms: Clock::System.now_ms(), ..deed(3) }).await.unwrap();
+    store.audit(&AuditEvent { at_ms: Clock::System.now_ms(), ..event(3) }).await.unwrap();
     let settings = [("DATABASE_URL", url)];
     let said = |words: &[&str]| {
         let done = run(words, &settings, &folder.0, "");
