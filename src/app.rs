@@ -201,7 +201,7 @@ impl App {
             tokio::spawn(jobs.clone().run(stop.clone())),
             tokio::spawn(watch.clone().run(stop.clone())),
             tokio::spawn(free_dead(store.clone(), clock.clone(), stop.clone())),
-            tokio::spawn(housekeeping(store.clone(), clock.clone(), config.retention, stop.clone())),
+            tokio::spawn(housekeeping(store.clone(), clock.clone(), (config.retention, config.message_retention), stop.clone())),
         ];
         tasks.extend(connected.tasks.into_iter().map(tokio::spawn));
         let mut metrics_address = None;
@@ -253,7 +253,7 @@ async fn free_dead(store: Store, clock: Clock, stop: CancellationToken) {
     }
 }
 
-async fn housekeeping(store: Store, clock: Clock, retention: Duration, stop: CancellationToken) {
+async fn housekeeping(store: Store, clock: Clock, (finished, messages): (Duration, Option<Duration>), stop: CancellationToken) {
     loop {
         let before = clock.now_ms() - REMEMBER_EVENTS.as_millis() as i64;
         if let Err(error) = store.forget_events(before).await {
@@ -278,10 +278,17 @@ async fn housekeeping(store: Store, clock: Clock, retention: Duration, stop: Can
         if let Err(error) = store.forget_requests(before).await {
             tracing::warn!(%error, "answers to old requests could not be removed");
         }
-        match store.forget_finished(clock.now_ms() - retention.as_millis() as i64).await {
+        match store.forget_finished(clock.now_ms() - finished.as_millis() as i64).await {
             Ok(0) => {}
             Ok(gone) => tracing::info!(gone, "jobs and changes that are older than RETENTION_DAYS were removed"),
             Err(error) => tracing::warn!(%error, "old jobs and changes could not be removed"),
+        }
+        if let Some(age) = messages {
+            match store.forget_said(clock.now_ms() - age.as_millis() as i64).await {
+                Ok(0) => {}
+                Ok(gone) => tracing::info!(gone, "messages that are older than MESSAGE_RETENTION_DAYS were removed"),
+                Err(error) => tracing::warn!(%error, "old messages could not be removed"),
+            }
         }
         tokio::select! {
             () = tokio::time::sleep(HOUSEKEEPING) => {}

@@ -75,6 +75,8 @@ pub struct Config {
     pub jobs: JobSettings,
     /// `RETENTION_DAYS`: how long finished jobs and the journal of changes are kept. Unset: 90.
     pub retention: Duration,
+    /// `MESSAGE_RETENTION_DAYS`: how long the words of conversations are kept. 0: for good, here `None`. Unset: 365.
+    pub message_retention: Option<Duration>,
     /// `LINK_HOSTS`: comma-separated hosts whose links may stay in answers, beside Smartsheet's own. Unset: none.
     pub link_hosts: Vec<String>,
     /// `SNAPSHOT_CACHE_MB`: memory for sheets. Unset: 128.
@@ -207,6 +209,7 @@ impl Config {
             writes: writes(r),
             jobs: jobs(r),
             retention: retention(r),
+            message_retention: Some(r.number("MESSAGE_RETENTION_DAYS", 0.0, 36_500.0)).filter(|days| *days > 0.0).map(days),
             link_hosts: r
                 .text("LINK_HOSTS")
                 .unwrap_or_default()
@@ -381,7 +384,11 @@ fn retention(r: &mut Reader<'_>) -> Duration {
     if days * 24.0 < undo_hours {
         r.fault("RETENTION_DAYS", "is shorter than UNDO_HOURS: what is forgotten cannot be taken back");
     }
-    Duration::from_secs((days * 86_400.0) as u64)
+    self::days(days)
+}
+
+fn days(n: f64) -> Duration {
+    Duration::from_secs((n * 86_400.0) as u64)
 }
 
 fn writes(r: &mut Reader<'_>) -> Writes {

@@ -75,7 +75,7 @@ async fn export(store: &Store, since: Option<jiff::civil::Date>, format: Format)
                     serde_json::to_writer(&mut output, &Printed::of(line)?)?;
                     output.write_all(b"\n")?;
                 }
-                Format::Csv => csv::WriterBuilder::new().has_headers(false).from_writer(&mut output).write_record(&cells(line))?,
+                Format::Csv => csv::WriterBuilder::new().has_headers(false).from_writer(&mut output).write_record(cells(line))?,
             }
         }
     }

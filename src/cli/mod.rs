@@ -8,6 +8,7 @@ mod check;
 mod demo;
 mod eval;
 mod folder;
+mod forget;
 mod key;
 mod logging;
 mod manifest;
@@ -44,6 +45,8 @@ enum Command {
     Key(key::Arguments),
     /// Prints who did what, and says whether anything in that log was changed.
     Audit(audit::Arguments),
+    /// Removes everything that is kept of a person, a channel or a workspace.
+    Forget(forget::Arguments),
     /// Copies the SQLite database to a file, while the bot runs.
     Backup(backup::Arguments),
     /// Puts a copy in the place of the SQLite database, while the bot does not run.
@@ -106,6 +109,7 @@ async fn run(command: Command, config: Config) -> anyhow::Result<ExitCode> {
         Command::Access(arguments) => access::run(arguments, &config).await,
         Command::Key(arguments) => key::run(arguments, &config).await,
         Command::Audit(arguments) => audit::run(arguments, &config).await,
+        Command::Forget(arguments) => forget::run(arguments, &config).await,
         Command::Backup(arguments) => backup::back_up(arguments, &config).await,
         Command::Restore(arguments) => backup::put_back(arguments, &config).await,
         Command::Workspaces(arguments) => workspaces::run(arguments, &config).await,

@@ -187,6 +187,11 @@ pub const VARIABLES: &[(&str, &str, &str)] = &[
         "90",
         "How long finished jobs, the journal of changes and what was shown in threads are kept; not shorter than changes can be taken back.",
     ),
+    (
+        "MESSAGE_RETENTION_DAYS",
+        "365",
+        "How long the words of conversations are kept, which the model reads again and programs get over the API. 0: until their session is deleted.",
+    ),
     ("LINK_HOSTS", "", "Comma-separated hosts whose links may stay in answers, beside Smartsheet's own and links from the sheet."),
     (
         "TIME_ZONE",

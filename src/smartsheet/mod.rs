@@ -5,6 +5,7 @@ mod bounded;
 mod breaker;
 mod client;
 mod error;
+mod held;
 mod listing;
 mod model;
 mod pace;

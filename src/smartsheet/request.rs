@@ -3,10 +3,11 @@
 use super::Identity;
 use super::client::Client;
 use super::error::{Attempt, Error, classify};
+use super::held::{HeldBody, RanOut};
 use super::pace::{Hold, SheetWriter, cost};
 use backon::{BackoffBuilder, ExponentialBuilder};
 use bytes::Bytes;
-use reqwest::Method;
+use reqwest::{Body, Method};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -135,9 +136,6 @@ impl Client {
         if let Some(cost) = call.cost {
             self.pace.wait(self.lane, identity, cost).await;
         }
-        if call.hold.as_ref().is_some_and(|h| !h.holds()) {
-            return Err(Attempt::Transient { error: Error::Busy("the right to write to it has run out".into()), wait: None });
-        }
         let unknown = |error| match error {
             error @ (Error::Busy(_) | Error::Unreachable(_)) => Attempt::Transient { error, wait: None },
             other => Attempt::Final(other),
@@ -162,6 +160,10 @@ impl Client {
     }
 
     async fn attempt_with(&self, token: &SecretString, call: &Call) -> Result<reqwest::Response, Attempt> {
+        // After everything that is waited for: the rate, a token that is renewed.
+        if call.hold.as_ref().is_some_and(|h| !h.holds()) {
+            return Err(Attempt::Transient { error: Error::Busy(RanOut.to_string()), wait: None });
+        }
         let url = format!("{}/{}", self.settings.base_url.as_str().trim_end_matches('/'), call.path);
         let mut request = self.http.request(call.method.clone(), url).bearer_auth(token.expose_secret());
         request = request.header("smartsheet-integration-source", "AI,ChatSheetAI,chatsheet");
@@ -169,7 +171,11 @@ impl Client {
             request = request.header("Smartsheet-Change-Agent", &*self.change_agent);
         }
         if let Some(body) = &call.body {
-            request = request.header("Content-Type", "application/json").body(body.clone());
+            let body = match &call.hold {
+                Some(hold) => Body::wrap(HeldBody::new(body.clone(), hold.clone())),
+                None => Body::from(body.clone()),
+            };
+            request = request.header("Content-Type", "application/json").body(body);
         }
         let sent = match &call.hold {
             Some(hold) => hold.during(request.send()).await,

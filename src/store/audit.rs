@@ -34,6 +34,8 @@ pub enum AuditAction {
     Withdrawn,
     /// What is kept under the secret key was sealed with another one.
     Rotated,
+    /// What was kept of a person, a channel or a workspace was removed.
+    Forgotten,
     /// A key of the API was made.
     KeyMade,
     /// A key of the API was revoked.
@@ -56,6 +58,7 @@ impl AuditAction {
             Self::Granted => "granted",
             Self::Withdrawn => "withdrawn",
             Self::Rotated => "rotated",
+            Self::Forgotten => "forgotten",
             Self::KeyMade => "key_made",
             Self::KeyRevoked => "key_revoked",
         }

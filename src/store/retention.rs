@@ -1,9 +1,23 @@
-//! What is kept only for a while: finished jobs, the journal of changes, decided proposals.
+//! What is kept only for a while: messages, finished jobs, the journal of changes, decided proposals.
 
-use super::{Store, on_write};
+use super::{Store, database_time, on_write};
 
 /// Rows that one statement removes, so that nobody waits long for the database.
 const AT_ONCE: i64 = 20;
+
+/// Removes what is older than a moment, a few rows at a time; how many went.
+macro_rules! bit_by_bit {
+    ($store:expr, $statement:expr, $before:expr) => {{
+        let mut gone = 0;
+        loop {
+            let n = on_write!($store, pool => sqlx::query($statement).bind($before).bind(AT_ONCE).execute(pool).await?.rows_affected());
+            gone += n;
+            if n == 0 {
+                break gone;
+            }
+        }
+    }};
+}
 
 impl Store {
     /// Forgets jobs, changes and proposals that ended before this moment, and what was shown in threads before. Changes go only together with what took
@@ -23,14 +37,19 @@ impl Store {
             "DELETE FROM posts WHERE id IN (SELECT id FROM posts WHERE created_at_ms < $1 AND thread_key NOT LIKE 'web|%' LIMIT $2)";
         let mut gone = 0;
         for statement in [JOBS, CHANGES, PROPOSALS, POSTS] {
-            loop {
-                let n = on_write!(self, pool => sqlx::query(statement).bind(before_ms).bind(AT_ONCE).execute(pool).await?.rows_affected());
-                gone += n;
-                if n == 0 {
-                    break;
-                }
-            }
+            gone += bit_by_bit!(self, statement, before_ms);
         }
         Ok(gone)
+    }
+
+    /// Forgets what was said before this moment: the messages of all sessions, and what is shown in those of the web. Returns how many went.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn forget_said(&self, before_ms: i64) -> Result<u64, sqlx::Error> {
+        const MESSAGES: &str = "DELETE FROM messages WHERE id IN (SELECT id FROM messages WHERE timestamp < $1 LIMIT $2)";
+        const POSTS: &str = "DELETE FROM posts WHERE id IN (SELECT id FROM posts WHERE created_at_ms < $1 LIMIT $2)";
+        let before = database_time(jiff::Timestamp::from_millisecond(before_ms).unwrap_or(jiff::Timestamp::MIN));
+        Ok(bit_by_bit!(self, MESSAGES, before) + bit_by_bit!(self, POSTS, before_ms))
     }
 }

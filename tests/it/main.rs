@@ -21,6 +21,7 @@ mod evaluated;
 mod fairness;
 mod faults;
 mod figures;
+mod forgetting;
 mod functions;
 mod gate;
 mod hostile;

@@ -41,9 +41,11 @@ fn statements() -> Vec<String> {
                 continue;
             }
             let statement = rest[..rest.find('"').unwrap()].replace("\\\n", "").replace("{COLUMNS}", "*").replace("{each}", "json_each");
-            // What is put together of parts is not whole here, and PostgreSQL's own is not for SQLite.
+            // What is put together of parts is not whole here, PostgreSQL's own is not for SQLite, and names stand where somebody is forgotten,
+            // which an operator does now and then.
             let of_postgres = ["pg_", "extract(", "FOR UPDATE", "split_part", "::", "_sqlx"].iter().any(|word| statement.contains(word));
-            let part = statement.contains('{') || (statement.starts_with("UPDATE") && !statement.contains("WHERE"));
+            let part =
+                statement.contains('{') || statement.contains(" :") || (statement.starts_with("UPDATE") && !statement.contains("WHERE"));
             if !of_postgres && !part {
                 all.push(statement);
             }

@@ -1,0 +1,2 @@
+-- Messages go when they are old (MESSAGE_RETENTION_DAYS).
+CREATE INDEX messages_timestamp ON messages (timestamp);
