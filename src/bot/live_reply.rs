@@ -52,6 +52,11 @@ impl LiveReply {
         Self { alone: true, ..self }
     }
 
+    /// The same for an event that waits: the status there, and the message that takes its place, belong to the one that is served.
+    pub fn waiting(self) -> Self {
+        Self { in_line: false, ..self }
+    }
+
     /// Whether it is for the asker alone.
     pub fn is_alone(&self) -> bool {
         self.alone

@@ -226,7 +226,7 @@ impl Bot {
             && !self.is_only_me(&event.incoming).await.unwrap_or(true)
             && let Ok(chat) = self.chat(event.incoming.thread.platform)
         {
-            let reply = LiveReply::new(self.parts.store.clone(), chat.clone(), &event);
+            let reply = LiveReply::new(self.parts.store.clone(), chat.clone(), &event).waiting();
             if let Err(error) = reply.show(&Message::text(words::queued()).partial()).await {
                 tracing::warn!(%error, event = event.id, "a waiting text got no sign of life");
             }

@@ -30,12 +30,18 @@ pub async fn type_and_wait(world: &World, line: &str) -> String {
 
 /// Job ids and lengths of time differ from run to run.
 fn without_times(text: &str) -> String {
-    let word = |w: &str| {
+    let word = |before: &str, w: &str| {
         let bare = w.trim_matches(['`', ':', ',', '(', ')', '.']);
-        let id = bare.len() == 6 && bare.bytes().all(|b| b.is_ascii_hexdigit()) && bare.bytes().any(|b| b.is_ascii_digit());
+        // Some ids have no digit.
+        let named = bare.bytes().any(|b| b.is_ascii_digit()) || before.eq_ignore_ascii_case("job");
+        let id = bare.len() == 6 && bare.bytes().all(|b| b.is_ascii_hexdigit()) && named;
         if id { w.replace(bare, "‹job›") } else { w.to_owned() }
     };
-    let line = |l: &str| l.split(' ').map(word).collect::<Vec<_>>().join(" ");
+    let line = |l: &str| {
+        let words: Vec<&str> = l.split(' ').collect();
+        let before = |n: usize| n.checked_sub(1).map_or("", |n| words[n]);
+        words.iter().enumerate().map(|(n, w)| word(before(n), w)).collect::<Vec<_>>().join(" ")
+    };
     text.lines().map(line).collect::<Vec<_>>().join("\n")
 }
 
