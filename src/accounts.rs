@@ -46,6 +46,8 @@ pub struct Settings {
     pub public_base_url: Url,
     /// Whether nothing is asked for people who have not connected an account.
     pub required: bool,
+    /// Whether answers from sheets that the installation's account cannot read are for the person alone.
+    pub answers_alone: bool,
 }
 
 /// Whom a link to connect is for.
@@ -120,6 +122,11 @@ impl Accounts {
     /// Whether nothing is asked for people who have not connected an account.
     pub fn required(&self) -> bool {
         self.settings.required
+    }
+
+    /// Whether answers from sheets that the installation's account cannot read are for the person alone.
+    pub fn answers_alone(&self) -> bool {
+        self.settings.answers_alone
     }
 
     /// Where Smartsheet asks people.

@@ -311,6 +311,7 @@ fn smartsheet_addresses(r: &mut Reader<'_>) -> Option<(Url, Url)> {
 fn account_settings(r: &mut Reader<'_>) -> Option<accounts::Settings> {
     let (client_id, client_secret) = (r.text("SMARTSHEET_CLIENT_ID"), r.secret("SMARTSHEET_CLIENT_SECRET"));
     let required = r.choice("SMARTSHEET_ACCOUNTS", &["optional", "required"]) == "required";
+    let answers_alone = r.choice("PERSONAL_ANSWERS", &["thread", "alone"]) == "alone";
     let (client_id, client_secret) = match (client_id, client_secret) {
         (None, None) if required => {
             r.fault("SMARTSHEET_CLIENT_ID", "required with SMARTSHEET_ACCOUNTS=required: people could not connect their accounts");
@@ -334,7 +335,7 @@ fn account_settings(r: &mut Reader<'_>) -> Option<accounts::Settings> {
     }
     let (api_base_url, authorize_url) = smartsheet_addresses(r)?;
     let public_base_url = Url::parse(&r.text("PUBLIC_BASE_URL")?).ok()?;
-    Some(accounts::Settings { client_id, client_secret, authorize_url, api_base_url, public_base_url, required })
+    Some(accounts::Settings { client_id, client_secret, authorize_url, api_base_url, public_base_url, required, answers_alone })
 }
 
 fn smartsheet_settings(r: &mut Reader<'_>) -> Option<smartsheet::Settings> {

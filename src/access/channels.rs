@@ -173,6 +173,17 @@ impl Access {
         }
     }
 
+    /// Whether the installation's account may read a sheet, and with it everybody whom the bot answers.
+    ///
+    /// # Errors
+    /// When Smartsheet does not say.
+    pub async fn is_shared(&self, sheet: SheetId) -> Result<bool> {
+        let client = self.smartsheet.get().ok_or_else(|| anyhow::anyhow!("Smartsheet is not connected yet"))?;
+        let ask = async { client.can_read(&Identity::Service, sheet.0).await };
+        let known = self.shared.try_get_with(sheet.0, ask).await;
+        known.map_err(|error| Arc::try_unwrap(error).map_or_else(|e| anyhow::anyhow!("{e}").into(), smartsheet_trouble))
+    }
+
     async fn sheets_in(&self, place: &AllowedSheets, identity: &Identity) -> Result<Arc<HashSet<i64>>> {
         let key = (identity.clone(), place.id);
         if let Some(known) = self.workspaces.get(&key).await {

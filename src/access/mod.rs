@@ -140,6 +140,8 @@ pub struct Access {
     channels: Cache<String, Arc<ChannelRules>>,
     /// The sheets of workspaces that are allowed somewhere.
     workspaces: Cache<(Identity, i64), Arc<HashSet<i64>>>,
+    /// Whether the installation's account reads a sheet.
+    shared: Cache<i64, bool>,
 }
 
 impl Access {
@@ -158,6 +160,7 @@ impl Access {
             tries: Cache::builder().max_capacity(MOST).time_to_live(TOLD).build(),
             channels: Cache::builder().max_capacity(MOST).time_to_live(DECIDED).build(),
             workspaces: Cache::builder().max_capacity(MOST).time_to_live(INSIDE).build(),
+            shared: Cache::builder().max_capacity(MOST).time_to_live(INSIDE).build(),
         }
     }
 

@@ -1,11 +1,12 @@
 //! On whose behalf Smartsheet is asked: people's own accounts, where they have connected one.
 
 use super::{Bot, words};
+use crate::accounts::Accounts;
 use crate::error::{Result, told};
 use crate::locality::{Locality, Told};
 use crate::smartsheet::Identity;
 use crate::store::{Asker, Event};
-use chat::{Incoming, Platform};
+use chat::{Addressed, Incoming, Platform};
 
 /// The key of whoever caused an event.
 fn person(incoming: &Incoming) -> String {
@@ -46,6 +47,12 @@ impl Bot {
             Some(accounts) => Ok(Some(accounts.identity(&person(incoming)).await?.is_some())),
             None => Ok(None),
         }
+    }
+
+    /// Whether others are shown only what the installation's account may read too.
+    pub(super) fn shows_to_others_what_all_may_read(&self, incoming: &Incoming) -> bool {
+        let others = incoming.addressed != Addressed::Dm && incoming.thread.platform != Platform::Web;
+        others && self.parts.accounts.as_ref().is_some_and(Accounts::answers_alone)
     }
 
     /// Gives a person a link by which they connect their account.

@@ -309,9 +309,19 @@ impl Bot {
         }
     }
 
-    /// Whether answers in this channel are for whoever asks alone.
+    /// Whether answers here are for whoever asks alone: in channels whose admins want it so, and where they are found with an account of
+    /// one's own in a sheet that not everybody may read.
     pub(super) async fn is_only_me(&self, incoming: &Incoming) -> Result<bool> {
-        Ok(self.parts.access.rules_of(&incoming.thread).await?.only_me)
+        if self.parts.access.rules_of(&incoming.thread).await?.only_me {
+            return Ok(true);
+        }
+        if !self.shows_to_others_what_all_may_read(incoming) || self.connected(incoming).await? != Some(true) {
+            return Ok(false);
+        }
+        match self.session(incoming).await? {
+            Some(session) => Ok(!self.parts.access.is_shared(session.sheet).await?),
+            None => Ok(true),
+        }
     }
 
     /// Shows everybody what a person alone has seen until now.

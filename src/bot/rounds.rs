@@ -9,6 +9,7 @@ use super::{Bot, prompt, words};
 use crate::error::{Result, told};
 use crate::llm::{Answer, Calling, Error as ModelError, ToolCall};
 use crate::sheet::Snapshot;
+use crate::store::MessageRecord;
 use crate::tools::{self, Context};
 use chat::{Markdown, Message};
 use serde_json::{Value, json};
@@ -19,7 +20,7 @@ use tokio::sync::watch;
 /// Rounds of asking and running functions.
 const MAX_ROUNDS: usize = 8;
 /// Messages of the conversation whose words say which functions may be meant.
-const RECENT: usize = 6;
+pub(super) const RECENT: usize = 6;
 /// Calls of one answer that are run.
 const MAX_CALLS: usize = 8;
 
@@ -49,13 +50,9 @@ impl Bot {
         snapshot: &Arc<Snapshot>,
         heard: &Heard,
         reply: &LiveReply,
-        only_me: bool,
+        history: &[MessageRecord],
     ) -> Result<Gathered> {
-        let mut history = self.parts.store.recent_messages(&context.session.id, prompt::HISTORY, 0).await?;
-        if only_me {
-            history.retain(|message| message.is_of(&context.asker));
-        }
-        let mut messages = prompt::messages(snapshot, &history, heard, &context.locality, false);
+        let mut messages = prompt::messages(snapshot, history, heard, &context.locality, false);
         let said = history.iter().rev().take(RECENT).filter(|m| m.role == "user").map(|m| m.content.as_str());
         let points = said.chain([heard.question.as_str()]).any(tools::points_to_more);
         let mut progress = Progress { more: points, ..Progress::default() };
@@ -181,7 +178,7 @@ impl Bot {
         gathered.failed = output.json["error"].as_str().map(str::to_owned);
         tracing::debug!(function = %call.name, failed = gathered.failed.is_some(), "function called");
         // Looking around before asking back leaves open what had to be asked.
-        if call.name.starts_with("propose_") {
+        if call.name.starts_with("propose_") || !output.choices.is_empty() {
             gathered.choices = output.choices;
         }
         match output.shown {

@@ -5,8 +5,9 @@ use super::beside::Read;
 use super::grounds::Doubt;
 use super::live_reply::LiveReply;
 use super::preview::{self, Part};
+use super::rounds::RECENT;
 use super::sheets::Heard;
-use super::{Bot, Running, words};
+use super::{Bot, Running, prompt, words};
 use crate::access::Role;
 use crate::error::{Choice, Result, Trouble, told};
 use crate::llm::Error as ModelError;
@@ -120,8 +121,15 @@ impl Bot {
         let identity = self.identity(&event.incoming).await?;
         let snapshot = self.sheet(&event.incoming, &identity, session.sheet).await?;
         let heard = self.heard(&event.incoming, &text_of(event)).await?;
-        let context = Context { people: heard.people.clone(), ..self.context(event, &session, identity).await? };
-        let work = self.work(&context, &snapshot, &heard, &reply, only_me);
+        let mut history = self.parts.store.recent_messages(&session.id, prompt::HISTORY, 0).await?;
+        if only_me {
+            history.retain(|message| message.is_of(&event.incoming.sender.id));
+        }
+        let theirs = history.iter().rev().filter(|m| m.role == "user" && m.is_of(&event.incoming.sender.id)).take(RECENT);
+        let mut said: Vec<String> = theirs.map(|m| m.content.clone()).collect();
+        said.push(heard.question.clone());
+        let context = Context { people: heard.people.clone(), said, ..self.context(event, &session, identity).await? };
+        let work = self.work(&context, &snapshot, &heard, &reply, &history);
         let gathered = tokio::select! {
             gathered = work => gathered?,
             () = token.cancelled() => return self.stopped(event, &reply).await,
@@ -210,6 +218,8 @@ impl Bot {
             role,
             event: event.incoming.dedupe_key(),
             scope: self.scope(&event.incoming, &identity).await?,
+            said: vec![text_of(event)],
+            shared_only: self.shows_to_others_what_all_may_read(&event.incoming),
             seen_by_others: Some(event.incoming.thread.clone()).filter(|_| event.incoming.addressed != Addressed::Dm),
         })
     }

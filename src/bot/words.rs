@@ -25,6 +25,7 @@ use crate::error::Choice;
 use crate::jobs::in_a_line;
 use crate::sheet::{SheetId, Snapshot};
 use crate::store::Job;
+use crate::tools::MOST_SAID;
 use chat::{Block, Button, ButtonStyle, Markdown, Message, Progress, escape};
 use std::time::Duration;
 use url::Url;
@@ -248,8 +249,9 @@ pub(super) fn which_one() -> &'static str {
 /// What can be meant, to be said by a press.
 pub(super) fn choices(of: &[Choice]) -> Block {
     // An action carries 64 bytes at most.
-    let says =
-        |choice: &Choice| [&choice.says, &choice.label].into_iter().find(|words| words.len() <= 60).map(|words| format!("say:{words}"));
+    let says = |choice: &Choice| {
+        [&choice.says, &choice.label].into_iter().find(|words| words.len() <= MOST_SAID).map(|words| format!("say:{words}"))
+    };
     let button =
         |choice: &Choice| Some(Button { label: chat::text::shorten(&choice.label, 40), action: says(choice)?, style: ButtonStyle::Plain });
     Block::Buttons(of.iter().filter_map(button).take(OFFERED).collect())

@@ -55,7 +55,7 @@ enum Service {
     Azure {
         #[command(flatten)]
         common: Common,
-        /// Where answers come from: demo, or script=FILE (one JSON reply a line).
+        /// Where answers come from: demo, script=FILE (one JSON reply a line), or obedient=FILE: what it reads gives it orders, and “OBEY 3” stands for the third line (from 0).
         #[arg(long, default_value = "demo")]
         mode: String,
         /// What the deployment takes and how it answers: classic, reasoning, effort-none, responses-only, ollama and more; `list` prints them.
@@ -141,13 +141,15 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Service::Azure { common, mode, behaviour, row_latency_ms } => {
             let behaviour = azure::Behaviour::named(&behaviour)
                 .with_context(|| format!("there is no behaviour '{behaviour}'; --behaviour list prints all"))?;
+            let replies = |file: &str| {
+                let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {file}"))?;
+                azure::Reply::parse_lines(&text).with_context(|| format!("{file} does not hold a reply a line"))
+            };
             let mode = match mode.split_once('=') {
                 None if mode == "demo" => azure::Mode::Demo,
-                Some(("script", file)) => {
-                    let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {file}"))?;
-                    azure::Mode::Script(azure::Reply::parse_lines(&text).with_context(|| format!("{file} is not a script"))?)
-                }
-                _ => anyhow::bail!("unknown mode '{mode}': use demo or script=FILE"),
+                Some(("script", file)) => azure::Mode::Script(replies(file)?),
+                Some(("obedient", file)) => azure::Mode::Obedient(replies(file)?),
+                _ => anyhow::bail!("unknown mode '{mode}': use demo, script=FILE or obedient=FILE"),
             };
             let row_latency = Duration::from_millis(row_latency_ms);
             let options = azure::Options { listen: common.listen, mode, behaviour, row_latency, ..azure::Options::default() };

@@ -90,6 +90,11 @@ pub const VARIABLES: &[(&str, &str, &str)] = &[
         "optional",
         "optional: who has not connected an account uses the one above. required: they are asked to connect one first.",
     ),
+    (
+        "PERSONAL_ANSWERS",
+        "thread",
+        "Where answers go that are found with a person's own account: thread, or alone: to them alone where the account above cannot read the sheet; they can share them.",
+    ),
     ("SMARTSHEET_AUTHORIZE_URL", "", "Where Smartsheet asks people, instead of the region's page."),
     ("SMARTSHEET_MAX_ANSWER_MB", "300", "The largest answer of Smartsheet that is taken in, in megabytes after inflation."),
     ("SMARTSHEET_WEBHOOK_SECRET", "", "Shared secret of webhooks that were made by hand. Unset: none were. Secret."),

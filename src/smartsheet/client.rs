@@ -112,6 +112,18 @@ impl Client {
         Self { lane: Lane::Job, ..self.clone() }
     }
 
+    /// Whether an identity may read a sheet.
+    ///
+    /// # Errors
+    /// When Smartsheet does not say.
+    pub async fn can_read(&self, identity: &Identity, sheet: i64) -> Result<bool, Error> {
+        match self.version(identity, sheet).await {
+            Ok(_) => Ok(true),
+            Err(Error::NotFound(_) | Error::Forbidden { .. } | Error::NotConnected) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     /// The version of a sheet; it grows with every change.
     ///
     /// # Errors

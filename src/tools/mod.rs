@@ -7,6 +7,7 @@ mod explain_result;
 mod find_sheets;
 mod fit;
 mod get_row;
+mod named;
 mod propose_column;
 mod propose_comment;
 mod propose_delete;
@@ -17,11 +18,11 @@ mod query_sheet;
 
 use crate::access::{Approval, Role, SheetScope};
 use crate::changes::{APPROVED_WITHIN, Changes, Draft};
-use crate::error::{Choice, Result, Trouble, told};
+use crate::error::{Choice, Result, Trouble, UserError, told};
 use crate::jobs::Jobs;
 use crate::llm::ToolCall;
 use crate::locality::Locality;
-use crate::sheet::{Author, Checked, QueryResult, SheetId, Sheets, Snapshot, SnapshotRow, nearest};
+use crate::sheet::{Author, Checked, QueryResult, SheetId, Sheets, Snapshot, SnapshotRow, nearest, smartsheet_trouble};
 use crate::smartsheet::Identity;
 use crate::store::{Place, Proposal, Session};
 use chat::{Anchor, ThreadKey};
@@ -96,6 +97,9 @@ const POINTERS: [&str; 43] = [
     "por qué",
 ];
 
+/// Bytes that a button can say.
+pub const MOST_SAID: usize = 60;
+
 /// Characters of a result that go back to the model, about 4,000 tokens.
 const MAX_RESULT_CHARS: usize = 16_000;
 
@@ -137,6 +141,10 @@ pub struct Context {
     pub scope: SheetScope,
     /// Where it was asked, as far as others can see it there; `None` in a conversation with one person.
     pub seen_by_others: Option<ThreadKey>,
+    /// What whoever asked has said lately, this last: others are shown no sheet beside the thread's that is not named in it.
+    pub said: Vec<String>,
+    /// Whether others are shown only what the installation's account may read.
+    pub shared_only: bool,
 }
 
 /// What a function brought.
@@ -308,7 +316,29 @@ impl Context {
             },
         };
         self.scope.check(id)?;
-        self.sheets.snapshot(&self.identity, id).await
+        let snapshot = self.sheets.snapshot(&self.identity, id).await?;
+        if id != self.session.sheet && self.seen_by_others.is_some() {
+            self.may_be_seen(&snapshot).await?;
+        }
+        Ok(snapshot)
+    }
+
+    /// A cell, a comment or a file may tell the model to look into another sheet: in a thread of several people that takes the words of
+    /// whoever asks, or a press.
+    async fn may_be_seen(&self, beside: &Snapshot) -> Result<()> {
+        let name = &beside.name;
+        if !named::named(&self.said, beside) {
+            let by_name = format!("look at “{name}”");
+            let says = if by_name.len() <= MOST_SAID { by_name } else { format!("look at sheet {}", beside.id) };
+            let words = format!(
+                "several people read this thread, and the person has not named the sheet {name}: ask whether they want to look at it; do not call this again before they answer"
+            );
+            return Err(UserError { words, choices: vec![Choice { label: format!("Look at {name}"), says }] }.into());
+        }
+        if self.shared_only && !self.sheets.client().can_read(&Identity::Service, beside.id).await.map_err(smartsheet_trouble)? {
+            return Err(told(format!("not everybody in this thread may read the sheet {name}: the person can ask in a direct message")));
+        }
+        Ok(())
     }
 
     /// The row that an argument means: by its id, or by what it is called.

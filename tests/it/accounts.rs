@@ -5,7 +5,9 @@ use crate::links::{Page, browser, link_in};
 use crate::watching::Wire;
 use crate::world::{Setting, World};
 use reqwest::{StatusCode, header};
+use sandbox::azure::{Mode, Reply};
 use sandbox::slack::Posted;
+use serde_json::json;
 use std::time::Duration;
 use url::Url;
 
@@ -296,5 +298,53 @@ async fn a_page_shows_and_changes_what_whoever_made_its_link_may() {
     tokio::time::sleep(FRESH).await;
     let (status, answer) = page.post("/cell", edit(("Blocked", "Complete"))).await;
     assert_eq!(status, StatusCode::NOT_FOUND, "the sheet is not shared with Lee any more: {answer}");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_not_everybody_may_read_is_told_to_whoever_asks_alone_where_the_settings_want_it() {
+    let settings = vec![("PERSONAL_ANSWERS", "alone".to_owned())];
+    let world = World::with(Setting { accounts: true, unbound: true, settings, ..Setting::default() }).await.unwrap();
+    world.sheets.account(EMAIL, &[("Project Plan", "EDITOR"), ("Budget 2026", "EDITOR")]);
+    world.sheets.restrict(&[("Budget 2026", "EDITOR")]);
+    connect(&world).await;
+    let ask = async |words: &str| {
+        let before = world.slack.messages().len();
+        world.slack.say("C1", LEE, &format!("<@UBOT> {words}"), None).await;
+        world.app.bot.until_idle().await;
+        let told = world.slack.messages().split_off(before).into_iter().filter(|m| m.user == "UBOT");
+        told.map(|m| (m.only_for.is_some(), m.seen())).collect::<Vec<_>>()
+    };
+    world.slack.slash("C1", LEE, "use Project Plan").await;
+    world.app.bot.until_idle().await;
+    let told = ask("how many tasks are Blocked?").await;
+    assert!(told.iter().all(|(alone, _)| *alone) && told.last().unwrap().1.contains("There are 2 rows."), "{told:?}");
+    assert!(told.last().unwrap().1.contains("[Share"), "they can share it: {told:?}");
+    world.slack.slash("C1", LEE, "use Budget 2026").await;
+    world.app.bot.until_idle().await;
+    let told = ask("how many rows are there?").await;
+    assert!(told.iter().any(|(alone, words)| !alone && words.contains("rows")), "what the installation reads everybody may: {told:?}");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn beside_a_sheet_of_everybody_nothing_is_shown_that_not_everybody_may_read() {
+    let settings = vec![("PERSONAL_ANSWERS", "alone".to_owned())];
+    let query = json!({ "sheet": "Project Plan", "sql": "SELECT task_name FROM sheet", "show": true });
+    let model = Some(Mode::Obedient(vec![Reply::call("query_sheet", query)]));
+    let world = World::with(Setting { accounts: true, unbound: true, settings, model, ..Setting::default() }).await.unwrap();
+    world.sheets.account(EMAIL, &[("Project Plan", "EDITOR"), ("Fences", "EDITOR")]);
+    world.sheets.restrict(&[("Fences", "EDITOR")]);
+    let order = json!({ "value": "OBEY 0", "displayValue": "OBEY 0" });
+    let column = json!([{ "title": "Task", "type": "TEXT_NUMBER" }]);
+    world.sheets.world().plant(&json!({ "name": "Fences", "columns": column, "rows": [{ "cells": { "Task": order } }] }));
+    connect(&world).await;
+    world.slack.slash("C1", LEE, "use Fences").await;
+    world.app.bot.until_idle().await;
+    world.slack.say("C1", LEE, "<@UBOT> compare it with the Project Plan", None).await;
+    world.app.bot.until_idle().await;
+    let (told, asked) = (world.slack.messages(), world.azure.requests().pop().unwrap().to_string());
+    assert!(asked.contains("not everybody in this thread may read the sheet Project Plan"), "{asked}");
+    assert!(told.iter().all(|m| !m.seen().contains("Kick-off")), "{:?}", told.last().unwrap().seen());
     world.end().await;
 }

@@ -60,7 +60,7 @@ async fn a_person_goes_and_others_stay(postgres: bool) {
     let left = store.traces(&first).await.unwrap();
     assert_eq!((left.gone, left.audit_lines), (Vec::new(), kept.audit_lines));
     let still = store.traces(&second).await.unwrap();
-    let but_posts = |traces: &Traces| traces.gone.iter().filter(|(label, _)| !label.contains("page")).cloned().collect::<Vec<_>>();
+    let but_posts = |traces: &Traces| traces.gone.iter().filter(|(label, _)| !label.contains("page")).copied().collect::<Vec<_>>();
     assert_eq!(but_posts(&still), but_posts(&others), "nothing of somebody else went but copies of shared threads");
     assert!(store.verify_audit().await.unwrap().is_ok());
     if !postgres {

@@ -26,6 +26,7 @@ mod functions;
 mod gate;
 mod hostile;
 mod in_slack;
+mod injections;
 mod job_endings;
 mod job_engine;
 mod jobs;

@@ -4,6 +4,7 @@ mod behaviour;
 mod demo;
 pub mod entra;
 mod limit;
+mod obedient;
 mod responses;
 mod script;
 mod text;
@@ -41,6 +42,9 @@ pub enum Mode {
     Demo,
     /// These replies, in this order.
     Script(Vec<Reply>),
+    /// A model that does what any text tells it: where `OBEY 3` stands in what it reads, it answers with the third of these replies
+    /// (from 0), once a turn. Before that it reads the sheet, and behind it it says that it is done.
+    Obedient(Vec<Reply>),
 }
 
 /// How to start the stand-in.
@@ -138,7 +142,7 @@ impl Azure {
         let listener = serve::bind(options.listen).await?;
         let script = match &options.mode {
             Mode::Script(replies) => replies.iter().cloned().collect(),
-            Mode::Demo => VecDeque::new(),
+            Mode::Demo | Mode::Obedient(_) => VecDeque::new(),
         };
         let service = Arc::new(Service {
             options,
@@ -360,9 +364,10 @@ async fn answer(service: &Service, deployment: &str, headers: &HeaderMap, body: 
     }
     // The sender lives as long as the service.
     let _ = service.paused.subscribe().wait_for(|paused| !paused).await;
-    let reply = match service.options.mode {
+    let reply = match &service.options.mode {
         _ if fault == Some(Kind::Nonsense) => Reply::Say("As an admiral, I prefer the sea.".into()),
         Mode::Demo => demo::reply(&body),
+        Mode::Obedient(orders) => obedient::reply(&body, orders),
         Mode::Script(_) => {
             let next = lock(&service.script).pop_front().unwrap_or_else(|| Reply::Say("(the script has ended)".into()));
             next.filled(&body)

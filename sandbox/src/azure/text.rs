@@ -46,7 +46,7 @@ async fn answer(service: &Service, deployment: &str, headers: &HeaderMap, body: 
     }
     let text = match &service.options.mode {
         _ if fault == Some(Kind::Nonsense) => " As an admiral, I prefer the sea.".to_owned(),
-        Mode::Demo => demo::continuation(prompt),
+        Mode::Demo | Mode::Obedient(_) => demo::continuation(prompt),
         Mode::Script(_) => match lock(&service.script).pop_front() {
             Some(Reply::Say(text)) => text,
             Some(Reply::Cut { text, finish_reason }) => return whole(&text, &finish_reason),

@@ -1,12 +1,12 @@
 //! Sheets that whoever uses the stand-in brings, and what a sheet looks like as a whole.
 
-use super::world::{Column, Look, Row, Sheet, World, shown};
+use super::world::{Column, Comment, Discussion, Look, Row, Sheet, World, shown};
 use super::{formulas, project};
 use serde_json::{Map, Value, json};
 
 impl World {
     /// Makes a sheet from a description: `name`, `columns` as the API shows them without ids, `rows` with `parent` (the position of the
-    /// parent row, from 0) and `cells` by title, each as the API shows it, but rows that others wait for by their positions. With `project` dependencies are enabled. Returns its id.
+    /// parent row, from 0) and `cells` by title, each as the API shows it, but rows that others wait for by their positions, and the texts of `comments`. With `project` dependencies are enabled. Returns its id.
     pub fn plant(&mut self, described: &Value) -> i64 {
         let (id, now) = (self.new_id(), self.timestamp());
         let mut columns: Vec<Column> = Vec::new();
@@ -61,6 +61,15 @@ impl World {
             cell.extend(text.map(|text| project::shown(&text)).into_iter().flatten());
         }
         formulas::recompute(&mut sheet);
+        let commented: Vec<(i64, &Value)> =
+            sheet.rows.iter().map(|row| row.id).zip(described["rows"].as_array().into_iter().flatten()).collect();
+        for (row, described) in commented {
+            for text in described["comments"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+                let comment = Comment { id: self.new_id(), text: text.to_owned(), created_at: self.timestamp() };
+                let discussion = Discussion { id: self.new_id(), sheet: id, row: Some(row), comments: vec![comment] };
+                self.discussions.push(discussion);
+            }
+        }
         self.sheets.insert(id, sheet);
         id
     }
