@@ -119,11 +119,14 @@ impl App {
         let door = Arc::new(Door::new(store.clone(), access.clone(), wake.clone(), config.follow_ups));
         let installations = slack::Installations::new(store.clone(), vault.clone());
         let connected = platforms::connect(config, installations, &door, &stop)?;
-        let web: Arc<dyn Chat> = Arc::new(Web::new(store.clone(), events.clone(), clock.clone()));
+        let listener = TcpListener::bind(config.listen).await.with_context(|| format!("LISTEN: cannot listen on {}", config.listen))?;
+        let address = listener.local_addr()?;
+        let links = Links::new(store.clone(), vault.clone(), clock.clone(), viewer_base(config, address), config.link_lifetime);
+        let web: Arc<dyn Chat> = Arc::new(Web::new(store.clone(), events.clone(), clock.clone(), links.clone()));
         // What is said from the page is told by the bot, as what people say is everywhere.
         let plain: Chats = extra.into_iter().chain(connected.chats).chain([web.clone()]).map(|c| (c.platform(), c)).collect();
         let mirrored = |(platform, chat): (&Platform, &Arc<dyn Chat>)| {
-            (*platform, Arc::new(Mirror::new(chat.clone(), store.clone(), events.clone(), clock.clone())) as Arc<dyn Chat>)
+            (*platform, Arc::new(Mirror::new(chat.clone(), store.clone(), events.clone(), clock.clone(), links.clone())) as Arc<dyn Chat>)
         };
         let mut chats: Chats = plain.iter().map(mirrored).collect();
         chats.insert(Platform::Web, web);
@@ -146,9 +149,6 @@ impl App {
             callback: callback(config)?,
             hand_made: config.smartsheet_webhook_secret.clone(),
         });
-        let listener = TcpListener::bind(config.listen).await.with_context(|| format!("LISTEN: cannot listen on {}", config.listen))?;
-        let address = listener.local_addr()?;
-        let links = Links::new(store.clone(), vault.clone(), clock.clone(), viewer_base(config, address), config.link_lifetime);
         let live = server::live::Parts {
             store: store.clone(),
             access: access.clone(),
@@ -156,6 +156,7 @@ impl App {
             events: events.clone(),
             clock: clock.clone(),
             vault,
+            links: links.clone(),
             public_base_url: config.public_base_url.clone(),
         };
         let api = server::api::Parts {
@@ -167,6 +168,7 @@ impl App {
             access: access.clone(),
             clock: clock.clone(),
             events: events.clone(),
+            links: links.clone(),
             live: Live::start(live, stop.clone()),
             proxies: server::Proxies::new(config.proxies.iter().copied()),
         };

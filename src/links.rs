@@ -6,10 +6,14 @@ use crate::smartsheet::Identity;
 use crate::store::Store;
 use crate::vault::Vault;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::time::Duration;
 use url::Url;
 
 const PURPOSE: &str = "link";
+/// For what the tokens in messages are sealed that are kept, and how they begin then.
+const KEPT: &str = "kept link";
+const SEALED: &str = "~";
 /// Rows that a link names at most; URLs have limits, too.
 const MOST_ROWS: usize = 50;
 
@@ -113,11 +117,79 @@ impl Links {
         Ok(revoked.is_some_and(|until_ms| link.made_ms > until_ms).then_some(link))
     }
 
+    /// A message as it is kept: whoever reads the database cannot use the links in it.
+    pub fn sealed_in(&self, message: Value) -> Value {
+        self.each_token(message, "", |token| Some(format!("{SEALED}{}", self.vault.seal(KEPT, token).ok()?)))
+    }
+
+    /// A message that was kept, as it was. Links that were sealed with a key that is gone lead nowhere, as they would anyway.
+    pub fn opened_in(&self, message: Value) -> Value {
+        self.each_token(message, SEALED, |token| self.vault.open(KEPT, token).ok())
+    }
+
+    /// Puts something else in the place of every token behind this mark.
+    fn each_token(&self, message: Value, mark: &str, change: impl Fn(&str) -> Option<String> + Copy) -> Value {
+        let Some(base) = &self.base else { return message };
+        let before = format!("{}/v/{mark}", base.as_str().trim_end_matches('/'));
+        in_texts(message, &|text| {
+            if !text.contains(&before) {
+                return None;
+            }
+            let mut parts = text.split(&before);
+            let mut out = parts.next().unwrap_or_default().to_owned();
+            for part in parts {
+                let end = part.find(|c: char| !c.is_ascii_alphanumeric() && !"-_".contains(c)).unwrap_or(part.len());
+                let (token, rest) = part.split_at(end);
+                match change(token).filter(|_| !token.is_empty()) {
+                    Some(changed) => out.extend([&before[..before.len() - mark.len()], &changed, rest]),
+                    None => out.extend([&before, part]),
+                }
+            }
+            Some(out)
+        })
+    }
+
     /// Ends all links that a session has made so far.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn revoke(&self, session: &str) -> Result<(), sqlx::Error> {
         self.store.revoke_links(session, self.clock.now_ms()).await
+    }
+}
+
+/// A value with the texts in it changed that have to be.
+fn in_texts(value: Value, change: &dyn Fn(&str) -> Option<String>) -> Value {
+    match value {
+        Value::String(text) => Value::String(change(&text).unwrap_or(text)),
+        Value::Array(values) => values.into_iter().map(|value| in_texts(value, change)).collect(),
+        Value::Object(fields) => fields.into_iter().map(|(name, value)| (name, in_texts(value, change))).collect(),
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use secrecy::SecretString;
+    use serde_json::json;
+
+    #[tokio::test]
+    async fn links_in_kept_messages_cannot_be_used_and_come_back_as_they_were() {
+        let vault = Vault::new(&SecretString::from("a key that nobody guesses, for tests only"));
+        let store = Store::connect("sqlite::memory:").await.unwrap();
+        let links = Links::new(store, vault, Clock::System, "https://bot.example/".parse().ok(), Duration::from_secs(60));
+        let link = links.make(SheetId(5), "s1", &Identity::Service, None).unwrap();
+        let token = link.path().rsplit('/').next().unwrap().to_owned();
+        for message in [
+            json!({ "text": format!("Open {link}, or ({link}?rows=1-2)."), "blocks": [{ "link": link }, { "rows": [[{ "link": format!("{link}#x") }]] }] }),
+            json!({ "text": "https://bot.example/v/ and https://other.example/v/abc, no link", "n": 5, "none": null }),
+            json!(link),
+        ] {
+            let kept = links.sealed_in(message.clone());
+            assert!(!kept.to_string().contains(&token), "{kept}");
+            assert_eq!(links.opened_in(kept), message);
+        }
+        assert_eq!(links.open(&links.sealed_in(json!(link)).as_str().unwrap().rsplit('/').next().unwrap()[1..]).await.unwrap(), None);
     }
 }

@@ -272,7 +272,8 @@ impl Bot {
             return Ok(());
         }
         let (incoming, now_ms) = (&event.incoming, self.parts.clock.now_ms());
-        self.parts.store.keep_whisper(event.id, &Asker::alone(incoming), &incoming.anchor, &message, now_ms).await?;
+        let kept = self.parts.links.sealed_in(serde_json::to_value(&message)?);
+        self.parts.store.keep_whisper(event.id, &Asker::alone(incoming), &incoming.anchor, &kept, now_ms).await?;
         self.tell_alone(event, &words::alone(event.id, &message)).await.map_err(anyhow::Error::from)?;
         Ok(())
     }
@@ -331,7 +332,7 @@ impl Bot {
         let (anchor, told_them) = store.take_whisper(id, &person).await?.ok_or_else(|| told(words::nothing_to_share()))?;
         let chat = self.chat(event.incoming.thread.platform)?;
         let name = chat.profile(&anchor, &person.id).await.ok().map(|p| p.name);
-        let mut shared = told_them.clone();
+        let mut shared: Message = serde_json::from_value(self.parts.links.opened_in(told_them.clone()))?;
         shared.blocks.push(words::shared_by(name.as_deref()));
         if let Err(error) = chat::insist(chat.as_ref(), &anchor, &mut None, &shared).await {
             store.keep_whisper(id, &person, &anchor, &told_them, self.parts.clock.now_ms()).await?;

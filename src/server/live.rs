@@ -9,7 +9,7 @@ mod topic;
 use crate::access::Access;
 use crate::clock::Clock;
 use crate::events::{Event, Events};
-use crate::links::Link;
+use crate::links::{Link, Links};
 use crate::server::api::Problem;
 use crate::server::web::told;
 use crate::sheet::SheetId;
@@ -71,6 +71,8 @@ pub struct Parts {
     pub clock: Clock,
     /// Seals tickets.
     pub vault: Vault,
+    /// Links, which stand sealed in messages that are kept.
+    pub links: Links,
     /// Where pages of ours are served from; connections of other pages are refused.
     pub public_base_url: Option<Url>,
 }

@@ -3,6 +3,7 @@
 use super::web::body;
 use crate::clock::Clock;
 use crate::events::{Event, Events, PostEvent};
+use crate::links::Links;
 use crate::store::{Post, Store};
 use async_trait::async_trait;
 use chat::{Anchor, Chat, ChatError, File, Form, Incoming, Limits, Message, MessageRef, Platform, Profile, Source, ThreadKey};
@@ -21,14 +22,15 @@ pub struct Mirror {
     store: Store,
     events: Events,
     clock: Clock,
+    links: Links,
     /// By the id of a message: its thread, and the revision that was kept.
     known: Cache<String, (Arc<str>, i64)>,
 }
 
 impl Mirror {
     /// A chat that tells what it shows.
-    pub fn new(chat: Arc<dyn Chat>, store: Store, events: Events, clock: Clock) -> Self {
-        Self { chat, store, events, clock, known: Cache::new(KNOWN) }
+    pub fn new(chat: Arc<dyn Chat>, store: Store, events: Events, clock: Clock, links: Links) -> Self {
+        Self { chat, store, events, clock, links, known: Cache::new(KNOWN) }
     }
 
     /// What a message is called beside the sheet.
@@ -65,19 +67,22 @@ impl Mirror {
     /// Keeps a message, new or as it is now, and tells it. While it grows it is only told: what was kept has a `revision`.
     async fn keep(&self, id: String, thread: Arc<str>, mut body: Value, partial: bool, revision: Option<i64>) {
         (body["id"], body["partial"]) = (json!(id), json!(partial));
-        let mut post = Post { id, revision: 0, partial, body, author: None, created_at_ms: self.clock.now_ms() };
-        post.revision = match revision.filter(|_| partial) {
+        let revision = match revision.filter(|_| partial) {
             Some(revision) => revision,
-            None => match self.store.put_post(&thread, &post, revision.is_none()).await {
-                Ok(kept) => kept.unwrap_or_default(),
-                Err(error) => {
-                    tracing::warn!(%error, "a message could not be kept for the page beside the sheet");
-                    revision.unwrap_or_default()
+            None => {
+                let kept = self.links.sealed_in(body.clone());
+                let post = Post { id: id.clone(), revision: 0, partial, body: kept, author: None, created_at_ms: self.clock.now_ms() };
+                match self.store.put_post(&thread, &post, revision.is_none()).await {
+                    Ok(kept) => kept.unwrap_or_default(),
+                    Err(error) => {
+                        tracing::warn!(%error, "a message could not be kept for the page beside the sheet");
+                        revision.unwrap_or_default()
+                    }
                 }
-            },
+            }
         };
-        self.known.insert(post.id, (thread.clone(), post.revision)).await;
-        self.events.tell(Event::Post(PostEvent { thread, revision: post.revision, author: None, post: post.body.into() }));
+        self.known.insert(id, (thread.clone(), revision)).await;
+        self.events.tell(Event::Post(PostEvent { thread, revision, author: None, post: body.into() }));
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::clock::Clock;
 use crate::events::{Event, Events, PostEvent};
+use crate::links::Links;
 use crate::store::{Post, Store};
 use async_trait::async_trait;
 use base64::Engine;
@@ -18,12 +19,13 @@ pub struct Web {
     store: Store,
     events: Events,
     clock: Clock,
+    links: Links,
 }
 
 impl Web {
     /// The web over this store.
-    pub fn new(store: Store, events: Events, clock: Clock) -> Self {
-        Self { store, events, clock }
+    pub fn new(store: Store, events: Events, clock: Clock, links: Links) -> Self {
+        Self { store, events, clock, links }
     }
 
     /// The thread `name` of a key; two keys never meet.
@@ -40,10 +42,11 @@ impl Web {
         let created_at_ms = self.clock.now_ms();
         body["id"] = json!(id);
         body["partial"] = json!(partial);
-        let mut post = Post { id: id.to_owned(), revision: 0, partial, body, author: None, created_at_ms };
+        let kept = self.links.sealed_in(body.clone());
+        let post = Post { id: id.to_owned(), revision: 0, partial, body: kept, author: None, created_at_ms };
         let put = self.store.put_post(thread, &post, new).await.map_err(|e| ChatError::Unreachable(e.to_string()))?;
-        post.revision = put.ok_or_else(|| ChatError::Gone("the conversation was cleared".into()))?;
-        self.events.tell(Event::Post(PostEvent { thread: thread.into(), revision: post.revision, author: None, post: post.body.into() }));
+        let revision = put.ok_or_else(|| ChatError::Gone("the conversation was cleared".into()))?;
+        self.events.tell(Event::Post(PostEvent { thread: thread.into(), revision, author: None, post: body.into() }));
         Ok(())
     }
 }

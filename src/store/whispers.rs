@@ -1,7 +1,8 @@
 //! Answers that one person alone has seen, for as long as they may share them.
 
 use super::{Asker, Store, on, on_write};
-use chat::{Anchor, Message};
+use chat::Anchor;
+use serde_json::Value;
 use sqlx::types::Json;
 
 /// How long an answer can be shared, and its buttons work.
@@ -12,14 +13,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn keep_whisper(
-        &self,
-        event: i64,
-        person: &Asker,
-        anchor: &Anchor,
-        message: &Message,
-        now_ms: i64,
-    ) -> Result<(), sqlx::Error> {
+    pub async fn keep_whisper(&self, event: i64, person: &Asker, anchor: &Anchor, message: &Value, now_ms: i64) -> Result<(), sqlx::Error> {
         const OLD: &str = "DELETE FROM whispers WHERE at_ms < $1";
         const PUT: &str = "INSERT INTO whispers (event_id, install, person, anchor, message, at_ms) VALUES ($1, $2, $3, $4, $5, $6)
             ON CONFLICT (event_id) DO UPDATE SET message = excluded.message, shared = FALSE";
@@ -45,9 +39,9 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn take_whisper(&self, event: i64, person: &Asker) -> Result<Option<(Anchor, Message)>, sqlx::Error> {
+    pub async fn take_whisper(&self, event: i64, person: &Asker) -> Result<Option<(Anchor, Value)>, sqlx::Error> {
         const TAKE: &str = "UPDATE whispers SET shared = TRUE WHERE event_id = $1 AND person = $2 AND install = $3 AND NOT shared RETURNING anchor, message";
-        let taken: Option<(String, Json<Message>)> = on_write!(self, pool => {
+        let taken: Option<(String, Json<Value>)> = on_write!(self, pool => {
             sqlx::query_as(TAKE).bind(event).bind(&person.id).bind(&person.install).fetch_optional(pool).await?
         });
         Ok(taken.map(|(anchor, Json(message))| (Anchor(anchor), message)))

@@ -2,7 +2,7 @@
 
 use crate::command_line::run;
 use crate::crashes::{Place, kill};
-use crate::world::{World, folder};
+use crate::world::{Setting, World, folder};
 use chatsheet::app::keys::{self, Rotated};
 use chatsheet::clock::Clock;
 use chatsheet::store::{Sealed, Store};
@@ -137,4 +137,29 @@ async fn another_key_does_not_start() {
         let words = String::from_utf8_lossy(&words).into_owned();
         assert!(!refused.status.success() && words.contains("chatsheet keys rotate"), "{command}: {words}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn links_in_what_is_kept_open_nothing_for_whoever_reads_the_database() {
+    let settings = vec![("PUBLIC_BASE_URL", "https://bot.example.com".to_owned())];
+    let world = World::with(Setting { settings, ..Setting::default() }).await.unwrap();
+    world.slack.slash("C1", "U1", "use Project Plan").await;
+    world.slack.slash("C1", "U1", "view").await;
+    world.app.bot.until_idle().await;
+    world.slack.say("C1", "U1", "<@UBOT> which tasks are overdue?", None).await;
+    world.app.bot.until_idle().await;
+    let sent: String = world.slack.messages().iter().map(|m| serde_json::to_string(&m.blocks).unwrap()).collect();
+    let token = |part: &str| part.chars().take_while(|c| c.is_ascii_alphanumeric() || "-_".contains(*c)).collect::<String>();
+    let tokens: Vec<String> = sent.split("/v/").skip(1).map(token).collect();
+    assert!(tokens.len() >= 2, "a link that was asked for, and one in an answer: {sent}");
+    let files = ["story.db", "story.db-wal"].map(|name| std::fs::read(world.folder.0.join(name)).unwrap_or_default());
+    for token in tokens {
+        assert!(token.len() > 100, "{token}");
+        assert!(files.iter().all(|file| !file.windows(token.len()).any(|w| w == token.as_bytes())), "{token} stands in the database");
+    }
+    world.slack.press("C1", "U1", "Share").await;
+    world.app.bot.until_idle().await;
+    let shared = serde_json::to_string(&world.slack.messages().last().unwrap().blocks).unwrap();
+    assert!(shared.contains("/v/") && !shared.contains("/v/~"), "what is shared leads where it did: {shared}");
+    world.end().await;
 }

@@ -149,6 +149,7 @@ async fn only_what_the_bot_framework_signs_for_this_bot_and_service_is_believed(
         (Forgery::Tampered, 401),
         (Forgery::Service, 403),
         (Forgery::Unendorsed, 403),
+        (Forgery::Critical, 401),
         (Forgery::None, 200),
         (Forgery::JustExpired, 200),
         (Forgery::ApiAudience, 200),

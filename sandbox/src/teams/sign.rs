@@ -42,6 +42,8 @@ pub enum Forgery {
     Unendorsed,
     /// Its key is not known.
     UnknownKey,
+    /// It has an extension that whoever takes it has to know.
+    Critical,
     /// It is not signed.
     Unsigned,
     /// It is signed with a shared secret.
@@ -83,7 +85,10 @@ pub(super) fn token(service_url: &str, issuer: &str, new_keys: bool, forgery: Fo
         Forgery::Shared => "HS256",
         _ => "RS256",
     };
-    let header = json!({ "typ": "JWT", "alg": algorithm, "kid": kid });
+    let mut header = json!({ "typ": "JWT", "alg": algorithm, "kid": kid });
+    if forgery == Forgery::Critical {
+        (header["crit"], header["novelty"]) = (json!(["novelty"]), json!(true));
+    }
     let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
     let message = format!("{}.{}", part(&header), part(&claims));
     let signed = match forgery {

@@ -143,7 +143,7 @@ pub(super) async fn send(
     let name = name.map_or_else(|| uuid::Uuid::new_v4().to_string(), |n| n.0.0);
     let served = api.happen_at(&caller, whence, &thread.key, &Web::anchor(&thread.key), &format!("message-{name}"), what).await?.done;
     let shown = api.parts.store.posts_after(&key, before, MOST).await?.into_iter();
-    let shown = shown.filter(|p| p.author.is_none()).map(|p: Post| p.body).collect();
+    let shown = shown.filter(|p| p.author.is_none()).map(|p: Post| api.parts.links.opened_in(p.body)).collect();
     let (code, status) = if served { (StatusCode::OK, "answered") } else { (StatusCode::ACCEPTED, "working") };
     Ok((code, Json(Reply { status, messages: shown })))
 }

@@ -29,6 +29,7 @@ use crate::changes::Changes;
 use crate::clock::Clock;
 use crate::events::Events;
 use crate::jobs::Jobs;
+use crate::links::Links;
 use crate::server::Proxies;
 use crate::server::live::Live;
 use crate::sheet::Sheets;
@@ -64,6 +65,8 @@ pub struct Parts {
     pub clock: Clock,
     /// What happens.
     pub events: Events,
+    /// Links to the sheet viewer, which stand sealed in messages that are kept.
+    pub links: Links,
     /// Live connections.
     pub live: Arc<Live>,
     /// Who tells where requests come from.

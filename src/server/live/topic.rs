@@ -163,7 +163,7 @@ impl Live {
         joined.keep();
         let mut state = vec![json!({ "type": "subscribed", "topic": name, "eventId": now })];
         let frame = |p: Post| {
-            let mut frame = told(p.author.as_deref(), p.revision, &p.body);
+            let mut frame = told(p.author.as_deref(), p.revision, &self.parts.links.opened_in(p.body));
             frame["topic"] = json!(name);
             frame
         };

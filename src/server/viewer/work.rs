@@ -8,7 +8,7 @@ use crate::jobs;
 use crate::server::api::Result;
 use crate::server::web::told;
 use crate::sheet::{Cell, Snapshot};
-use crate::store::{Job, Proposal, ProposalState};
+use crate::store::{self, Job, Proposal, ProposalState};
 use askama::Template;
 use axum::Json;
 use axum::extract::State;
@@ -78,12 +78,13 @@ pub(super) async fn read(State(viewer): State<Arc<Viewer>>, visit: Visit, header
 /// What was said in the thread last, by people and the bot; only the person whose link it is may read it.
 pub(super) async fn said(State(viewer): State<Arc<Viewer>>, visit: Visit) -> Result<Json<Value>> {
     visit.caller()?;
-    let store = &viewer.api.parts.store;
+    let (store, links) = (&viewer.api.parts.store, &viewer.api.parts.links);
     let posts = match store.thread_of_session(&visit.link.session).await? {
         Some(thread) => store.last_posts(&thread.key.storage_key(), SHOWN_MESSAGES).await?,
         None => Vec::new(),
     };
-    Ok(Json(posts.iter().map(|p| told(p.author.as_deref(), p.revision, &p.body)["message"].take()).collect()))
+    let message = |p: store::Post| told(p.author.as_deref(), p.revision, &links.opened_in(p.body))["message"].take();
+    Ok(Json(posts.into_iter().map(message).collect()))
 }
 
 impl Viewer {
