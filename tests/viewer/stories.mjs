@@ -47,6 +47,16 @@ async function toast(page, text) {
   }
 }
 
+/** Waits for what the page says about something that is not saved. */
+async function unsaved(page, text) {
+  try {
+    await page.locator('#unsaved', { hasText: text }).waitFor({ timeout: 15_000 });
+  } catch {
+    assert.fail(`it never says “${text}”, but “${await page.locator('#unsaved').textContent()}” and “${await page.locator('#toast').textContent()}”`);
+  }
+}
+const marked = async (locator) => /unsaved/.test(await locator.getAttribute('class'));
+
 story('a link from the chat opens the sheet, as often as one likes, and its address is clean then', async () => {
   for (let i = 0; i < 2; i++) {
     const answer = await fetch(link, { redirect: 'manual' });
@@ -235,7 +245,7 @@ story('a cell is edited in place, written, and taken back', async () => {
   const page = await mine();
   const status = await cell(page, 'Style guide', 'Status');
   await status.dblclick();
-  await page.selectOption('.editor', 'Blocked');
+  await page.fill('.editor', 'Blocked');
   assert.deepEqual(await faults(page), [], 'with an open editor');
   await page.keyboard.press('Enter');
   await reads(status, 'Blocked');
@@ -292,7 +302,7 @@ story('fingers edit the cell that they press once more', async () => {
   await status.tap();
   assert.equal(await page.locator('.editor').count(), 0);
   await status.tap();
-  await page.selectOption('.editor', 'Blocked');
+  await page.fill('.editor', 'Blocked');
   await page.keyboard.press('Enter');
   await toast(page, 'Saved.');
   await page.getByRole('button', { name: 'Undo' }).tap();
@@ -300,19 +310,23 @@ story('fingers edit the cell that they press once more', async () => {
   await done(page);
 });
 
-story('what does not fit is refused with words, and the cell shows again what is there', async () => {
+story('what does not fit is refused with words, and stays in its cell until somebody decides', async () => {
   const page = await mine();
   const owner = await cell(page, 'Style guide', 'Assigned To');
   const before = await owner.textContent();
   await owner.dblclick();
   await page.fill('.editor', 'Nobody Known');
   await page.keyboard.press('Enter');
-  await toast(page, 'Not saved');
-  assert.match(await page.locator('#toast').textContent(), /You: “Nobody Known”/, 'what was typed is not lost');
-  await reads(owner, before);
+  await unsaved(page, 'Style guide: Not saved');
+  assert.match(await page.locator('#unsaved').textContent(), /“Nobody Known”/, 'what was typed is not lost');
+  await reads(owner, 'Nobody Known');
+  assert.ok(await marked(owner));
+  assert.deepEqual(await faults(page), [], 'with something unsaved');
   await page.getByRole('button', { name: 'Try again' }).click();
-  await toast(page, 'Not saved');
+  await unsaved(page, 'Style guide: Not saved');
   await page.getByRole('button', { name: 'Leave it' }).click();
+  await reads(owner, before);
+  assert.ok(!(await marked(owner)));
   await owner.dblclick();
   await page.keyboard.press('Escape');
   await reads(owner, before);
@@ -359,16 +373,23 @@ story('who was slower is told what is there now, and decides', async () => {
   await world.set('Usability test', 'Priority', 'Low');
   const edit = async () => {
     await priority.dblclick();
-    await page.selectOption('.editor', 'High');
+    await page.fill('.editor', 'High');
     await page.keyboard.press('Enter');
   };
   await edit();
-  await toast(page, 'Priority was changed meanwhile. There now: “Low”. You: “High”.');
-  await reads(priority, 'Low');
+  await unsaved(page, 'Priority was changed meanwhile. There now: “Low”. You: “High”.');
+  await reads(priority, 'High');
+  assert.ok(await marked(priority));
+  // What else is typed does not take its place.
+  await (await cell(page, 'Usability test', 'Notes')).dblclick();
+  await page.fill('.editor', 'beside it');
+  await page.keyboard.press('Enter');
+  await toast(page, 'Saved.');
+  await unsaved(page, 'Priority was changed meanwhile.');
   assert.equal(await world.cell('Usability test', 'Priority'), 'Low', 'nothing was overwritten');
   await page.getByRole('button', { name: 'Keep mine' }).click();
-  await toast(page, 'Saved.');
-  assert.equal(await world.cell('Usability test', 'Priority'), 'High');
+  await until(page.locator('body'), async () => (await world.cell('Usability test', 'Priority')) === 'High');
+  await page.locator('#unsaved').waitFor({ state: 'hidden' });
   assert.match(await page.locator('#live').textContent(), /read|Reconnecting|Not live/, 'the dot tells the truth');
   await context.close();
 });
@@ -410,9 +431,13 @@ story('rows that come above leave alone what somebody types, and half a date is 
   const due = await cell(page, 'Usability test', 'Due Date');
   const before = await due.textContent();
   await due.dblclick();
+  await page.keyboard.press('End');
+  await page.keyboard.press('Backspace');
   await page.keyboard.press('Backspace');
   await page.locator('h1').click();
-  await toast(page, 'Not saved: Due Date was not a whole date.');
+  await unsaved(page, 'Usability test: Not saved');
+  assert.notEqual(await due.textContent(), before);
+  await page.getByRole('button', { name: 'Leave it' }).click();
   await reads(due, before);
   await done(page);
 });
@@ -431,6 +456,117 @@ story('who only looks into a cell changes nothing, whatever stands in it', async
   assert.equal(await page.locator('#toast').textContent(), '');
   assert.equal(await world.cell('Market survey', 'Notes'), 'first line\nsecond line');
   assert.equal(await world.cell('Market survey', 'Start'), 'not known yet');
+  await done(page);
+});
+
+story('what is typed over a cell is what is saved, from the first key on', async () => {
+  const page = await mine();
+  const typed = async (column, keys) => {
+    await (await cell(page, 'Style guide', column)).click();
+    await page.keyboard.type(keys);
+    await page.keyboard.press('Enter');
+  };
+  const holds = (column, value) => until(page.locator('body'), async () => (await world.cell('Style guide', column)) === value);
+  const before = Object.fromEntries(await Promise.all(['Due Date', 'Status', 'Assigned To'].map(async (c) => [c, await world.cell('Style guide', c)])));
+  for (const [keys, value] of [['2027-03-01', '2027-03-01'], ['3 April 2027', '2027-04-03'], ['2027-12-31', '2027-12-31']]) {
+    await typed('Due Date', keys);
+    await holds('Due Date', value);
+  }
+  for (const option of ['In Progress', 'Blocked', 'Cancelled', 'Not Started']) {
+    await typed('Status', option);
+    await holds('Status', option);
+  }
+  // One that is meant by its beginning is shown as such before it is taken; what fits none is not made into another one.
+  await (await cell(page, 'Style guide', 'Status')).click();
+  await page.keyboard.type('blo');
+  assert.equal(await page.locator('#offers [aria-selected=true]').textContent(), 'Blocked');
+  assert.deepEqual(await faults(page), [], 'with a list of options');
+  await page.keyboard.press('Enter');
+  await holds('Status', 'Blocked');
+  await typed('Status', 'Quux');
+  await unsaved(page, '“Quux”');
+  assert.equal(await world.cell('Style guide', 'Status'), 'Blocked');
+  await page.getByRole('button', { name: 'Leave it' }).click();
+  await typed('Due Date', '0301-02-07');
+  await unsaved(page, '“0301-02-07”');
+  assert.equal(await world.cell('Style guide', 'Due Date'), '2027-12-31');
+  await page.getByRole('button', { name: 'Leave it' }).click();
+  // The list by keys, and by the mouse.
+  await (await cell(page, 'Style guide', 'Status')).dblclick();
+  await page.keyboard.press('ArrowDown');
+  await page.keyboard.press('ArrowDown');
+  await page.keyboard.press('Enter');
+  await holds('Status', 'In Progress');
+  await (await cell(page, 'Style guide', 'Status')).dblclick();
+  await page.locator('#offers li', { hasText: 'Cancelled' }).click();
+  await holds('Status', 'Cancelled');
+  for (const [column, value] of Object.entries(before)) {
+    await world.set('Style guide', column, value);
+    await until(await cell(page, 'Style guide', column), async (l) => !(await marked(l)));
+  }
+  await done(page);
+});
+
+story('what cannot be saved while the server is away is kept, over a reload, and saved when it is back', async () => {
+  const page = await mine();
+  await page.route('**/cell', (route) => route.abort());
+  const names = ['Kick-off workshop', 'Interview guide', 'Market survey'];
+  for (const [i, name] of names.entries()) {
+    await (await cell(page, name, 'Department')).dblclick();
+    await page.fill('.editor', 'Legal');
+    await page.keyboard.press('Enter');
+    await unsaved(page, `${i + 1} not saved`);
+  }
+  await page.reload();
+  await unsaved(page, '3 not saved');
+  for (const name of names) await reads(await cell(page, name, 'Department'), 'Legal');
+  assert.deepEqual(await faults(page), [], 'with three unsaved');
+  const before = await Promise.all(names.map((name) => world.cell(name, 'Department')));
+  assert.ok(before.every((value) => value !== 'Legal'));
+  await page.unroute('**/cell');
+  await page.getByRole('button', { name: 'Try all again' }).click();
+  await page.locator('#unsaved').waitFor({ state: 'hidden' });
+  for (const [i, name] of names.entries()) {
+    await until(page.locator('body'), async () => (await world.cell(name, 'Department')) === 'Legal');
+    await world.set(name, 'Department', before[i]);
+  }
+  await done(page);
+});
+
+story('the grid stays when the column under the cursor goes, and nothing that destroys has the focus', async () => {
+  const page = await mine();
+  await (await cell(page, 'Style guide', 'Notes')).click();
+  await page.keyboard.press('F2');
+  await page.keyboard.press('Escape');
+  const { columnId } = await world.api('POST', `/api/smartsheet/${world.session.sheetId}/columns`, { title: 'Goes', type: 'TEXT_NUMBER' });
+  await page.getByRole('columnheader', { name: 'Goes' }).waitFor();
+  await (await cell(page, 'Style guide', 'Goes')).click();
+  await world.api('DELETE', `/api/smartsheet/${world.session.sheetId}/columns/${columnId}`);
+  await page.getByRole('columnheader', { name: 'Goes' }).waitFor({ state: 'detached' });
+  assert.ok((await page.locator('.space .row').count()) > 10);
+  for (const box of ['Notes', 'Budget']) {
+    await page.locator('#columns summary').click();
+    await page.getByLabel(box, { exact: true }).uncheck();
+    await page.locator('h1').click();
+    const filled = await page.locator('.space .row').evaluateAll((rows) => rows.filter((r) => r.children[1].textContent.trim()).length);
+    assert.ok(filled > 10, `${filled} rows have a name`);
+  }
+  await page.locator('#columns summary').click();
+  for (const box of ['Notes', 'Budget']) await page.getByLabel(box, { exact: true }).check();
+  await page.locator('h1').click();
+  await (await cell(page, 'Style guide', 'Status')).click();
+  await page.keyboard.press('Space');
+  await page.locator('#details').waitFor();
+  assert.equal(await page.evaluate(() => document.activeElement.id), 'details-title');
+  await page.keyboard.press('Enter');
+  assert.equal(await page.locator('#toast', { hasText: 'Delete' }).count(), 0);
+  await page.keyboard.press('Escape');
+  await page.getByRole('button', { name: 'Add row' }).click();
+  await page.getByRole('button', { name: 'Cancel' }).click();
+  await page.locator('#details').waitFor({ state: 'hidden' });
+  await page.getByRole('button', { name: 'Add row' }).click();
+  await page.mouse.click(5, 5);
+  await page.locator('#details').waitFor({ state: 'hidden' });
   await done(page);
 });
 
@@ -653,9 +789,9 @@ story('all links of a thread end when somebody says so', async () => {
   await world.say('unshare');
   assert.equal((await fetch(link, { redirect: 'manual' })).status, 410);
   await (await cell(page, 'Style guide', 'Priority')).dblclick();
-  await page.selectOption('.editor', 'Low');
+  await page.fill('.editor', 'Low');
   await page.keyboard.press('Enter');
-  await toast(page, 'Type `view` or `edit` in the thread');
+  await unsaved(page, 'Type `view` or `edit` in the thread');
   await page.reload();
   await page.getByRole('heading', { name: 'This link does not work any more' }).waitFor();
   link = await world.link('edit');

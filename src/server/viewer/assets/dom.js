@@ -39,13 +39,11 @@ export async function send(path, body) {
   }
 }
 
-let quiet;
-
-/** Tells something at the bottom; with two actions it stays until one is chosen. */
+/** Tells something at the bottom, in the place of what was told before; what has two actions stays until one is chosen. */
 export function say(text, actions = []) {
-  const toast = by('toast');
-  const button = ([textContent, act]) => made('button', { textContent, onclick: () => toast.replaceChildren() ?? act() });
-  toast.replaceChildren(text, ...actions.map(button));
-  clearTimeout(quiet);
-  if (actions.length < 2) quiet = setTimeout(() => toast.replaceChildren(), 8_000);
+  const button = ([textContent, act]) => made('button', { textContent, onclick: () => note.remove() ?? act() });
+  const note = made('div', { className: actions.length < 2 ? 'passing' : '' }, text, ...actions.map(button));
+  by('toast').querySelector('.passing')?.remove();
+  by('toast').append(note);
+  if (actions.length < 2) setTimeout(() => note.remove(), 8_000);
 }

@@ -1,39 +1,46 @@
-// Editing a cell: a native control by kind, shown at once, rolled back when the sheet refuses it or somebody was faster.
+// Editing a cell: what is typed is taken as it is, shown at once, and kept in its cell when the sheet refuses it or somebody was faster.
 
-import { by } from './dom.js';
+import { by, made } from './dom.js';
+import { Offers } from './offers.js';
 import { entryOf, textOf, valueOf } from './sheet.js';
+import { Unsaved } from './unsaved.js';
 
 const LAG = 3_000;
-const control = (name, properties) => Object.assign(document.createElement(name), properties);
 
-/** A control that lets a value of the column be typed or chosen. */
-function controlOf(column, entry, people) {
-  if (column.type === 'PICKLIST' && column.options?.length) {
-    const select = control('select', {});
-    const current = textOf(entry);
-    const options = ['', ...column.options, ...(column.options.includes(current) || !current ? [] : [current])];
-    select.append(...options.map((text) => control('option', { value: text, textContent: text || '(empty)', selected: text === current })));
-    return select;
-  }
+/** A field that lets a value of the column be typed. */
+function fieldOf(column, entry) {
   const bare = column.kind === 'number' && !textOf(entry).endsWith('%');
   const value = bare ? String(valueOf(entry) ?? '') : textOf(entry);
-  if (value.includes('\n')) return control('textarea', { value, maxLength: 4000 });
-  const day = column.type === 'DATE' && /^(\d{4}-\d{2}-\d{2})?$/.test(value);
-  const input = control('input', { type: day ? 'date' : 'text', value, maxLength: 4000 });
-  const offers = column.kind === 'person' ? people.map(([, name]) => name) : (column.options ?? []);
-  if (offers.length) {
-    const list = control('datalist', { id: 'offers' });
-    list.append(...offers.map((text) => control('option', { value: text })));
-    input.setAttribute('list', 'offers');
-    input.append(list);
-  }
-  return input;
+  return value.includes('\n') ? made('textarea', { value, maxLength: 4000 }) : made('input', { type: 'text', value, maxLength: 4000 });
+}
+
+/** A button that opens the browser's calendar, for those who would rather choose a day than type it. */
+function calendar(field, title) {
+  const day = made('input', { type: 'date', className: 'day', tabIndex: -1, ariaHidden: 'true' });
+  day.onchange = () => {
+    field.value = day.value;
+    field.focus();
+  };
+  const button = made('button', { type: 'button', className: 'calendar', tabIndex: -1, textContent: '▾' });
+  button.ariaLabel = `Choose a day: ${title}`;
+  // The field keeps the focus.
+  button.onpointerdown = (event) => event.preventDefault();
+  button.onclick = () => {
+    day.value = /^\d{4}-\d{2}-\d{2}$/.test(field.value) ? field.value : '';
+    field.choosing = true;
+    day.showPicker();
+  };
+  for (const kind of ['focus', 'keydown', 'pointerdown']) field.addEventListener(kind, () => (field.choosing = false));
+  return [day, button];
 }
 
 export class Editor {
   /** `send(path, body)` asks the server; `say(text, actions)` tells the person. */
   constructor(grid, send, say) {
     Object.assign(this, { grid, send, say, line: Promise.resolve(), done: [], known: new Map(), pending: 0 });
+    const there = (item) => ('theirs' in item ? item.theirs : item.before);
+    const again = (item) => this.save(grid.sheet.columnOf.get(item.column), item.row, item.value, there(item));
+    this.unsaved = new Unsaved(grid, again);
     // What is typed, or on its way, would be lost.
     addEventListener('beforeunload', (event) => (this.pending || grid.editing) && event.preventDefault());
     const back = by('undo');
@@ -48,38 +55,47 @@ export class Editor {
       if (!typed) this.save(column, id, valueOf(entry) !== true, entry);
       return;
     }
-    const field = controlOf(column, entry, sheet.people);
+    const waiting = this.unsaved.items.get(`${id}:${column.id}`);
+    const field = fieldOf(column, entry);
     const shown = field.value;
+    if (typeof waiting?.value === 'string') field.value = waiting.value;
     field.className = 'editor';
     field.setAttribute('aria-label', `${column.title}, ${textOf(sheet.entry(grid.columns[0], row))}`);
+    const beside = column.type === 'DATE' ? calendar(field, column.title) : [];
+    const options = column.kind === 'person' ? sheet.people.map(([, name]) => name) : (column.options ?? []);
     let open = true;
     const close = (keep, focus) => {
       if (!open) return;
       open = false;
       grid.editing = grid.park = null;
-      field.remove();
+      offers?.close();
+      [field, ...beside].forEach((part) => part.remove());
       cell.tabIndex = -1;
-      if (keep && field.validity.badInput) this.say(`Not saved: ${column.title} was not a whole date.`);
-      else if (keep && field.value !== shown) this.save(column, id, field.value, entry);
+      if (keep && (field.value !== shown || waiting)) this.save(column, id, field.value, entry);
       grid.refresh();
       if (focus) grid.focus();
       const { later } = grid;
       grid.later = null;
       later?.();
     };
-    field.addEventListener('blur', () => close(true));
+    const many = column.type.startsWith('MULTI_');
+    const offers = options.length ? new Offers(field, cell, options, many, () => close(true, true)) : null;
+    field.addEventListener('blur', () => field.choosing || close(true));
     // Whoever scrolls away has not said that it is to be written.
     grid.park = () => {
-      const { value, validity } = field;
+      const { value } = field;
       close(false);
-      if (value === shown || validity.badInput) return;
+      if (value === shown) return;
       const save = () => this.save(column, id, value, entry);
       this.say(`You were typing in ${column.title}: “${value}”.`, [['Save it', save], ['Drop it', () => {}]]);
     };
     field.addEventListener('keydown', (event) => {
       if (event.isComposing) return;
       if (event.key === 'Escape') close(false, true);
-      else if ((event.key === 'Enter' && !event.shiftKey) || event.key === 'Tab') {
+      else if (offers?.key(event)) {
+        // It was for the list.
+      } else if ((event.key === 'Enter' && !event.shiftKey) || event.key === 'Tab') {
+        offers?.settle();
         close(true, true);
         if (event.key === 'Enter') grid.go(grid.at + 1);
         else grid.go(grid.at, grid.column + (event.shiftKey ? -1 : 1));
@@ -88,11 +104,12 @@ export class Editor {
       event.stopPropagation();
     });
     cell.removeAttribute('tabindex');
-    cell.append(field);
+    cell.append(field, ...beside);
     grid.editing = cell;
-    if (typed && field.type === 'text') field.value = typed;
+    if (typed) field.value = typed;
     field.focus({ preventScroll: true });
-    if (!typed && field.type === 'text') field.select();
+    if (!typed) field.select();
+    offers?.show(typed ? offers.words() : '');
   }
 
   /** Shows an entry; `only` where this one still stands. */
@@ -107,6 +124,7 @@ export class Editor {
   save(column, id, value, before) {
     const typed = value === '' ? null : value;
     const cell = `${id}:${column.id}`;
+    this.unsaved.drop(id, column.id);
     const last = this.known.get(cell);
     // What is told live may lag behind what was just written here.
     const fresh = last && (last.pending > 0 || Date.now() - last.settled < LAG);
@@ -132,18 +150,22 @@ export class Editor {
       const late = answer.body.status === 'under_way';
       const words = late ? 'On its way, but not written yet.' : 'Saved.';
       this.say([words, ...(answer.body.warnings ?? [])].join(' '), late ? [] : this.did(answer.body.change));
-    } else if (answer.status === 409 && answer.body.now) {
+      return;
+    }
+    const item = { row: id, column: column.id, value };
+    if (answer.status === 409 && answer.body.now) {
       known.entry = entryOf(answer.body.now);
       this.put(column, id, known.entry);
       const words = `${column.title} was changed meanwhile. There now: “${textOf(known.entry) || '(empty)'}”. You: “${mine}”.`;
-      this.say(words, [['Keep mine', () => this.save(column, id, value, known.entry)], ['Keep theirs', () => {}]]);
-    } else {
-      this.put(column, id, known.entry, typed);
-      // Without an answer nobody knows.
-      const head = answer.status ? 'Not saved' : 'Not known whether it was saved';
-      const again = () => this.save(column, id, value, known.entry);
-      this.say(`${head}: ${answer.body.detail ?? 'the row is gone.'} You: “${mine}”.`, [['Try again', again], ['Leave it', () => {}]]);
+      this.unsaved.add({ ...item, words, theirs: known.entry });
+      return;
     }
+    this.put(column, id, known.entry, typed);
+    // Without an answer nobody knows.
+    const head = answer.status ? 'Not saved' : 'Not known whether it was saved';
+    const why = `${head}: ${answer.body.detail ?? 'the row is gone.'}`;
+    const words = why.includes(`“${mine}”`) ? why : `${why} ${column.title}: “${mine}”.`;
+    this.unsaved.add({ ...item, words, before: known.entry, away: !answer.status || answer.status === 429 || answer.status >= 500 });
   }
 
   /** Remembers a change; what can be done about it. */

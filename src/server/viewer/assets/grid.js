@@ -32,7 +32,11 @@ export class Grid {
 
   /** Makes head and rows anew: columns have come, gone or changed their width. */
   layout() {
+    // The cursor stays with its column, and inside the sheet when that is gone.
+    const here = this.columns?.[this.column - 1]?.id;
     this.columns = this.sheet.columns.filter((column) => !column.hidden);
+    const there = this.columns.findIndex(({ id }) => id === here);
+    this.column = there < 0 ? Math.min(this.column, this.columns.length) : there + 1;
     this.widths();
     attribute(this.root, 'aria-colcount', String(this.columns.length + 1));
     this.root.classList.toggle('wrap', this.wrap);
@@ -48,7 +52,7 @@ export class Grid {
     });
     this.head.replaceChild(row, this.head.firstElementChild);
     this.pool = [];
-    this.from = this.to = undefined;
+    this.from = this.to = this.tabbed = undefined;
     const focused = this.root.contains(document.activeElement) && !this.head.contains(document.activeElement.closest('input'));
     this.window.replaceChildren();
     this.paint();
@@ -165,7 +169,9 @@ export class Grid {
     for (let i = 0; i <= this.to; i = i ? i + 1 : this.from) {
       const [cell, column] = [target.children[i + 1], this.columns[i]];
       this.show(cell, column, row, i === 0);
-      const changed = recent?.get(column) ?? '';
+      const waits = this.unsaved?.get(`${id}:${column.id}`);
+      if (waits?.words !== cell.waits) cell.classList.toggle('unsaved', Boolean((cell.waits = cell.title = waits?.words)));
+      const changed = (!waits && recent?.get(column)) || '';
       if (changed !== cell.changed) cell.classList.toggle('changed', (cell.title = cell.changed = changed) !== '');
     }
     this.reach(target, at);
@@ -188,11 +194,12 @@ export class Grid {
   /** Lets a cell element show what stands there, unless it does already or somebody types in it. */
   show(cell, column, row, first) {
     const { sheet } = this;
-    const entry = sheet.entry(column, row);
+    const waits = this.unsaved?.get(`${sheet.ids[row]}:${column.id}`);
+    const entry = waits ? waits.value : sheet.entry(column, row);
     const [text, link] = [textOf(entry), sheet.link(column, row, textOf(entry))];
     const tree = first ? `${sheet.levels[row]}${sheet.isParent(row) ? (sheet.open(row) ? '▾' : '▸') : ''}` : '';
     if (cell.text === text && cell.link === link && cell.tree === tree) return;
-    if (cell.lastElementChild?.className === 'editor') return;
+    if (cell === this.editing) return;
     Object.assign(cell, { text, link, tree });
     if (link) {
       const anchor = element('a', '');
@@ -268,8 +275,9 @@ export class Grid {
 
   edit(cell, column, row, typed) {
     if (row === undefined || !cell) return;
-    if (column && this.on.edit && !column.readOnly) this.on.edit(cell, column, row, typed);
-    else this.on.details(row);
+    if (!column || !this.on.edit) this.on.details(row);
+    else if (column.readOnly) this.on.refuse(column);
+    else this.on.edit(cell, column, row, typed);
   }
 
   key(event) {
@@ -278,6 +286,7 @@ export class Grid {
     const page = Math.floor(this.root.clientHeight / this.height) - 1;
     const [row, shown] = [sheet.visible[at], this.columns[column - 1]];
     const tree = column === 1 && at >= 0 && sheet.isParent(row) && !sheet.kept;
+    const ticks = shown?.kind === 'check' && this.on.edit;
     const edge = event.ctrlKey || event.metaKey;
     const keys = {
       ArrowDown: () => this.go(at + 1),
@@ -290,7 +299,7 @@ export class Grid {
       End: () => this.go(edge ? Infinity : at, Infinity),
       Enter: () => (at < 0 ? shown && this.sort(shown) : this.edit(this.active(), shown, row)),
       F2: () => at >= 0 && this.edit(this.active(), shown, row),
-      ' ': () => row !== undefined && this.on.details(row),
+      ' ': () => row !== undefined && (ticks ? this.edit(this.active(), shown, row) : this.on.details(row)),
     };
     const wide = { ArrowRight: 24, ArrowLeft: -24 }[event.key];
     if (at < 0 && event.shiftKey && shown && wide) keys[event.key] = () => this.on.widen(shown, shown.width + wide);

@@ -23,6 +23,7 @@ async function read() {
 function start(sheet) {
   const grid = new Grid(by('grid'), sheet, {
     edit: canEdit && ((cell, column, row, typed) => editor.open(cell, column, row, typed)),
+    refuse: ({ title, readOnly }) => say(`${title} cannot be changed here: ${readOnly}.`),
     details: (row) => rows.details(row),
     widen: (column, width) => tools.widen(column, width),
     sorted: () => tools.remember(),
@@ -76,7 +77,13 @@ function start(sheet) {
   tools.layout();
   tools.count();
   rows.follow();
-  const live = new Live(send, topics, { state: (now) => fresh.state(now), event: (value) => events[value.type]?.(value) });
+  editor.unsaved.recall();
+  // What could not be written while the server was away is tried when it is back.
+  const state = (now) => {
+    fresh.state(now);
+    if (now === 'live' || now === 'polled') editor.unsaved.back();
+  };
+  const live = new Live(send, topics, { state, event: (value) => events[value.type]?.(value) });
 }
 
 /** The rows that the server wrote are seen before the script takes over; a page in the background does not wait for that. */

@@ -7,6 +7,12 @@ export class Rows {
   constructor(grid, tools, editor, canEdit) {
     Object.assign(this, { grid, tools, editor, canEdit });
     addEventListener('hashchange', () => this.follow());
+    // Beside a dialog is out of it.
+    by('details').onclick = ({ target, clientX, clientY }) => {
+      const { left, right, top, bottom } = target.getBoundingClientRect();
+      const inside = clientX >= left && clientX <= right && clientY >= top && clientY <= bottom;
+      if (target === by('details') && !inside) target.close();
+    };
     if (canEdit) by('add').onclick = () => this.ask('Name of the new row', (name) => this.add(name));
   }
 
@@ -52,8 +58,9 @@ export class Rows {
     const copy = () => navigator.clipboard?.writeText(there.href).then(() => say('Copied: its address in Smartsheet.'));
     const button = (textContent, onclick, className = '') => made('button', { textContent, className, onclick });
     const buttons = [button('Copy link', copy), button('Close', () => by('details').close(), 'primary')];
-    if (this.canEdit) buttons.unshift(button('Delete row', () => this.remove(id), 'danger'));
-    const title = made('h2', { id: 'details-title', textContent: look(columns[0]) });
+    if (this.canEdit) buttons.push(button('Delete row', () => this.remove(id), 'danger'));
+    // What is opened is read first: neither the end of it nor a deletion has the focus.
+    const title = made('h2', { id: 'details-title', tabIndex: -1, autofocus: true, textContent: look(columns[0]) });
     by('details').replaceChildren(title, made('dl', {}, ...fields), made('p', {}, ...buttons));
     by('details').showModal();
     history.replaceState(null, '', address);
@@ -81,7 +88,8 @@ export class Rows {
 
   ask(textContent, then) {
     const field = made('input', { required: true, maxLength: 4000, ariaLabel: textContent });
-    const buttons = made('p', {}, made('button', { className: 'primary', textContent: 'Add' }));
+    const cancel = made('button', { type: 'button', textContent: 'Cancel', onclick: () => by('details').close() });
+    const buttons = made('p', {}, made('button', { className: 'primary', textContent: 'Add' }), cancel);
     const onsubmit = () => field.value.trim() && then(field.value.trim());
     const title = made('h2', { id: 'details-title', textContent });
     by('details').replaceChildren(made('form', { method: 'dialog', onsubmit }, title, field, buttons));
