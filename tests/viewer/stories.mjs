@@ -171,7 +171,32 @@ story('filters, sorting, hidden and wider columns stay in the address and in thi
   await page.locator('#count', { hasText: /^2 of 42 rows$/ }).waitFor();
   await page.getByLabel('Filter Budget').fill('>10000');
   await page.locator('#count', { hasText: /^[01] of 42 rows$/ }).waitFor();
-  await page.getByLabel('Filter Budget').fill('');
+  await page.getByLabel('Filter Status').fill('');
+  // Numbers as people write them, against the sheet itself: texts among them are neither more nor less.
+  const cells = async (title) => {
+    const { rows, columns } = await world.sheet();
+    const { id } = columns.find((column) => column.title === title);
+    return rows.map((r) => r.cells.find((c) => c.columnId === id)?.value);
+  };
+  const [budgets, done_, states] = [await cells('Budget'), await cells('% Complete'), await cells('Status')];
+  const number = (value) => typeof value === 'number';
+  for (const [title, asked, values, fits] of [
+    ['Budget', '>10000', budgets, (v) => number(v) && v > 10_000], ['Budget', '> 10,000', budgets, (v) => number(v) && v > 10_000],
+    ['Budget', '>$10k', budgets, (v) => number(v) && v > 10_000], ['Budget', '<= 5,200', budgets, (v) => number(v) && v <= 5_200],
+    ['Budget', '=5,200', budgets, (v) => v === 5_200], ['Budget', '=$5200', budgets, (v) => v === 5_200],
+    ['Budget', '5k-10k', budgets, (v) => number(v) && v >= 5_000 && v <= 10_000], ['Budget', '!=5200', budgets, (v) => v !== 5_200],
+    ['Budget', 'tbd', budgets, (v) => v === 'tbd'], ['Budget', 'empty', budgets, (v) => v === undefined],
+    ['% Complete', '>50', done_, (v) => number(v) && v > 0.5], ['% Complete', '>=50%', done_, (v) => number(v) && v >= 0.5],
+    ['Status', 'blocked, cancelled', states, (v) => ['Blocked', 'Cancelled'].includes(v)], ['Status', 'not empty', states, (v) => v],
+  ]) {
+    await page.getByLabel(`Filter ${title}`).fill(asked);
+    const count = values.filter(fits).length;
+    await page.locator('#count', { hasText: count === values.length ? `${count}` : `${count} of ${values.length} rows` }).waitFor({ timeout: 5_000 })
+      .catch(async () => assert.fail(`${title} ${asked}: ${count} rows, not ${await page.locator('#count').textContent()}`));
+    await page.getByLabel(`Filter ${title}`).fill('');
+  }
+  await page.getByLabel('Filter Status').fill('=blocked');
+  await page.locator('#count', { hasText: /^2 of 42 rows$/ }).waitFor();
   await page.click('.head .cell:has-text("Due Date")');
   assert.equal(await page.locator('[aria-sort=ascending]').textContent(), 'Due Date');
   await page.click('#columns summary');

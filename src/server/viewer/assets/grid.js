@@ -303,7 +303,10 @@ export class Grid {
     };
     const wide = { ArrowRight: 24, ArrowLeft: -24 }[event.key];
     if (at < 0 && event.shiftKey && shown && wide) keys[event.key] = () => this.on.widen(shown, shown.width + wide);
-    const typed = event.key.length === 1 && !edge && !event.altKey && event.key !== '/' && at >= 0 && shown && this.on.edit;
+    // With Alt, or AltGr, some keyboards write what others have keys for: “€”, “@”.
+    const third = event.getModifierState('AltGraph') || (event.altKey && !/[a-z0-9]/i.test(event.key));
+    const plain = (!edge && !event.altKey) || third;
+    const typed = event.key.length === 1 && plain && event.key !== '/' && at >= 0 && shown && this.on.edit;
     const act = keys[event.key] ?? (typed ? () => this.edit(this.active(), shown, row, event.key) : null);
     if (!act) return;
     event.preventDefault();

@@ -41,7 +41,8 @@ export class Offers {
     const same = this.shown.findIndex((option) => option.toLowerCase() === wanted);
     const [first, second] = this.shown;
     const only = first?.toLowerCase().startsWith(wanted) && !second?.toLowerCase().startsWith(wanted) ? 0 : -1;
-    this.point(wanted === '' ? -1 : same >= 0 ? same : only);
+    // Where several may stand, an option may hold a comma itself: what is typed there stays as it is, unless one is chosen.
+    this.point(wanted === '' || this.many ? -1 : same >= 0 ? same : only);
   }
 
   /** Marks an option, which Enter takes; -1 for none. */

@@ -15,19 +15,48 @@ export const valueOf = (entry) => (Array.isArray(entry) ? entry[0] : entry);
 export const entryOf = ({ value, display }) =>
   value === null || typeof value === 'boolean' || String(value) === display ? value : [value, display];
 
-/** What a filter says: contains, or with =, !, <, > in front. */
+/** The number that words say: “$20,000”, “20k”, “50%”; null where they say none. */
+function numberIn(words) {
+  const bare = words.replace(/[$€£¥\s]/g, '').replace(/^-?\d{1,3}(,\d{3})+(?=$|[.km%])/, (whole) => whole.replaceAll(',', ''));
+  const [, digits, unit] = /^(-?\d*\.?\d+)([km%]?)$/.exec(bare) ?? [];
+  return digits === undefined ? null : digits * ({ k: 1e3, m: 1e6, '%': 0.01 }[unit] ?? 1);
+}
+
+const BOXES = { yes: true, true: true, '✓': true, checked: true, no: false, false: false, unchecked: false };
+
+/** What a filter says: contains, or with =, !=, !, <, > in front; `10k-50k`, `lead, won`, `empty`, `not empty`. */
 function condition(text) {
-  const [, sign, rest] = /^(>=|<=|[=!<>])?\s*(.*)$/s.exec(text.trim().toLowerCase());
-  const order = (shown, value) => (rest !== '' && typeof value === 'number' && !isNaN(rest) ? value - rest : words.compare(shown, rest));
+  const asked = text.trim().toLowerCase();
+  const [, sign, rest] = /^(>=|<=|<>|!=|[=!<>])?\s*(.*)$/s.exec(asked);
+  const [wanted, percent] = [numberIn(rest), rest.endsWith('%')];
+  // Where figures are shown as percents, 50 is one of percents.
+  const apart = (shown, value, from) => value - (shown.endsWith('%') && !percent ? from / 100 : from);
+  const number = (value) => typeof value === 'number';
+  const same = (shown, value) => shown === rest || (wanted !== null && number(value) && Math.abs(apart(shown, value, wanted)) < 1e-9);
+  // Texts among numbers are neither more nor less than a number.
+  const order = (shown, value) => (wanted === null ? words.compare(shown, rest) : number(value) ? apart(shown, value, wanted) : NaN);
+  const [, low, high] = /^(.*?[\dkm%])\s*(?:-|–|\.\.|to)\s*(\S*\d\S*)$/.exec(asked) ?? [];
+  const [from, to] = [low, high].map((end) => (end === undefined ? null : numberIn(end)));
+  const between = (shown, value) => from !== null && to !== null && number(value)
+    && apart(shown, value, from) >= 0 && apart(shown, value, to) <= 0;
+  const several = rest.split(',').map((one) => one.trim()).filter(Boolean);
+  const holds = (shown) => shown.includes(rest) || (wanted === null && several.length > 1 && several.some((one) => shown.includes(one)));
   const fits = {
-    '=': (shown) => shown === rest,
+    '=': same,
+    '!=': (shown, value) => !same(shown, value),
+    '<>': (shown, value) => !same(shown, value),
     '!': (shown) => !shown.includes(rest) || (rest === '' && shown !== ''),
     '<': (shown, value) => shown !== '' && order(shown, value) < 0,
     '>': (shown, value) => shown !== '' && order(shown, value) > 0,
     '<=': (shown, value) => shown !== '' && order(shown, value) <= 0,
     '>=': (shown, value) => shown !== '' && order(shown, value) >= 0,
-  }[sign] ?? ((shown) => shown.includes(rest));
-  return (entry) => fits(textOf(entry).toLowerCase(), valueOf(entry));
+  }[sign] ?? ((shown, value) => holds(shown) || same(shown, value) || between(shown, value));
+  const special = { empty: (shown) => shown === '', 'not empty': (shown) => shown !== '' }[asked];
+  return (entry) => {
+    const [shown, value] = [textOf(entry).toLowerCase(), valueOf(entry)];
+    if (typeof value === 'boolean' && rest in BOXES) return (value === BOXES[rest]) === !['!', '!=', '<>'].includes(sign);
+    return (special?.(shown) ?? false) || fits(shown, value);
+  };
 }
 
 /** Whether a row's cell passes; values that repeat are tested once. */
