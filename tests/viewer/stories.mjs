@@ -75,6 +75,16 @@ story('a link from the chat opens the sheet, as often as one likes, and its addr
   await done(page);
 });
 
+story('the address of the server itself says what is there', async () => {
+  const page = await open(browser, new URL('/', link).href);
+  await page.getByRole('heading', { name: 'ChatSheetAI' }).waitFor();
+  assert.match(await page.locator('main').textContent(), /edit for a link of your own/);
+  assert.deepEqual(await faults(page), []);
+  await page.getByRole('link', { name: 'REST API' }).click();
+  await page.waitForURL(/\/api\/docs$/);
+  await page.context().close();
+});
+
 story('without scripts the first rows are there, too', async () => {
   const page = await open(browser, link, { javaScriptEnabled: false });
   assert.equal(await page.locator('.space .row').count(), 42);

@@ -62,6 +62,7 @@ pub(super) fn router(api: Arc<Api>, links: Links, chats: Chats) -> Router {
     let viewer = Arc::new(Viewer { api, links, chats, data });
     let header = |name, value| SetResponseHeaderLayer::overriding(HeaderName::from_static(name), HeaderValue::from_static(value));
     Router::new()
+        .route("/", get(visit::front))
         .route("/v/{token}", get(visit::enter))
         .route("/sheet/{id}", get(page::sheet))
         .route("/sheet/{id}/print", get(page::print).post(page::print))

@@ -118,6 +118,8 @@ struct Notice<'a> {
     title: &'a str,
     detail: &'a str,
     say: &'a [(&'a str, &'a str)],
+    /// Whether it leads on to the documents of the API.
+    front: bool,
 }
 
 fn ended() -> Response {
@@ -125,6 +127,7 @@ fn ended() -> Response {
         title: "This link does not work any more",
         detail: "Links to a sheet end after a while, or when somebody ends them. In the thread that you have it from, type one of these words to the bot:",
         say: &[("view", "for a link to look at the sheet"), ("edit", "for a link of your own to edit it")],
+        front: false,
     };
     shown(StatusCode::GONE, &notice)
 }
@@ -138,9 +141,21 @@ pub(super) fn refused(html: bool, problem: Problem) -> Response {
     notice(status, "The sheet cannot be shown", &problem.detail)
 }
 
+/// The page of whoever opens the address of the server itself.
+pub(super) async fn front() -> Response {
+    let detail = "This is the server of a chat bot that answers questions about Smartsheet sheets and changes them. Sheets are opened by links \
+        from the thread in which you talk to it; it understands these words there:";
+    let say: &[(&str, &str)] = &[
+        ("view", "for a link to look at the sheet."),
+        ("edit", "for a link of your own to change it."),
+        ("help", "for what else it can do."),
+    ];
+    shown(StatusCode::OK, &Notice { title: "ChatSheetAI", detail, say, front: true })
+}
+
 /// A page that says one thing.
 pub(in crate::server) fn notice(status: StatusCode, title: &str, detail: &str) -> Response {
-    shown(status, &Notice { title, detail, say: &[] })
+    shown(status, &Notice { title, detail, say: &[], front: false })
 }
 
 /// A template as an answer.
