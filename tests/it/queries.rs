@@ -23,7 +23,7 @@ pub async fn snapshot_of(far_side: &sandbox::smartsheet::Smartsheet, name: &str)
         token: sandbox::smartsheet::TOKEN.into(),
         retry_delay: std::time::Duration::from_millis(10),
         retries: 1,
-        timeout: std::time::Duration::from_secs(5),
+        timeout: std::time::Duration::from_secs(30),
         breaker_pause: std::time::Duration::from_secs(1),
         answer_bytes: 300 << 20,
     };
