@@ -24,10 +24,10 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use frame::Packing;
 use listeners::{Listener, Listeners};
-use moka::future::Cache;
 use outlet::{Due, Outlet};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -83,7 +83,6 @@ pub struct Live {
     listeners: Listeners<WebSocket>,
     slots: Arc<Semaphore>,
     seats: Mutex<HashMap<String, usize>>,
-    used: Cache<String, ()>,
     stop: CancellationToken,
 }
 
@@ -155,13 +154,11 @@ enum Said {
 impl Live {
     /// Live connections over these parts, until told to stop.
     pub fn start(parts: Parts, stop: CancellationToken) -> Arc<Self> {
-        let used = Cache::builder().max_capacity(100_000).time_to_live(TICKET * 2).build();
         let live = Arc::new(Self {
             parts,
             listeners: Listeners::default(),
             slots: Arc::new(Semaphore::new(MAX_CONNECTIONS)),
             seats: Mutex::default(),
-            used,
             stop,
         });
         tokio::spawn(live.clone().tell());
@@ -182,13 +179,14 @@ impl Live {
     async fn redeem(&self, sealed: &str) -> Option<Ticket> {
         let opened = self.parts.vault.open(PURPOSE, sealed).ok()?;
         let ticket: Ticket = serde_json::from_str(&opened).ok()?;
-        let fresh = ticket.until_ms >= self.parts.clock.now_ms();
-        let first = self.used.entry(sealed.to_owned()).or_insert(()).await.is_fresh();
-        if !(fresh && first) {
-            return None;
-        }
+        let now_ms = self.parts.clock.now_ms();
+        let hash = Sha256::digest(sealed).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let held = async {
+            let first = ticket.until_ms >= now_ms && self.parts.store.use_ticket(&hash, ticket.until_ms, now_ms).await?;
+            anyhow::Ok(first && self.held(&ticket).await?)
+        };
         // Whoever is new has to wait when it is not known; who is here already stays.
-        let held = self.held(&ticket).await.unwrap_or_else(|error| {
+        let held = held.await.unwrap_or_else(|error| {
             tracing::error!(%error, "a ticket cannot be looked into");
             false
         });

@@ -28,6 +28,7 @@ mod proposals;
 mod retention;
 mod sealed;
 mod sessions;
+mod tickets;
 mod usage;
 mod waiting;
 mod web_sessions;

@@ -38,8 +38,19 @@ on_both!(
     proposals_are_decided_once,
     the_journal_keeps_every_row,
     migrations_run_again_on_filled_tables,
-    rules_of_channels_and_sheets_are_kept
+    rules_of_channels_and_sheets_are_kept,
+    a_ticket_is_used_once
 );
+
+async fn a_ticket_is_used_once(store: &Store) {
+    let tries = (0..20).map(|_| store.use_ticket("a ticket", 1_000, 500));
+    let used: Vec<bool> = futures_util::future::try_join_all(tries).await.unwrap();
+    assert_eq!(used.iter().filter(|first| **first).count(), 1);
+    assert!(store.use_ticket("another", 2_000, 900).await.unwrap(), "others are not used by it");
+    assert!(!store.use_ticket("a ticket", 1_000, 1_000).await.unwrap());
+    assert!(store.use_ticket("later", 3_000, 1_500).await.unwrap());
+    assert!(store.use_ticket("a ticket", 1_000, 1_500).await.unwrap(), "what has ended is forgotten, and opens nothing by its time");
+}
 
 fn event(id: &str, root: &str) -> Incoming {
     let thread = ThreadKey { platform: Platform::Slack, install: "T1".into(), conversation: "C1".into(), root: Some(root.into()) };

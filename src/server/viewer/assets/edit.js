@@ -39,7 +39,11 @@ export class Editor {
   constructor(grid, send, say) {
     Object.assign(this, { grid, send, say, line: Promise.resolve(), done: [], known: new Map(), pending: 0 });
     const there = (item) => ('theirs' in item ? item.theirs : item.before);
-    const again = (item) => this.save(grid.sheet.columnOf.get(item.column), item.row, item.value, there(item));
+    const again = (item) => {
+      const column = grid.sheet.columnOf.get(item.column);
+      if (column) this.save(column, item.row, item.value, there(item));
+      else say('The column is not in the sheet any more.');
+    };
     this.unsaved = new Unsaved(grid, again);
     // What is typed, or on its way, would be lost.
     addEventListener('beforeunload', (event) => (this.pending || grid.editing) && event.preventDefault());

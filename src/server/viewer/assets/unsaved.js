@@ -14,9 +14,7 @@ export class Unsaved {
 
   /** Takes up what a page before this one has left. */
   recall() {
-    const items = JSON.parse(sessionStorage.getItem(where()) ?? '[]');
-    const { rowOf, columnOf } = this.grid.sheet;
-    for (const item of items) if (rowOf.has(item.row) && columnOf.has(item.column)) this.items.set(`${item.row}:${item.column}`, item);
+    for (const item of JSON.parse(sessionStorage.getItem(where()) ?? '[]')) this.items.set(`${item.row}:${item.column}`, item);
     this.list();
   }
 
