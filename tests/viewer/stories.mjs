@@ -55,6 +55,20 @@ async function unsaved(page, text) {
     assert.fail(`it never says “${text}”, but “${await page.locator('#unsaved').textContent()}” and “${await page.locator('#toast').textContent()}”`);
   }
 }
+/** Does something, and waits for the answers of the server to so many edits. */
+async function answered(page, act, count = 1) {
+  let left = count;
+  const all = new Promise((resolve) => {
+    const seen = (answer) => {
+      if (!/\/(cell|undo)$/.test(answer.url()) || --left > 0) return;
+      page.off('response', seen);
+      resolve(answer.finished());
+    };
+    page.on('response', seen);
+  });
+  await act();
+  await all;
+}
 const marked = async (locator) => /unsaved/.test(await locator.getAttribute('class'));
 
 story('a link from the chat opens the sheet, as often as one likes, and its address is clean then', async () => {
@@ -422,8 +436,8 @@ story('who was slower is told what is there now, and decides', async () => {
   await toast(page, 'Saved.');
   await unsaved(page, 'Priority was changed meanwhile.');
   assert.equal(await world.cell('Usability test', 'Priority'), 'Low', 'nothing was overwritten');
-  await page.getByRole('button', { name: 'Keep mine' }).click();
-  await until(page.locator('body'), async () => (await world.cell('Usability test', 'Priority')) === 'High');
+  await answered(page, () => page.getByRole('button', { name: 'Keep mine' }).click());
+  assert.equal(await world.cell('Usability test', 'Priority'), 'High');
   await page.locator('#unsaved').waitFor({ state: 'hidden' });
   assert.match(await page.locator('#live').textContent(), /read|Reconnecting|Not live/, 'the dot tells the truth');
   await context.close();
@@ -499,9 +513,9 @@ story('what is typed over a cell is what is saved, from the first key on', async
   const typed = async (column, keys) => {
     await (await cell(page, 'Style guide', column)).click();
     await page.keyboard.type(keys);
-    await page.keyboard.press('Enter');
+    await answered(page, () => page.keyboard.press('Enter'));
   };
-  const holds = (column, value) => until(page.locator('body'), async () => (await world.cell('Style guide', column)) === value);
+  const holds = async (column, value) => assert.equal(await world.cell('Style guide', column), value);
   const before = Object.fromEntries(await Promise.all(['Due Date', 'Status', 'Assigned To'].map(async (c) => [c, await world.cell('Style guide', c)])));
   for (const [keys, value] of [['2027-03-01', '2027-03-01'], ['3 April 2027', '2027-04-03'], ['2027-12-31', '2027-12-31']]) {
     await typed('Due Date', keys);
@@ -516,7 +530,7 @@ story('what is typed over a cell is what is saved, from the first key on', async
   await page.keyboard.type('blo');
   assert.equal(await page.locator('#offers [aria-selected=true]').textContent(), 'Blocked');
   assert.deepEqual(await faults(page), [], 'with a list of options');
-  await page.keyboard.press('Enter');
+  await answered(page, () => page.keyboard.press('Enter'));
   await holds('Status', 'Blocked');
   await typed('Status', 'Quux');
   await unsaved(page, '“Quux”');
@@ -530,15 +544,39 @@ story('what is typed over a cell is what is saved, from the first key on', async
   await (await cell(page, 'Style guide', 'Status')).dblclick();
   await page.keyboard.press('ArrowDown');
   await page.keyboard.press('ArrowDown');
-  await page.keyboard.press('Enter');
+  await answered(page, () => page.keyboard.press('Enter'));
   await holds('Status', 'In Progress');
   await (await cell(page, 'Style guide', 'Status')).dblclick();
-  await page.locator('#offers li', { hasText: 'Cancelled' }).click();
+  await answered(page, () => page.locator('#offers li', { hasText: 'Cancelled' }).click());
   await holds('Status', 'Cancelled');
   for (const [column, value] of Object.entries(before)) {
     await world.set('Style guide', column, value);
     await until(await cell(page, 'Style guide', column), async (l) => !(await marked(l)));
   }
+  await done(page);
+});
+
+story('a cell is cleared, copied, pasted and taken back by keys', async () => {
+  const page = await mine({ permissions: ['clipboard-read', 'clipboard-write'] });
+  const keys = async (keys, value) => {
+    await answered(page, () => page.keyboard.press(keys));
+    assert.equal((await world.cell('Style guide', 'Priority')) ?? '', value);
+  };
+  const before = await world.cell('Style guide', 'Priority');
+  await (await cell(page, 'Style guide', 'Priority')).click();
+  await keys('Delete', '');
+  await keys('Control+z', before);
+  await (await cell(page, 'Information architecture', 'Priority')).click();
+  const high = await world.cell('Information architecture', 'Priority');
+  await page.keyboard.press('Control+c');
+  assert.equal(await page.evaluate(() => navigator.clipboard.readText()), high);
+  await (await cell(page, 'Style guide', 'Priority')).click();
+  await keys('Control+v', high);
+  await keys('Control+z', before);
+  await page.evaluate(() => navigator.clipboard.writeText('a\tb\nc\td'));
+  await page.keyboard.press('Control+v');
+  await toast(page, 'Several cells at once');
+  assert.equal(await world.cell('Style guide', 'Priority'), before);
   await done(page);
 });
 
@@ -559,10 +597,10 @@ story('what cannot be saved while the server is away is kept, over a reload, and
   const before = await Promise.all(names.map((name) => world.cell(name, 'Department')));
   assert.ok(before.every((value) => value !== 'Legal'));
   await page.unroute('**/cell');
-  await page.getByRole('button', { name: 'Try all again' }).click();
+  await answered(page, () => page.getByRole('button', { name: 'Try all again' }).click(), 3);
   await page.locator('#unsaved').waitFor({ state: 'hidden' });
   for (const [i, name] of names.entries()) {
-    await until(page.locator('body'), async () => (await world.cell(name, 'Department')) === 'Legal');
+    assert.equal(await world.cell(name, 'Department'), 'Legal');
     await world.set(name, 'Department', before[i]);
   }
   await done(page);

@@ -116,6 +116,19 @@ export class Editor {
     offers?.show(typed ? offers.words() : '');
   }
 
+  /** Writes a text over a cell, as it came from a key or the clipboard. */
+  type(column, row, text) {
+    const entry = this.grid.sheet.entry(column, row);
+    if (column.kind === 'check' && text === '') text = false;
+    if (text !== textOf(entry) && !(text === false && !valueOf(entry))) this.save(column, this.grid.sheet.ids[row], text, entry);
+  }
+
+  /** Takes the last change of this page back. */
+  back() {
+    if (this.done.length) this.undo(this.done.at(-1));
+    else this.say('There is nothing of this page to take back.');
+  }
+
   /** Shows an entry; `only` where this one still stands. */
   put(column, id, entry, only) {
     const { sheet } = this.grid;

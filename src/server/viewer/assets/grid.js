@@ -11,7 +11,7 @@ const FIRST = 0.45;
 const HEIGHT = { false: 32, true: 82 };
 
 export class Grid {
-  /** `on` has what the page does: edit(cell, column, row, typed), details(row), widen(column, width), sorted(). */
+  /** `on` has what the page does: edit, type and back where somebody may change the sheet; refuse, several, details, widen, sorted. */
   constructor(root, sheet, on) {
     Object.assign(this, { root, sheet, on, pool: [], first: 0, at: 0, column: 1, recent: new Map(), marked: new Set(), wrap: false });
     [this.head, this.space] = root.children;
@@ -28,6 +28,7 @@ export class Grid {
     // Of two touches the second one has edited already.
     root.addEventListener('dblclick', (event) => this.touched || this.pointed(event, (cell, column, row) => this.edit(cell, column, row)));
     root.addEventListener('focus', () => this.focus());
+    for (const kind of ['copy', 'paste']) root.addEventListener(kind, (event) => this[kind](event));
   }
 
   /** Makes head and rows anew: columns have come, gone or changed their width. */
@@ -298,6 +299,8 @@ export class Grid {
       Home: () => this.go(edge ? 0 : at, 0),
       End: () => this.go(edge ? Infinity : at, Infinity),
       Enter: () => (at < 0 ? shown && this.sort(shown) : this.edit(this.active(), shown, row)),
+      Delete: () => this.type(''),
+      Backspace: () => this.type(''),
       F2: () => at >= 0 && this.edit(this.active(), shown, row),
       ' ': () => row !== undefined && (ticks ? this.edit(this.active(), shown, row) : this.on.details(row)),
     };
@@ -307,11 +310,36 @@ export class Grid {
     const third = event.getModifierState('AltGraph') || (event.altKey && !/[a-z0-9]/i.test(event.key));
     const plain = (!edge && !event.altKey) || third;
     const typed = event.key.length === 1 && plain && event.key !== '/' && at >= 0 && shown && this.on.edit;
+    if (edge && event.key === 'z' && !event.shiftKey && this.on.back) keys.z = this.on.back;
     const act = keys[event.key] ?? (typed ? () => this.edit(this.active(), shown, row, event.key) : null);
     if (!act) return;
     event.preventDefault();
     if (!this.active()) this.go(at, column);
     act();
+  }
+
+  /** Writes a text into the cell at the cursor, as if it had been typed over it. */
+  type(text) {
+    const [row, column] = [this.sheet.visible[this.at], this.columns[this.column - 1]];
+    if (row === undefined || !column || !this.on.type) return;
+    if (column.readOnly) this.on.refuse(column);
+    else this.on.type(column, row, text);
+  }
+
+  /** The cell at the cursor goes to the clipboard as it is shown. */
+  copy(event) {
+    const [row, column] = [this.sheet.visible[this.at], this.columns[this.column - 1]];
+    if (event.target.matches('input, textarea') || row === undefined || !column || String(getSelection())) return;
+    event.clipboardData.setData('text/plain', textOf(this.sheet.entry(column, row)));
+    event.preventDefault();
+  }
+
+  paste(event) {
+    if (event.target.matches('input, textarea') || !this.on.type) return;
+    event.preventDefault();
+    const text = event.clipboardData.getData('text/plain').replace(/\r?\n$/, '');
+    if (/[\t\n]/.test(text)) this.on.several();
+    else this.type(text);
   }
 
   pointed(event, act) {

@@ -23,6 +23,9 @@ async function read() {
 function start(sheet) {
   const grid = new Grid(by('grid'), sheet, {
     edit: canEdit && ((cell, column, row, typed) => editor.open(cell, column, row, typed)),
+    type: canEdit && ((column, row, text) => editor.type(column, row, text)),
+    back: canEdit && (() => editor.back()),
+    several: () => say('Several cells at once are not taken from the clipboard. Ask for it in the chat, which shows it before it is made.'),
     refuse: ({ title, readOnly }) => say(`${title} cannot be changed here: ${readOnly}.`),
     details: (row) => rows.details(row),
     widen: (column, width) => tools.widen(column, width),
