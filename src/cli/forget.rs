@@ -79,7 +79,7 @@ fn tell(traces: &Traces, accounts: usize, done: bool) -> ExitCode {
     let accounts = Some(("connected accounts", accounts as u64)).filter(|(_, n)| *n > 0);
     let gone: Vec<_> = traces.gone.iter().copied().chain(accounts).collect();
     match (gone.is_empty(), done) {
-        (true, _) => println!("Nothing is kept."),
+        (true, _) => println!("Nothing is found."),
         (false, true) => println!("Removed:"),
         (false, false) => println!("Would be removed:"),
     }

@@ -75,7 +75,7 @@ impl Store {
         on_write!(self, pool => sqlx::query(PUT).bind(key.storage_key()).bind(Json(key)).bind(&anchor.0).execute(pool).await.map(|_| ()))
     }
 
-    /// Forgets a conversation, its threads and what was shown in them: the bot no longer takes part in them. Their sessions stay. An empty
+    /// Forgets a conversation, its threads and what was said and shown in them: the bot no longer takes part in them. Their sessions stay. An empty
     /// conversation stands for all of the install.
     ///
     /// # Errors
@@ -83,11 +83,13 @@ impl Store {
     pub async fn forget_conversation(&self, key: &ThreadKey) -> Result<(), sqlx::Error> {
         const DELETE: &str = "DELETE FROM threads WHERE thread_key = $1 OR thread_key LIKE $2 ESCAPE '!'";
         const POSTS: &str = "DELETE FROM posts WHERE thread_key = $1 OR thread_key LIKE $2 ESCAPE '!'";
+        // Nothing leads to them when the threads are gone.
+        const MESSAGES: &str = "DELETE FROM messages WHERE session_id IN (SELECT session_id FROM threads WHERE thread_key = $1 OR thread_key LIKE $2 ESCAPE '!')";
         let conversation = ThreadKey { root: None, ..key.clone() }.storage_key();
         let like = super::inside(conversation.trim_end_matches('|'));
         on_write!(self, pool => {
             let mut tx = pool.begin().await?;
-            for forget in [DELETE, POSTS] {
+            for forget in [MESSAGES, DELETE, POSTS] {
                 sqlx::query(forget).bind(&conversation).bind(&like).execute(&mut *tx).await?;
             }
             tx.commit().await

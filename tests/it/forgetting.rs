@@ -131,11 +131,27 @@ async fn what_would_go_is_printed_before_it_does() {
     assert_eq!(said(&["forget", "person", &whom]), before, "nothing went");
     let done = said(&["forget", "person", &whom, "--yes"]);
     assert!(done.starts_with("Some(0)\nRemoved:") && done.contains("lines of the audit log stay"), "{done}");
-    assert!(said(&["forget", "person", &whom]).starts_with("Some(0)\nNothing is kept."));
+    assert!(said(&["forget", "person", &whom]).starts_with("Some(0)\nNothing is found."));
     for wrong in [["forget", "person", "U1"], ["forget", "channel", "slack:C1"], ["forget", "workspace", "web:x"]] {
         let refused = said(&wrong);
         assert!(refused.starts_with("Some(2)") && refused.contains("slack:T1:U5"), "{refused}");
     }
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_said_goes_when_the_bot_leaves() {
+    let world = two_in_two_channels(false).await;
+    let messages = async || {
+        let whose = Whose::Workspace(Somewhere::workspace(&format!("slack:{}", slack::TEAM)).unwrap());
+        world.app.store.traces(&whose).await.unwrap().gone.iter().find(|(label, _)| *label == "messages").map_or(0, |(_, n)| *n)
+    };
+    assert!(messages().await > 0);
+    let left = chat::ThreadKey { platform: Platform::Slack, install: slack::TEAM.into(), conversation: String::new(), root: None };
+    world.app.store.forget_conversation(&left).await.unwrap();
+    let pool = sqlx::SqlitePool::connect(&format!("sqlite://{}", world.folder.0.join("story.db").display())).await.unwrap();
+    let (kept,): (i64,) = sqlx::query_as("SELECT count(*) FROM messages").fetch_one(&pool).await.unwrap();
+    assert_eq!(kept, 0, "none is left behind that no thread leads to");
     world.end().await;
 }
 

@@ -19,8 +19,9 @@ const GROWING: [&str; 11] = [
 ];
 
 /// Statements that may, and why.
-const RARE: [(&str, &str); 7] = [
+const RARE: [(&str, &str); 8] = [
     ("DELETE FROM threads", "a conversation is forgotten when the bot is removed from it"),
+    ("DELETE FROM messages WHERE session_id IN (SELECT session_id FROM threads", "the same"),
     ("DELETE FROM posts WHERE thread_key = $1 OR", "the same"),
     ("DELETE FROM inbox WHERE thread_key = $1 OR", "the same"),
     ("DELETE FROM chat_sessions", "somebody deletes a session over the API"),
