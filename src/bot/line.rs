@@ -10,7 +10,9 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 /// Turns at the same time.
-const TURNS: usize = 64;
+const TURNS: usize = 128;
+/// Those of them that are kept for channels and people with no turn under way.
+const KEPT: usize = 64;
 /// Presses, forms and commands that are served beside them.
 const EXPRESS: usize = 16;
 
@@ -121,7 +123,8 @@ impl Rest {
     }
 }
 
-/// Places of turns. Somebody who holds many leaves as many free: a channel takes no more than are left, a person half of that.
+/// Places of turns. Whoever has none under way gets one. A second one needs as many free places, beside those that are kept, as the
+/// channel holds already; a person gets half of that.
 #[derive(Debug)]
 pub(super) struct Slots {
     turns: Arc<Semaphore>,
@@ -171,9 +174,14 @@ impl Slots {
         held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether there is no place for another turn.
+    pub fn are_taken(&self) -> bool {
+        self.turns.available_permits() == 0
+    }
+
     /// Everything but what has its share.
     fn all_but_full(&self) -> Take {
-        let free = self.turns.available_permits();
+        let free = self.turns.available_permits().saturating_sub(KEPT);
         let full = |held: &HashMap<String, usize>, share: usize| {
             held.iter().filter(|(_, n)| **n >= share.max(1)).map(|(key, _)| key.clone()).collect()
         };
@@ -282,7 +290,11 @@ mod tests {
             let (least, most) = (counts.iter().min().unwrap(), counts.iter().max().unwrap());
             assert!(free >= 1 && most - least <= 2, "{people} people: {counts:?}, {free} free");
         }
-        assert_eq!(shares(1).0, [21], "one person alone gets a third");
+        assert_eq!(shares(1).0, [21], "one person alone gets a third of what is not kept");
+        for people in [64, 100, 127] {
+            let (counts, free) = shares(people);
+            assert_eq!((counts, free), (vec![1; people], TURNS - people), "everybody gets a place before anybody gets a second one");
+        }
     }
 
     #[test]

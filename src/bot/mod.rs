@@ -36,7 +36,7 @@ use crate::jobs::Jobs;
 use crate::links::Links;
 use crate::llm::Model;
 use crate::sheet::Sheets;
-use crate::store::{Event, HEARTBEAT, LEASE, Store, Take};
+use crate::store::{Event, HEARTBEAT, LEASE, Store, Take, Waits};
 use chat::{Chat, Chats, Incoming, Platform, Profile, What};
 use inbox::lane;
 use line::{Looks, PLACE, Rest, Slots};
@@ -160,11 +160,14 @@ impl Bot {
                 }));
             }
             behind &= !tasks.is_empty();
-            if behind && announcing.is_over() {
+            let crowded = self.slots.are_taken();
+            if (behind || crowded) && announcing.is_over() {
                 let began = Instant::now();
-                while let Some(event) = self.next_to_announce().await {
-                    let bot = self.clone();
-                    tasks.spawn(async move { bot.announce(event).await });
+                for waits in [Waits::ForItsThread, Waits::ForAPlace].into_iter().filter(|waits| crowded || *waits == Waits::ForItsThread) {
+                    while let Some(event) = self.next_to_announce(waits).await {
+                        let bot = self.clone();
+                        tasks.spawn(async move { bot.announce(event, waits).await });
+                    }
                 }
                 announcing.after(began.elapsed());
             }

@@ -8,7 +8,7 @@ use crate::changes::Stop;
 use crate::clock::Clock;
 use crate::error::{Result, Trouble, told};
 use crate::events::{Event as Happened, PostEvent};
-use crate::store::{self, Event, HEARTBEAT, LEASE, NewMessage, Post, Store};
+use crate::store::{self, Event, HEARTBEAT, LEASE, NewMessage, Post, Store, Waits};
 use chat::{Addressed, Message, What};
 use serde_json::json;
 use tokio::time::Instant;
@@ -211,23 +211,23 @@ impl Bot {
         }
     }
 
-    /// The next text that waits behind a running turn and has no sign of life yet.
-    pub(super) async fn next_to_announce(&self) -> Option<Event> {
+    /// The next text that waits and has no sign of life yet.
+    pub(super) async fn next_to_announce(&self, waits: Waits) -> Option<Event> {
         let until_ms = self.parts.clock.now_ms() + LEASE.as_millis() as i64;
-        self.parts.store.take_unannounced(until_ms).await.unwrap_or_else(|error| {
+        self.parts.store.take_unannounced(waits, until_ms).await.unwrap_or_else(|error| {
             tracing::error!(%error, "the inbox cannot be read");
             None
         })
     }
 
     /// Gives a sign of life to a text that waits.
-    pub(super) async fn announce(&self, event: Event) {
+    pub(super) async fn announce(&self, event: Event, waits: Waits) {
         if event.incoming.addressed != Addressed::FollowUp
             && !self.is_only_me(&event.incoming).await.unwrap_or(true)
             && let Ok(chat) = self.chat(event.incoming.thread.platform)
         {
             let reply = LiveReply::new(self.parts.store.clone(), chat.clone(), &event).waiting();
-            if let Err(error) = reply.show(&Message::text(words::queued()).partial()).await {
+            if let Err(error) = reply.show(&Message::text(words::queued(waits)).partial()).await {
                 tracing::warn!(%error, event = event.id, "a waiting text got no sign of life");
             }
         }

@@ -24,7 +24,7 @@ use crate::changes::Plan;
 use crate::error::Choice;
 use crate::jobs::in_a_line;
 use crate::sheet::{SheetId, Snapshot};
-use crate::store::Job;
+use crate::store::{Job, Waits};
 use crate::tools::MOST_SAID;
 use chat::{Block, Button, ButtonStyle, Markdown, Message, Progress, escape};
 use std::time::Duration;
@@ -50,8 +50,11 @@ pub(super) fn one_moment() -> &'static str {
     "⏳ One moment …"
 }
 
-pub(super) fn queued() -> &'static str {
-    "⏳ Noted. I answer this as soon as the question above is done."
+pub(super) fn queued(waits: Waits) -> &'static str {
+    match waits {
+        Waits::ForItsThread => "⏳ Noted. I answer this as soon as the question above is done.",
+        Waits::ForAPlace => "⏳ Noted. Many people ask at the moment; I answer this as soon as I can.",
+    }
 }
 
 pub(super) fn used_up(what: &str) -> String {

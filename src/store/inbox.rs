@@ -47,6 +47,15 @@ impl Take {
     pub const ALL: Self = Self::AllBut { channels: Vec::new(), people: Vec::new() };
 }
 
+/// What an event waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Waits {
+    /// The answer before it in its thread.
+    ForItsThread,
+    /// Anybody's answer: all turns are taken.
+    ForAPlace,
+}
+
 /// The channel or chat of an event, unique among all platforms.
 pub fn channel_key(event: &Incoming) -> String {
     ThreadKey { root: None, ..event.thread.clone() }.storage_key()
@@ -279,17 +288,24 @@ impl Store {
         on_write!(self, pool => sqlx::query(SET).bind(id).bind(fence).execute(pool).await.map(|_| ()))
     }
 
-    /// The first event that waits behind another one of its thread and has no sign of life yet. It is
-    /// marked, so that nobody else gives one, and not served before [`Store::announced`] or this moment.
+    /// The first event that waits so and has no sign of life yet; of those that wait for a place, one of each channel where nothing is
+    /// under way. It is marked, so that nobody else gives one, and not served before [`Store::announced`] or this moment.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn take_unannounced(&self, until_ms: i64) -> Result<Option<Event>, sqlx::Error> {
-        const TAKE: &str = "UPDATE inbox SET announced = 1, lease_until_ms = $1 WHERE announced = 0 AND id = (SELECT i.id FROM inbox i WHERE i.state = 'new' AND i.state IN ('new', 'taken') AND i.announced = 0 AND i.lane = 'queue'
+    pub async fn take_unannounced(&self, waits: Waits, until_ms: i64) -> Result<Option<Event>, sqlx::Error> {
+        const BEHIND: &str = "UPDATE inbox SET announced = 1, lease_until_ms = $1 WHERE announced = 0 AND id = (SELECT i.id FROM inbox i WHERE i.state = 'new' AND i.state IN ('new', 'taken') AND i.announced = 0 AND i.lane = 'queue'
             AND EXISTS (SELECT 1 FROM inbox j WHERE j.thread_key = i.thread_key AND j.lane = 'queue' AND j.state = 'taken' AND j.state IN ('new', 'taken') AND j.reply IS NOT NULL AND j.id < i.id)
             AND NOT EXISTS (SELECT 1 FROM inbox j WHERE j.thread_key = i.thread_key AND j.lane = 'queue' AND j.state = 'new' AND j.state IN ('new', 'taken') AND j.id < i.id)
             ORDER BY i.id LIMIT 1) RETURNING id, fence, attempts, event, reply";
-        let row: Option<Row> = on_write!(self, pool => sqlx::query_as(TAKE).bind(until_ms).fetch_optional(pool).await?);
+        const WITHOUT_PLACE: &str = "UPDATE inbox SET announced = 1, lease_until_ms = $1 WHERE announced = 0 AND id = (SELECT i.id FROM inbox i WHERE i.state = 'new' AND i.state IN ('new', 'taken') AND i.announced = 0 AND i.lane = 'queue'
+            AND i.channel NOT IN (SELECT j.channel FROM inbox j WHERE j.state IN ('new', 'taken') AND (j.state = 'taken' OR j.announced = 1))
+            ORDER BY i.id LIMIT 1) RETURNING id, fence, attempts, event, reply";
+        let take = match waits {
+            Waits::ForItsThread => BEHIND,
+            Waits::ForAPlace => WITHOUT_PLACE,
+        };
+        let row: Option<Row> = on_write!(self, pool => sqlx::query_as(take).bind(until_ms).fetch_optional(pool).await?);
         Ok(row.map(event))
     }
 

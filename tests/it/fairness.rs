@@ -1,9 +1,12 @@
 //! One person asks without end: everybody else is served as if they did not.
 
 use crate::world::{Setting, World};
+use chat::{Anchor, Platform, ThreadKey};
+use chatsheet::clock::Clock;
+use chatsheet::sheet::SheetId;
 use sandbox::azure::{self, Mode, Reply};
 use sandbox::smartsheet::{Options, Seed};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What one person asks at once; more than there are places.
 const FLOOD: usize = 150;
@@ -46,6 +49,37 @@ async fn others_are_served_at_once_while_one_person_floods_a_channel() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn others_are_served_at_once_on_postgresql_too() {
     others_are_served_at_once(true).await;
+}
+
+/// More channels than turns at the same time, whose model does not answer while the story lasts.
+const CHANNELS: usize = 130;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_finds_no_place_is_told_that_they_wait() {
+    let azure = azure::Options { latency: Duration::from_secs(600), ..azure::Options::default() };
+    let world = World::with(Setting { azure: Some(azure), unbound: true, ..Setting::default() }).await.unwrap();
+    let sheet = SheetId(world.sheets.world().sheet_id("Project Plan").unwrap());
+    for n in 0..CHANNELS {
+        let channel = format!("CROWD{n}");
+        let anchor = Anchor(serde_json::json!({ "team": "T1", "channel": channel, "thread_ts": null }).to_string());
+        let thread = ThreadKey { platform: Platform::Slack, install: "T1".into(), conversation: channel.clone(), root: None };
+        world.app.store.bind_sheet(&thread, &anchor, sheet, "Project Plan", Clock::System.now()).await.unwrap();
+        for person in ["A", "B"] {
+            world.slack.say(&channel, &format!("U{n}{person}"), "<@UBOT> which tasks are blocked?", None).await;
+        }
+    }
+    let waits = |m: &sandbox::slack::Posted| m.seen().contains("Many people ask");
+    world.slack.until(|m| m.iter().filter(|m| waits(m)).count() >= 2).await.unwrap();
+    let asked = Instant::now();
+    world.slack.say("CELSEWHERE", "UELSE", "<@UBOT> which tasks are blocked?", None).await;
+    world.slack.until(|m| m.iter().any(|m| m.channel == "CELSEWHERE" && waits(m))).await.unwrap();
+    println!("a sign of life elsewhere after {:?}", asked.elapsed());
+    let mut told: Vec<String> = world.slack.messages().into_iter().filter(waits).map(|m| m.channel).collect();
+    let count = told.len();
+    told.sort();
+    told.dedup();
+    assert_eq!(told.len(), count, "a channel is told once: {told:?}");
+    world.app.shut_down().await;
 }
 
 /// A thread about a sheet whose model answers with these words, or says so when a person has had enough.

@@ -3,7 +3,7 @@
 use chat::{Accepted, Addressed, Anchor, Incoming, Platform, Sender, ThreadKey, What};
 use chatsheet::access::{AllowedKind, AllowedSheets, Approval, Approver, ChannelRules, Person};
 use chatsheet::sheet::SheetId;
-use chatsheet::store::{Asker, Change, Lane, NewMessage, Proposal, ProposalState, Role, RowState, Store, Take};
+use chatsheet::store::{Asker, Change, Lane, NewMessage, Proposal, ProposalState, Role, RowState, Store, Take, Waits};
 use serde_json::json;
 
 macro_rules! on_both {
@@ -32,6 +32,7 @@ on_both!(
     one_event_of_a_thread_at_a_time,
     leases_run_out_and_fences_hold,
     texts_that_wait_are_taken_together,
+    who_waits_for_a_place_is_told_once_a_channel,
     follow_ups_need_a_thread,
     a_thousand_claims_by_eight,
     sessions_and_messages_stay,
@@ -116,6 +117,21 @@ async fn leases_run_out_and_fences_hold(store: &Store) {
     assert_eq!(again.attempts, 2, "a lease that was given back is no attempt");
 }
 
+async fn who_waits_for_a_place_is_told_once_a_channel(store: &Store) {
+    for (id, channel) in [("1", "busy"), ("2", "busy"), ("3", "quiet"), ("4", "quiet"), ("5", "elsewhere")] {
+        let mut event = event(id, id);
+        event.thread.conversation = channel.into();
+        store.accept(&event, Lane::Queue).await.unwrap();
+    }
+    store.claim("x", &Take::ALL, 0, 100).await.unwrap().unwrap();
+    let mut told = Vec::new();
+    while let Some(event) = store.take_unannounced(Waits::ForAPlace, 50).await.unwrap() {
+        told.push(event.incoming.dedupe_id.clone());
+        store.announced(event.id).await.unwrap();
+    }
+    assert_eq!(told, ["3", "5"], "the first of each channel where nothing is under way");
+}
+
 async fn texts_that_wait_are_taken_together(store: &Store) {
     for id in ["1", "2", "3"] {
         accept(store, id, "t").await;
@@ -124,11 +140,11 @@ async fn texts_that_wait_are_taken_together(store: &Store) {
     other.sender.id = "U2".into();
     store.accept(&other, Lane::Queue).await.unwrap();
     let head = store.claim("x", &Take::ALL, 0, 100).await.unwrap().unwrap();
-    assert!(store.take_unannounced(50).await.unwrap().is_none(), "the answer before it shows first");
+    assert!(store.take_unannounced(Waits::ForItsThread, 50).await.unwrap().is_none(), "the answer before it shows first");
     store.set_reply(head.id, &chat::MessageRef { place: "m".into(), opens: None }).await.unwrap();
-    let announced = store.take_unannounced(50).await.unwrap().unwrap();
+    let announced = store.take_unannounced(Waits::ForItsThread, 50).await.unwrap().unwrap();
     assert_eq!(announced.incoming.dedupe_id, "2");
-    assert!(store.take_unannounced(50).await.unwrap().is_none(), "one sign of life is enough");
+    assert!(store.take_unannounced(Waits::ForItsThread, 50).await.unwrap().is_none(), "one sign of life is enough");
     store.finish(head.id, head.fence, false, 3).await.unwrap();
     assert!(store.claim("x", &Take::ALL, 4, 100).await.unwrap().is_none(), "its sign of life is on its way");
     store.announced(announced.id).await.unwrap();
