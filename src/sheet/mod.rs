@@ -4,6 +4,7 @@ mod build;
 mod cache;
 mod cell;
 mod duration;
+mod groups;
 mod names;
 mod query;
 mod snapshot;

@@ -2,13 +2,13 @@
 //! hierarchy, and a private in-memory database for queries.
 
 use super::cell::{Cell, Style};
+use super::groups::Loaded;
 use super::names::sql_name;
 use super::typed::{self, Typed, Values};
 use super::work_days::WorkDays;
 use crate::smartsheet::{Column, ColumnSpec, Contact, Hyperlink};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use rusqlite::Connection;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 
@@ -126,7 +126,7 @@ pub struct Snapshot {
     pub size_bytes: usize,
     pub(super) by_id: HashMap<i64, u32>,
     /// Made by the first query: who only reads or compares rows does without.
-    pub(super) database: Mutex<Option<Connection>>,
+    pub(super) database: Mutex<Option<Loaded>>,
 }
 
 impl SnapshotColumn {

@@ -62,6 +62,8 @@ pub struct Checked {
     pub(super) left_out: Vec<LeftOut>,
     /// Texts that columns are held against.
     pub(super) literals: Vec<Literal>,
+    /// Columns whose cells, as they stand, rows are grouped by.
+    pub(super) grouped: Vec<usize>,
 }
 
 /// What reading the deepest query that [`text`] lets through takes of the stack, without optimization and with much to spare. Pages that are
@@ -121,6 +123,7 @@ fn read(sql: &str, snapshot: &Snapshot, now: DateTime) -> Result<Checked, SqlErr
         offset,
         left_out: reader.left_out,
         literals: reader.literals,
+        grouped: reader.grouped,
     })
 }
 

@@ -174,6 +174,7 @@ pub(super) struct Reader<'a> {
     /// The outermost query, counted from the whole, of which a name was met.
     pub lowest: usize,
     pub literals: Vec<Literal>,
+    pub grouped: Vec<usize>,
     pub left_out: Vec<LeftOut>,
     pub readings: Vec<String>,
     depth: usize,
@@ -193,6 +194,7 @@ impl<'a> Reader<'a> {
             base: fields_of(snapshot),
             lowest: usize::MAX,
             literals: Vec::new(),
+            grouped: Vec::new(),
             left_out: Vec::new(),
             readings: Vec::new(),
             depth: 0,

@@ -1,6 +1,7 @@
 //! Queries: their tables, their columns, what is grouped and in which order.
 
 use super::super::cell::Style;
+use super::super::groups::INDEXED;
 use super::from::{bare, renamed, source_of};
 use super::left_out::Parts;
 use super::read::{Constant, Kind, Part, Read, Reader, name};
@@ -263,6 +264,11 @@ impl Reader<'_> {
             Some([Source { table: Table::Sheet | Table::Leaf, alias, .. }]) => Some(alias.clone()),
             _ => None,
         };
+        let indexed = base.as_ref().zip(groups.keys.first().copied().flatten().filter(|c| self.snapshot.columns[*c].strays == 0));
+        let indexed = indexed.filter(|_| groups.keys.len() == 1).map(|(alias, column)| {
+            self.grouped.push(column);
+            format!("{}.{INDEXED}", name(alias))
+        });
         let list_of = base.filter(|_| plain);
         if let (Some(alias), Place::Outermost) = (&list_of, place)
             && !items.iter().any(|i| i.name == "row_id")
@@ -277,12 +283,17 @@ impl Reader<'_> {
             by.push(Read::new(format!("{}.row_number", name(alias)), "", Kind::Number));
         }
         let list: Vec<String> = items.iter().map(|i| format!("{} AS {}", i.read.sql, name(&i.name))).collect();
+        let condition_sql = condition.as_ref().map(|c| c.sql.as_str());
+        let holds = match (condition_sql, indexed) {
+            (Some(condition), Some(indexed)) => Some(format!("({condition}) AND {indexed}")),
+            (condition, indexed) => condition.map(str::to_owned).or(indexed),
+        };
         let mut sql = format!("SELECT {}{} FROM {from}", if distinct { "DISTINCT " } else { "" }, list.join(", "));
         if from.is_empty() {
             sql.truncate(sql.len() - " FROM ".len());
         }
         for (word, text) in [
-            (" WHERE ", condition.as_ref().map(|c| c.sql.clone())),
+            (" WHERE ", holds),
             (" GROUP BY ", (!groups.sql.is_empty()).then(|| groups.sql.join(", "))),
             (" HAVING ", having.as_ref().map(|h| h.sql.clone())),
             (" ORDER BY ", (!by.is_empty()).then(|| super::function::listed(&by))),
