@@ -2,6 +2,7 @@
 //! connected one is asked for, shown and allowed what Smartsheet allows them.
 
 use crate::clock::Clock;
+use crate::error::of_request;
 use crate::smartsheet::{Error, Identity, PeoplesTokens};
 use crate::store::Store;
 use crate::vault::Vault;
@@ -257,7 +258,7 @@ impl Accounts {
             .append_pair("client_secret", self.settings.client_secret.expose_secret())
             .finish();
         let request = self.http.post(self.token_url()).header("content-type", "application/x-www-form-urlencoded").body(form);
-        let answer = request.send().await.map_err(|e| Error::Unreachable(e.without_url().to_string()))?;
+        let answer = request.send().await.map_err(|e| Error::Unreachable(of_request(e)))?;
         match answer.status() {
             s if s.is_client_error() && s.as_u16() != 429 => {
                 tracing::warn!(status = s.as_u16(), grant, "smartsheet does not give a token");

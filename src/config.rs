@@ -4,10 +4,12 @@ mod models;
 mod people;
 mod platforms;
 mod reader;
+mod sources;
 mod variables;
 
 pub use platforms::{Discord, Slack, SlackAccess, Teams, Telegram};
-pub use variables::VARIABLES;
+pub use sources::{Origin, Sources, Unknown};
+pub use variables::{VARIABLES, Variable};
 
 use crate::access::{Allowance, Rules};
 use crate::accounts;
@@ -85,6 +87,8 @@ pub struct Config {
     pub usual: Told,
     /// Logging: `LOG_FORMAT`, `LOG_FILE`, `RUST_LOG`.
     pub log: Log,
+    /// What is set and looks like a setting, and is none.
+    pub unknown: Vec<Unknown>,
 }
 
 /// Rules for writing.
@@ -154,23 +158,12 @@ impl fmt::Display for Fault {
 }
 
 impl Config {
-    /// Reads the process environment, and `.env` in the working directory for what is not set there.
+    /// The settings that are set there.
     ///
     /// # Errors
     /// All faults at once.
-    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
-    pub fn from_environment() -> Result<Self, Vec<Fault>> {
-        let file: Vec<(String, String)> = match dotenvy::dotenv_iter() {
-            Ok(entries) => {
-                entries.collect::<Result<_, _>>().map_err(|e| vec![Fault { variable: ".env".into(), problem: describe_env_error(&e) }])?
-            }
-            Err(_) => Vec::new(),
-        };
-        let lookup = |name: &str| {
-            let set = std::env::var(name).ok();
-            set.or_else(|| file.iter().rev().find(|(k, _)| k == name).map(|(_, v)| v.clone()))
-        };
-        Self::read(&lookup)
+    pub fn from(sources: &Sources) -> Result<Self, Vec<Fault>> {
+        Ok(Self { unknown: sources.unknown(), ..Self::read(&|name| sources.get(name))? })
     }
 
     /// Reads settings through a lookup; the empty string counts as unset.
@@ -220,15 +213,19 @@ impl Config {
             usual: people::usual(r),
             snapshot_cache_bytes: r.number("SNAPSHOT_CACHE_MB", 1.0, 65_536.0) as u64 * (1 << 20),
             log: log(r),
+            unknown: Vec::new(),
         };
         if reader.faults.is_empty() { Ok(config) } else { Err(reader.faults) }
     }
 
     /// The text of `.env.example`.
     pub fn example() -> String {
-        let mut text = String::from("# Settings of chatsheet. Copy to .env and fill in; everything is optional for `chatsheet demo`.\n");
-        for (name, default, line) in VARIABLES {
-            text.push_str(&format!("\n# {line}\n#{name}={default}\n"));
+        let mut text = String::from(
+            "# Settings of chatsheet. Copy to .env and fill in; everything is optional for `chatsheet demo`.\n# A secret may stand in a file instead: NAME_FILE names it.\n",
+        );
+        for Variable { name, default, about, secret } in VARIABLES {
+            let secret = if *secret { " Secret." } else { "" };
+            text.push_str(&format!("\n# {about}{secret}\n#{name}={default}\n"));
         }
         text
     }
@@ -269,6 +266,19 @@ impl Config {
             _ => url.to_owned(),
         }
     }
+}
+
+/// What is set in the environment, and in `.env` in the working directory; what goes first comes last.
+fn environment() -> Result<impl Iterator<Item = (String, String, Origin)>, Vec<Fault>> {
+    let file: Vec<(String, String)> = match dotenvy::dotenv_iter() {
+        Ok(entries) => {
+            entries.collect::<Result<_, _>>().map_err(|e| vec![Fault { variable: ".env".into(), problem: describe_env_error(&e) }])?
+        }
+        Err(_) => Vec::new(),
+    };
+    let of_process = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let of_process = of_process.map(|(name, value)| (name, value, Origin::Environment));
+    Ok(file.into_iter().map(|(name, value)| (name, value, Origin::DotEnv)).chain(of_process))
 }
 
 /// What the environment says of the terminal: whether colours are unwanted (`NO_COLOR`), and whether a multiplexer (tmux, screen) stands

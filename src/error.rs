@@ -34,6 +34,18 @@ pub enum Trouble {
 /// The result of most things that the bot does.
 pub type Result<T, E = Trouble> = std::result::Result<T, E>;
 
+/// Why a request did not come through, with its deepest cause (a name that is not known, a connection that is refused) and without the
+/// address, which may hold secrets.
+pub fn of_request(error: reqwest::Error) -> String {
+    let error = error.without_url();
+    let mut cause: &dyn std::error::Error = &error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    let (whole, deepest) = (error.to_string(), cause.to_string());
+    if whole == deepest { whole } else { format!("{whole}: {deepest}") }
+}
+
 /// A failure that is told with these words.
 pub fn told(words: impl Into<String>) -> Trouble {
     Trouble::Told(UserError::new(words))

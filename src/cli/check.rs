@@ -8,7 +8,7 @@ use crate::app::{discord, teams_adapter, telegram_adapter};
 use crate::config::{Config, SlackAccess};
 use crate::llm::{Calling, Endpoint, Error as ModelError, Model, ModelSettings};
 use crate::smartsheet::{Client, Error as SmartsheetError, Identity};
-use crate::store::Store;
+use crate::store::{Look, Store};
 use chat::Platform;
 use secrecy::ExposeSecret;
 use serde_json::json;
@@ -16,6 +16,7 @@ use std::collections::BTreeMap;
 use std::process::ExitCode;
 use telegram_chat::Delivery;
 use tokio::sync::watch;
+use url::{Host, Url};
 
 struct Line {
     what: &'static str,
@@ -26,26 +27,36 @@ struct Line {
 enum State {
     Works,
     Missing,
+    /// It works, and hardly as it is meant.
+    Doubtful,
     Fails,
 }
 
 pub(super) async fn run(config: &Config) -> anyhow::Result<ExitCode> {
+    let (database, store) = database(config).await;
     let lines = [
-        database(config).await,
+        settings(config),
+        database,
         smartsheet(config).await,
-        accounts(config).await,
+        accounts(config, store.as_ref()).await,
         model(config).await,
-        of_slack(config).await,
+        of_slack(config, store.as_ref()).await,
         of_discord(config).await,
         teams(config).await,
         telegram(config).await,
         access(config),
         public_url(config),
+        metrics(config),
+        secret_key(config),
     ];
+    if let Some(store) = store {
+        store.close().await;
+    }
     for line in &lines {
         let mark = match line.state {
             State::Works => "ok   ",
             State::Missing => "unset",
+            State::Doubtful => "doubt",
             State::Fails => "FAILS",
         };
         println!("{mark}  {:<12} {}", line.what, line.detail);
@@ -58,24 +69,44 @@ fn line(what: &'static str, state: State, detail: impl Into<String>) -> Line {
     Line { what, state, detail: detail.into() }
 }
 
-async fn database(config: &Config) -> Line {
+/// Names that are set and mean nothing.
+fn settings(config: &Config) -> Line {
+    match config.unknown.as_slice() {
+        [] => line("settings", State::Works, "every name is known (`chatsheet config` prints what holds)"),
+        unknown => {
+            let named: Vec<String> = unknown.iter().map(ToString::to_string).collect();
+            line("settings", State::Doubtful, format!("{}. What is misspelt has no effect.", named.join("; ")))
+        }
+    }
+}
+
+/// Looks at the database and changes nothing; what is there when it can be read by this version.
+async fn database(config: &Config) -> (Line, Option<Store>) {
     let label = config.database_label();
-    let tried = async {
-        let store = Store::connect(config.database_url.expose_secret()).await?;
-        store.migrate().await?;
-        store.ping().await?;
-        let fits = if config.secret_key.is_some() { keys::fit(&store, &config.vault()).await } else { Ok(()) };
-        store.close().await;
-        anyhow::Ok((store.engine(), fits))
+    let fails = |error: anyhow::Error| {
+        let detail = format!("{label}: {error:#}. Check DATABASE_URL, and that the server runs and the folder can be written.");
+        line("database", State::Fails, detail)
     };
-    match tried.await {
-        Ok((_, Err(error))) => line("database", State::Fails, format!("{label}: {error:#}")),
-        Ok((engine, Ok(()))) => line("database", State::Works, format!("{engine}, {label}, migrated")),
-        Err(error) => line(
-            "database",
-            State::Fails,
-            format!("{label}: {error:#}. Check DATABASE_URL, and that the server runs and the folder can be written."),
-        ),
+    match Store::look(config.database_url.expose_secret()).await {
+        Ok(Look::NotYet(path)) => (line("database", State::Works, format!("SQLite, {}, is made by the first start", path.display())), None),
+        Ok(Look::Older { steps }) => {
+            let step = if steps == 1 { "step" } else { "steps" };
+            (line("database", State::Works, format!("{label}, is brought up to date by the next start ({steps} {step})")), None)
+        }
+        Ok(Look::Newer) => {
+            let detail = format!(
+                "{label}: a newer version of chatsheet has brought it up to date. Run that version, or restore a backup from before."
+            );
+            (line("database", State::Fails, detail), None)
+        }
+        Ok(Look::Ready(store)) => {
+            let fits = if config.secret_key.is_some() { keys::fit(&store, &config.vault()).await } else { Ok(()) };
+            match fits {
+                Ok(()) => (line("database", State::Works, format!("{}, {label}, up to date", store.engine())), Some(store)),
+                Err(error) => (line("database", State::Fails, format!("{label}: {error:#}")), Some(store)),
+            }
+        }
+        Err(error) => (fails(error), None),
     }
 }
 
@@ -112,7 +143,7 @@ async fn smartsheet(config: &Config) -> Line {
 }
 
 /// People's own accounts prove themselves when the first is connected.
-async fn accounts(config: &Config) -> Line {
+async fn accounts(config: &Config, store: Option<&Store>) -> Line {
     let Some(settings) = &config.accounts else {
         return line(
             "accounts",
@@ -120,19 +151,18 @@ async fn accounts(config: &Config) -> Line {
             "everybody works with the rights of that account; set SMARTSHEET_CLIENT_ID and SMARTSHEET_CLIENT_SECRET so that people can connect their own",
         );
     };
-    let counted = async {
-        let store = Store::connect(config.database_url.expose_secret()).await?;
-        store.migrate().await?;
-        anyhow::Ok(store.grants(crate::accounts::KIND).await?.len())
-    };
     let base = settings.public_base_url.as_str().trim_end_matches('/');
-    match counted.await {
+    let counted = match store {
+        Some(store) => store.grants(crate::accounts::KIND).await.map(|grants| grants.len()),
+        None => Ok(0),
+    };
+    match counted {
         Ok(count) => line(
             "accounts",
             State::Works,
             format!("{count} connected; the app in Smartsheet has {base}/smartsheet/oauth_redirect as its redirect URL"),
         ),
-        Err(error) => line("accounts", State::Fails, format!("{error:#}. Check DATABASE_URL.")),
+        Err(error) => line("accounts", State::Fails, format!("{error}. Check DATABASE_URL.")),
     }
 }
 
@@ -173,11 +203,14 @@ async fn answers(endpoint: &Endpoint, config: &Config) -> Result<String, String>
         Err(ModelError::NotFound(m)) => {
             Err(format!("{label}: {m} Check AZURE_OPENAI_API_BASE, AZURE_OPENAI_DEPLOYMENT and AZURE_OPENAI_API_VERSION."))
         }
-        Err(error) => Err(format!("{label}: {}.", error.to_string().trim_end_matches('.'))),
+        Err(error) => {
+            let at = endpoint.host().map(|host| format!(" at {host}")).unwrap_or_default();
+            Err(format!("{label}{at}: {}.", error.to_string().trim_end_matches('.')))
+        }
     }
 }
 
-async fn of_slack(config: &Config) -> Line {
+async fn of_slack(config: &Config, store: Option<&Store>) -> Line {
     let Some(slack) = &config.slack else {
         return line(
             "Slack",
@@ -185,7 +218,7 @@ async fn of_slack(config: &Config) -> Line {
             "set SLACK_BOT_TOKEN, and SLACK_SIGNING_SECRET or SLACK_APP_TOKEN (`chatsheet manifest slack` prints the app to install)",
         );
     };
-    let (installations, installed) = match installed(config, &slack.access).await {
+    let (installations, installed) = match installed(config, &slack.access, store).await {
         Ok(found) => found,
         Err(error) => {
             return line("Slack", State::Fails, format!("who has installed the app cannot be read: {error:#}. Check DATABASE_URL."));
@@ -243,14 +276,12 @@ async fn of_slack(config: &Config) -> Line {
 }
 
 /// Where installations are kept, and whose token is to be tried: the one there is, or that of everybody who has installed the app.
-async fn installed(config: &Config, access: &SlackAccess) -> anyhow::Result<(Option<Installations>, Vec<String>)> {
+async fn installed(config: &Config, access: &SlackAccess, store: Option<&Store>) -> anyhow::Result<(Option<Installations>, Vec<String>)> {
     if let SlackAccess::Token(_) = access {
         return Ok((None, vec![String::new()]));
     }
-    let store = Store::connect(config.database_url.expose_secret()).await?;
-    store.migrate().await?;
-    let vault = config.vault();
-    let installations = Installations::new(store, vault);
+    let Some(store) = store else { return Ok((None, Vec::new())) };
+    let installations = Installations::new(store.clone(), config.vault());
     let ids = installations.list().await?;
     Ok((Some(installations), ids))
 }
@@ -349,7 +380,80 @@ fn public_url(config: &Config) -> Line {
             State::Missing,
             format!("{url}; set CHATSHEET_SECRET_KEY, too (openssl rand -hex 32), so that Smartsheet can tell changes at once"),
         ),
+        Some(url) if url.scheme() == "http" && !is_of_this_machine(url) => {
+            let detail = format!(
+                "{url}: platforms deliver over https only, and whoever is between reads along; put a proxy with a certificate in front"
+            );
+            line("public URL", State::Doubtful, detail)
+        }
         Some(url) => line("public URL", State::Works, format!("{url} (platforms must reach the sidecar on {} under it)", config.listen)),
         None => line("public URL", State::Missing, "set PUBLIC_BASE_URL: Slack delivers events to it, and links lead to it"),
+    }
+}
+
+fn is_of_this_machine(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(Host::Ipv6(ip)) => ip.is_loopback(),
+        None => false,
+    }
+}
+
+fn metrics(config: &Config) -> Line {
+    match config.metrics_listen {
+        Some(address) if address.ip().is_unspecified() => line(
+            "metrics",
+            State::Doubtful,
+            format!("{address}: everybody who reaches this machine reads them, they ask for no key; name an address of your own network"),
+        ),
+        Some(address) => line("metrics", State::Works, format!("http://{address}/metrics")),
+        None => line("metrics", State::Missing, "set METRICS_LISTEN, such as 127.0.0.1:9090, so that Prometheus can read them"),
+    }
+}
+
+fn secret_key(config: &Config) -> Line {
+    match &config.secret_key {
+        Some(key) if is_guessable(key.expose_secret()) => {
+            let detail = "CHATSHEET_SECRET_KEY can be guessed; `openssl rand -hex 32` prints a good one, and `chatsheet keys rotate` puts it in the place of this one";
+            line("secret key", State::Doubtful, detail)
+        }
+        Some(_) => line("secret key", State::Works, "set"),
+        None => line(
+            "secret key",
+            State::Missing,
+            "set CHATSHEET_SECRET_KEY (openssl rand -hex 32): without it there are no webhooks, and links end with the process",
+        ),
+    }
+}
+
+/// Whether a key repeats itself, or is made of few different characters: random ones of its length never are.
+fn is_guessable(key: &str) -> bool {
+    let chars: Vec<char> = key.chars().collect();
+    let different = chars.iter().collect::<std::collections::BTreeSet<_>>().len();
+    let repeats = (1..=chars.len() / 2).any(|period| (period..chars.len()).all(|at| chars[at] == chars[at - period]));
+    let follows = chars.windows(2).filter(|two| (two[1] as u32).abs_diff(two[0] as u32) <= 1).count();
+    different < 10 || repeats || follows * 2 > chars.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_guessable;
+
+    #[test]
+    fn keys_that_people_make_up_are_told_from_random_ones() {
+        for guessable in [
+            "a".repeat(40).as_str(),
+            "changemechangemechangemechangeme",
+            "0123456789abcdef0123456789abcdef",
+            "abcdefghijklmnopqrstuvwxyz012345",
+        ] {
+            assert!(is_guessable(guessable), "{guessable}");
+        }
+        let dice = uuid::Uuid::new_v4;
+        for _ in 0..2_000 {
+            let random = format!("{}{}", dice().simple(), dice().simple());
+            assert!(!is_guessable(&random) && !is_guessable(&random[..32]), "{random}");
+        }
     }
 }

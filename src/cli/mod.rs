@@ -9,14 +9,16 @@ mod demo;
 mod eval;
 mod folder;
 mod forget;
+mod health;
 mod key;
 mod logging;
 mod manifest;
 mod sandbox;
 mod serve;
+mod settings;
 mod workspaces;
 
-use crate::config::Config;
+use crate::config::{Config, Sources};
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
@@ -36,6 +38,10 @@ enum Command {
     Demo,
     /// Tries every configured credential and connection, and says how to fix what does not work.
     Check,
+    /// Prints the settings that hold, and where each comes from; never a secret.
+    Config(settings::Arguments),
+    /// Asks the running bot whether it is ready, and fails when it is not: for health checks of containers.
+    Health,
     /// Brings the database up to date and ends.
     Migrate,
     /// Invites people, lists and removes them, and says what each may do.
@@ -71,8 +77,9 @@ const WRONG: u8 = 2;
 /// Runs the program.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    let config = match Config::from_environment() {
-        Ok(config) => config,
+    let read = Sources::read().and_then(|sources| Ok((Config::from(&sources)?, sources)));
+    let (config, sources) = match read {
+        Ok(read) => read,
         Err(faults) => {
             eprintln!("chatsheet: these settings are wrong:");
             for fault in faults {
@@ -89,7 +96,7 @@ pub fn main() -> ExitCode {
             return ExitCode::from(FAILED);
         }
     };
-    let result = runtime.block_on(run(cli.command, config));
+    let result = runtime.block_on(run(cli.command, config, &sources));
     runtime.shutdown_timeout(std::time::Duration::from_millis(200));
     match result {
         Ok(code) => code,
@@ -100,11 +107,13 @@ pub fn main() -> ExitCode {
     }
 }
 
-async fn run(command: Command, config: Config) -> anyhow::Result<ExitCode> {
+async fn run(command: Command, config: Config, sources: &Sources) -> anyhow::Result<ExitCode> {
     match command {
         Command::Serve => serve::run(&config).await,
         Command::Demo => Box::pin(demo::run(config)).await,
         Command::Check => check::run(&config).await,
+        Command::Config(arguments) => Ok(settings::run(&arguments, &config, sources)),
+        Command::Health => health::run(&config).await,
         Command::Migrate => serve::migrate(&config).await,
         Command::Access(arguments) => access::run(arguments, &config).await,
         Command::Key(arguments) => key::run(arguments, &config).await,

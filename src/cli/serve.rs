@@ -12,6 +12,9 @@ use tokio::signal::unix::{SignalKind, signal};
 
 pub(super) async fn run(config: &Config) -> anyhow::Result<ExitCode> {
     let _logging = logging::start(&config.log, "info")?;
+    for unknown in &config.unknown {
+        tracing::warn!("{unknown}; it has no effect");
+    }
     let missing = missing(config);
     if !missing.is_empty() {
         eprintln!("chatsheet: cannot serve yet:");

@@ -21,12 +21,12 @@ impl Reader<'_> {
     }
 
     pub fn text(&self, name: &str) -> Option<String> {
-        debug_assert!(VARIABLES.iter().any(|(n, _, _)| *n == name), "{name} is not listed in VARIABLES");
+        debug_assert!(VARIABLES.iter().any(|v| v.name == name), "{name} is not listed in VARIABLES");
         (self.lookup)(name).map(|v| v.trim().to_owned()).filter(|v| !v.is_empty())
     }
 
     pub fn text_or_default(&self, name: &str) -> String {
-        let default = VARIABLES.iter().find(|(n, _, _)| *n == name).map_or("", |(_, d, _)| d);
+        let default = VARIABLES.iter().find(|v| v.name == name).map_or("", |v| v.default);
         self.text(name).unwrap_or_else(|| default.to_owned())
     }
 

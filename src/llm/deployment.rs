@@ -7,6 +7,7 @@ use super::model::{Api, Haste, ModelSettings};
 use super::pace::Pace;
 use super::responses::{self, Items};
 use super::stream::{Answer, Assembler, CARRIED};
+use crate::error::of_request;
 use async_openai::Client;
 use async_openai::error::OpenAIError;
 use async_openai::middleware::HttpRequestFactory;
@@ -373,7 +374,7 @@ pub(super) fn verdict(error: OpenAIError) -> Verdict {
             Ok(failure) => failure.verdict(),
             Err(other) => Verdict::Again(Error::Unavailable(other.to_string()), None),
         },
-        OpenAIError::Reqwest(e) => Verdict::Again(Error::Unavailable(e.without_url().to_string()), None),
+        OpenAIError::Reqwest(e) => Verdict::Again(Error::Unavailable(of_request(e)), None),
         OpenAIError::StreamError(e) => Verdict::Again(Error::Unavailable(e.to_string()), None),
         OpenAIError::JSONDeserialize(e, _) => Verdict::Again(Error::Unavailable(format!("its answer cannot be read: {e}")), None),
         other => Verdict::Final(Error::Refused(other.to_string())),

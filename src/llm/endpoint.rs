@@ -31,6 +31,11 @@ enum Kind {
 }
 
 impl Endpoint {
+    /// The host that is asked.
+    pub fn host(&self) -> Option<String> {
+        url::Url::parse(&self.base).ok()?.host_str().map(str::to_owned)
+    }
+
     /// A deployment of Azure OpenAI. People paste the endpoint in many forms; all of them work.
     /// The API version `v1` or a base that ends in `/openai/v1` means the current URL shape.
     pub fn azure(base: &str, version: &str, deployment: &str, login: Login) -> Self {

@@ -5,6 +5,7 @@
 //! [workload identity](https://learn.microsoft.com/azure/aks/workload-identity-overview).
 
 use super::error::HttpFailure;
+use crate::error::of_request;
 use reqwest::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -201,7 +202,7 @@ impl Entra {
                 request.query(&[("resource", resource)]).query(&which.collect::<Vec<_>>())
             }
         };
-        let silent = |e: reqwest::Error| HttpFailure::without_token(&format!("Entra ID does not answer: {}", e.without_url()), true);
+        let silent = |e: reqwest::Error| HttpFailure::without_token(&format!("Entra ID does not answer: {}", of_request(e)), true);
         let response = request.timeout(TIMEOUT).send().await.map_err(silent)?;
         let status = response.status();
         let body = response.bytes().await.map_err(silent)?;

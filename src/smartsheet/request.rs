@@ -5,6 +5,7 @@ use super::client::Client;
 use super::error::{Attempt, Error, classify};
 use super::held::{HeldBody, RanOut};
 use super::pace::{Hold, SheetWriter, cost};
+use crate::error::of_request;
 use backon::{BackoffBuilder, ExponentialBuilder};
 use bytes::Bytes;
 use reqwest::{Body, Method};
@@ -184,7 +185,7 @@ impl Client {
         let response = sent.map_err(|e| {
             self.breaker.failed();
             let nothing_sent = e.is_connect();
-            let why = e.without_url().to_string();
+            let why = of_request(e);
             if nothing_sent { Attempt::Transient { error: Error::Unreachable(why), wait: None } } else { Attempt::Doubtful(why) }
         })?;
         let status = response.status();

@@ -21,6 +21,7 @@ mod installation;
 mod job_rows;
 mod jobs;
 mod links;
+mod look;
 mod messages;
 mod posts;
 mod processes;
@@ -48,6 +49,7 @@ pub use idempotency::{KeptAnswer, KnownRequest};
 pub use inbox::{Amended, Event, Lane, Take, Waits, channel_key, person_key};
 pub use job_rows::{JobRow, JobRowState};
 pub use jobs::{Job, JobStatus, Place};
+pub use look::Look;
 pub use messages::{MessageRecord, NewMessage, Role};
 pub use posts::Post;
 pub use proposals::{Proposal, ProposalState};
@@ -62,6 +64,7 @@ use accepts::Accepts;
 use anyhow::Context;
 use processes::Process;
 pub use processes::UNDER_WAY_MS;
+use sqlx::migrate::MigrateError;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{PgPool, SqlitePool};
@@ -236,11 +239,17 @@ impl Store {
             }
             None => None,
         };
-        match &self.writes {
-            Db::Sqlite(pool) => SQLITE.run(pool).await?,
-            Db::Pg(pool) => POSTGRES.run(pool).await?,
+        let done = match &self.writes {
+            Db::Sqlite(pool) => SQLITE.run(pool).await,
+            Db::Pg(pool) => POSTGRES.run(pool).await,
+        };
+        match done {
+            Err(MigrateError::VersionMissing(step)) => anyhow::bail!(
+                "a newer version of chatsheet has brought this database to step {step}, which this one does not know; nothing was changed. \
+                 Run that version, or restore a backup from before"
+            ),
+            done => Ok(done?),
         }
-        Ok(())
     }
 
     /// Which engine it is.

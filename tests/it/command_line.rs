@@ -204,7 +204,8 @@ async fn check_says_what_works_and_how_to_fix_the_rest() {
     let good = check(settings.clone()).await.unwrap();
     assert_eq!(good.status.code(), Some(0), "{}", text(&good.stderr));
     insta::assert_snapshot!(text(&good.stdout).replace("http://127", "http://x127"), @r"
-    ok     database     SQLite, sqlite://chatsheet.db, migrated
+    ok     settings     every name is known (`chatsheet config` prints what holds)
+    ok     database     SQLite, chatsheet.db, is made by the first start
     ok     Smartsheet   Lee Park (lee.park@example.com), 9 sheets, ‹sheet›
     unset  accounts     everybody works with the rights of that account; set SMARTSHEET_CLIENT_ID and SMARTSHEET_CLIENT_SECRET so that people can connect their own
     ok     model        Azure OpenAI deployment sandbox answers and takes functions.
@@ -214,6 +215,8 @@ async fn check_says_what_works_and_how_to_fix_the_rest() {
     ok     Telegram     @chatsheet_bot, in groups it hears commands, mentions and replies (privacy mode); it offers no commands yet: `chatsheet manifest telegram --register`; it is asked for updates
     ok     access       slack: members; telegram: 53 ids that are named
     unset  public URL   set PUBLIC_BASE_URL: Slack delivers events to it, and links lead to it
+    unset  metrics      set METRICS_LISTEN, such as 127.0.0.1:9090, so that Prometheus can read them
+    unset  secret key   set CHATSHEET_SECRET_KEY (openssl rand -hex 32): without it there are no webhooks, and links end with the process
     ");
     slack.grant_only(
         "app_mentions:read,chat:write,commands,channels:history,groups:history,im:history,im:write,files:read,files:write,users:read",
@@ -241,7 +244,8 @@ async fn check_says_what_works_and_how_to_fix_the_rest() {
     let said = text(&bad.stdout);
     assert!(!said.contains("canary-secret"));
     insta::assert_snapshot!(said, @r"
-    ok     database     SQLite, sqlite://chatsheet.db, migrated
+    ok     settings     every name is known (`chatsheet config` prints what holds)
+    ok     database     SQLite, chatsheet.db, is made by the first start
     FAILS  Smartsheet   Your Access Token is invalid. Create a new SMARTSHEET_ACCESS_TOKEN; check SMARTSHEET_REGION (tokens work only in their region).
     unset  accounts     everybody works with the rights of that account; set SMARTSHEET_CLIENT_ID and SMARTSHEET_CLIENT_SECRET so that people can connect their own
     FAILS  model        Azure OpenAI deployment sandbox: Access denied due to invalid subscription key or wrong API endpoint. Make sure to provide a valid key for an active subscription and use a correct regional API endpoint for your resource. Check AZURE_OPENAI_API_KEY, AZURE_OPENAI_AUTH and the resource's network rules.
@@ -251,6 +255,8 @@ async fn check_says_what_works_and_how_to_fix_the_rest() {
     FAILS  Telegram     not allowed: A Telegram's error: Invalid bot token. Check TELEGRAM_BOT_TOKEN (BotFather > /mybots > API Token).
     ok     access       slack: members; teams: members; discord: 2 ids that are named; telegram: 53 ids that are named
     unset  public URL   set PUBLIC_BASE_URL: Slack delivers events to it, and links lead to it
+    unset  metrics      set METRICS_LISTEN, such as 127.0.0.1:9090, so that Prometheus can read them
+    unset  secret key   set CHATSHEET_SECRET_KEY (openssl rand -hex 32): without it there are no webhooks, and links end with the process
     ");
 }
 

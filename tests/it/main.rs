@@ -41,6 +41,7 @@ mod privately;
 mod projects;
 mod queries;
 mod safety;
+mod settings;
 mod sharing;
 mod slack_beyond_threads;
 mod slack_workspaces;
