@@ -221,7 +221,7 @@ impl Config {
     /// The text of `.env.example`.
     pub fn example() -> String {
         let mut text = String::from(
-            "# Settings of chatsheet. Copy to .env and fill in; everything is optional for `chatsheet demo`.\n# A secret may stand in a file instead: NAME_FILE names it.\n",
+            "# Settings of chatsheet. Copy to .env and fill in; everything is optional for `chatsheet demo`.\n# A secret may stand in a file instead: NAME_FILE names it, or SECRETS_DIRECTORY the folder of all.\n",
         );
         for Variable { name, default, about, secret } in VARIABLES {
             let secret = if *secret { " Secret." } else { "" };

@@ -39,16 +39,17 @@ impl Bot {
         let used = self.add_usage(event, Used { turns: 1, ..Used::default() }).await?;
         let over = |used: i64, most: Option<i64>| most.is_some_and(|most| used > most);
         let reached = |used: i64, most: Option<i64>| most.is_some_and(|most| used >= most);
-        if over(used.turns, allowance.turns) {
-            return Err(told(words::used_up(&format!("{} questions", allowance.turns.unwrap_or_default()))));
-        }
-        if reached(used.tokens, allowance.tokens) {
-            return Err(told(words::used_up(&format!("{} tokens", allowance.tokens.unwrap_or_default()))));
-        }
-        if reached(used.cost_micros, allowance.cost.map(|cost| (cost * 1e6) as i64)) {
-            return Err(told(words::used_up("money that is set for you")));
-        }
-        Ok(())
+        let (limit, what) = if over(used.turns, allowance.turns) {
+            ("turns", format!("{} questions", allowance.turns.unwrap_or_default()))
+        } else if reached(used.tokens, allowance.tokens) {
+            ("tokens", format!("{} tokens", allowance.tokens.unwrap_or_default()))
+        } else if reached(used.cost_micros, allowance.cost.map(|cost| (cost * 1e6) as i64)) {
+            ("cost", "money that is set for you".to_owned())
+        } else {
+            return Ok(());
+        };
+        metrics::counter!("chatsheet_limits_reached_total", "limit" => limit).increment(1);
+        Err(told(words::used_up(&what)))
     }
 
     /// Keeps what a turn has taken.

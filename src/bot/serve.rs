@@ -255,6 +255,7 @@ impl Lease {
             match store.prolong(self.id, self.fence, clock.now_ms() + LEASE.as_millis() as i64).await {
                 Ok(true) => {}
                 Ok(false) => {
+                    metrics::counter!("chatsheet_leases_lost_total", "what" => "event").increment(1);
                     tracing::warn!(event = self.id, "the lease was lost; somebody else serves this event now");
                     self.token.cancel();
                     return;

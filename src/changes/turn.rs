@@ -50,7 +50,10 @@ impl Changes {
                 tokio::time::sleep(HEARTBEAT).await;
                 match kept.take(Some(number)).await {
                     Ok(Some(_)) => {}
-                    Ok(None) => tracing::warn!(sheet = %kept.sheet, "the lease of a sheet was lost; nothing more is sent under it"),
+                    Ok(None) => {
+                        metrics::counter!("chatsheet_leases_lost_total", "what" => "sheet").increment(1);
+                        tracing::warn!(sheet = %kept.sheet, "the lease of a sheet was lost; nothing more is sent under it");
+                    }
                     Err(error) => tracing::warn!(sheet = %kept.sheet, %error, "the lease of a sheet could not be prolonged"),
                 }
             }

@@ -4,9 +4,12 @@ use super::variables::{VARIABLES, Variable};
 use super::{Fault, environment};
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::Path;
 
 /// What is behind the name of a secret whose value stands in a file.
 const FILE: &str = "_FILE";
+/// Names the folder with a file for each secret.
+const DIRECTORY: &str = "SECRETS_DIRECTORY";
 /// The longest secret in a file, in bytes.
 const LONGEST: u64 = 64 << 10;
 /// How names begin that nobody else uses.
@@ -77,6 +80,8 @@ impl fmt::Display for Unknown {
 #[derive(Clone, Default)]
 pub struct Sources {
     set: BTreeMap<String, (String, Origin)>,
+    /// Files among the secrets that are named like no setting.
+    strangers: Vec<String>,
 }
 
 impl Sources {
@@ -99,21 +104,54 @@ impl Sources {
             set.insert(name, (value, origin));
         }
         set.retain(|_, (value, _)| !value.trim().is_empty());
+        let mut all = Self { set, strangers: Vec::new() };
         let mut faults = Vec::new();
         for Variable { name, .. } in VARIABLES.iter().filter(|v| v.secret) {
-            let file = format!("{name}{FILE}");
-            let Some((path, _)) = set.get(&file) else { continue };
-            let read =
-                if set.contains_key(*name) { Err(format!("{name} is set, too; unset one of them")) } else { read_secret(path.trim()) };
-            match read {
-                Ok(secret) => {
-                    let origin = Origin::File(path.trim().to_owned());
-                    set.insert((*name).to_owned(), (secret, origin));
-                }
-                Err(problem) => faults.push(Fault { variable: file, problem }),
+            let variable = format!("{name}{FILE}");
+            if let Some(path) = all.get(&variable) {
+                let is_set = all.set.contains_key(*name);
+                let read = if is_set { Err(format!("{name} is set, too; unset one of them")) } else { read_secret(Path::new(path.trim())) };
+                all.keep(name, path.trim().to_owned(), read, variable, &mut faults);
             }
         }
-        if faults.is_empty() { Ok(Self { set }) } else { Err(faults) }
+        if let Some(folder) = all.get(DIRECTORY) {
+            all.read_folder(Path::new(folder.trim()), &mut faults);
+        }
+        if faults.is_empty() { Ok(all) } else { Err(faults) }
+    }
+
+    /// Takes the secrets of a folder that are not set otherwise.
+    fn read_folder(&mut self, folder: &Path, faults: &mut Vec<Fault>) {
+        let entries = match std::fs::read_dir(folder) {
+            Ok(entries) => entries,
+            Err(error) => {
+                return faults
+                    .push(Fault { variable: DIRECTORY.into(), problem: format!("'{}' cannot be read: {error}", folder.display()) });
+            }
+        };
+        let names = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok());
+        // Kubernetes keeps the files of before under names that begin with dots.
+        let mut names: Vec<String> = names.filter(|name| !name.starts_with('.')).collect();
+        names.sort();
+        for name in names {
+            let path = folder.join(&name);
+            match VARIABLES.iter().find(|v| v.name == name) {
+                Some(variable) if variable.secret && !self.set.contains_key(&name) => {
+                    self.keep(&name, path.display().to_string(), read_secret(&path), DIRECTORY.into(), faults);
+                }
+                Some(_) => {}
+                None => self.strangers.push(name),
+            }
+        }
+    }
+
+    fn keep(&mut self, name: &str, path: String, read: Result<String, String>, variable: String, faults: &mut Vec<Fault>) {
+        match read {
+            Ok(secret) => {
+                self.set.insert(name.to_owned(), (secret, Origin::File(path)));
+            }
+            Err(problem) => faults.push(Fault { variable, problem }),
+        }
     }
 
     /// The value of a setting.
@@ -129,11 +167,12 @@ impl Sources {
     /// Names that look like those of settings and are none.
     pub fn unknown(&self) -> Vec<Unknown> {
         let known = |name: &str| VARIABLES.iter().any(|v| v.name == name || (v.secret && name.strip_suffix(FILE) == Some(v.name)));
-        let strange = self.set.iter().filter(|(name, _)| !known(name));
-        let unknown = strange.filter_map(|(name, (_, origin))| {
+        let of_files = self.strangers.iter().map(|name| (name, true));
+        let strange = self.set.iter().map(|(name, (_, origin))| (name, *origin == Origin::DotEnv)).filter(|(name, _)| !known(name));
+        let unknown = strange.chain(of_files).filter_map(|(name, only_ours)| {
             let near = VARIABLES.iter().map(|v| (strsim::damerau_levenshtein(name, v.name), v.name)).min()?;
             let meant = (near.0 <= SLIPS && name.len() >= LEAST_LETTERS).then(|| near.1.to_owned());
-            let ours = *origin == Origin::DotEnv || OURS.iter().any(|begins| name.starts_with(begins));
+            let ours = only_ours || OURS.iter().any(|begins| name.starts_with(begins));
             (ours || meant.is_some()).then(|| Unknown { name: name.clone(), meant })
         });
         unknown.collect()
@@ -141,14 +180,15 @@ impl Sources {
 }
 
 /// A secret in a file, without the line end that editors put behind it.
-fn read_secret(path: &str) -> Result<String, String> {
-    let size = std::fs::metadata(path).map_err(|error| format!("'{path}' cannot be read: {error}"))?.len();
+fn read_secret(path: &Path) -> Result<String, String> {
+    let name = path.display();
+    let size = std::fs::metadata(path).map_err(|error| format!("'{name}' cannot be read: {error}"))?.len();
     if size > LONGEST {
-        return Err(format!("'{path}' holds {size} bytes; a secret has at most {LONGEST}"));
+        return Err(format!("'{name}' holds {size} bytes; a secret has at most {LONGEST}"));
     }
-    let text = std::fs::read_to_string(path).map_err(|error| format!("'{path}' cannot be read: {error}"))?;
+    let text = std::fs::read_to_string(path).map_err(|error| format!("'{name}' cannot be read: {error}"))?;
     match text.trim() {
-        "" => Err(format!("'{path}' is empty")),
+        "" => Err(format!("'{name}' is empty")),
         secret => Ok(secret.to_owned()),
     }
 }

@@ -28,6 +28,11 @@ pub const VARIABLES: &[Variable] = &[
         about: "Database: sqlite://path, or postgres://user:password@host/database when one machine is not enough.",
         secret: true,
     },
+    plain(
+        "SECRETS_DIRECTORY",
+        "",
+        "Folder with a file for each secret that is not set otherwise, named like the setting, such as /run/secrets. Unset: none.",
+    ),
     plain("TEST_DATABASE_URL", "", "PostgreSQL for the tests. Unset: the tests run on SQLite only."),
     plain("LISTEN", "127.0.0.1:3000", "Address that the sidecar listens on."),
     plain("METRICS_LISTEN", "", "Address of /metrics for Prometheus, such as 127.0.0.1:9090; it asks for no key. Unset: none."),

@@ -203,9 +203,9 @@ impl Jobs {
         let ran = tokio::select! {
             ran = both => ran,
             () = lost.cancelled() => {
+                metrics::counter!("chatsheet_leases_lost_total", "what" => "job").increment(1);
                 tracing::warn!(job = %job.id, "the lease of a job was lost; somebody else goes on with it");
-                self.leave(&job);
-                return;
+                return self.leave(&job);
             }
         };
         let wait = running.wait.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();

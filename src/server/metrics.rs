@@ -32,9 +32,17 @@ pub const METRICS: &[(&str, &str, &str)] = &[
     ("chatsheet_chat_deferred_total", "counter", "Messages that had to wait for the rate of a platform, by platform."),
     ("chatsheet_database_up", "gauge", "Whether the database answers."),
     ("chatsheet_inbox_waiting", "gauge", "Events that are not served yet."),
+    ("chatsheet_inbox_age_seconds", "gauge", "How long the oldest of them that nobody serves has waited."),
+    ("chatsheet_leases_lost_total", "counter", "Work that another process took over from a live one, by what: event, job or sheet."),
+    (
+        "chatsheet_limits_reached_total",
+        "counter",
+        "Questions that were not answered because a person's limit of the day is used up, by limit.",
+    ),
     ("chatsheet_turn_duration_seconds", "histogram", "Time to serve an event, by result."),
     ("chatsheet_smartsheet_requests_total", "counter", "Requests to Smartsheet, by HTTP status."),
     ("chatsheet_smartsheet_budget_left", "gauge", "Requests that Smartsheet's rate allows in this minute."),
+    ("chatsheet_smartsheet_paused", "gauge", "1 while Smartsheet is not asked, because it failed again and again."),
     ("chatsheet_smartsheet_callbacks_total", "counter", "Calls of Smartsheet's webhooks, by answer."),
     ("chatsheet_model_requests_total", "counter", "Requests to the model, by HTTP status."),
     (
@@ -102,9 +110,10 @@ async fn show(State((store, clock)): State<(Store, Clock)>) -> String {
         Ok(Ok(waiting)) => {
             metrics::gauge!("chatsheet_database_up").set(1.0);
             metrics::gauge!("chatsheet_job_queue_length").set(waiting.jobs as f64);
-            let age_ms = waiting.oldest_job_ms.map_or(0, |at| (clock.now_ms() - at).max(0));
-            metrics::gauge!("chatsheet_job_queue_age_seconds").set(age_ms as f64 / 1000.0);
+            let age = |since_ms: Option<i64>| since_ms.map_or(0.0, |at| (clock.now_ms() - at).max(0) as f64 / 1000.0);
+            metrics::gauge!("chatsheet_job_queue_age_seconds").set(age(waiting.oldest_job_ms));
             metrics::gauge!("chatsheet_inbox_waiting").set(waiting.events as f64);
+            metrics::gauge!("chatsheet_inbox_age_seconds").set(age(waiting.oldest_event_ms));
         }
         // The rest is wanted most of all then.
         failed => {

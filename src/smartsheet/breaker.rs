@@ -43,7 +43,10 @@ impl Breaker {
 
     /// The service answered, whatever it said.
     pub fn succeeded(&self) {
-        *self.lock() = State::default();
+        let before = std::mem::take(&mut *self.lock());
+        if before.open_until.is_some() {
+            metrics::gauge!("chatsheet_smartsheet_paused").set(0.0);
+        }
     }
 
     /// The service did not answer or failed.
@@ -52,6 +55,7 @@ impl Breaker {
         state.failures += 1;
         if state.failures >= FAILURES_TO_OPEN {
             state.open_until = Some(Instant::now() + self.pause);
+            metrics::gauge!("chatsheet_smartsheet_paused").set(1.0);
         }
         state.trial_since = None;
     }

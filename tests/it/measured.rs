@@ -32,6 +32,7 @@ async fn what_happens_is_counted_on_an_address_of_its_own() {
         "chatsheet_http_request_duration_seconds_bucket{route=\"/api/smartsheet/{sheetId}\",method=\"GET\",status=\"200\",le=",
         "chatsheet_turn_duration_seconds_count{result=\"done\"}",
         "chatsheet_job_queue_length 0",
+        "chatsheet_inbox_age_seconds 0",
         // Of this story or of another one that runs beside it: they share what counts.
         "chatsheet_smartsheet_budget_left ",
     ] {

@@ -86,6 +86,26 @@ fn a_secret_stands_in_the_environment_or_in_a_file_and_not_in_both() {
     ");
 }
 
+#[test]
+fn a_folder_holds_a_file_for_each_secret() {
+    let folder = folder();
+    let secrets = folder.0.join("secrets");
+    std::fs::create_dir_all(secrets.join("..data")).unwrap();
+    for (name, secret) in
+        [("SMARTSHEET_ACCESS_TOKEN", "canary-1"), ("OPENAI_API_KEY", "canary-2"), ("SLACK_BOT_TOKE", "canary-3"), ("LINK_HOURS", "5")]
+    {
+        std::fs::write(secrets.join(name), secret).unwrap();
+    }
+    let settings = [("SECRETS_DIRECTORY", secrets.display().to_string()), ("OPENAI_API_KEY", "canary-4".into())];
+    let (out, err) = said(&run(&["config"], &settings, &folder.0, ""));
+    let holds = |words: &[&str]| out.lines().any(|line| line.split_whitespace().take(2).eq(words.iter().copied()));
+    assert!(holds(&["SMARTSHEET_ACCESS_TOKEN", "file"]) && holds(&["OPENAI_API_KEY", "environment"]), "what is set goes first: {out}");
+    assert!(holds(&["LINK_HOURS", "default"]), "what is no secret is not read there: {out}");
+    assert_eq!(err, "chatsheet: SLACK_BOT_TOKE is no setting; SLACK_BOT_TOKEN is");
+    let missing = run(&["config"], &[("SECRETS_DIRECTORY", "/nowhere".into())], &folder.0, "");
+    assert!(said(&missing).1.contains("SECRETS_DIRECTORY: '/nowhere' cannot be read"), "{:?}", said(&missing));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn check_changes_nothing_and_doubts_what_is_doubtful() {
     let folder = folder();
