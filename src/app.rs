@@ -3,6 +3,7 @@
 pub mod discord;
 pub mod keys;
 mod platforms;
+mod relay;
 pub mod slack;
 
 pub use platforms::{teams_adapter, telegram_adapter};
@@ -187,6 +188,8 @@ impl App {
             link_hosts: config.link_hosts.clone(),
             allowance: config.allowance,
         };
+        let relay = relay::Relay { store: store.clone(), events: events.clone(), sheets: parts.sheets.clone(), links: links.clone() };
+        let relay = Box::pin(relay.begin()).await.context("other processes cannot be heard")?;
         let bot = Bot::new(parts, wake)?;
         let pages = connected.pages.into_iter().fold(Router::new(), |all, (path, routes)| all.nest(path, routes));
         let mut tasks = vec![
@@ -202,6 +205,7 @@ impl App {
             tokio::spawn(bot.clone().run(stop.clone())),
             tokio::spawn(jobs.clone().run(stop.clone())),
             tokio::spawn(watch.clone().run(stop.clone())),
+            tokio::spawn(relay.run(stop.clone())),
             tokio::spawn(free_dead(store.clone(), clock.clone(), stop.clone())),
             tokio::spawn(housekeeping(store.clone(), clock.clone(), (config.retention, config.message_retention), stop.clone())),
         ];

@@ -30,6 +30,8 @@ pub enum Event {
     },
     /// What has changed in a sheet that somebody watches.
     Sheet(SheetEvent),
+    /// Other processes could not be heard for a while: what they told is lost.
+    Missed,
 }
 
 /// Who writes to a sheet.
@@ -93,23 +95,37 @@ pub struct View {
 
 /// The one bus of a process. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Events(broadcast::Sender<Event>);
+pub struct Events {
+    all: broadcast::Sender<Event>,
+    own: broadcast::Sender<Event>,
+}
 
 impl Default for Events {
     fn default() -> Self {
-        Self(broadcast::channel(BACKLOG).0)
+        Self { all: broadcast::channel(BACKLOG).0, own: broadcast::channel(BACKLOG).0 }
     }
 }
 
 impl Events {
-    /// Tells everybody who listens.
+    /// Tells everybody who listens, in other processes too.
     pub fn tell(&self, event: Event) {
         // Nobody listens: nobody wants to know.
-        let _ = self.0.send(event);
+        let _ = self.own.send(event.clone());
+        let _ = self.all.send(event);
+    }
+
+    /// Tells everybody in this process what happened elsewhere.
+    pub fn pass_on(&self, event: Event) {
+        let _ = self.all.send(event);
     }
 
     /// Listens from now on.
     pub fn listen(&self) -> broadcast::Receiver<Event> {
-        self.0.subscribe()
+        self.all.subscribe()
+    }
+
+    /// Listens from now on to what this process tells, for whoever carries it to others.
+    pub fn listen_to_own(&self) -> broadcast::Receiver<Event> {
+        self.own.subscribe()
     }
 }

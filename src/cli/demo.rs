@@ -45,7 +45,7 @@ pub(super) async fn run(config: Config) -> anyhow::Result<ExitCode> {
         (None, Box::new(std::io::stdout()))
     };
     let console = Arc::new(Console::new("you", look, out));
-    let app = start(config, clock.clone(), console.clone()).await?;
+    let app = Box::pin(start(config, clock.clone(), console.clone())).await?;
     let id = sheets.world().sheet_id(SHEET).context("the sample sheet is missing")?;
     app.store.bind_sheet(&console.thread(), &console.anchor(), SheetId(id), SHEET, clock.now()).await?;
     let label = if built_in {

@@ -256,7 +256,7 @@ impl Live {
                 Ok(Event::Sheet(e)) => (Topic::Sheet(e.sheet), typed("sheet_update", e.version, &e.update)),
                 Ok(Event::Post(e)) => (Topic::Thread(e.thread.to_string()), told(e.author.as_deref(), e.revision, &e.post)),
                 Ok(Event::Served { .. } | Event::Touched { .. }) => continue,
-                Err(RecvError::Lagged(_)) => {
+                Ok(Event::Missed) | Err(RecvError::Lagged(_)) => {
                     self.listeners.all_missed_some();
                     continue;
                 }

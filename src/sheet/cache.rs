@@ -181,13 +181,29 @@ impl Sheets {
 
     /// A sheet was changed, by us or by others: what is known of it is checked before it is used again.
     pub fn changed(&self, sheet: SheetId, by: Writer) {
+        self.doubt(sheet.0);
+        self.events.tell(Event::Touched { sheet: sheet.0, by });
+    }
+
+    /// The same for what another process has told.
+    pub fn changed_elsewhere(&self, sheet: SheetId, by: Writer) {
+        self.doubt(sheet.0);
+        self.events.pass_on(Event::Touched { sheet: sheet.0, by });
+    }
+
+    /// Every sheet may have been changed.
+    pub fn doubt_all(&self) {
+        for (key, _) in &self.cache {
+            self.doubt(key.1);
+        }
+    }
+
+    fn doubt(&self, sheet: i64) {
         let mut changed_at = self.changed_at.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if changed_at.len() > REMEMBERED {
             changed_at.retain(|_, at| at.elapsed() < IDLE * 2);
         }
-        changed_at.insert(sheet.0, Instant::now());
-        drop(changed_at);
-        self.events.tell(Event::Touched { sheet: sheet.0, by });
+        changed_at.insert(sheet, Instant::now());
     }
 
     async fn load(&self, identity: &Identity, sheet: SheetId, fresh: Duration) -> Result<Arc<Snapshot>> {

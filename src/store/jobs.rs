@@ -38,7 +38,7 @@ impl JobStatus {
         }
     }
 
-    fn read(word: &str) -> Self {
+    pub(crate) fn read(word: &str) -> Self {
         match word {
             "created" => Self::Created,
             "queued" => Self::Queued,

@@ -10,6 +10,7 @@ mod asker;
 mod audit;
 mod backup;
 mod budgets;
+mod bus;
 mod changes;
 mod channel_rules;
 mod deployments;
@@ -42,6 +43,7 @@ pub use api_keys::ApiKey;
 pub use asker::Asker;
 pub use audit::{AuditAction, AuditEvent, AuditRecord, Broken};
 pub use backup::{Held, restore};
+pub use bus::{Hearing, LONGEST_WORD};
 pub use changes::{Change, ChangeRow, ENTRY_TAKEN_BACK, RowState};
 pub use deployments::Deployments;
 pub use forget::{Somewhere, Traces, Whose};
@@ -209,7 +211,8 @@ impl Store {
     /// # Errors
     /// When it cannot be reached.
     pub async fn connect_pg(options: PgConnectOptions) -> anyhow::Result<Self> {
-        let pool = PgPoolOptions::new().max_connections(10).acquire_timeout(Duration::from_secs(5));
+        // One of them hears what other processes tell.
+        let pool = PgPoolOptions::new().max_connections(11).acquire_timeout(Duration::from_secs(5));
         let pool = Db::Pg(pool.connect_with(options).await.context("the PostgreSQL database cannot be reached")?);
         Ok(Self::over(pool.clone(), pool.clone(), pool, None))
     }

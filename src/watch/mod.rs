@@ -177,11 +177,11 @@ impl Watch {
                     tokio::time::sleep(TOGETHER).await;
                     self.told(SheetId(sheet), by).await;
                 }
-                Ok(_) => {}
-                Err(RecvError::Lagged(_)) => {
+                Ok(Event::Missed) | Err(RecvError::Lagged(_)) => {
                     self.watched().values_mut().for_each(|w| w.behind = true);
                     self.poll().await;
                 }
+                Ok(_) => {}
                 Err(RecvError::Closed) => return,
             }
         }

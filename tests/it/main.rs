@@ -40,6 +40,7 @@ mod platforms;
 mod privately;
 mod projects;
 mod queries;
+mod replicas;
 mod safety;
 mod settings;
 mod sharing;

@@ -11,6 +11,7 @@ use reqwest::StatusCode;
 use sandbox::smartsheet;
 use serde_json::{Value, json};
 use sha2::Sha256;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpStream;
@@ -22,6 +23,11 @@ const PATH: &str = "/api/webhooks/smartsheet";
 
 /// A world that Smartsheet can reach.
 pub async fn reachable() -> World {
+    reachable_over(false).await.unwrap()
+}
+
+/// The same over PostgreSQL, where there is one.
+pub async fn reachable_over(postgres: bool) -> Option<World> {
     let port = free_port();
     let quick = smartsheet::Options { webhook_debounce: Duration::from_millis(20), ..smartsheet::Options::default() };
     let settings = vec![
@@ -29,7 +35,7 @@ pub async fn reachable() -> World {
         ("PUBLIC_BASE_URL", format!("http://127.0.0.1:{port}")),
         ("CHATSHEET_SECRET_KEY", "a key for this story, and no other".repeat(2)),
     ];
-    World::with(Setting { smartsheet: Some(quick), settings, ..Setting::default() }).await.unwrap()
+    World::with(Setting { smartsheet: Some(quick), settings, postgres, ..Setting::default() }).await
 }
 
 /// A live connection.
@@ -42,7 +48,11 @@ impl Wire {
     }
 
     pub async fn with(world: &World, ticket: &str, protocol: Option<&str>, origin: Option<&str>) -> Result<Self, u16> {
-        let mut request = format!("ws://{}/ws?ticket={ticket}", world.app.address).into_client_request().unwrap();
+        Self::at(world.app.address, ticket, protocol, origin).await
+    }
+
+    pub async fn at(address: SocketAddr, ticket: &str, protocol: Option<&str>, origin: Option<&str>) -> Result<Self, u16> {
+        let mut request = format!("ws://{address}/ws?ticket={ticket}").into_client_request().unwrap();
         if let Some(protocol) = protocol {
             request.headers_mut().insert("sec-websocket-protocol", protocol.parse().unwrap());
         }
@@ -97,7 +107,7 @@ impl Wire {
     }
 
     /// The next message of this type.
-    async fn next_of(&mut self, kind: &str) -> Value {
+    pub async fn next_of(&mut self, kind: &str) -> Value {
         loop {
             let next = self.next().await;
             if next["type"] == kind {

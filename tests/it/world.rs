@@ -63,6 +63,8 @@ pub struct World {
     pub folder: Folder,
     pub console: Arc<Console>,
     screen: Screen,
+    config: Box<Config>,
+    database: Option<Box<PgConnectOptions>>,
 }
 
 /// A folder of a story's own.
@@ -101,9 +103,13 @@ pub fn folder() -> Folder {
 
 /// A store of its own on PostgreSQL; `None` when there is none to test with, which CI does not allow.
 pub async fn postgres() -> Option<Store> {
+    Some(Store::connect_pg(postgres_options().await?).await.unwrap())
+}
+
+/// The way to a schema of its own in the test database.
+async fn postgres_options() -> Option<PgConnectOptions> {
     let (url, schema) = postgres_schema().await?;
-    let options = PgConnectOptions::from_str(&url).unwrap().options([("search_path", schema.as_str())]);
-    Some(Store::connect_pg(options).await.unwrap())
+    Some(PgConnectOptions::from_str(&url).unwrap().options([("search_path", schema.as_str())]))
 }
 
 /// The URL of the test database, and a schema of its own there.
@@ -150,10 +156,10 @@ impl World {
     pub async fn with(setting: Setting) -> Option<Self> {
         install_tls();
         let folder = folder();
-        let store = if setting.postgres {
-            postgres().await?
-        } else {
-            Store::connect(&format!("sqlite://{}", folder.0.join("story.db").display())).await.unwrap()
+        let database = if setting.postgres { Some(postgres_options().await?) } else { None };
+        let store = match database.clone() {
+            Some(options) => Store::connect_pg(options).await.unwrap(),
+            None => Store::connect(&format!("sqlite://{}", folder.0.join("story.db").display())).await.unwrap(),
         };
         let sheets = smartsheet::Smartsheet::start(setting.smartsheet.unwrap_or_default()).await.unwrap();
         let mode = setting.model.unwrap_or(azure::Mode::Demo);
@@ -202,16 +208,37 @@ impl World {
         let clock = Clock::manual(NOW.parse().unwrap());
         let screen = Screen::default();
         let console = Arc::new(Console::new("lee", Look::default(), Box::new(screen.clone())));
-        let app = App::start_with_store(&config, clock.clone(), vec![console.clone() as Arc<dyn Chat>], store).await.unwrap();
+        let app = Box::pin(App::start_with_store(&config, clock.clone(), vec![console.clone() as Arc<dyn Chat>], store)).await.unwrap();
         slack.send_events_to(&format!("http://{}/api/webhooks/slack", app.address));
         if let Some(teams) = &teams {
             teams.send_events_to(&format!("http://{}/api/webhooks/teams", app.address));
         }
-        let world = Self { sheets, azure, slack, discord, teams, telegram, app, clock, folder, console, screen };
+        let world = Self {
+            sheets,
+            azure,
+            slack,
+            discord,
+            teams,
+            telegram,
+            app,
+            clock,
+            folder,
+            console,
+            screen,
+            config: Box::new(config),
+            database: database.map(Box::new),
+        };
         if !setting.unbound {
             world.use_sheet("Project Plan").await;
         }
         Some(world)
+    }
+
+    /// Another process over the same PostgreSQL.
+    pub async fn replica(&self) -> App {
+        let store = Store::connect_pg(*self.database.clone().expect("it is a world over PostgreSQL")).await.unwrap();
+        let config = Config { listen: ([127, 0, 0, 1], 0).into(), ..*self.config.clone() };
+        Box::pin(App::start_with_store(&config, self.clock.clone(), Vec::new(), store)).await.unwrap()
     }
 
     /// The terminal's thread is about this sheet from now on.

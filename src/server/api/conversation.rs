@@ -98,7 +98,7 @@ impl Api {
         let until = Instant::now() + PATIENCE;
         while Instant::now() < until {
             let done = self.parts.store.was_served(&dedupe_key).await?;
-            // What was told is heard a moment after it is noted that the event was served; of another process not at all.
+            // What was told is heard a moment after it is noted that the event was served.
             let look = Instant::now() + if done { HEARD } else { LOOK };
             let served = async {
                 loop {
