@@ -14,13 +14,17 @@ const GROUP: usize = 32;
 /// Events that wait for a commit; who comes later waits at the door.
 const WAITING: usize = 1_024;
 
+/// How long an event that waits for nobody is left to the process that took it in: over some platforms only that one can answer the
+/// request that brought a press.
+const OWN_FOR_MS: i64 = 1_500;
+
 /// What came in and waits to be stored.
 struct Pending {
     key: String,
     thread: String,
     channel: String,
     person: String,
-    lane: &'static str,
+    lane: Lane,
     event: String,
     received_at_ms: i64,
     done: oneshot::Sender<Result<Accepted, sqlx::Error>>,
@@ -39,7 +43,7 @@ pub(super) struct Accepts(mpsc::Sender<Handed>);
 
 impl Accepts {
     /// Starts the task that commits; it ends with the last handle.
-    pub fn start(durable: Db, turn: Arc<Mutex<()>>) -> Self {
+    pub fn start(durable: Db, turn: Arc<Mutex<()>>, owner: Arc<str>) -> Self {
         let (sender, mut waiting) = mpsc::channel(WAITING);
         tokio::spawn(async move {
             let mut handed = Vec::with_capacity(GROUP);
@@ -53,7 +57,7 @@ impl Accepts {
                 }
                 if !group.is_empty() {
                     let _turn = turn.lock().await;
-                    store(&durable, group).await;
+                    store(&durable, &owner, group).await;
                 }
                 for tell in curious {
                     let _ = tell.send(());
@@ -73,7 +77,7 @@ impl Accepts {
             thread,
             channel: channel_key(incoming),
             person: person_key(incoming),
-            lane: lane.as_str(),
+            lane,
             event,
             received_at_ms: incoming.received_at_ms,
             done,
@@ -91,8 +95,8 @@ impl Accepts {
 }
 
 /// Stores a group; where that fails each event alone, so that none suffers from another.
-async fn store(durable: &Db, mut group: Vec<Pending>) {
-    match (insert(durable, &group).await, group.len()) {
+async fn store(durable: &Db, owner: &str, mut group: Vec<Pending>) {
+    match (insert(durable, owner, &group).await, group.len()) {
         (Ok(mut added), _) => {
             for pending in group {
                 // The same event twice in one group: the first one made it.
@@ -108,22 +112,34 @@ async fn store(durable: &Db, mut group: Vec<Pending>) {
         (Err(error), events) => {
             tracing::warn!(events, %error, "a group of events could not be stored together; each is stored alone");
             for pending in group {
-                Box::pin(store(durable, vec![pending])).await;
+                Box::pin(store(durable, owner, vec![pending])).await;
             }
         }
     }
 }
 
 /// The keys of those that were not there yet.
-async fn insert(durable: &Db, group: &[Pending]) -> Result<HashSet<String>, sqlx::Error> {
-    const INSERT: &str = "INSERT INTO inbox (dedupe_key, thread_key, channel, person, lane, state, event, received_at_ms) ";
+async fn insert(durable: &Db, owner: &str, group: &[Pending]) -> Result<HashSet<String>, sqlx::Error> {
+    const INSERT: &str =
+        "INSERT INTO inbox (dedupe_key, thread_key, channel, person, lane, state, event, received_at_ms, lease_owner, lease_until_ms) ";
     const UNLESS_THERE: &str = " ON CONFLICT (dedupe_key) DO NOTHING RETURNING dedupe_key";
+    // Over SQLite there is one process.
+    let own = |p: &Pending| match (durable, p.lane) {
+        (Db::Pg(_), Lane::Express) => (Some(owner.to_owned()), p.received_at_ms + OWN_FOR_MS),
+        _ => (None, 0),
+    };
     macro_rules! statement {
         ($cast:literal) => {{
             let mut sql = QueryBuilder::new(INSERT);
             sql.push_values(group, |mut row, p| {
-                row.push_bind(&p.key).push_bind(&p.thread).push_bind(&p.channel).push_bind(&p.person).push_bind(p.lane).push("'new'");
-                row.push_bind(&p.event).push_unseparated($cast).push_bind(p.received_at_ms);
+                row.push_bind(&p.key)
+                    .push_bind(&p.thread)
+                    .push_bind(&p.channel)
+                    .push_bind(&p.person)
+                    .push_bind(p.lane.as_str())
+                    .push("'new'");
+                let (owner, until_ms) = own(p);
+                row.push_bind(&p.event).push_unseparated($cast).push_bind(p.received_at_ms).push_bind(owner).push_bind(until_ms);
             });
             sql.push(UNLESS_THERE);
             sql

@@ -167,9 +167,9 @@ impl Store {
     /// When the database fails.
     pub async fn claim(&self, owner: &str, which: &Take, now_ms: i64, lease_until_ms: i64) -> Result<Option<Event>, sqlx::Error> {
         const EXPRESS: &str = "SELECT i.id FROM inbox i WHERE i.lane = 'express' AND i.state IN ('new', 'taken')
-            AND ((i.state = 'new' AND i.lease_until_ms <= $1) OR (i.state = 'taken' AND i.lease_until_ms < $1)) ORDER BY i.id LIMIT 1";
+            AND ((i.state = 'new' AND (i.lease_until_ms <= $1 OR i.lease_owner = $2)) OR (i.state = 'taken' AND i.lease_until_ms < $1)) ORDER BY i.id LIMIT 1";
         const NEXT: &str =
-            "SELECT i.id FROM inbox i WHERE i.state IN ('new', 'taken') AND ((i.state = 'new' AND i.lease_until_ms <= $1) OR (i.state = 'taken' AND i.lease_until_ms < $1))
+            "SELECT i.id FROM inbox i WHERE i.state IN ('new', 'taken') AND ((i.state = 'new' AND (i.lease_until_ms <= $1 OR i.lease_owner = $2)) OR (i.state = 'taken' AND i.lease_until_ms < $1))
             AND (i.lane = 'express' OR (i.channel NOT IN (SELECT value FROM {each}($4)) AND i.person NOT IN (SELECT value FROM {each}($5))
                 AND NOT EXISTS (SELECT 1 FROM inbox j WHERE j.thread_key = i.thread_key AND j.lane = 'queue'
                     AND j.state IN ('new', 'taken') AND (j.id < i.id OR (j.id <> i.id AND j.state = 'taken' AND j.lease_until_ms >= $1)))))
@@ -283,8 +283,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn release(&self, id: i64, fence: i64) -> Result<(), sqlx::Error> {
-        const SET: &str =
-            "UPDATE inbox SET state = 'new', lease_until_ms = 0, attempts = attempts - 1 WHERE id = $1 AND fence = $2 AND state = 'taken'";
+        const SET: &str = "UPDATE inbox SET state = 'new', lease_owner = NULL, lease_until_ms = 0, attempts = attempts - 1 WHERE id = $1 AND fence = $2 AND state = 'taken'";
         on_write!(self, pool => sqlx::query(SET).bind(id).bind(fence).execute(pool).await.map(|_| ()))
     }
 

@@ -218,10 +218,10 @@ impl Store {
     }
 
     fn over(reads: Db, writes: Db, durable: Db, lock_file: Option<PathBuf>) -> Self {
-        let turn = Arc::default();
+        let (turn, process) = (Arc::default(), Process::new());
         Self {
-            accepts: Accepts::start(durable.clone(), Arc::clone(&turn)),
-            process: Process::new(),
+            accepts: Accepts::start(durable.clone(), Arc::clone(&turn), process.name.clone()),
+            process,
             reads,
             writes,
             durable,

@@ -141,7 +141,7 @@ impl Store {
 
     /// Ends the leases of a process.
     async fn free(&self, name: &str, now_ms: i64) -> Result<(), sqlx::Error> {
-        const INBOX: &str = "UPDATE inbox SET lease_until_ms = 0 WHERE state = 'taken' AND state IN ('new', 'taken') AND lease_owner = $1";
+        const INBOX: &str = "UPDATE inbox SET lease_until_ms = 0 WHERE state IN ('new', 'taken') AND lease_owner = $1";
         const JOBS: &str = "UPDATE jobs SET lease_until_ms = 0 WHERE status = 'processing' AND lease_owner = $1";
         const SHEETS: &str = "UPDATE sheet_writers SET until_ms = $2 WHERE owner LIKE $1 AND until_ms > $2";
         on_write!(self, pool => {
@@ -154,7 +154,8 @@ impl Store {
 
     /// Other processes that have taken something.
     async fn owners(&self, now_ms: i64) -> Result<Vec<String>, sqlx::Error> {
-        const OWNERS: &str = "SELECT lease_owner FROM inbox WHERE state = 'taken' AND state IN ('new', 'taken') AND lease_until_ms > $1
+        const OWNERS: &str =
+            "SELECT lease_owner FROM inbox WHERE state IN ('new', 'taken') AND lease_owner IS NOT NULL AND lease_until_ms > $1
             UNION SELECT lease_owner FROM jobs WHERE status = 'processing' AND lease_until_ms > $1
             UNION SELECT split_part(owner, '/', 1) FROM sheet_writers WHERE until_ms > $2";
         let Db::Pg(pool) = &self.reads else { return Ok(Vec::new()) };

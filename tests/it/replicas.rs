@@ -5,6 +5,7 @@ use crate::watching::{Wire, reachable_over};
 use crate::world::World;
 use chatsheet::app::App;
 use chatsheet::server::api::Scope;
+use chatsheet::store::{Lane, Store, Take};
 use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -132,4 +133,42 @@ async fn what_was_missed_while_a_process_was_cut_off_is_made_up_for() {
     assert!(told["reload"] == true || told.to_string().contains("while it was deaf"), "{told}");
     drop(wire);
     end(world, others).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_press_is_left_to_the_process_that_can_answer_it() {
+    let Some(options) = crate::world::postgres_options().await else { return };
+    let (here, there) = (Store::connect_pg(options.clone()).await.unwrap(), Store::connect_pg(options).await.unwrap());
+    here.migrate().await.unwrap();
+    let press = crate::store::event("press", "t");
+    let (received, lease) = (press.received_at_ms, press.received_at_ms + 60_000);
+    here.accept(&press, Lane::Express).await.unwrap();
+    here.accept(&crate::store::event("text", "t"), Lane::Queue).await.unwrap();
+    for which in [Take::Express, Take::ALL] {
+        let taken = there.claim(there.owner(), &which, received, lease).await.unwrap();
+        assert!(taken.is_none_or(|event| event.incoming.dedupe_id == "text"), "{which:?}");
+    }
+    let taken = here.claim(here.owner(), &Take::Express, received, lease).await.unwrap().unwrap();
+    here.release(taken.id, taken.fence).await.unwrap();
+    let taken = there.claim(there.owner(), &Take::Express, received, lease).await.unwrap().expect("what is handed back is for everybody");
+    there.finish(taken.id, taken.fence, false, received).await.unwrap();
+    // Whoever does not take it in time loses it.
+    here.accept(&crate::store::event("slow", "t"), Lane::Express).await.unwrap();
+    let late = there.claim(there.owner(), &Take::Express, received + 2_000, lease).await.unwrap().unwrap();
+    assert_eq!(late.incoming.dedupe_id, "slow");
+    there.finish(late.id, late.fence, false, received).await.unwrap();
+    // So does whoever has died.
+    here.free_dead(received).await.unwrap();
+    here.accept(&crate::store::event("dead", "t"), Lane::Express).await.unwrap();
+    here.close().await;
+    let began = Instant::now();
+    let freed = loop {
+        there.free_dead(received).await.unwrap();
+        if let Some(freed) = there.claim(there.owner(), &Take::Express, received, lease).await.unwrap() {
+            break freed;
+        }
+        assert!(began.elapsed() < Duration::from_secs(20), "the dead keep it");
+        tokio::time::sleep(there.next_look()).await;
+    };
+    assert_eq!(freed.incoming.dedupe_id, "dead");
 }

@@ -53,7 +53,7 @@ async fn a_ticket_is_used_once(store: &Store) {
     assert!(store.use_ticket("a ticket", 1_000, 1_500).await.unwrap(), "what has ended is forgotten, and opens nothing by its time");
 }
 
-fn event(id: &str, root: &str) -> Incoming {
+pub fn event(id: &str, root: &str) -> Incoming {
     let thread = ThreadKey { platform: Platform::Slack, install: "T1".into(), conversation: "C1".into(), root: Some(root.into()) };
     Incoming {
         delivery_id: id.into(),
@@ -91,15 +91,15 @@ async fn one_event_of_a_thread_at_a_time(store: &Store) {
         accept(store, id, root).await;
     }
     store.accept(&event("a3", "a"), Lane::Express).await.unwrap();
-    let first = store.claim("x", &Take::ALL, 0, 100).await.unwrap().unwrap();
-    let second = store.claim("x", &Take::ALL, 0, 100).await.unwrap().unwrap();
-    let third = store.claim("x", &Take::ALL, 0, 100).await.unwrap().unwrap();
+    let first = store.claim(store.owner(), &Take::ALL, 0, 100).await.unwrap().unwrap();
+    let second = store.claim(store.owner(), &Take::ALL, 0, 100).await.unwrap().unwrap();
+    let third = store.claim(store.owner(), &Take::ALL, 0, 100).await.unwrap().unwrap();
     let names = [&first, &second, &third].map(|e| e.incoming.dedupe_id.clone());
     assert_eq!(names, ["a1", "b1", "a3"], "the express lane waits for nobody");
-    assert!(store.claim("x", &Take::ALL, 0, 100).await.unwrap().is_none(), "a2 waits for a1");
-    assert!(store.claim("x", &Take::Express, 0, 100).await.unwrap().is_none());
+    assert!(store.claim(store.owner(), &Take::ALL, 0, 100).await.unwrap().is_none(), "a2 waits for a1");
+    assert!(store.claim(store.owner(), &Take::Express, 0, 100).await.unwrap().is_none());
     store.finish(first.id, first.fence, false, 1).await.unwrap();
-    assert_eq!(store.claim("x", &Take::ALL, 0, 100).await.unwrap().unwrap().incoming.dedupe_id, "a2");
+    assert_eq!(store.claim(store.owner(), &Take::ALL, 0, 100).await.unwrap().unwrap().incoming.dedupe_id, "a2");
 }
 
 async fn leases_run_out_and_fences_hold(store: &Store) {

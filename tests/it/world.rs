@@ -107,7 +107,7 @@ pub async fn postgres() -> Option<Store> {
 }
 
 /// The way to a schema of its own in the test database.
-async fn postgres_options() -> Option<PgConnectOptions> {
+pub async fn postgres_options() -> Option<PgConnectOptions> {
     let (url, schema) = postgres_schema().await?;
     Some(PgConnectOptions::from_str(&url).unwrap().options([("search_path", schema.as_str())]))
 }
