@@ -1,6 +1,7 @@
 //! The one place where parts are built and wired together, and the only one that names the adapters.
 
 pub mod discord;
+mod holder;
 pub mod keys;
 mod platforms;
 mod relay;
@@ -119,7 +120,8 @@ impl App {
         let access = Access::new(config.access.clone(), store.clone());
         let door = Arc::new(Door::new(store.clone(), access.clone(), wake.clone(), config.follow_ups));
         let installations = slack::Installations::new(store.clone(), vault.clone());
-        let connected = platforms::connect(config, installations, &door, &stop)?;
+        let holder = holder::Holder { store: store.clone(), clock: clock.clone(), name: "telegram" };
+        let connected = platforms::connect(config, installations, &door, holder, &stop)?;
         let listener = TcpListener::bind(config.listen).await.with_context(|| format!("LISTEN: cannot listen on {}", config.listen))?;
         let address = listener.local_addr()?;
         let links = Links::new(store.clone(), vault.clone(), clock.clone(), viewer_base(config, address), config.link_lifetime);

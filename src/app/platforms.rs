@@ -1,5 +1,6 @@
 //! The adapters of the chat platforms that are set up.
 
+use super::holder::Holder;
 use super::slack::{self, Installations};
 use crate::bot::Door;
 use crate::config::{Config, Teams, Telegram};
@@ -30,6 +31,7 @@ pub(super) fn connect(
     config: &Config,
     installations: Installations,
     door: &Arc<Door>,
+    holder: Holder,
     stop: &CancellationToken,
 ) -> anyhow::Result<Connected> {
     let mut connected = Connected::default();
@@ -45,10 +47,23 @@ pub(super) fn connect(
     if let Some(telegram) = &config.telegram {
         let adapter = telegram_adapter(telegram, config.public_base_url.as_ref())?;
         connected.webhooks.push(("telegram", telegram_chat::router(adapter.clone(), door.clone())));
-        connected.tasks.push(Box::pin(adapter.clone().run(door.clone(), stop.clone())));
+        connected.tasks.push(listen_to_telegram(adapter.clone(), door.clone(), holder, stop.clone()));
         connected.chats.push(adapter);
     }
     Ok(connected)
+}
+
+/// Telegram ends the question of one process with that of another, so one of them asks; anybody may take what Telegram sends by itself.
+fn listen_to_telegram(
+    adapter: Arc<telegram_chat::Telegram>,
+    door: Arc<Door>,
+    holder: Holder,
+    stop: CancellationToken,
+) -> BoxFuture<'static, ()> {
+    if !adapter.asks_for_updates() || !holder.store.is_shared() {
+        return Box::pin(adapter.run(door, stop));
+    }
+    Box::pin(holder.run(stop, move |stop| adapter.clone().run(door.clone(), stop)))
 }
 
 /// The Teams adapter of these settings.

@@ -16,6 +16,7 @@ mod channel_rules;
 mod deployments;
 mod forget;
 mod grants;
+mod holders;
 mod idempotency;
 mod inbox;
 mod installation;
@@ -253,6 +254,11 @@ impl Store {
             ),
             done => Ok(done?),
         }
+    }
+
+    /// Whether other processes may live over the same database.
+    pub fn is_shared(&self) -> bool {
+        matches!(self.reads, Db::Pg(_))
     }
 
     /// Which engine it is.

@@ -143,10 +143,12 @@ impl Store {
     async fn free(&self, name: &str, now_ms: i64) -> Result<(), sqlx::Error> {
         const INBOX: &str = "UPDATE inbox SET lease_until_ms = 0 WHERE state IN ('new', 'taken') AND lease_owner = $1";
         const JOBS: &str = "UPDATE jobs SET lease_until_ms = 0 WHERE status = 'processing' AND lease_owner = $1";
+        const HOLDERS: &str = "DELETE FROM holders WHERE owner = $1";
         const SHEETS: &str = "UPDATE sheet_writers SET until_ms = $2 WHERE owner LIKE $1 AND until_ms > $2";
         on_write!(self, pool => {
             sqlx::query(INBOX).bind(name).execute(pool).await?;
             sqlx::query(JOBS).bind(name).execute(pool).await?;
+            sqlx::query(HOLDERS).bind(name).execute(pool).await?;
             sqlx::query(SHEETS).bind(format!("{name}/%")).bind(now_ms + UNDER_WAY_MS).execute(pool).await?;
         });
         Ok(())
@@ -157,6 +159,7 @@ impl Store {
         const OWNERS: &str =
             "SELECT lease_owner FROM inbox WHERE state IN ('new', 'taken') AND lease_owner IS NOT NULL AND lease_until_ms > $1
             UNION SELECT lease_owner FROM jobs WHERE status = 'processing' AND lease_until_ms > $1
+            UNION SELECT owner FROM holders WHERE until_ms > $1
             UNION SELECT split_part(owner, '/', 1) FROM sheet_writers WHERE until_ms > $2";
         let Db::Pg(pool) = &self.reads else { return Ok(Vec::new()) };
         let rows: Vec<(Option<String>,)> = sqlx::query_as(OWNERS).bind(now_ms).bind(now_ms + UNDER_WAY_MS).fetch_all(pool).await?;

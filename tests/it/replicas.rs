@@ -2,16 +2,19 @@
 
 use crate::api::Program;
 use crate::watching::{Wire, reachable_over};
-use crate::world::World;
+use crate::world::{Setting, World};
 use chatsheet::app::App;
 use chatsheet::server::api::Scope;
 use chatsheet::store::{Lane, Store, Take};
 use futures_util::future::join_all;
 use reqwest::Method;
+use sandbox::telegram;
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+/// Somebody who may use the bot in Telegram.
+const LEE: i64 = 1;
 /// Changes; more would wait for Smartsheet's rate.
 const CHANGES: usize = 12;
 
@@ -171,4 +174,25 @@ async fn a_press_is_left_to_the_process_that_can_answer_it() {
         tokio::time::sleep(there.next_look()).await;
     };
     assert_eq!(freed.incoming.dedupe_id, "dead");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn telegram_is_asked_by_one_process_and_by_another_when_that_is_gone() {
+    let telegram = Some(telegram::Options::default());
+    let Some(world) = World::with(Setting { telegram, postgres: true, unbound: true, ..Setting::default() }).await else { return };
+    let others = [world.replica().await, world.replica().await];
+    let far = world.telegram.clone().unwrap();
+    let answered = |far: &telegram::Telegram| far.messages().iter().filter(|m| m.from == telegram::BOT_ID).count();
+    far.say(LEE, LEE, "help", None).await;
+    far.until(|far| answered(far) == 1).await.unwrap();
+    assert_eq!(far.conflicts(), 0, "only one asks");
+    world.app.shut_down().await;
+    let gone = Instant::now();
+    far.say(LEE, LEE, "status", None).await;
+    far.until(|far| answered(far) == 2).await.unwrap();
+    println!("another process was there after {:?}", gone.elapsed());
+    assert!(far.conflicts() <= 1, "what was asked last by the one that is gone may be ended by another");
+    for app in others {
+        app.shut_down().await;
+    }
 }

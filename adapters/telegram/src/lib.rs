@@ -163,6 +163,11 @@ impl Telegram {
         self.bot.set_my_commands(commands).await.map(drop).map_err(|e| web::chat_error(&e))
     }
 
+    /// Whether Telegram is asked for updates, which it lets one process do at a time.
+    pub fn asks_for_updates(&self) -> bool {
+        self.webhook.is_none()
+    }
+
     /// Takes updates into the inbox until told to stop: tells Telegram where to send them, or asks for them.
     pub async fn run(self: Arc<Self>, inbox: Arc<dyn Inbox>, stop: tokio_util::sync::CancellationToken) {
         tokio::select! {

@@ -82,6 +82,13 @@ fn too_fast(state: &mut World, seconds: u64) -> Response {
 async fn updates(service: &Service, body: &Value) -> Response {
     let offset = body["offset"].as_i64().unwrap_or_default();
     let until = Instant::now() + Duration::from_secs(body["timeout"].as_u64().unwrap_or_default());
+    // A question ends the one before it, whoever asked. <https://core.telegram.org/bots/api#getupdates>
+    let question = {
+        let mut state = service.state();
+        state.questions += 1;
+        state.questions
+    };
+    service.changed.notify_waiters();
     loop {
         let changed = service.changed.notified();
         tokio::pin!(changed);
@@ -93,6 +100,10 @@ async fn updates(service: &Service, body: &Value) -> Response {
                     409,
                     "Conflict: can't use getUpdates method while webhook is active; use deleteWebhook to delete the webhook first",
                 );
+            }
+            if state.questions != question {
+                state.conflicts += 1;
+                return refused(409, "Conflict: terminated by other getUpdates request; make sure that only one bot instance is running");
             }
             state.pending.retain(|u| u["update_id"].as_i64().unwrap_or_default() >= offset);
             if !state.pending.is_empty() || Instant::now() >= until {

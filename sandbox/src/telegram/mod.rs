@@ -81,6 +81,9 @@ pub(crate) struct Service {
 pub(crate) struct State {
     webhook: Option<(String, String)>,
     pending: VecDeque<Value>,
+    /// Questions for updates so far, and those that another one has ended.
+    questions: u64,
+    conflicts: usize,
     /// Why the webhook did not take the last update that it was sent.
     undelivered: Option<String>,
     last_update: Option<Value>,
@@ -229,6 +232,11 @@ impl Telegram {
     /// How many calls were refused because they came too fast.
     pub fn refused_for_rate(&self) -> usize {
         self.service.state().refused_for_rate
+    }
+
+    /// How many questions for updates were ended by another one.
+    pub fn conflicts(&self) -> usize {
+        self.service.state().conflicts
     }
 
     /// Answers to presses: the id of the press, and the words of the alert.
