@@ -94,8 +94,15 @@ pub enum Match {
 /// # Errors
 /// What people are told when Smartsheet does not answer.
 pub async fn resolve(from: &Sheets, identity: &Identity, scope: &SheetScope, wanted: &str) -> Result<Match> {
+    among(sheets(from, identity, scope).await?, wanted)
+}
+
+/// The same among these sheets.
+///
+/// # Errors
+/// What people are told whose link leads to something else than a sheet.
+pub fn among(mut all: Vec<SheetEntry>, wanted: &str) -> Result<Match> {
     let wanted = wanted.trim().trim_matches(['<', '>', '"', '“', '”', '*', '`']).trim();
-    let mut all = sheets(from, identity, scope).await?;
     all.sort_by(|a, b| b.modified_at.cmp(&a.modified_at));
     if wanted.is_empty() {
         return Ok(Match::None(all));

@@ -31,7 +31,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-pub use find_sheets::{Match, resolve};
+pub use find_sheets::{Match, among, resolve};
 
 /// All functions, in the order in which the model sees them: first those that most questions need.
 const TOOLS: [Tool; 11] = [

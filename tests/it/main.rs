@@ -38,6 +38,7 @@ mod oracle;
 mod plans;
 mod platforms;
 mod privately;
+mod programs;
 mod projects;
 mod queries;
 mod replicas;

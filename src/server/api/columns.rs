@@ -89,7 +89,7 @@ impl From<&SnapshotColumn> for Column {
 }
 
 /// Lists the columns.
-#[utoipa::path(get, path = "/api/smartsheet/{sheetId}/columns", tag = "smartsheet", params(("sheetId" = String, Path, description = "The sheet", pattern = "^[0-9]+$")), responses((status = 200, body = Columns), (status = 304, description = "It is as the ETag in If-None-Match says."), (status = "4XX", body = Problem, content_type = "application/problem+json")))]
+#[utoipa::path(get, path = "/api/smartsheet/{sheetId}/columns", tag = "smartsheet", params(("sheetId" = String, Path, description = "The id of the sheet, or its name")), responses((status = 200, body = Columns), (status = 304, description = "It is as the ETag in If-None-Match says."), (status = "4XX", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn list(
     State(api): State<Arc<Api>>,
     caller: Caller,
@@ -102,7 +102,7 @@ pub(super) async fn list(
 }
 
 /// Adds a column at the right.
-#[utoipa::path(post, path = "/api/smartsheet/{sheetId}/columns", tag = "smartsheet", params(("sheetId" = String, Path, description = "The sheet", pattern = "^[0-9]+$")), request_body = NewColumn, responses((status = 201, body = Written), (status = 202, body = Written), (status = "4XX", body = Problem, content_type = "application/problem+json")))]
+#[utoipa::path(post, path = "/api/smartsheet/{sheetId}/columns", tag = "smartsheet", params(("sheetId" = String, Path, description = "The id of the sheet, or its name")), request_body = NewColumn, responses((status = 201, body = Written), (status = 202, body = Written), (status = "4XX", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn add(
     State(api): State<Arc<Api>>,
     caller: Caller,
@@ -117,7 +117,7 @@ pub(super) async fn add(
 }
 
 /// Changes the title, type or options of a column.
-#[utoipa::path(patch, path = "/api/smartsheet/{sheetId}/columns/{columnId}", tag = "smartsheet", params(("sheetId" = String, Path, description = "The sheet", pattern = "^[0-9]+$"), ("columnId" = String, Path, description = "The column", pattern = "^[0-9]+$")), request_body = ColumnChange, responses((status = 200, body = Written), (status = 202, body = Written), (status = "4XX", body = Problem, content_type = "application/problem+json")))]
+#[utoipa::path(patch, path = "/api/smartsheet/{sheetId}/columns/{columnId}", tag = "smartsheet", params(("sheetId" = String, Path, description = "The id of the sheet, or its name"), ("columnId" = String, Path, description = "The column", pattern = "^[0-9]+$")), request_body = ColumnChange, responses((status = 200, body = Written), (status = 202, body = Written), (status = "4XX", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn update(
     State(api): State<Arc<Api>>,
     caller: Caller,
@@ -138,7 +138,7 @@ pub(super) async fn update(
 }
 
 /// Deletes a column with its cells; it can be taken back.
-#[utoipa::path(delete, path = "/api/smartsheet/{sheetId}/columns/{columnId}", tag = "smartsheet", params(("sheetId" = String, Path, description = "The sheet", pattern = "^[0-9]+$"), ("columnId" = String, Path, description = "The column", pattern = "^[0-9]+$")), responses((status = 200, body = Written), (status = 202, body = Written), (status = "4XX", body = Problem, content_type = "application/problem+json")))]
+#[utoipa::path(delete, path = "/api/smartsheet/{sheetId}/columns/{columnId}", tag = "smartsheet", params(("sheetId" = String, Path, description = "The id of the sheet, or its name"), ("columnId" = String, Path, description = "The column", pattern = "^[0-9]+$")), responses((status = 200, body = Written), (status = 202, body = Written), (status = "4XX", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn delete(
     State(api): State<Arc<Api>>,
     caller: Caller,

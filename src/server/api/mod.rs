@@ -4,6 +4,7 @@
 mod auth;
 mod columns;
 mod conversation;
+mod examples;
 mod extract;
 mod idempotency;
 mod jobs;
@@ -33,6 +34,7 @@ use crate::links::Links;
 use crate::server::Proxies;
 use crate::server::live::Live;
 use crate::sheet::Sheets;
+use crate::smartsheet::SheetEntry;
 use crate::store::Store;
 use axum::Router;
 use axum::http::StatusCode;
@@ -40,7 +42,9 @@ use axum::http::header::CONTENT_TYPE;
 use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 use bytes::Bytes;
+use moka::future::Cache;
 use std::sync::Arc;
+use std::time::Duration;
 use utoipa::OpenApi;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{Content, Ref, RefOr, ResponseBuilder};
@@ -77,12 +81,18 @@ pub struct Parts {
 pub struct Api {
     pub(super) parts: Parts,
     gate: auth::Gate,
+    /// The sheets that there are, for some seconds: programs name them again and again.
+    directory: Cache<(), Arc<Vec<SheetEntry>>>,
 }
+
+/// How long it is remembered which sheets there are.
+const DIRECTORY: Duration = Duration::from_secs(5);
 
 impl Api {
     /// The API over these parts.
     pub fn new(parts: Parts) -> Arc<Self> {
-        Arc::new(Self { parts, gate: auth::Gate::new() })
+        let directory = Cache::builder().time_to_live(DIRECTORY).build();
+        Arc::new(Self { parts, gate: auth::Gate::new(), directory })
     }
 }
 
@@ -99,6 +109,7 @@ impl Api {
         (name = "jobs", description = "Long work over rows."),
         (name = "live", description = "What happens, told at once."),
     ),
+    servers((url = "/", description = "The server that this document comes from.")),
     paths(crate::server::smartsheet::called),
     security(("key" = [])),
     modifiers(&Security),
@@ -120,6 +131,7 @@ fn routes() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(sessions::list, sessions::create))
         .routes(routes!(sessions::read, sessions::delete))
         .routes(routes!(messages::list, messages::send, messages::clear))
+        .routes(routes!(sheets::list))
         .routes(routes!(sheets::read))
         .routes(routes!(columns::list, columns::add))
         .routes(routes!(columns::update, columns::delete))
@@ -146,6 +158,7 @@ const FAILURES: [(&str, &str); 2] = [
 
 /// Says what answers are that say nothing of themselves, since OpenAPI wants a description of each, and what any of them may be.
 fn described(mut document: utoipa::openapi::OpenApi) -> utoipa::openapi::OpenApi {
+    examples::put_into(&mut document);
     for item in document.paths.paths.values_mut() {
         let mut operations: Vec<_> = [&mut item.get, &mut item.post, &mut item.patch, &mut item.delete].into_iter().flatten().collect();
         for operation in &mut operations {

@@ -1,12 +1,16 @@
 //! What went wrong with a request, as `application/problem+json` (RFC 9457): a stable code, a sentence, nothing internal.
 
 use crate::error::Trouble;
+use crate::smartsheet::SheetEntry;
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use std::time::Duration;
 use utoipa::ToSchema;
+
+/// Sheets that a problem names.
+const MOST_NAMED: usize = 20;
 
 /// A problem with a request.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -52,6 +56,14 @@ impl Problem {
     /// There is no such thing, or it belongs to somebody else.
     pub fn not_found(what: &str) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", format!("There is no such {what}, or it is not yours."))
+    }
+
+    /// A name leads to several sheets.
+    pub fn several_sheets(sheets: &[SheetEntry]) -> Self {
+        let names: Vec<String> = sheets.iter().take(MOST_NAMED).map(|s| format!("{} ({})", s.name, s.id)).collect();
+        let more = if sheets.len() > MOST_NAMED { " and others" } else { "" };
+        let detail = format!("Several sheets fit; name one of them by its id: {}{more}.", names.join(", "));
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "several_sheets", detail)
     }
 
     /// There is more of the body than anybody needs.

@@ -112,7 +112,7 @@ pub struct RowChange {
 }
 
 /// Reads rows.
-#[utoipa::path(get, path = "/api/smartsheet/{sheetId}/rows", tag = "smartsheet", params(("sheetId" = String, Path, description = "The sheet", pattern = "^[0-9]+$"), Which), responses((status = 200, body = Rows), (status = 414, description = "The URL is too long."), (status = 304, description = "It is as the ETag in If-None-Match says."), (status = "4XX", body = Problem, content_type = "application/problem+json")))]
+#[utoipa::path(get, path = "/api/smartsheet/{sheetId}/rows", tag = "smartsheet", params(("sheetId" = String, Path, description = "The id of the sheet, or its name"), Which), responses((status = 200, body = Rows), (status = 414, description = "The URL is too long."), (status = 304, description = "It is as the ETag in If-None-Match says."), (status = "4XX", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn list(
     State(api): State<Arc<Api>>,
     caller: Caller,
@@ -150,7 +150,7 @@ pub(super) async fn list(
 }
 
 /// Reads a row.
-#[utoipa::path(get, path = "/api/smartsheet/{sheetId}/rows/{rowId}", tag = "smartsheet", params(("sheetId" = String, Path, description = "The sheet", pattern = "^[0-9]+$"), ("rowId" = String, Path, description = "The row", pattern = "^[0-9]+$")), responses((status = 200, body = Row), (status = 304, description = "It is as the ETag in If-None-Match says."), (status = "4XX", body = Problem, content_type = "application/problem+json")))]
+#[utoipa::path(get, path = "/api/smartsheet/{sheetId}/rows/{rowId}", tag = "smartsheet", params(("sheetId" = String, Path, description = "The id of the sheet, or its name"), ("rowId" = String, Path, description = "The row", pattern = "^[0-9]+$")), responses((status = 200, body = Row), (status = 304, description = "It is as the ETag in If-None-Match says."), (status = "4XX", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn read(
     State(api): State<Arc<Api>>,
     caller: Caller,
@@ -165,7 +165,7 @@ pub(super) async fn read(
 }
 
 /// Adds a row.
-#[utoipa::path(post, path = "/api/smartsheet/{sheetId}/rows", tag = "smartsheet", params(("sheetId" = String, Path, description = "The sheet", pattern = "^[0-9]+$")), request_body = NewRow, responses((status = 201, body = Written), (status = 202, body = Written), (status = "4XX", body = Problem, content_type = "application/problem+json")))]
+#[utoipa::path(post, path = "/api/smartsheet/{sheetId}/rows", tag = "smartsheet", params(("sheetId" = String, Path, description = "The id of the sheet, or its name")), request_body = NewRow, responses((status = 201, body = Written), (status = 202, body = Written), (status = "4XX", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn add(
     State(api): State<Arc<Api>>,
     caller: Caller,
@@ -192,7 +192,7 @@ pub(super) async fn add(
 }
 
 /// Sets values of a row, as long as they still are as they were when the request came in.
-#[utoipa::path(patch, path = "/api/smartsheet/{sheetId}/rows/{rowId}", tag = "smartsheet", params(("sheetId" = String, Path, description = "The sheet", pattern = "^[0-9]+$"), ("rowId" = String, Path, description = "The row", pattern = "^[0-9]+$")), request_body = RowChange, responses((status = 200, body = Written), (status = 202, body = Written), (status = "4XX", body = Problem, content_type = "application/problem+json")))]
+#[utoipa::path(patch, path = "/api/smartsheet/{sheetId}/rows/{rowId}", tag = "smartsheet", params(("sheetId" = String, Path, description = "The id of the sheet, or its name"), ("rowId" = String, Path, description = "The row", pattern = "^[0-9]+$")), request_body = RowChange, responses((status = 200, body = Written), (status = 202, body = Written), (status = "4XX", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn update(
     State(api): State<Arc<Api>>,
     caller: Caller,
@@ -212,7 +212,7 @@ pub(super) async fn update(
 }
 
 /// Deletes a row and the rows below it in the hierarchy; it can be taken back.
-#[utoipa::path(delete, path = "/api/smartsheet/{sheetId}/rows/{rowId}", tag = "smartsheet", params(("sheetId" = String, Path, description = "The sheet", pattern = "^[0-9]+$"), ("rowId" = String, Path, description = "The row", pattern = "^[0-9]+$")), responses((status = 200, body = Written), (status = 202, body = Written), (status = "4XX", body = Problem, content_type = "application/problem+json")))]
+#[utoipa::path(delete, path = "/api/smartsheet/{sheetId}/rows/{rowId}", tag = "smartsheet", params(("sheetId" = String, Path, description = "The id of the sheet, or its name"), ("rowId" = String, Path, description = "The row", pattern = "^[0-9]+$")), responses((status = 200, body = Written), (status = 202, body = Written), (status = "4XX", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn delete(
     State(api): State<Arc<Api>>,
     caller: Caller,

@@ -107,11 +107,7 @@ pub(super) async fn create(State(api): State<Arc<Api>>, caller: Caller, Body(new
     }
     let sheet = match resolve(&api.parts.sheets, &Identity::Service, &SheetScope::Everything, &new.sheet).await? {
         Match::One(sheet) => sheet,
-        Match::Several(sheets) => {
-            let names: Vec<String> = sheets.iter().map(|s| format!("{} ({})", s.name, s.id)).collect();
-            let detail = format!("Several sheets fit; name one of them by its id: {}.", names.join(", "));
-            return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "several_sheets", detail));
-        }
+        Match::Several(sheets) => return Err(Problem::several_sheets(&sheets)),
         Match::None(_) => {
             let detail = "No such sheet is shared with the account that the bot works under.";
             return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "no_such_sheet", detail));

@@ -1,18 +1,25 @@
-//! `/api/smartsheet/{sheetId}`: what a sheet is called and made of.
+//! `/api/smartsheet` and `/api/smartsheet/{sheetId}`: which sheets there are, what one is called and made of.
 
 use super::Api;
 use super::auth::{Caller, Scope};
-use super::extract::Parameters;
+use super::extract::{Parameters, UrlQuery};
 use super::problem::{Problem, Result};
-use crate::sheet::Snapshot;
+use super::sessions::Page;
+use crate::sheet::{SheetId, Snapshot, smartsheet_trouble};
+use crate::smartsheet::{Identity, SheetEntry};
+use crate::tools::{Match, among};
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use jiff::civil::Date;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
+
+/// Sheets of a page at most.
+const LARGEST_PAGE: i64 = 1000;
+const LONGEST_NAME: usize = 500;
 
 /// A sheet.
 #[derive(Debug, Serialize, ToSchema)]
@@ -34,8 +41,106 @@ pub struct Sheet {
     pub column_count: usize,
 }
 
+/// A sheet in a list.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ListedSheet {
+    /// Its id.
+    pub id: String,
+    /// Its name; several may have the same.
+    pub name: String,
+    /// Where people open it.
+    pub permalink: String,
+    /// When it was last changed.
+    pub modified_at: String,
+}
+
+/// Sheets, last changed first.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ListedSheets {
+    /// The sheets of this page.
+    pub sheets: Vec<ListedSheet>,
+    /// How many there are in all.
+    pub total: usize,
+}
+
+/// Which sheets.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct WhichSheets {
+    /// A part of the name, without regard to case; all when unset.
+    #[param(max_length = 500)]
+    pub name: Option<String>,
+    /// From 1.
+    #[serde(default = "first")]
+    #[param(minimum = 1, maximum = 100000, default = 1)]
+    pub page: i64,
+    /// At most this many.
+    #[serde(default = "usual_size")]
+    #[param(minimum = 1, maximum = 1000, default = 100)]
+    pub page_size: i64,
+}
+
+fn first() -> i64 {
+    1
+}
+
+fn usual_size() -> i64 {
+    100
+}
+
+/// Lists the sheets that the account of the bot can see.
+#[utoipa::path(get, path = "/api/smartsheet", tag = "smartsheet", params(WhichSheets), responses((status = 200, body = ListedSheets), (status = "4XX", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn list(
+    State(api): State<Arc<Api>>,
+    caller: Caller,
+    UrlQuery(which): UrlQuery<WhichSheets>,
+) -> Result<Json<ListedSheets>> {
+    caller.needs(Scope::Read)?;
+    let (most, skip) = Page { page: which.page, page_size: which.page_size }.window(LARGEST_PAGE)?;
+    let part = which.name.unwrap_or_default().trim().to_lowercase();
+    if part.chars().count() > LONGEST_NAME {
+        return Err(Problem::not_valid(format!("name has at most {LONGEST_NAME} characters.")));
+    }
+    let mut fits: Vec<SheetEntry> = api.directory().await?.iter().filter(|s| s.name.to_lowercase().contains(&part)).cloned().collect();
+    fits.sort_by(|a, b| b.modified_at.cmp(&a.modified_at));
+    let total = fits.len();
+    let (most, skip) = (usize::try_from(most).unwrap_or(0), usize::try_from(skip).unwrap_or(0));
+    let listed = |s: SheetEntry| ListedSheet { id: s.id.to_string(), name: s.name, permalink: s.permalink, modified_at: s.modified_at };
+    Ok(Json(ListedSheets { sheets: fits.into_iter().skip(skip).take(most).map(listed).collect(), total }))
+}
+
+impl Api {
+    /// The sheets that the account of the bot can see, as they were some seconds ago.
+    async fn directory(&self) -> Result<Arc<Vec<SheetEntry>>> {
+        if let Some(known) = self.directory.get(&()).await {
+            return Ok(known);
+        }
+        let all = Arc::new(self.parts.sheets.client().sheets(&Identity::Service).await.map_err(smartsheet_trouble)?);
+        self.directory.insert((), all.clone()).await;
+        Ok(all)
+    }
+
+    /// The id of the sheet that a path names by its id or its name.
+    pub(super) async fn sheet_named(&self, word: &str) -> Result<SheetId> {
+        if let Ok(id) = SheetId::try_from(word.to_owned()) {
+            return Ok(id);
+        }
+        match among(self.directory().await?.to_vec(), word)? {
+            Match::One(sheet) => Ok(SheetId(sheet.id)),
+            Match::Several(sheets) => Err(Problem::several_sheets(&sheets)),
+            Match::None(_) => {
+                let name = chat::text::shorten(word.trim(), 50);
+                let detail = format!("There is no sheet called {name} that the bot can see; GET /api/smartsheet lists them.");
+                Err(Problem::new(StatusCode::NOT_FOUND, "not_found", detail))
+            }
+        }
+    }
+}
+
 /// Reads what a sheet is called and made of.
-#[utoipa::path(get, path = "/api/smartsheet/{sheetId}", tag = "smartsheet", params(("sheetId" = String, Path, description = "The sheet", pattern = "^[0-9]+$")), responses((status = 200, body = Sheet), (status = 304, description = "It is as the ETag in If-None-Match says."), (status = "4XX", body = Problem, content_type = "application/problem+json")))]
+#[utoipa::path(get, path = "/api/smartsheet/{sheetId}", tag = "smartsheet", params(("sheetId" = String, Path, description = "The id of the sheet, or its name")), responses((status = 200, body = Sheet), (status = 304, description = "It is as the ETag in If-None-Match says."), (status = "4XX", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn read(
     State(api): State<Arc<Api>>,
     caller: Caller,

@@ -42,9 +42,10 @@ pub struct Written {
 }
 
 impl Api {
-    /// The sheet as it is now, for a program.
-    pub(in crate::server) async fn sheet(&self, id: &str) -> Result<Arc<Snapshot>> {
-        self.sheet_for(&Identity::Service, id).await
+    /// The sheet as it is now, for a program that names it by its id or its name.
+    pub(in crate::server) async fn sheet(&self, word: &str) -> Result<Arc<Snapshot>> {
+        let id = self.sheet_named(word).await?;
+        self.sheet_for(&Identity::Service, &id.to_string()).await
     }
 
     /// The sheet as it is now, as this identity sees it.
