@@ -109,7 +109,7 @@ story('without scripts the first rows are there, too', async () => {
 story('what the script shows is what the server wrote', async () => {
   const plain = await open(browser, link, { javaScriptEnabled: false });
   const page = await mine();
-  const rows = (of) => of.locator('.space .row').evaluateAll((all) => all.map((one) => [...one.children].map((c) => `${c.className}|${c.textContent}`)));
+  const rows = (of) => of.locator('.space .row').evaluateAll((all) => all.map((one) => [...one.children].map((c) => `${c.className}|${c.textContent}|${[...c.querySelectorAll('.chip')].map((chip) => `${chip.className} ${chip.dataset.sign}`)}`)));
   const [server, script] = [await rows(plain), await rows(page)];
   assert.ok(script.length >= 20);
   for (const [i, cells] of script.entries()) assert.deepEqual(cells, server[i], `row ${i + 1}`);
@@ -633,7 +633,19 @@ story('the grid stays when the column under the cursor goes, and nothing that de
   assert.equal(await page.evaluate(() => document.activeElement.id), 'details-title');
   await page.keyboard.press('Enter');
   assert.equal(await page.locator('#toast', { hasText: 'Delete' }).count(), 0);
+  // From row to row, as they are shown; who presses can press again.
+  const title = page.locator('#details h2');
+  await page.getByRole('button', { name: 'Next' }).click();
+  await reads(title, 'Page templates');
+  await page.keyboard.press('Enter');
+  await reads(title, 'Copy writing');
+  for (const name of ['Page templates', 'Style guide', 'Visual design']) {
+    await page.getByRole('button', { name: 'Previous' }).click();
+    await reads(title, name);
+  }
+  assert.deepEqual(await faults(page), []);
   await page.keyboard.press('Escape');
+  await row(page, 'Visual design').locator('.cell:focus').waitFor();
   await page.getByRole('button', { name: 'Add row' }).click();
   await page.getByRole('button', { name: 'Cancel' }).click();
   await page.locator('#details').waitFor({ state: 'hidden' });
@@ -854,6 +866,42 @@ story('a sheet without rows, and one that is not there any more, are told in pla
   });
   assert.match(await page.locator('main').textContent(), /not shared with me/);
   assert.deepEqual(await faults(page), []);
+  await done(page);
+});
+
+story('options have tints, symbols their signs, and people their initials, from the first paint on', async () => {
+  const options = ['Red', 'Yellow', 'Green'];
+  const columns = [
+    { title: 'Task', type: 'TEXT_NUMBER', primary: true }, { title: 'Health', type: 'PICKLIST', symbol: 'RYG', options },
+    { title: 'Done', type: 'PICKLIST', symbol: 'HARVEY_BALLS', options: ['Empty', 'Quarter', 'Half', 'Three Quarter', 'Full'] },
+    { title: 'Stage', type: 'MULTI_PICKLIST', options: ['Idea', 'Draft', 'Final'] }, { title: 'Owner', type: 'CONTACT_LIST' },
+  ];
+  const { result } = await world.smartsheet('POST', '/sheets', { name: 'Signs', columns });
+  const id = (title) => result.columns.find((column) => column.title === title).id;
+  const cells = (values) => Object.entries(values).map(([title, value]) => ({ columnId: id(title), value, strict: false }));
+  const stages = { columnId: id('Stage'), objectValue: { objectType: 'MULTI_PICKLIST', values: ['Idea', 'Final'] } };
+  await world.smartsheet('POST', `/sheets/${result.id}/rows`, [
+    { toBottom: true, cells: [...cells({ Task: 'One', Health: 'Red', Done: 'Three Quarter', Owner: 'dana.reyes@example.com' }), stages] },
+    { toBottom: true, cells: cells({ Task: 'Two', Health: 'Mauve', Done: 'Full' }) },
+  ]);
+  const session = await world.api('POST', '/api/sessions', { sheet: String(result.id) });
+  const { messages } = await world.api('POST', '/api/messages', { sessionId: session.id, content: 'edit' });
+  const there = /http:\/\/[^\s)]+\/v\/[^\s)]+/.exec(messages[0].text)[0];
+  const chips = (page) => page.locator('.space .chip').evaluateAll((all) => all.map((chip) => `${chip.textContent}: ${chip.className} ${chip.dataset.sign}`.trim()));
+  const plain = await open(browser, there, { javaScriptEnabled: false });
+  const page = await open(browser, there);
+  await live(page);
+  const seen = await chips(page);
+  assert.deepEqual(seen, await chips(plain));
+  assert.deepEqual(seen.slice(0, 4), ['Red: chip tint-0 is-red ●', 'Three Quarter: chip tint-3 is-plain ◕', 'Idea: chip tint-0', 'Final: chip tint-2']);
+  assert.match(seen[4], /^[^:]+: chip tint-\d [A-Z]{1,2}$/);
+  assert.match(seen[5], /^Mauve: chip tint-\d$/, 'what is no option has a tint of its own');
+  for (const colorScheme of ['light', 'dark']) {
+    await page.emulateMedia({ colorScheme });
+    assert.deepEqual(await faults(page), [], colorScheme);
+  }
+  if (process.env.SCREENSHOTS) await page.screenshot({ path: `${process.env.SCREENSHOTS}/signs.png` });
+  await plain.context().close();
   await done(page);
 });
 

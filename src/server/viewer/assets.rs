@@ -30,6 +30,7 @@ static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
         "page.css": "text/css",
         "page.js": "text/javascript",
         "dom.js": "text/javascript",
+        "chips.js": "text/javascript",
         "sheet.js": "text/javascript",
         "grid.js": "text/javascript",
         "edit.js": "text/javascript",

@@ -1,7 +1,7 @@
 //! The sheet as the page reads it: column by column, values that come again written once. A tenth of Smartsheet's own form.
 
 use super::assets::{gzip, knows, takes_gzip};
-use super::cells::{kind, visible, width};
+use super::cells::{kind, sign, visible, width};
 use super::visit::{Visit, refused};
 use super::{Viewer, visit};
 use crate::server::api::Problem;
@@ -46,6 +46,9 @@ struct Column<'a> {
     read_only: Option<&'a str>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     options: &'a [String],
+    /// How each option looks in a column of symbols: a sign, and its colour where that is what it says.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    signs: Vec<Vec<&'static str>>,
     /// What cells hold: null, a value that looks as it is, or a value with how it looks.
     values: Box<RawValue>,
     /// Which of them each row has; each its own when unset.
@@ -131,9 +134,19 @@ fn column(snapshot: &Snapshot, at: usize) -> anyhow::Result<Column<'_>> {
         width: width(column),
         read_only: column.read_only.as_deref(),
         options: &column.options,
+        signs: signs(column),
         values: RawValue::from_string(format!("[{}]", values.join(",")))?,
         rows: few.then_some(rows),
     })
+}
+
+fn signs(column: &SnapshotColumn) -> Vec<Vec<&'static str>> {
+    let Some(symbol) = column.symbol.as_deref() else { return Vec::new() };
+    column
+        .options
+        .iter()
+        .map(|option| sign(symbol, option).map(|(sign, colour)| std::iter::once(sign).chain(colour).collect()).unwrap_or_default())
+        .collect()
 }
 
 /// A cell as JSON: its value alone where that looks as it is.

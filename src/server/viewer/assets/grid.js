@@ -1,5 +1,6 @@
 // The sheet on the screen: a treegrid of which only the rows in sight exist, moved as one window; focus, keys, widths.
 
+import { dress } from './chips.js';
 import { attribute, element } from './dom.js';
 import { textOf, valueOf } from './sheet.js';
 
@@ -208,9 +209,9 @@ export class Grid {
       cell.replaceChildren(anchor);
     } else if ((column.kind === 'pick' || column.kind === 'person') && text) {
       const parts = valueOf(entry)?.values?.map((one) => one.name ?? one.email ?? one) ?? [text];
-      const one = parts.length === 1 && cell.childElementCount === 1 && cell.firstChild.className === 'chip';
-      if (one) cell.firstChild.firstChild.data = text;
-      else cell.replaceChildren(...parts.map((part) => Object.assign(element('span', 'chip'), { textContent: part })));
+      const one = parts.length === 1 && cell.childElementCount === 1 && cell.firstElementChild.matches('.chip');
+      if (one) dress(cell.firstElementChild, column, parts[0]);
+      else cell.replaceChildren(...parts.map((part) => dress(element('span', ''), column, part)));
     } else if (cell.firstChild?.nodeType === Node.TEXT_NODE && !cell.firstElementChild) cell.firstChild.data = text;
     else cell.textContent = text;
     if (!first) return;

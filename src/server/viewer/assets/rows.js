@@ -57,13 +57,27 @@ export class Rows {
     there.searchParams.set('rowId', id);
     const copy = () => navigator.clipboard?.writeText(there.href).then(() => say('Copied: its address in Smartsheet.'));
     const button = (textContent, onclick, className = '') => made('button', { textContent, className, onclick });
-    const buttons = [button('Copy link', copy), button('Close', () => by('details').close(), 'primary')];
+    const at = this.sheet.visible.indexOf(row);
+    const beside = (name, far) => made('button', { textContent: name, disabled: !(at + far in this.sheet.visible), onclick: () => this.step(id, far, name) });
+    const steps = at < 0 ? [] : [beside('Previous', -1), beside('Next', 1)];
+    const buttons = [...steps, button('Copy link', copy), button('Close', () => by('details').close(), 'primary')];
     if (this.canEdit) buttons.push(button('Delete row', () => this.remove(id), 'danger'));
     // What is opened is read first: neither the end of it nor a deletion has the focus.
     const title = made('h2', { id: 'details-title', tabIndex: -1, autofocus: true, textContent: look(columns[0]) });
     by('details').replaceChildren(title, made('dl', {}, ...fields), made('p', {}, ...buttons));
-    by('details').showModal();
+    if (!by('details').open) by('details').showModal();
     history.replaceState(null, '', address);
+  }
+
+  /** The row before or after the one that is looked at, as they are shown; whoever pressed can press again. */
+  step(id, far, name) {
+    const at = this.sheet.visible.indexOf(this.sheet.rowOf.get(id)) + far;
+    const row = this.sheet.visible[at];
+    if (row === undefined) return;
+    this.grid.go(at);
+    this.details(row);
+    const buttons = [...by('details').querySelectorAll('button:not(:disabled)')];
+    (buttons.find((button) => button.textContent === name) ?? by('details').querySelector('h2')).focus();
   }
 
   remove(id) {
