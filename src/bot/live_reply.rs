@@ -5,6 +5,7 @@ use super::line::give_back_place;
 use super::words;
 use crate::store::{Event, Lane, Store};
 use chat::{Anchor, Chat, ChatError, Message, MessageRef, ThreadKey};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Mutex, watch};
@@ -17,6 +18,7 @@ pub(super) struct LiveReply {
     store: Store,
     chat: Arc<dyn Chat>,
     event: i64,
+    fence: i64,
     anchor: Anchor,
     person: String,
     /// Whether it is for the asker alone: then nothing is shown before the answer, which is not edited.
@@ -25,6 +27,8 @@ pub(super) struct LiveReply {
     in_line: bool,
     /// Where it stands. Whoever shows something holds it, so that nothing overtakes the last word.
     at: Arc<Mutex<Option<MessageRef>>>,
+    /// Somebody else has taken the event: nothing more is shown here.
+    gone: Arc<AtomicBool>,
     /// Keeps up what is shown as long as there is no message.
     keeper: Arc<std::sync::Mutex<Option<AbortOnDropHandle<()>>>>,
 }
@@ -44,7 +48,19 @@ impl LiveReply {
         let at = Arc::new(Mutex::new(event.reply.clone()));
         let (anchor, person) = (event.incoming.anchor.clone(), event.incoming.sender.id.clone());
         let in_line = matches!(lane(&event.incoming), Lane::Queue);
-        Self { store, chat, event: event.id, anchor, person, alone: false, in_line, at, keeper: Arc::default() }
+        Self {
+            store,
+            chat,
+            event: event.id,
+            fence: event.fence,
+            anchor,
+            person,
+            alone: false,
+            in_line,
+            at,
+            gone: Arc::default(),
+            keeper: Arc::default(),
+        }
     }
 
     /// The same for the asker alone: what is not the answer itself goes nowhere.
@@ -110,7 +126,7 @@ impl LiveReply {
 
     /// Edits the message, or posts it; `grows` says that these are the first words of an answer.
     async fn put(&self, at: &mut Option<MessageRef>, message: &Message, grows: bool) -> Result<(), ChatError> {
-        if self.alone {
+        if self.alone || self.gone.load(Ordering::Relaxed) {
             return Ok(());
         }
         self.keeper().take();
@@ -137,8 +153,16 @@ impl LiveReply {
 
     async fn remember(&self, at: Option<&MessageRef>) {
         let Some(at) = at else { return };
-        if let Err(error) = self.store.set_reply(self.event, at).await {
-            tracing::warn!(%error, event = self.event, "the place of a reply could not be remembered");
+        match self.store.set_reply(self.event, self.fence, at).await {
+            Ok(true) => {}
+            // This process has slept for longer than its lease: what it has posted just now would stay as it is.
+            Ok(false) => {
+                self.gone.store(true, Ordering::Relaxed);
+                if let Err(error) = self.chat.edit(at, &Message::text(words::taken_over())).await {
+                    tracing::warn!(%error, event = self.event, "a message of an event that somebody else serves now stays behind");
+                }
+            }
+            Err(error) => tracing::warn!(%error, event = self.event, "the place of a reply could not be remembered"),
         }
     }
 
@@ -156,6 +180,9 @@ impl LiveReply {
     pub async fn finish(&self, message: &Message) -> Result<(), ChatError> {
         let mut at = self.at.lock().await;
         self.keeper().take();
+        if self.gone.load(Ordering::Relaxed) {
+            return Ok(());
+        }
         self.find(&mut at).await;
         give_back_place();
         let before = at.clone();

@@ -57,6 +57,10 @@ pub(super) fn queued(waits: Waits) -> &'static str {
     }
 }
 
+pub(super) fn taken_over() -> &'static str {
+    "The answer is in another message."
+}
+
 pub(super) fn used_up(what: &str) -> String {
     format!(
         "That is your limit for today: {what}. I answer again from 00:00 UTC on; buttons, `undo` and `help` work meanwhile. The operator sets this limit."

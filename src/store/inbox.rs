@@ -259,13 +259,14 @@ impl Store {
         Ok(n > 0)
     }
 
-    /// Remembers the message that the answer goes into.
+    /// Remembers the message that the answer goes into; `false` when somebody else has taken the event since.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn set_reply(&self, id: i64, reply: &MessageRef) -> Result<(), sqlx::Error> {
-        const SET: &str = "UPDATE inbox SET reply = $2 WHERE id = $1";
-        on_write!(self, pool => sqlx::query(SET).bind(id).bind(Json(reply)).execute(pool).await.map(|_| ()))
+    pub async fn set_reply(&self, id: i64, fence: i64, reply: &MessageRef) -> Result<bool, sqlx::Error> {
+        const SET: &str = "UPDATE inbox SET reply = $3 WHERE id = $1 AND fence = $2";
+        let set = on_write!(self, pool => sqlx::query(SET).bind(id).bind(fence).bind(Json(reply)).execute(pool).await?.rows_affected());
+        Ok(set > 0)
     }
 
     /// Finishes an event.

@@ -8,8 +8,9 @@ use chatsheet::server::api::Scope;
 use chatsheet::store::{Lane, Store, Take};
 use futures_util::future::join_all;
 use reqwest::Method;
-use sandbox::telegram;
+use sandbox::{azure, telegram};
 use serde_json::{Value, json};
+use sqlx::SqlitePool;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -195,4 +196,24 @@ async fn telegram_is_asked_by_one_process_and_by_another_when_that_is_gone() {
     for app in others {
         app.shut_down().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_has_slept_leaves_no_second_answer_behind() {
+    let azure = azure::Options { latency: Duration::from_secs(1), ..azure::Options::default() };
+    let world = World::with(Setting { azure: Some(azure), ..Setting::default() }).await.unwrap();
+    world.slack.slash("C1", "U1", "use Project Plan").await;
+    world.app.bot.until_idle().await;
+    let asked = world.azure.requests().len();
+    world.slack.say("C1", "U1", "<@UBOT> total budget by department", None).await;
+    while world.azure.requests().len() == asked {
+        tokio::task::yield_now().await;
+    }
+    // Somebody else has taken the event, as after a sleep that was longer than the lease.
+    let database = SqlitePool::connect(&format!("sqlite://{}", world.folder.0.join("story.db").display())).await.unwrap();
+    let taken = sqlx::query("UPDATE inbox SET fence = fence + 1 WHERE state = 'taken'").execute(&database).await.unwrap();
+    assert_eq!(taken.rows_affected(), 1);
+    world.slack.until(|m| m.iter().any(|m| m.seen().contains("The answer is in another message"))).await.unwrap();
+    assert!(!world.slack.messages().iter().any(|m| m.seen().contains("$158,750")), "the one who serves it now says it");
+    world.app.shut_down().await;
 }

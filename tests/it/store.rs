@@ -141,7 +141,9 @@ async fn texts_that_wait_are_taken_together(store: &Store) {
     store.accept(&other, Lane::Queue).await.unwrap();
     let head = store.claim("x", &Take::ALL, 0, 100).await.unwrap().unwrap();
     assert!(store.take_unannounced(Waits::ForItsThread, 50).await.unwrap().is_none(), "the answer before it shows first");
-    store.set_reply(head.id, &chat::MessageRef { place: "m".into(), opens: None }).await.unwrap();
+    let reply = chat::MessageRef { place: "m".into(), opens: None };
+    assert!(!store.set_reply(head.id, head.fence - 1, &reply).await.unwrap(), "of whoever had it before");
+    assert!(store.set_reply(head.id, head.fence, &reply).await.unwrap());
     let announced = store.take_unannounced(Waits::ForItsThread, 50).await.unwrap().unwrap();
     assert_eq!(announced.incoming.dedupe_id, "2");
     assert!(store.take_unannounced(Waits::ForItsThread, 50).await.unwrap().is_none(), "one sign of life is enough");
