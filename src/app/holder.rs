@@ -56,12 +56,15 @@ impl Holder {
 
     async fn hold(&self) -> bool {
         let now_ms = self.clock.now_ms();
-        match self.store.hold(self.name, now_ms, now_ms + LEASE.as_millis() as i64).await {
-            Ok(held) => held,
-            Err(error) => {
+        // Whoever cannot ask in time stops before the lease runs out.
+        let asked = tokio::time::timeout(HEARTBEAT, self.store.hold(self.name, now_ms, now_ms + LEASE.as_millis() as i64)).await;
+        match asked {
+            Ok(Ok(held)) => held,
+            Ok(Err(error)) => {
                 tracing::warn!(%error, work = self.name, "it is not known which process does this");
                 false
             }
+            Err(_) => false,
         }
     }
 }

@@ -5,7 +5,7 @@
 use crate::events::{Event, Events, JobEvent, PostEvent, View, Writer};
 use crate::links::Links;
 use crate::sheet::{SheetId, Sheets};
-use crate::store::{Hearing, JobStatus, LONGEST_WORD, Store};
+use crate::store::{Heard, Hearing, JobStatus, LONGEST_WORD, Store};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::time::Duration;
@@ -16,6 +16,10 @@ use tokio_util::sync::CancellationToken;
 const LONGEST: usize = LONGEST_WORD - 200;
 /// Events that are told together.
 const TOGETHER: usize = 64;
+/// How often a sign of life is told where nothing happens, and the longest silence: a connection that was cut without a word tells nothing
+/// for ever.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(10);
+const LONGEST_SILENCE: Duration = Duration::from_secs(35);
 /// How long a database that cannot be reached is left alone.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -47,6 +51,8 @@ enum Told {
         sheet: i64,
         ours: bool,
     },
+    /// Something could not be told before.
+    Missed,
 }
 
 /// What it carries between.
@@ -90,29 +96,37 @@ impl Relay {
 
     async fn tell(&self, channel: &str) {
         let mut own = self.events.listen_to_own();
+        let mut untold = false;
         loop {
             let mut events = Vec::new();
-            match own.recv().await {
-                Ok(event) => events.push(event),
-                Err(RecvError::Lagged(missed)) => tracing::warn!(missed, "other processes are not told everything"),
-                Err(RecvError::Closed) => return,
+            match tokio::time::timeout(SIGN_OF_LIFE, own.recv()).await {
+                Ok(Ok(event)) => events.push(event),
+                Ok(Err(RecvError::Lagged(_))) => untold = true,
+                Ok(Err(RecvError::Closed)) => return,
+                Err(_) => {}
             }
             while let Some(event) = own.try_recv().ok().filter(|_| events.len() < TOGETHER) {
                 events.push(event);
             }
-            let told: Vec<String> = events.into_iter().filter_map(|event| self.on_its_way(event)).collect();
+            let told = events.into_iter().filter_map(|event| self.on_its_way(event));
+            let missed = std::mem::take(&mut untold).then(|| serde_json::to_string(&Told::Missed).unwrap_or_default());
+            let told: Vec<String> = missed.into_iter().chain(told).collect();
             let mut rest = told.as_slice();
-            while !rest.is_empty() {
+            loop {
                 let mut bytes = 0;
                 let fits = rest.iter().take_while(|one| {
                     bytes += one.len() + 1;
                     bytes <= LONGEST
                 });
-                let (now, later) = rest.split_at(fits.count().max(1));
+                let (now, later) = rest.split_at(fits.count().max(1).min(rest.len()));
                 if let Err(error) = self.store.tell_others(channel, &format!("[{}]", now.join(","))).await {
-                    tracing::warn!(%error, "other processes could not be told what happened here");
+                    tracing::warn!(%error, "other processes could not be told what happened here; they are told later that something did");
+                    untold = true;
                 }
                 rest = later;
+                if rest.is_empty() {
+                    break;
+                }
             }
         }
     }
@@ -153,15 +167,22 @@ impl Relay {
 
     async fn hear(&self, channel: &str, mut hearing: Hearing) {
         loop {
-            match hearing.next().await {
-                Ok(Some(word)) => self.heard(&word).await,
-                Ok(None) => self.missed(),
-                Err(error) => {
-                    tracing::warn!(%error, "other processes cannot be heard any more; it is tried again");
-                    hearing = self.again(channel).await;
-                    self.missed();
+            let failed = match tokio::time::timeout(LONGEST_SILENCE, hearing.next()).await {
+                Ok(Ok(Heard::Own)) => continue,
+                Ok(Ok(Heard::Word(word))) => {
+                    self.heard(&word).await;
+                    continue;
                 }
-            }
+                Ok(Ok(Heard::Nothing)) => {
+                    self.missed();
+                    continue;
+                }
+                Ok(Err(error)) => error.to_string(),
+                Err(_) => format!("nothing was heard for {} s, not even this process", LONGEST_SILENCE.as_secs()),
+            };
+            tracing::warn!(failed, "other processes cannot be heard any more; it is tried again");
+            hearing = self.again(channel).await;
+            self.missed();
         }
     }
 
@@ -216,6 +237,7 @@ impl Relay {
                         None => tracing::debug!(revision, "a message of another process is not as it was told"),
                     }
                 }
+                Told::Missed => self.missed(),
                 Told::Touched { sheet, ours } => {
                     self.sheets.changed_elsewhere(SheetId(sheet), if ours { Writer::Us } else { Writer::Others });
                 }

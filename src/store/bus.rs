@@ -14,20 +14,28 @@ pub struct Hearing {
     own: String,
 }
 
+/// What was heard.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Heard {
+    /// A word of another process.
+    Word(String),
+    /// A word of this one.
+    Own,
+    /// The connection was lost, and words with it.
+    Nothing,
+}
+
 impl Hearing {
-    /// The next word of another process; `None` when the connection was lost, and words with it.
+    /// What is heard next.
     ///
     /// # Errors
     /// When the database cannot be reached. It may be tried again.
-    pub async fn next(&mut self) -> Result<Option<String>, sqlx::Error> {
-        loop {
-            let Some(heard) = self.listener.try_recv().await? else { return Ok(None) };
-            if let Some((from, word)) = heard.payload().split_once(' ')
-                && from != self.own
-            {
-                return Ok(Some(word.to_owned()));
-            }
-        }
+    pub async fn next(&mut self) -> Result<Heard, sqlx::Error> {
+        let Some(heard) = self.listener.try_recv().await? else { return Ok(Heard::Nothing) };
+        Ok(match heard.payload().split_once(' ') {
+            Some((from, word)) if from != self.own => Heard::Word(word.to_owned()),
+            _ => Heard::Own,
+        })
     }
 }
 

@@ -44,7 +44,7 @@ pub use api_keys::ApiKey;
 pub use asker::Asker;
 pub use audit::{AuditAction, AuditEvent, AuditRecord, Broken};
 pub use backup::{Held, restore};
-pub use bus::{Hearing, LONGEST_WORD};
+pub use bus::{Heard, Hearing, LONGEST_WORD};
 pub use changes::{Change, ChangeRow, ENTRY_TAKEN_BACK, RowState};
 pub use deployments::Deployments;
 pub use forget::{Somewhere, Traces, Whose};
