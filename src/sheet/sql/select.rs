@@ -1,7 +1,7 @@
 //! Queries: their tables, their columns, what is grouped and in which order.
 
 use super::super::cell::Style;
-use super::super::groups::INDEXED;
+use super::super::groups::marker;
 use super::from::{bare, renamed, source_of};
 use super::left_out::Parts;
 use super::read::{Constant, Kind, Part, Read, Reader, name};
@@ -267,7 +267,7 @@ impl Reader<'_> {
         let indexed = base.as_ref().zip(groups.keys.first().copied().flatten().filter(|c| self.snapshot.columns[*c].strays == 0));
         let indexed = indexed.filter(|_| groups.keys.len() == 1).map(|(alias, column)| {
             self.grouped.push(column);
-            format!("{}.{INDEXED}", name(alias))
+            format!("{}.{}", name(alias), marker(column))
         });
         let list_of = base.filter(|_| plain);
         if let (Some(alias), Place::Outermost) = (&list_of, place)
