@@ -223,6 +223,7 @@ impl Bot {
     /// Gives a sign of life to a text that waits.
     pub(super) async fn announce(&self, event: Event, waits: Waits) {
         if event.incoming.addressed != Addressed::FollowUp
+            && self.is_let_in(&event).await.unwrap_or(false)
             && !self.is_only_me(&event.incoming).await.unwrap_or(true)
             && let Ok(chat) = self.chat(event.incoming.thread.platform)
         {

@@ -18,6 +18,18 @@ use telegram_chat::Delivery;
 use tokio::sync::watch;
 use url::{Host, Url};
 
+/// What is kept, as far as it can be looked at.
+enum Kept {
+    Store(Store),
+    /// The database is made by the first start.
+    Nothing,
+    /// It is of another version, or cannot be read.
+    Unknown,
+}
+
+/// What is said where it cannot be looked at.
+const UNKNOWN: &str = "is known when the database has been brought up to date";
+
 struct Line {
     what: &'static str,
     state: State,
@@ -33,14 +45,14 @@ enum State {
 }
 
 pub(super) async fn run(config: &Config) -> anyhow::Result<ExitCode> {
-    let (database, store) = database(config).await;
+    let (database, kept) = database(config).await;
     let lines = [
         settings(config),
         database,
         smartsheet(config).await,
-        accounts(config, store.as_ref()).await,
+        accounts(config, &kept).await,
         model(config).await,
-        of_slack(config, store.as_ref()).await,
+        of_slack(config, &kept).await,
         of_discord(config).await,
         teams(config).await,
         telegram(config).await,
@@ -49,7 +61,7 @@ pub(super) async fn run(config: &Config) -> anyhow::Result<ExitCode> {
         metrics(config),
         secret_key(config),
     ];
-    if let Some(store) = store {
+    if let Kept::Store(store) = kept {
         store.close().await;
     }
     for line in &lines {
@@ -81,32 +93,34 @@ fn settings(config: &Config) -> Line {
 }
 
 /// Looks at the database and changes nothing; what is there when it can be read by this version.
-async fn database(config: &Config) -> (Line, Option<Store>) {
+async fn database(config: &Config) -> (Line, Kept) {
     let label = config.database_label();
     let fails = |error: anyhow::Error| {
         let detail = format!("{label}: {error:#}. Check DATABASE_URL, and that the server runs and the folder can be written.");
         line("database", State::Fails, detail)
     };
     match Store::look(config.database_url.expose_secret()).await {
-        Ok(Look::NotYet(path)) => (line("database", State::Works, format!("SQLite, {}, is made by the first start", path.display())), None),
+        Ok(Look::NotYet(path)) => {
+            (line("database", State::Works, format!("SQLite, {}, is made by the first start", path.display())), Kept::Nothing)
+        }
         Ok(Look::Older { steps }) => {
             let step = if steps == 1 { "step" } else { "steps" };
-            (line("database", State::Works, format!("{label}, is brought up to date by the next start ({steps} {step})")), None)
+            (line("database", State::Works, format!("{label}, is brought up to date by the next start ({steps} {step})")), Kept::Unknown)
         }
         Ok(Look::Newer) => {
             let detail = format!(
                 "{label}: a newer version of chatsheet has brought it up to date. Run that version, or restore a backup from before."
             );
-            (line("database", State::Fails, detail), None)
+            (line("database", State::Fails, detail), Kept::Unknown)
         }
         Ok(Look::Ready(store)) => {
             let fits = if config.secret_key.is_some() { keys::fit(&store, &config.vault()).await } else { Ok(()) };
             match fits {
-                Ok(()) => (line("database", State::Works, format!("{}, {label}, up to date", store.engine())), Some(store)),
-                Err(error) => (line("database", State::Fails, format!("{label}: {error:#}")), Some(store)),
+                Ok(()) => (line("database", State::Works, format!("{}, {label}, up to date", store.engine())), Kept::Store(store)),
+                Err(error) => (line("database", State::Fails, format!("{label}: {error:#}")), Kept::Store(store)),
             }
         }
-        Err(error) => (fails(error), None),
+        Err(error) => (fails(error), Kept::Unknown),
     }
 }
 
@@ -143,7 +157,7 @@ async fn smartsheet(config: &Config) -> Line {
 }
 
 /// People's own accounts prove themselves when the first is connected.
-async fn accounts(config: &Config, store: Option<&Store>) -> Line {
+async fn accounts(config: &Config, kept: &Kept) -> Line {
     let Some(settings) = &config.accounts else {
         return line(
             "accounts",
@@ -152,9 +166,10 @@ async fn accounts(config: &Config, store: Option<&Store>) -> Line {
         );
     };
     let base = settings.public_base_url.as_str().trim_end_matches('/');
-    let counted = match store {
-        Some(store) => store.grants(crate::accounts::KIND).await.map(|grants| grants.len()),
-        None => Ok(0),
+    let counted = match kept {
+        Kept::Store(store) => store.grants(crate::accounts::KIND).await.map(|grants| grants.len()),
+        Kept::Nothing => Ok(0),
+        Kept::Unknown => return line("accounts", State::Missing, format!("who has connected one {UNKNOWN}")),
     };
     match counted {
         Ok(count) => line(
@@ -210,7 +225,7 @@ async fn answers(endpoint: &Endpoint, config: &Config) -> Result<String, String>
     }
 }
 
-async fn of_slack(config: &Config, store: Option<&Store>) -> Line {
+async fn of_slack(config: &Config, kept: &Kept) -> Line {
     let Some(slack) = &config.slack else {
         return line(
             "Slack",
@@ -218,7 +233,7 @@ async fn of_slack(config: &Config, store: Option<&Store>) -> Line {
             "set SLACK_BOT_TOKEN, and SLACK_SIGNING_SECRET or SLACK_APP_TOKEN (`chatsheet manifest slack` prints the app to install)",
         );
     };
-    let (installations, installed) = match installed(config, &slack.access, store).await {
+    let (installations, installed) = match installed(config, &slack.access, kept).await {
         Ok(found) => found,
         Err(error) => {
             return line("Slack", State::Fails, format!("who has installed the app cannot be read: {error:#}. Check DATABASE_URL."));
@@ -245,6 +260,9 @@ async fn of_slack(config: &Config, store: Option<&Store>) -> Line {
                 faults.join("; ")
             ),
         );
+    }
+    if standings.is_empty() && matches!(kept, Kept::Unknown) {
+        return line("Slack", State::Missing, format!("who has installed the app {UNKNOWN}"));
     }
     if standings.is_empty() {
         return line("Slack", State::Missing, "no workspace has installed the app; `chatsheet workspaces invite` makes a link for one");
@@ -276,11 +294,11 @@ async fn of_slack(config: &Config, store: Option<&Store>) -> Line {
 }
 
 /// Where installations are kept, and whose token is to be tried: the one there is, or that of everybody who has installed the app.
-async fn installed(config: &Config, access: &SlackAccess, store: Option<&Store>) -> anyhow::Result<(Option<Installations>, Vec<String>)> {
+async fn installed(config: &Config, access: &SlackAccess, kept: &Kept) -> anyhow::Result<(Option<Installations>, Vec<String>)> {
     if let SlackAccess::Token(_) = access {
         return Ok((None, vec![String::new()]));
     }
-    let Some(store) = store else { return Ok((None, Vec::new())) };
+    let Kept::Store(store) = kept else { return Ok((None, Vec::new())) };
     let installations = Installations::new(store.clone(), config.vault());
     let ids = installations.list().await?;
     Ok((Some(installations), ids))
@@ -433,7 +451,7 @@ fn is_guessable(key: &str) -> bool {
     let different = chars.iter().collect::<std::collections::BTreeSet<_>>().len();
     let repeats = (1..=chars.len() / 2).any(|period| (period..chars.len()).all(|at| chars[at] == chars[at - period]));
     let follows = chars.windows(2).filter(|two| (two[1] as u32).abs_diff(two[0] as u32) <= 1).count();
-    different < 10 || repeats || follows * 2 > chars.len()
+    different < 7 || repeats || follows * 3 > chars.len() * 2
 }
 
 #[cfg(test)]

@@ -13,22 +13,8 @@ const DIRECTORY: &str = "SECRETS_DIRECTORY";
 /// The longest secret in a file, in bytes.
 const LONGEST: u64 = 64 << 10;
 /// How names begin that nobody else uses.
-const OURS: [&str; 14] = [
-    "SMARTSHEET_",
-    "CHATSHEET_",
-    "AZURE_OPENAI_",
-    "MODEL_",
-    "SLACK_",
-    "TEAMS_",
-    "DISCORD_",
-    "TELEGRAM_",
-    "PERSON_",
-    "CONFIRM_",
-    "JOB_",
-    "UNDO_",
-    "LINK_",
-    "SNAPSHOT_",
-];
+const OURS: [&str; 10] =
+    ["SMARTSHEET_", "CHATSHEET_", "AZURE_OPENAI_", "MODEL_", "SLACK_", "TEAMS_", "DISCORD_", "TELEGRAM_", "PERSON_", "CONFIRM_"];
 /// Names that differ by so many letters are one that was misspelt.
 const SLIPS: usize = 2;
 /// Shorter names are other words sooner than slips.

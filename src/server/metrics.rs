@@ -42,7 +42,7 @@ pub const METRICS: &[(&str, &str, &str)] = &[
     ("chatsheet_turn_duration_seconds", "histogram", "Time to serve an event, by result."),
     ("chatsheet_smartsheet_requests_total", "counter", "Requests to Smartsheet, by HTTP status."),
     ("chatsheet_smartsheet_budget_left", "gauge", "Requests that Smartsheet's rate allows in this minute."),
-    ("chatsheet_smartsheet_paused", "gauge", "1 while Smartsheet is not asked, because it failed again and again."),
+    ("chatsheet_smartsheet_paused_total", "counter", "Times that Smartsheet was not asked for a while, because it failed again and again."),
     ("chatsheet_smartsheet_callbacks_total", "counter", "Calls of Smartsheet's webhooks, by answer."),
     ("chatsheet_model_requests_total", "counter", "Requests to the model, by HTTP status."),
     (
@@ -95,6 +95,14 @@ const DATABASE_WITHIN: Duration = Duration::from_secs(2);
 /// `/metrics`.
 pub fn router(store: Store, clock: Clock) -> Router {
     let samples = recorder();
+    // What has not happened yet is told, too: an alert sees the first time only then.
+    for what in ["event", "job", "sheet"] {
+        metrics::counter!("chatsheet_leases_lost_total", "what" => what).increment(0);
+    }
+    for limit in ["turns", "tokens", "cost"] {
+        metrics::counter!("chatsheet_limits_reached_total", "limit" => limit).increment(0);
+    }
+    metrics::counter!("chatsheet_smartsheet_paused_total").increment(0);
     // What was measured is added up also while nobody asks for it: it would pile up otherwise.
     tokio::spawn(async move {
         loop {

@@ -43,10 +43,7 @@ impl Breaker {
 
     /// The service answered, whatever it said.
     pub fn succeeded(&self) {
-        let before = std::mem::take(&mut *self.lock());
-        if before.open_until.is_some() {
-            metrics::gauge!("chatsheet_smartsheet_paused").set(0.0);
-        }
+        *self.lock() = State::default();
     }
 
     /// The service did not answer or failed.
@@ -55,7 +52,7 @@ impl Breaker {
         state.failures += 1;
         if state.failures >= FAILURES_TO_OPEN {
             state.open_until = Some(Instant::now() + self.pause);
-            metrics::gauge!("chatsheet_smartsheet_paused").set(1.0);
+            metrics::counter!("chatsheet_smartsheet_paused_total").increment(1);
         }
         state.trial_since = None;
     }

@@ -35,6 +35,11 @@ async fn sheets_are_listed_and_named() {
     let path = format!("/api/smartsheet/Project%20Plan/rows/{row}");
     let written = program.send(program.request(reqwest::Method::PATCH, &path).json(&json!({ "cells": { "Status": "Complete" } }))).await;
     assert_eq!((written.status, &written.body["cells"]), (StatusCode::OK, &json!({ "Status": "Complete" })));
+    let rest = program
+        .send(program.request(reqwest::Method::PATCH, &path.replace("Plan/", "Pl/")).json(&json!({ "cells": { "Status": "Blocked" } })))
+        .await;
+    assert_eq!(rest.status, StatusCode::NOT_FOUND, "what is changed is named in full");
+    assert!(rest.body["detail"].as_str().unwrap().starts_with("Did you mean Project Plan ("), "{}", rest.body);
     let several = program.get("/api/smartsheet/e/columns").await;
     assert_eq!((several.status, several.body["code"].as_str()), (StatusCode::UNPROCESSABLE_ENTITY, Some("several_sheets")));
     let none = program.get("/api/smartsheet/Nobody's%20Plan").await;

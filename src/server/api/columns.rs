@@ -110,7 +110,7 @@ pub(super) async fn add(
     Body(new): Body<NewColumn>,
 ) -> Result<(StatusCode, Json<Written>)> {
     caller.needs(Scope::Write)?;
-    let snapshot = api.sheet(&sheet).await?;
+    let snapshot = api.sheet_to_change(&sheet).await?;
     let request = ColumnRequest { action: ColumnAction::Add, column: new.title, new_title: None, kind: new.kind, options: new.options };
     let draft = changes::column(&snapshot, &request)?;
     Ok(api.write(&caller, &snapshot, draft).await?.answer(StatusCode::CREATED))
@@ -125,7 +125,7 @@ pub(super) async fn update(
     Body(change): Body<ColumnChange>,
 ) -> Result<(StatusCode, Json<Written>)> {
     caller.needs(Scope::Write)?;
-    let snapshot = api.sheet(&sheet).await?;
+    let snapshot = api.sheet_to_change(&sheet).await?;
     let request = ColumnRequest {
         action: ColumnAction::Update,
         column: title_of(&snapshot, &column)?,
@@ -145,7 +145,7 @@ pub(super) async fn delete(
     Parameters((sheet, column)): Parameters<(String, String)>,
 ) -> Result<(StatusCode, Json<Written>)> {
     caller.needs(Scope::Write)?;
-    let snapshot = api.sheet(&sheet).await?;
+    let snapshot = api.sheet_to_change(&sheet).await?;
     let column = title_of(&snapshot, &column)?;
     let request = ColumnRequest { action: ColumnAction::Delete, column, new_title: None, kind: None, options: None };
     let draft = changes::column(&snapshot, &request)?;

@@ -116,7 +116,7 @@ pub(super) async fn create(
             api.place(&caller, &session, &thread.key)
         }
         (None, Some(sheet)) => {
-            let snapshot = api.sheet(&sheet).await?;
+            let snapshot = api.sheet_to_change(&sheet).await?;
             let (session, thread) = api.session_of_sheet(&caller, SheetId(snapshot.id), &snapshot.name).await?;
             api.place(&caller, &session, &thread)
         }

@@ -174,7 +174,7 @@ pub(super) async fn add(
     Body(new): Body<NewRow>,
 ) -> Result<(StatusCode, Json<Written>)> {
     caller.needs(Scope::Write)?;
-    let snapshot = api.sheet(&sheet).await?;
+    let snapshot = api.sheet_to_change(&sheet).await?;
     let locality = api.parts.sheets.locality(caller.identity(), told).await;
     if new.parent_id.is_some() && new.after_id.is_some() {
         return Err(Problem::not_fitting("Give parentId or afterId, not both."));
@@ -201,7 +201,7 @@ pub(super) async fn update(
     Body(change): Body<RowChange>,
 ) -> Result<(StatusCode, Json<Written>)> {
     caller.needs(Scope::Write)?;
-    let snapshot = api.sheet(&sheet).await?;
+    let snapshot = api.sheet_to_change(&sheet).await?;
     let locality = api.parts.sheets.locality(caller.identity(), told).await;
     let row = row_of(&snapshot, &id)?.id;
     let set: Vec<SetRequest> = change.cells.into_iter().map(|(column, value)| SetRequest { column, value, expression: None }).collect();
@@ -220,7 +220,7 @@ pub(super) async fn delete(
     Writer(told): Writer,
 ) -> Result<(StatusCode, Json<Written>)> {
     caller.needs(Scope::Write)?;
-    let snapshot = api.sheet(&sheet).await?;
+    let snapshot = api.sheet_to_change(&sheet).await?;
     let locality = api.parts.sheets.locality(caller.identity(), told).await;
     let row = row_of(&snapshot, &id)?.id;
     let mut draft = propose::delete(&snapshot, &format!("row_id = {row}"), &locality).await?;

@@ -122,13 +122,17 @@ impl Api {
         Ok(all)
     }
 
-    /// The id of the sheet that a path names by its id or its name.
-    pub(super) async fn sheet_named(&self, word: &str) -> Result<SheetId> {
+    /// The id of the sheet that a path names by its id or its name; a part of the name is enough where nothing is changed.
+    pub(super) async fn sheet_named(&self, word: &str, part: bool) -> Result<SheetId> {
         if let Ok(id) = SheetId::try_from(word.to_owned()) {
             return Ok(id);
         }
         match among(self.directory().await?.to_vec(), word)? {
-            Match::One(sheet) => Ok(SheetId(sheet.id)),
+            Match::One(sheet) if part || sheet.name.to_lowercase() == word.trim().to_lowercase() => Ok(SheetId(sheet.id)),
+            Match::One(sheet) => {
+                let detail = format!("Did you mean {} ({})? What is changed has to be named in full, or by its id.", sheet.name, sheet.id);
+                Err(Problem::new(StatusCode::NOT_FOUND, "not_found", detail))
+            }
             Match::Several(sheets) => Err(Problem::several_sheets(&sheets)),
             Match::None(_) => {
                 let name = chat::text::shorten(word.trim(), 50);
@@ -168,7 +172,7 @@ pub(super) fn unless_known<T: Serialize>(
     answer: impl FnOnce(&Snapshot) -> T,
 ) -> Response {
     let day = day.map(|day| format!("-{day}")).unwrap_or_default();
-    let tag = format!("W/\"{}{day}\"", snapshot.version);
+    let tag = format!("W/\"{}-{}{day}\"", snapshot.id, snapshot.version);
     let known = headers.get(header::IF_NONE_MATCH).and_then(|v| v.to_str().ok()).unwrap_or_default();
     let caching = [(header::ETAG, tag.clone()), (header::CACHE_CONTROL, "private, no-cache".to_owned())];
     if known.split(',').any(|k| k.trim() == tag) {

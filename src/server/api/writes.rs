@@ -44,7 +44,13 @@ pub struct Written {
 impl Api {
     /// The sheet as it is now, for a program that names it by its id or its name.
     pub(in crate::server) async fn sheet(&self, word: &str) -> Result<Arc<Snapshot>> {
-        let id = self.sheet_named(word).await?;
+        let id = self.sheet_named(word, true).await?;
+        self.sheet_for(&Identity::Service, &id.to_string()).await
+    }
+
+    /// The same for a program that is about to change it: a part of its name does not do.
+    pub(in crate::server) async fn sheet_to_change(&self, word: &str) -> Result<Arc<Snapshot>> {
+        let id = self.sheet_named(word, false).await?;
         self.sheet_for(&Identity::Service, &id.to_string()).await
     }
 
