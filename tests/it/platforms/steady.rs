@@ -49,7 +49,8 @@ fn steady(text: &str) -> String {
     let id = |w: &str| w.len() == 36 && w.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-');
     let moment = |w: &str| w.len() == 10 && w.starts_with("17") && w.bytes().all(|b| b.is_ascii_digit());
     let tick = |w: &str| w.len() == 6 && w.starts_with("000") && w.bytes().all(|b| b.is_ascii_digit());
-    let job = |w: &str| w.len() == 6 && w.bytes().all(|b| b.is_ascii_hexdigit()) && w.bytes().any(|b| b.is_ascii_digit());
+    // Some ids have no digit; no word of the story is made of these letters.
+    let job = |w: &str| w.len() == 6 && w.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
     let word = |w: &str| match () {
         () if moment(w) || tick(w) => "‹ts›".to_owned(),
         () if id(w) || job(w) => "‹id›".to_owned(),
