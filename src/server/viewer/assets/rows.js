@@ -13,6 +13,8 @@ export class Rows {
       const inside = clientX >= left && clientX <= right && clientY >= top && clientY <= bottom;
       if (target === by('details') && !inside) target.close();
     };
+    // Who has gone to another row there goes on from it.
+    by('details').addEventListener('close', () => grid.root.contains(document.activeElement) && grid.focus());
     if (canEdit) by('add').onclick = () => this.ask('Name of the new row', (name) => this.add(name));
   }
 
@@ -58,7 +60,10 @@ export class Rows {
     const copy = () => navigator.clipboard?.writeText(there.href).then(() => say('Copied: its address in Smartsheet.'));
     const button = (textContent, onclick, className = '') => made('button', { textContent, className, onclick });
     const at = this.sheet.visible.indexOf(row);
-    const beside = (name, far) => made('button', { textContent: name, disabled: !(at + far in this.sheet.visible), onclick: () => this.step(id, far, name) });
+    const beside = (name, far) => {
+      const disabled = this.sheet.visible[at + far] === undefined;
+      return made('button', { textContent: name, disabled, onclick: () => this.step(id, far, name) });
+    };
     const steps = at < 0 ? [] : [beside('Previous', -1), beside('Next', 1)];
     const buttons = [...steps, button('Copy link', copy), button('Close', () => by('details').close(), 'primary')];
     if (this.canEdit) buttons.push(button('Delete row', () => this.remove(id), 'danger'));
