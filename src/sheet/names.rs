@@ -76,6 +76,11 @@ const KEYWORDS: [&str; 66] = [
     "with",
 ];
 
+/// Whether a word does not read as a name of a column everywhere in a query.
+pub fn is_keyword(word: &str) -> bool {
+    KEYWORDS.contains(&word.to_lowercase().as_str())
+}
+
 /// One name per title, unique, in the same order.
 pub fn sql_names<'a>(titles: impl Iterator<Item = &'a str>) -> Vec<String> {
     let titles: Vec<&str> = titles.collect();

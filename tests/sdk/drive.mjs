@@ -1,4 +1,5 @@
-// Drives the Smartsheet stand-in with the official SDK for Node.js: reading, writing, columns, comments, search, errors.
+// Drives the Smartsheet stand-in with the official SDK for Node.js: reading, writing, columns, comments, history, attachments, rows that
+// go to another sheet, sorting, CSV, errors.
 import assert from 'node:assert/strict';
 import smartsheet from 'smartsheet';
 
@@ -36,7 +37,40 @@ const comment = { comment: { text: 'Hello' } };
 const { result: discussion } = await client.sheets.createRowDiscussion({ sheetId: planId, rowId, body: comment });
 assert.equal(discussion.title, 'Hello');
 assert.equal((await client.sheets.getRowDiscussions({ sheetId: planId, rowId })).data.length, 1);
-await client.sheets.deleteRow({ sheetId: planId, rowId });
+const commentId = discussion.comments[0].id;
+const { result: edited } = await client.sheets.editComment({ sheetId: planId, commentId, body: { text: 'Hello again' } });
+assert.equal(edited.text, 'Hello again');
+await client.sheets.deleteDiscussion({ sheetId: planId, discussionId: discussion.id });
+assert.equal((await client.sheets.getRowDiscussions({ sheetId: planId, rowId })).data.length, 0);
+
+const history = await client.sheets.getCellHistory({ sheetId: planId, rowId, columnId: column['Due Date'] });
+assert.equal(history.data[0].value, '2026-12-24');
+const link = { name: 'Brief', attachmentType: 'LINK', url: 'https://example.com/brief' };
+const { result: attached } = await client.sheets.addRowUrlAttachment({ sheetId: planId, rowId, body: link });
+assert.equal((await client.sheets.getAttachment({ sheetId: planId, attachmentId: attached.id })).url, link.url);
+assert.equal((await client.sheets.listAttachments({ sheetId: planId })).totalCount, 1);
+
+const otherId = sheets.find((s) => s.name === 'Budget 2026').id;
+const before = (await client.sheets.getSheet({ id: otherId })).totalRowCount;
+const to = { rowIds: [rowId], to: { sheetId: otherId } };
+const copied = await client.sheets.copyRowToAnotherSheet({ sheetId: planId, body: to });
+assert.deepEqual([copied.destinationSheetId, copied.rowMappings[0].from], [otherId, rowId]);
+await client.sheets.moveRowToAnotherSheet({ sheetId: planId, body: to });
+assert.equal((await client.sheets.getSheet({ id: otherId })).totalRowCount, before + 2);
+assert.equal((await client.sheets.listAttachments({ sheetId: planId })).totalCount, 0);
+
+const newSheet = { destinationType: 'workspace', destinationId: (await client.workspaces.listWorkspaces()).data[0].id, newName: 'Copy' };
+const { result: copy } = await client.sheets.copySheet({ sheetId: planId, body: newSheet, queryParameters: { include: 'data' } });
+const copyColumns = (await client.sheets.getColumns({ sheetId: copy.id })).data;
+const sortCriteria = [{ columnId: copyColumns[0].id, direction: 'DESCENDING' }];
+const sorted = await client.sheets.sortRowsInSheet({ sheetId: copy.id, body: { sortCriteria } });
+const outermost = sorted.rows.filter((r) => !r.parentId).map((r) => r.cells[0].value);
+assert.deepEqual(outermost, [...outermost].sort().reverse());
+assert.equal(sorted.rows.length, 42);
+const csv = String(await client.sheets.getSheetAsCSV({ id: copy.id }));
+assert.equal(csv.split('\r\n')[0], plan.columns.map((c) => c.title).join(','));
+await client.sheets.deleteSheet({ sheetId: copy.id });
 assert.equal((await client.sheets.getSheet({ id: planId })).totalRowCount, 42);
 assert.equal(await refused(client.sheets.getSheet({ id: 12 })), 1006);
+assert.equal(await refused(client.sheets.getSheet({ id: 'abc' })), 1018);
 console.log('the official SDK for Node.js drives the sandbox, all as documented');

@@ -4,13 +4,16 @@ use super::Service;
 use super::accounts::level;
 use super::error::Failure;
 use super::formulas::recompute;
+use super::sheets::column_at_level;
 use super::world::{Column, Look, Sheet, World};
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 type Reply = Result<Json<Value>, Failure>;
+type Params = Query<BTreeMap<String, String>>;
 
 const TYPES: [&str; 8] =
     ["TEXT_NUMBER", "DATE", "DATETIME", "CONTACT_LIST", "MULTI_CONTACT_LIST", "PICKLIST", "MULTI_PICKLIST", "CHECKBOX"];
@@ -28,10 +31,11 @@ const EXTRA: [&str; 11] = [
     "format",
 ];
 
-pub(super) async fn list(State(service): State<Arc<Service>>, Path(sheet): Path<i64>) -> Reply {
+pub(super) async fn list(State(service): State<Arc<Service>>, Path(sheet): Path<i64>, Query(params): Params) -> Reply {
     let world = service.world();
     let sheet = world.sheet(sheet)?;
-    let data: Vec<Value> = sheet.columns.iter().map(|c| sheet.column_json(c)).collect();
+    let level = params.get("level").and_then(|level| level.parse().ok()).unwrap_or(0);
+    let data: Vec<Value> = sheet.columns.iter().map(|c| column_at_level(sheet.column_json(c), level)).collect();
     Ok(Json(json!({ "pageNumber": 1, "pageSize": 100, "totalPages": 1, "totalCount": data.len(), "data": data })))
 }
 

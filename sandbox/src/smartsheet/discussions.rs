@@ -93,6 +93,17 @@ pub(super) async fn read(State(service): State<Arc<Service>>, Path((sheet, id)):
     found.map(|d| Json(json_of(d))).ok_or_else(Failure::not_found)
 }
 
+pub(super) async fn delete(State(service): State<Arc<Service>>, Path((sheet, id)): Path<(i64, i64)>) -> Reply {
+    service
+        .write(sheet, |world| {
+            let at = world.discussions.iter().position(|d| d.sheet == sheet && d.id == id).ok_or_else(Failure::not_found)?;
+            world.discussions.remove(at);
+            let version = world.touched(sheet, json!({ "objectType": "discussion", "eventType": "deleted", "id": id }));
+            Ok(Json(json!({ "message": "SUCCESS", "resultCode": 0, "version": version })))
+        })
+        .await
+}
+
 pub(super) async fn comment(State(service): State<Arc<Service>>, Path((sheet, id)): Path<(i64, i64)>, Json(body): Json<Value>) -> Reply {
     let text = text_of(&body)?;
     service
@@ -111,6 +122,25 @@ pub(super) async fn read_comment(State(service): State<Arc<Service>>, Path((shee
     let mut of_sheet = world.discussions.iter().filter(|d| d.sheet == sheet);
     let found = of_sheet.find_map(|d| d.comments.iter().find(|c| c.id == id).map(|c| comment_json(c, d.id)));
     found.map(Json).ok_or_else(Failure::not_found)
+}
+
+pub(super) async fn edit_comment(
+    State(service): State<Arc<Service>>,
+    Path((sheet, id)): Path<(i64, i64)>,
+    Json(body): Json<Value>,
+) -> Reply {
+    let text = text_of(&body)?;
+    service
+        .write(sheet, |world| {
+            let mut of_sheet = world.discussions.iter_mut().filter(|d| d.sheet == sheet);
+            let found = of_sheet.find_map(|d| d.comments.iter_mut().find(|c| c.id == id).map(|c| (d.id, c)));
+            let (discussion, comment) = found.ok_or_else(Failure::not_found)?;
+            comment.text = text;
+            let result = comment_json(comment, discussion);
+            let version = world.touched(sheet, json!({ "objectType": "comment", "eventType": "updated", "id": id }));
+            Ok(Json(json!({ "message": "SUCCESS", "resultCode": 0, "version": version, "result": result })))
+        })
+        .await
 }
 
 pub(super) async fn delete_comment(State(service): State<Arc<Service>>, Path((sheet, id)): Path<(i64, i64)>) -> Reply {

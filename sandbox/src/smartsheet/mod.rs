@@ -1,6 +1,8 @@
 //! A stateful Smartsheet: the documented REST API 2.0 over one world in memory.
 
 mod accounts;
+mod attachments;
+mod beside;
 mod cells;
 mod columns;
 mod discussions;
@@ -14,6 +16,7 @@ mod samples;
 mod samples_odd;
 mod search;
 mod sheets;
+mod transfer;
 mod webhooks;
 mod world;
 
@@ -250,11 +253,28 @@ fn router(service: Arc<Service>) -> Router {
         .route("/sheets/{sheet}/columns/{column}", get(columns::read).put(columns::update).delete(columns::delete))
         .route("/sheets/{sheet}/rows", post(rows::add).put(rows::update).delete(rows::delete))
         .route("/sheets/{sheet}/rows/{row}", get(rows::read))
+        .route("/sheets/{sheet}/rows/copy", post(transfer::copy_rows))
+        .route("/sheets/{sheet}/rows/move", post(transfer::move_rows))
+        .route("/sheets/{sheet}/rows/{row}/columns/{column}/history", get(beside::history))
+        .route("/sheets/{sheet}/rows/{row}/attachments", get(attachments::of_row).post(attachments::on_row))
+        .route("/sheets/{sheet}/attachments", get(attachments::of_sheet).post(attachments::on_sheet))
+        .route("/sheets/{sheet}/attachments/{attachment}", get(attachments::read).delete(attachments::delete))
+        .route("/sheets/{sheet}/copy", post(transfer::copy_sheet))
+        .route("/sheets/{sheet}/sort", post(transfer::sort))
+        .route("/sheets/{sheet}/summary/fields", get(beside::summary_fields))
+        .route("/sheets/{sheet}/updaterequests", post(beside::ask_for_update))
         .route("/sheets/{sheet}/discussions", get(discussions::of_sheet).post(discussions::on_sheet))
         .route("/sheets/{sheet}/rows/{row}/discussions", get(discussions::of_row).post(discussions::on_row))
-        .route("/sheets/{sheet}/discussions/{discussion}", get(discussions::read))
+        .route("/sheets/{sheet}/discussions/{discussion}", get(discussions::read).delete(discussions::delete))
         .route("/sheets/{sheet}/discussions/{discussion}/comments", post(discussions::comment))
-        .route("/sheets/{sheet}/comments/{comment}", get(discussions::read_comment).delete(discussions::delete_comment))
+        .route(
+            "/sheets/{sheet}/comments/{comment}",
+            get(discussions::read_comment).put(discussions::edit_comment).delete(discussions::delete_comment),
+        )
+        .route("/reports", get(beside::none))
+        .route("/sights", get(beside::none))
+        .route("/favorites", get(beside::none))
+        .route("/serverinfo", get(beside::server))
         .route("/search", get(search::everywhere))
         .route("/search/sheets/{sheet}", get(search::in_sheet))
         .route("/workspaces", get(sheets::workspaces))
@@ -276,6 +296,7 @@ fn router(service: Arc<Service>) -> Router {
         .route("/b/authorize", get(accounts::authorize))
         .nest("/2.0", api)
         .route("/sheets/{sheet}", get(page::show))
+        .route("/files/{sheet}/{attachment}", get(attachments::download))
         .with_state(service)
 }
 
@@ -283,7 +304,13 @@ fn router(service: Arc<Service>) -> Router {
 async fn in_json(response: Response) -> Response {
     let is_json = response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
     match response.status().as_u16() {
-        400 | 422 if !is_json => Failure::new(1008, "Unable to parse request.").into_response(),
+        400 | 422 if !is_json => {
+            let why = axum::body::to_bytes(response.into_body(), 4096).await.unwrap_or_default();
+            match why.starts_with(b"Invalid URL") {
+                true => Failure::new(1018, "The value of an id in the path is invalid.").into_response(),
+                false => Failure::new(1008, "Unable to parse request.").into_response(),
+            }
+        }
         415 if !is_json => Failure::new(1124, "Invalid Content-Type header. Media type not supported.").into_response(),
         _ => response,
     }

@@ -5,6 +5,7 @@ use super::cells::{accept, is_admin, row_json};
 use super::error::Failure;
 use super::formulas::recompute;
 use super::project;
+use super::samples::PEOPLE;
 use super::world::{Row, Sheet, World};
 use super::{Service, discussions};
 use axum::Json;
@@ -26,11 +27,21 @@ pub(super) async fn read(State(service): State<Arc<Service>>, Path((sheet, row))
     let found = sheet.rows.iter().find(|r| r.id == row).ok_or_else(Failure::not_found)?;
     let include = params.get("include").map(String::as_str).unwrap_or_default();
     let mut json = row_json(sheet, found, true, include.contains("objectValue"), Some(row_link(&world, sheet, row)));
+    if include.contains("writerInfo") {
+        written_by(&mut json);
+    }
     json["columns"] = sheet.columns.iter().map(|c| sheet.column_json(c)).collect();
     if include.contains("discussions") {
         json["discussions"] = discussions::list_json(&world, |d| d.row == Some(row));
     }
     Ok(Json(json))
+}
+
+/// Who made and changed a row, as `include=writerInfo` tells it.
+pub(super) fn written_by(row: &mut Value) {
+    for key in ["createdBy", "modifiedBy"] {
+        row[key] = json!({ "name": PEOPLE[3].0, "email": PEOPLE[3].1 });
+    }
 }
 
 pub(super) fn row_link(world: &World, sheet: &Sheet, row: i64) -> String {
@@ -71,15 +82,7 @@ pub(super) async fn delete(State(service): State<Arc<Service>>, Path(sheet_id): 
                     gone.insert(row.id);
                 }
             }
-            sheet.rows.retain(|r| !gone.contains(&r.id));
-            recompute(sheet);
-            // What was said about a row goes with it.
-            world.discussions.retain(|d| d.row.is_none_or(|row| !gone.contains(&row)));
-            let sheet = world.sheet(sheet_id)?;
-            let mut version = sheet.version;
-            for id in &gone {
-                version = world.touched(sheet_id, json!({ "objectType": "row", "eventType": "deleted", "id": id }));
-            }
+            let mut version = world.forget_rows(sheet_id, &gone)?;
             settle_version(world, sheet_id, &mut version, gone.len());
             Ok(Json(json!({ "message": "SUCCESS", "resultCode": 0, "version": version, "result": gone })))
         })
@@ -246,6 +249,11 @@ fn update_one(world: &mut World, sheet_id: i64, item: &Map<String, Value>) -> Re
         return Err(Failure::new(1050, "You cannot change a locked row."));
     }
     let cells = cells_of(sheet, item, Some(id))?;
+    let before = sheet.rows[index].clone();
+    for (column, cell) in &cells {
+        world.remember(&before, *column, cell, &now);
+    }
+    let sheet = world.sheet_mut(sheet_id)?;
     for (column, cell) in cells {
         if cell.is_empty() {
             sheet.rows[index].cells.remove(&column);

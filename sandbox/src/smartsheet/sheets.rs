@@ -5,11 +5,13 @@ use super::accounts::{PERSON, level};
 use super::cells::row_json;
 use super::columns::new_column;
 use super::error::Failure;
-use super::rows::row_link;
+use super::rows::{row_link, written_by};
 use super::samples::PEOPLE;
 use super::world::{Row, Sheet, World};
 use axum::Json;
 use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, header};
+use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -37,7 +39,7 @@ pub(super) async fn list(State(service): State<Arc<Service>>, Query(params): Par
 }
 
 /// A sheet in a list, if whoever asks sees it.
-fn summary(world: &World, sheet: &Sheet, with_version: bool) -> Option<Value> {
+pub(super) fn summary(world: &World, sheet: &Sheet, with_version: bool) -> Option<Value> {
     let mut json = json!({
         "id": sheet.id, "name": sheet.name, "accessLevel": level(&sheet.name, sheet.access_level)?, "permalink": sheet.permalink(&world.origin),
         "createdAt": sheet.created_at, "modifiedAt": sheet.modified_at,
@@ -66,7 +68,20 @@ pub(super) async fn version(State(service): State<Arc<Service>>, Path(sheet): Pa
     Ok(Json(json!({ "version": service.world().sheet(sheet)?.version })))
 }
 
-pub(super) async fn read(State(service): State<Arc<Service>>, Path(id): Path<i64>, Query(params): Params) -> Reply {
+pub(super) async fn read(
+    State(service): State<Arc<Service>>,
+    Path(id): Path<i64>,
+    Query(params): Params,
+    headers: HeaderMap,
+) -> Result<Response, Failure> {
+    if headers.get(header::ACCEPT).is_some_and(|kind| kind.as_bytes().starts_with(b"text/csv")) {
+        let text = super::transfer::csv(service.world().sheet(id)?);
+        return Ok(([(header::CONTENT_TYPE, "text/csv;charset=UTF-8")], text).into_response());
+    }
+    Ok(read_json(&service, id, params).await?.into_response())
+}
+
+async fn read_json(service: &Service, id: i64, params: BTreeMap<String, String>) -> Reply {
     let mut sheet = service.world().sheet(id)?.clone();
     sheet.access_level = level(&sheet.name, sheet.access_level).unwrap_or("VIEWER");
     let origin = service.world().origin.clone();
@@ -94,7 +109,7 @@ pub(super) async fn read(State(service): State<Arc<Service>>, Path(id): Path<i64
     Ok(Json(json))
 }
 
-fn sheet_json(sheet: &Sheet, origin: &str, params: &BTreeMap<String, String>) -> Value {
+pub(super) fn sheet_json(sheet: &Sheet, origin: &str, params: &BTreeMap<String, String>) -> Value {
     let ids =
         |key: &str| -> Option<BTreeSet<i64>> { params.get(key).map(|v| v.split(',').filter_map(|i| i.trim().parse().ok()).collect()) };
     let (row_ids, numbers, column_ids) = (ids("rowIds"), ids("rowNumbers"), ids("columnIds"));
@@ -122,7 +137,10 @@ fn sheet_json(sheet: &Sheet, origin: &str, params: &BTreeMap<String, String>) ->
     let objects = include.contains("objectValue");
     let positions = Positions::new(sheet);
     let world_link = |row: i64| include.contains("rowPermalink").then(|| format!("{}?rowId={row}", sheet.permalink(origin)));
-    let rows: Vec<Value> = rows.iter().map(|r| positions.row_json(&projected, r, !exclude, objects, world_link(r.id))).collect();
+    let mut rows: Vec<Value> = rows.iter().map(|r| positions.row_json(&projected, r, !exclude, objects, world_link(r.id))).collect();
+    if include.contains("writerInfo") {
+        rows.iter_mut().for_each(written_by);
+    }
     let level = params.get("level").and_then(|l| l.parse::<u32>().ok()).unwrap_or(0);
     let columns: Vec<Value> = projected.columns.iter().map(|c| column_at_level(sheet.column_json(c), level)).collect();
     let mut json = json!({
@@ -141,7 +159,7 @@ fn sheet_json(sheet: &Sheet, origin: &str, params: &BTreeMap<String, String>) ->
 }
 
 /// Below level 2 multi-picklists, below level 1 multi-contacts look like text.
-fn column_at_level(mut column: Value, level: u32) -> Value {
+pub(super) fn column_at_level(mut column: Value, level: u32) -> Value {
     let hidden = match column["type"].as_str() {
         Some("MULTI_PICKLIST") => level < 2,
         Some("MULTI_CONTACT_LIST") => level < 1,

@@ -52,6 +52,9 @@ pub(super) async fn create(State(service): State<Arc<Service>>, Json(body): Json
         }
     }
     world.sheet(body["scopeObjectId"].as_i64().unwrap_or(0))?;
+    if body["events"] != json!(["*.*"]) {
+        return Err(Failure::new(1008, "Unable to parse request. The following error occurred: events must be [\"*.*\"]."));
+    }
     let url = body["callbackUrl"].as_str().and_then(|u| url::Url::parse(u).ok());
     let local = url.as_ref().and_then(|u| u.host_str()).is_some_and(|h| h == "127.0.0.1" || h == "localhost");
     if !url.is_some_and(|u| u.scheme() == "https" || local) {

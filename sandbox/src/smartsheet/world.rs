@@ -1,11 +1,12 @@
 //! What is there: sheets, rows, discussions, webhooks, and a log of every request.
 
+use super::attachments::Attachment;
 use super::error::Failure;
 use super::samples::{self, Seed};
 use crate::fault::Kind;
 use serde_json::{Map, Value, json};
 use std::cell::Cell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Everything that the stand-in knows.
 #[derive(Debug, Default)]
@@ -13,6 +14,9 @@ pub struct World {
     pub(crate) origin: String,
     pub(crate) sheets: BTreeMap<i64, Sheet>,
     pub(crate) discussions: Vec<Discussion>,
+    pub(crate) attachments: Vec<Attachment>,
+    /// What cells were, by row and column, and when they became so; oldest first. A cell that never changed is missing.
+    pub(crate) history: BTreeMap<(i64, i64), Vec<(String, Map<String, Value>)>>,
     pub(crate) webhooks: BTreeMap<i64, Value>,
     pub(crate) changes: Vec<Value>,
     pub(crate) written: BTreeMap<i64, usize>,
@@ -172,6 +176,31 @@ impl World {
         }
     }
 
+    /// Notes that a cell is something else from now on.
+    pub(crate) fn remember(&mut self, row: &Row, column: i64, new: &Map<String, Value>, now: &str) {
+        let old = row.cells.get(&column);
+        if old.is_none_or(|old| old != new) {
+            let before = old.map(|old| (row.created_at.clone(), old.clone()));
+            let entries = self.history.entry((row.id, column)).or_insert_with(|| before.into_iter().collect());
+            entries.push((now.to_owned(), new.clone()));
+        }
+    }
+
+    /// Takes rows out of a sheet, and what hangs on them; returns the new version.
+    pub(crate) fn forget_rows(&mut self, sheet_id: i64, gone: &BTreeSet<i64>) -> Result<i64, Failure> {
+        let sheet = self.sheet_mut(sheet_id)?;
+        sheet.rows.retain(|row| !gone.contains(&row.id));
+        super::formulas::recompute(sheet);
+        let stays = |row: Option<i64>| row.is_none_or(|row| !gone.contains(&row));
+        self.discussions.retain(|one| stays(one.row));
+        self.attachments.retain(|one| stays(one.row));
+        let mut version = self.sheet(sheet_id)?.version;
+        for id in gone {
+            version = self.touched(sheet_id, json!({ "objectType": "row", "eventType": "deleted", "id": id }));
+        }
+        Ok(version)
+    }
+
     /// Switches the webhooks of a sheet off, and tells nobody.
     pub fn silence_webhooks(&mut self, sheet: &str) {
         let id = self.sheet_id(sheet);
@@ -268,7 +297,6 @@ impl World {
         self.sheets.retain(|_, s| s.name != sheet);
     }
 
-    /// Makes a sheet one of a project: it gets columns for start and duration, which only Smartsheet itself can make, and its
     /// A day becomes one on which nobody works.
     pub fn add_holiday(&mut self, sheet: &str, day: jiff::civil::Date) {
         if let Some(sheet) = self.sheet_id(sheet).and_then(|id| self.sheets.get_mut(&id)) {
@@ -278,6 +306,7 @@ impl World {
         }
     }
 
+    /// Makes a sheet one of a project: it gets columns for start and duration, which only Smartsheet itself can make, and its
     /// first row has both.
     pub fn make_project(&mut self, sheet: &str) {
         let columns = [("Start", "ABSTRACT_DATETIME", "2026-03-02T08:00:00"), ("Duration", "DURATION", "5d 4h")];
@@ -338,12 +367,14 @@ impl World {
         let Some(column) = sheet.columns.iter().find(|c| c.title == column).cloned() else { return };
         let found = sheet.rows.iter_mut().find(|r| r.cells.get(&primary).is_some_and(|c| shown(c) == row));
         let Some(row) = found else { return };
-        let row_id = row.id;
+        let (row_id, before) = (row.id, row.clone());
         let typed = json!({ "columnId": column.id, "value": value, "strict": false, "overrideValidation": true });
         if let Ok(cell) = super::cells::accept(&column, &typed, true) {
-            row.cells.insert(column.id, cell);
+            row.cells.insert(column.id, cell.clone());
+            super::formulas::recompute(sheet);
+            let now = self.timestamp();
+            self.remember(&before, column.id, &cell, &now);
         }
-        super::formulas::recompute(sheet);
         self.touched(id, json!({ "objectType": "cell", "eventType": "updated", "rowId": row_id, "columnId": column.id }));
     }
 }

@@ -109,7 +109,7 @@ pub fn check(sql: &str, snapshot: &Snapshot, now: DateTime) -> Result<Checked, S
 
 fn read(sql: &str, snapshot: &Snapshot, now: DateTime) -> Result<Checked, SqlError> {
     let sql = unfenced(sql);
-    let query = text::parse(sql)?;
+    let query = text::parse(sql, snapshot)?;
     let mut reader = Reader::new(snapshot, now);
     let Outer { sql: run, columns, filter, table, limit, offset } = reader.outermost(&query)?;
     Ok(Checked {

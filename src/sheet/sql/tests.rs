@@ -377,3 +377,24 @@ fn a_query_in_a_fence_is_the_query() {
         assert!(seen(&s, sql).contains('a') && !seen(&s, sql).contains("error"), "{sql}: {}", seen(&s, sql));
     }
 }
+
+#[test]
+fn names_of_several_words_are_understood_without_quotes() {
+    let s = money();
+    assert_eq!(seen(&s, "SELECT COUNT(*) FROM Money Matters WHERE status = 'Done'"), "1");
+    assert_eq!(
+        seen(&s, "SELECT MAX(due date) FROM money matters m WHERE m.done = 0"),
+        seen(&s, "SELECT MAX(due_date) FROM leaf WHERE done = 0")
+    );
+    assert_eq!(filter(&s, "Due Date < '2027-01-01' AND Status = 'Blocked'"), filter(&s, "due_date < '2027-01-01' AND status = 'Blocked'"));
+    assert_eq!(seen(&s, "SELECT item FROM leaf ORDER BY Due Date"), seen(&s, "SELECT item FROM leaf ORDER BY due_date"));
+    // What stands behind AS stays a name that is given, and words of SQL stay what they are.
+    let traps = sheet(
+        "Order By",
+        &[json!("Item"), json!("Status"), json!("Status Note"), json!("Group By")],
+        &[vec![json!("A"), json!("Open"), json!("wait"), json!("x")]],
+    );
+    assert_eq!(seen(&traps, "SELECT status note FROM Order By"), "wait");
+    assert_eq!(seen(&traps, "SELECT status AS note FROM leaf GROUP BY status ORDER BY status"), "Open");
+    assert_eq!(seen(&traps, "SELECT \"Group By\" FROM sheet"), "x");
+}
