@@ -7,7 +7,7 @@ use crate::sheet::{Snapshot, Table};
 use crate::smartsheet::ColumnSpec;
 use crate::store::{Change, Proposal};
 use crate::tools::{Made, Shown};
-use chat::{Align, Block, Button, ButtonStyle, Column, Limits, LinkPolicy, Markdown, Message, TableBlock, TableCell, escape};
+use chat::{Align, Block, Button, ButtonStyle, Citation, Column, Limits, LinkPolicy, Markdown, Message, TableBlock, TableCell, escape};
 use jiff::tz::TimeZone;
 use std::time::Duration;
 
@@ -49,8 +49,9 @@ pub(super) fn answer(
     for shown in gathered.shown.iter().filter(told) {
         blocks.extend(query(shown, &gathered.text, limits, zone, viewer));
     }
+    let sources = if says { sources(&gathered.shown, zone) } else { Vec::new() };
     if part == Part::Rest {
-        return Message { by_model: says, ..Message::new(blocks) };
+        return Message { by_model: says, sources, ..Message::new(blocks) };
     }
     if let Some(made) = &gathered.made {
         blocks.extend(proposal(made, limits.forms, lifetime, viewer));
@@ -72,7 +73,23 @@ pub(super) fn answer(
     if blocks.is_empty() {
         blocks.push(md("I have no answer to that. Please put it in other words."));
     }
-    Message { by_model: says, ..Message::new(blocks) }
+    Message { by_model: says, sources, ..Message::new(blocks) }
+}
+
+/// The sheets that were looked at, each once, with what was asked of it.
+fn sources(shown: &[Shown], zone: &TimeZone) -> Vec<Citation> {
+    let mut sources: Vec<Citation> = Vec::new();
+    for shown in shown {
+        let Ok(url) = url::Url::parse(&shown.snapshot.permalink) else { continue };
+        if sources.iter().any(|known| known.url == url) {
+            continue;
+        }
+        let at = shown.snapshot.read_at.to_zoned(zone.clone()).strftime("as of %H:%M %Z").to_string();
+        let about = [shown.checked.filter.clone(), Some(asked_of(shown)), Some(at)];
+        let about = about.into_iter().flatten().collect::<Vec<_>>().join(" · ");
+        sources.push(Citation { title: shown.snapshot.name.clone(), url, about });
+    }
+    sources
 }
 
 /// The turn in words, for the next one.

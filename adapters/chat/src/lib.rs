@@ -25,7 +25,7 @@ pub use incoming::{
 };
 pub use insist::{insist, insist_alone};
 pub use markdown::{LinkPolicy, Markdown, Node, Span, escape};
-pub use message::{Align, Block, Button, ButtonStyle, Column, Message, Progress, TableBlock, TableCell};
+pub use message::{Align, Block, Button, ButtonStyle, Citation, Column, Message, Progress, TableBlock, TableCell};
 pub use outgoing::{Chat, ChatError, Chats, File, Limits, Profile, Source};
 pub use pace::{Overall, Pace, Rate};
 pub use rest::rest;

@@ -14,6 +14,20 @@ pub struct Message {
     /// Whether a model has written words of it; some platforms say so beside it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub by_model: bool,
+    /// What the answer rests on, for platforms that name sources beside a message.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sources: Vec<Citation>,
+}
+
+/// A sheet that an answer was read from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Citation {
+    /// The name of the sheet.
+    pub title: String,
+    /// The sheet in Smartsheet.
+    pub url: Url,
+    /// What was asked of it, in words without markup.
+    pub about: String,
 }
 
 /// One part of a message.
@@ -112,7 +126,7 @@ pub enum ButtonStyle {
 impl Message {
     /// A finished message.
     pub fn new(blocks: Vec<Block>) -> Self {
-        Self { blocks, partial: false, by_model: false }
+        Self { blocks, partial: false, by_model: false, sources: Vec::new() }
     }
 
     /// A finished message of words of ours.

@@ -11,7 +11,9 @@ pub(crate) fn read(message: &Message, me: UserId) -> Vec<Beside> {
     let answered = answered.filter_map(|earlier| quote(Some(&earlier.author), &earlier.content)).map(Beside::Answered);
     let forwarded = message.message_snapshots.iter();
     let quotes = answered.chain(forwarded.clone().filter_map(|snapshot| quote(None, &snapshot.content)).map(Beside::Forwarded));
-    let files = forwarded.flat_map(|snapshot| &snapshot.attachments).chain(&message.attachments);
+    let answered = message.referenced_message.as_deref().filter(|earlier| earlier.author.id != me).into_iter();
+    let files = answered.flat_map(|earlier| &earlier.attachments).chain(forwarded.flat_map(|snapshot| &snapshot.attachments));
+    let files = files.chain(&message.attachments);
     quotes.chain(files.map(file)).collect()
 }
 

@@ -3,7 +3,8 @@
 use chat::{Addressed, Anchor, Incoming, Mentioned, MessageRef, Platform, Sender, ThreadKey, What};
 use serde::{Deserialize, Serialize};
 use serenity::model::application::{CommandDataOptionValue, Interaction};
-use serenity::model::channel::{ChannelType, Message, MessageType, PartialChannel};
+use serenity::model::channel::{ChannelType, Message, MessageType};
+use serenity::model::guild::Guild;
 use serenity::model::id::{ChannelId, GuildId, MessageId, RoleId, UserId};
 use serenity::model::user::User;
 
@@ -97,6 +98,12 @@ pub(crate) struct Me {
     pub role: Option<RoleId>,
 }
 
+/// Whether a message mentions the bot, by its name or by its role.
+pub(crate) fn is_mentioned(message: &Message, me: Me) -> bool {
+    let own_role = |role: &RoleId| Some(*role) == me.role;
+    message.mentions.iter().any(|u| u.id == me.id) || message.mention_roles.iter().any(own_role)
+}
+
 /// What a message says to the bot; `parent` of the thread that it stands in.
 pub(crate) fn said(message: &Message, parent: Option<ChannelId>, me: Me, now_ms: i64) -> Option<Incoming> {
     let by_person = !message.author.bot && !message.author.system && message.webhook_id.is_none();
@@ -104,9 +111,7 @@ pub(crate) fn said(message: &Message, parent: Option<ChannelId>, me: Me, now_ms:
         return None;
     }
     let direct = message.guild_id.is_none();
-    let own_role = |role: &RoleId| Some(*role) == me.role;
-    let mentioned = message.mentions.iter().any(|u| u.id == me.id) || message.mention_roles.iter().any(own_role);
-    let addressed = match (direct, mentioned, parent) {
+    let addressed = match (direct, is_mentioned(message, me), parent) {
         (true, _, _) => Addressed::Dm,
         (false, true, _) => Addressed::Mention,
         (false, false, Some(_)) => Addressed::FollowUp,
@@ -189,13 +194,29 @@ pub(crate) struct Interacted {
     pub press: bool,
 }
 
-/// The channel above a thread; none above a channel, whose parent is a category.
-fn parent_of(channel: Option<&PartialChannel>) -> Option<ChannelId> {
-    channel.filter(|c| THREADS.contains(&c.kind)).and_then(|c| c.parent_id)
+/// What an interaction tells of the channel above its thread.
+pub(crate) enum Known {
+    /// The channel; none where it stands in a channel itself.
+    Told(Option<ChannelId>),
+    /// Nothing: this channel has to be asked for.
+    Ask(ChannelId),
 }
 
-/// A command or a press.
-pub(crate) fn interacted(interaction: Interaction, now_ms: i64) -> Option<Interacted> {
+/// The channel above the thread of an interaction; above a channel stands at most a category.
+pub(crate) fn parent(interaction: &Interaction) -> Known {
+    let (guild, id, channel) = match interaction {
+        Interaction::Command(command) => (command.guild_id, command.channel_id, command.channel.as_ref()),
+        Interaction::Component(press) => (press.guild_id, press.channel_id, press.channel.as_ref()),
+        _ => return Known::Told(None),
+    };
+    match (guild, channel) {
+        (Some(_), None) => Known::Ask(id),
+        (_, channel) => Known::Told(channel.filter(|c| THREADS.contains(&c.kind)).and_then(|c| c.parent_id)),
+    }
+}
+
+/// A command or a press; `parent` of the thread that it happens in.
+pub(crate) fn interacted(interaction: Interaction, parent: Option<ChannelId>, now_ms: i64) -> Option<Interacted> {
     let (place, user, locale, what, token, id) = match interaction {
         Interaction::Command(command) => {
             let text = command.data.options.iter().find_map(|o| match &o.value {
@@ -203,11 +224,11 @@ pub(crate) fn interacted(interaction: Interaction, now_ms: i64) -> Option<Intera
                 _ => None,
             });
             let what = What::Command { text: text.unwrap_or_default() };
-            let here = Place::below(command.guild_id, command.channel_id, parent_of(command.channel.as_ref()));
+            let here = Place::below(command.guild_id, command.channel_id, parent);
             (here, command.user, command.locale, what, command.token, command.id.get())
         }
         Interaction::Component(press) => {
-            let here = Place::below(press.guild_id, press.channel_id, parent_of(press.channel.as_ref()));
+            let here = Place::below(press.guild_id, press.channel_id, parent);
             let message = MessageRef { opens: None, ..message_ref(&here, press.message.id) };
             let what = What::Press { action: press.data.custom_id, message: Some(message) };
             // A press on a message of the channel belongs to the thread below it.
@@ -233,6 +254,24 @@ pub(crate) fn interacted(interaction: Interaction, now_ms: i64) -> Option<Intera
         received_at_ms: now_ms,
     };
     Some(Interacted { incoming, token, id, press })
+}
+
+/// The bot was added to a server: it introduces itself where Discord welcomes people, if anywhere. Who added it Discord does not tell.
+pub(crate) fn added(guild: &Guild, now_ms: i64) -> Option<Incoming> {
+    let place = Place::channel(Some(guild.id), guild.system_channel_id?);
+    Some(Incoming {
+        delivery_id: format!("added-{}", guild.id),
+        dedupe_id: format!("added:{}:{}", guild.id, guild.joined_at.unix_timestamp()),
+        thread: place.thread(),
+        anchor: place.anchor(),
+        sender: Sender::default(),
+        addressed: Addressed::Mention,
+        what: What::Added,
+        beside: Vec::new(),
+        mentions: Vec::new(),
+        amends: false,
+        received_at_ms: now_ms,
+    })
 }
 
 /// The bot was removed from a server, and with it from all that was said there.

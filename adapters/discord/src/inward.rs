@@ -1,5 +1,6 @@
 //! Events in: the gateway's messages and interactions. Interactions are answered within three seconds, before anything else.
 
+use crate::event::Known;
 use crate::{Aside, Discord, EPHEMERAL, event, web};
 use async_trait::async_trait;
 use chat::{AMENDED_WITHIN_MS, ChatError, Inbox, Incoming};
@@ -13,8 +14,9 @@ use serenity::model::event::MessageUpdateEvent;
 use serenity::model::gateway::{GatewayIntents, Ready};
 use serenity::model::guild::{Guild, UnavailableGuild};
 use serenity::model::id::{ChannelId, GuildId, InteractionId, MessageId, RoleId, UserId};
-use std::sync::Arc;
+use std::collections::HashSet;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -30,9 +32,17 @@ const ASKED: u32 = 4;
 const DEFERRED_MESSAGE: u8 = 5;
 const DEFERRED_UPDATE: u8 = 6;
 
+/// What somebody is told whose channel Discord does not tell: what admins decided of it cannot be known.
+const WHICH_CHANNEL: &str = "Discord does not tell me which channel this is, and so what I may show here. Please ask again in a minute.";
+
+/// Discord does not tell whether a channel is a thread, and of which channel.
+pub(crate) struct UnknownPlace;
+
 struct Handler {
     discord: Arc<Discord>,
     inbox: Arc<dyn Inbox>,
+    /// The servers that the bot was in when it connected, and those that it was added to since.
+    servers: Mutex<HashSet<GuildId>>,
 }
 
 impl Handler {
@@ -43,14 +53,25 @@ impl Handler {
         if message.author.bot {
             return;
         }
-        let parent = if message.guild_id.is_some() { self.discord.parent_of(message.channel_id).await } else { None };
+        let parent = if message.guild_id.is_some() { self.discord.parent_of(message.channel_id).await } else { Ok(None) };
         let role = match message.guild_id.filter(|_| !message.mention_roles.is_empty()) {
             Some(guild) => self.discord.own_role(guild, me).await,
             None => None,
         };
-        if let Some(event) = event::said(message, parent, event::Me { id: me, role }, now_ms()) {
+        let me = event::Me { id: me, role };
+        let Ok(parent) = parent else {
+            if event::is_mentioned(message, me) {
+                self.discord.say_that_the_channel_is_unknown(message).await;
+            }
+            return;
+        };
+        if let Some(event) = event::said(message, parent, me, now_ms()) {
             keep(self.inbox.as_ref(), Incoming { amends, ..event }).await;
         }
+    }
+
+    fn servers(&self) -> MutexGuard<'_, HashSet<GuildId>> {
+        self.servers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -58,6 +79,15 @@ impl Handler {
 impl EventHandler for Handler {
     async fn ready(&self, _: Context, ready: Ready) {
         tracing::info!(bot = %ready.user.name, "discord is listened to");
+        self.servers().extend(ready.guilds.iter().map(|guild| guild.id));
+    }
+
+    async fn guild_create(&self, _: Context, guild: Guild, _: Option<bool>) {
+        // Discord tells of every server once it is connected to; only one that it did not name then is new.
+        let new = self.servers().insert(guild.id);
+        if let Some(event) = event::added(&guild, now_ms()).filter(|_| new) {
+            keep(self.inbox.as_ref(), event).await;
+        }
     }
 
     async fn message(&self, _: Context, message: Message) {
@@ -82,18 +112,26 @@ impl EventHandler for Handler {
         let Some(answer) = deferral(&interaction) else { return };
         // Discord waits three seconds for this; storing may go on beside it.
         let kept = async {
-            if let Some(event) = self.discord.asked_for(interaction).await {
-                keep(self.inbox.as_ref(), event).await;
+            match self.discord.asked_for(interaction).await {
+                Ok(Some(event)) => keep(self.inbox.as_ref(), event).await,
+                Ok(None) => {}
+                Err(UnknownPlace) => return true,
             }
+            false
         };
-        if let (Err(error), ()) = tokio::join!(self.discord.answer(id, &token, &answer), kept) {
+        let (answered, unknown) = tokio::join!(self.discord.answer(id, &token, &answer), kept);
+        if let Err(error) = answered {
             tracing::warn!(%error, "an interaction could not be answered in time; what it asks for is done");
+        }
+        if unknown {
+            self.discord.answer_that_the_channel_is_unknown(&token).await;
         }
     }
 
     async fn guild_delete(&self, _: Context, guild: UnavailableGuild, _: Option<Guild>) {
         // A server that is only out of order comes back.
         if !guild.unavailable {
+            self.servers().remove(&guild.id);
             keep(self.inbox.as_ref(), event::left(guild.id, now_ms())).await;
         }
     }
@@ -171,7 +209,7 @@ impl Discord {
     }
 
     async fn listen(self: &Arc<Self>, inbox: &Arc<dyn Inbox>, intents: GatewayIntents, stop: &CancellationToken) -> serenity::Result<()> {
-        let handler = Handler { discord: self.clone(), inbox: inbox.clone() };
+        let handler = Handler { discord: self.clone(), inbox: inbox.clone(), servers: Mutex::default() };
         let mut client: Client = ClientBuilder::new_with_http(crate::client(&self.settings), intents).event_handler(handler).await?;
         let shards = client.shard_manager.clone();
         tokio::select! {
@@ -221,9 +259,12 @@ impl Discord {
     }
 
     /// The channel above a thread; none above a channel. Asked for once, with patience: the gateway tells nothing twice.
-    pub(crate) async fn parent_of(&self, channel: ChannelId) -> Option<ChannelId> {
+    ///
+    /// # Errors
+    /// When Discord does not say: a thread that is taken for a channel would have none of its channel's rules.
+    pub(crate) async fn parent_of(&self, channel: ChannelId) -> Result<Option<ChannelId>, UnknownPlace> {
         if let Some(known) = self.channels.get(&channel).await {
-            return known;
+            return Ok(known);
         }
         for tries in 0..ASKED {
             if tries > 0 {
@@ -233,12 +274,12 @@ impl Discord {
                 Ok(Ok(found)) => {
                     let parent = found.guild().filter(|c| event::THREADS.contains(&c.kind)).and_then(|c| c.parent_id);
                     self.channels.insert(channel, parent).await;
-                    return parent;
+                    return Ok(parent);
                 }
                 Ok(Err(error)) => match web::chat_error(&error) {
                     ChatError::Gone(why) | ChatError::Forbidden(why) | ChatError::Rejected(why) => {
                         tracing::warn!(why, "it is not known whether a channel is a thread");
-                        return None;
+                        return Err(UnknownPlace);
                     }
                     other => other.to_string(),
                 },
@@ -246,7 +287,21 @@ impl Discord {
             };
             tracing::warn!(why, "discord does not say whether a channel is a thread");
         }
-        None
+        Err(UnknownPlace)
+    }
+
+    async fn say_that_the_channel_is_unknown(&self, message: &Message) {
+        let answer = json!({ "content": WHICH_CHANNEL, "message_reference": { "message_id": message.id, "fail_if_not_exists": false } });
+        if let Err(error) = self.http.send_message(message.channel_id, Vec::new(), &answer).await {
+            tracing::info!(error = %web::chat_error(&error), "somebody could not be told that their channel is unknown");
+        }
+    }
+
+    pub(crate) async fn answer_that_the_channel_is_unknown(&self, token: &str) {
+        let answer = json!({ "content": WHICH_CHANNEL, "flags": EPHEMERAL });
+        if let Err(error) = self.http.create_followup_message(token, &answer, Vec::new()).await {
+            tracing::info!(error = %web::chat_error(&error), "somebody could not be told that their channel is unknown");
+        }
     }
 
     async fn answer(&self, id: InteractionId, token: &str, answer: &Value) -> Result<(), ChatError> {
@@ -254,18 +309,23 @@ impl Discord {
     }
 
     /// Stores what an interaction asks for; whether it is stored.
-    pub(crate) async fn take(&self, interaction: Interaction, inbox: &dyn Inbox) -> bool {
-        match self.asked_for(interaction).await {
-            Some(event) => store(inbox, event).await,
-            None => true,
+    pub(crate) async fn take(&self, interaction: Interaction, inbox: &dyn Inbox) -> Result<bool, UnknownPlace> {
+        match self.asked_for(interaction).await? {
+            Some(event) => Ok(store(inbox, event).await),
+            None => Ok(true),
         }
     }
 
     /// What an interaction asks for, and how its person is answered.
-    async fn asked_for(&self, interaction: Interaction) -> Option<Incoming> {
-        let done = event::interacted(interaction, now_ms())?;
+    async fn asked_for(&self, interaction: Interaction) -> Result<Option<Incoming>, UnknownPlace> {
+        // Discord mostly tells of the channel itself. Where it does not, it is asked.
+        let parent = match event::parent(&interaction) {
+            Known::Told(parent) => parent,
+            Known::Ask(channel) => self.parent_of(channel).await?,
+        };
+        let Some(done) = event::interacted(interaction, parent, now_ms()) else { return Ok(None) };
         let aside = Aside { token: done.token, deferred: Arc::new(AtomicBool::new(!done.press)), since: Instant::now() };
         self.asides.insert(done.id, aside).await;
-        Some(done.incoming)
+        Ok(Some(done.incoming))
     }
 }

@@ -1,5 +1,6 @@
 //! Interactions over HTTP, for bots that are not reached over the gateway: verified over the raw bytes, stored, then answered.
 
+use crate::inward::UnknownPlace;
 use crate::{Discord, inward};
 use axum::body::Bytes;
 use axum::extract::State;
@@ -41,10 +42,16 @@ async fn receive(State(door): State<Door>, headers: HeaderMap, body: Bytes) -> R
         return StatusCode::BAD_REQUEST.into_response();
     };
     let Some(answer) = inward::deferral(&interaction) else { return StatusCode::BAD_REQUEST.into_response() };
-    if !door.discord.take(interaction, door.inbox.as_ref()).await {
-        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    let token = interaction.token().to_owned();
+    match door.discord.take(interaction, door.inbox.as_ref()).await {
+        Ok(true) => Json(answer).into_response(),
+        Ok(false) => StatusCode::SERVICE_UNAVAILABLE.into_response(),
+        Err(UnknownPlace) => {
+            let discord = door.discord.clone();
+            tokio::spawn(async move { discord.answer_that_the_channel_is_unknown(&token).await });
+            Json(answer).into_response()
+        }
     }
-    Json(answer).into_response()
 }
 
 fn is_signed(discord: &Discord, headers: &HeaderMap, body: &[u8]) -> bool {

@@ -1,6 +1,6 @@
 //! Activities of the Bot Framework, as events of the port. What is not for the bot ends here.
 
-use chat::{AMENDED_WITHIN_MS, Addressed, Anchor, Incoming, Mentioned, MessageRef, Platform, Sender, ThreadKey, What};
+use chat::{AMENDED_WITHIN_MS, Addressed, Anchor, Incoming, Mentioned, MessageRef, Platform, Sender, Standing, ThreadKey, What};
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
@@ -212,6 +212,8 @@ pub(crate) fn parse(activity: &Activity, now_ms: i64) -> Option<Incoming> {
         What::Text { .. } | What::Command { .. } | What::Filled { .. } | What::Home | What::Link { .. } | What::Moved { .. } => "",
     };
     let thread = place.thread();
+    // Somebody of another tenant in a conversation of this one.
+    let home = Some(activity.channel_data.tenant.id.clone()).filter(|home| !home.is_empty() && *home != place.tenant);
     Some(Incoming {
         delivery_id: activity.id.clone(),
         dedupe_id: format!("{kind}{}:{}", thread.conversation, activity.id),
@@ -222,7 +224,8 @@ pub(crate) fn parse(activity: &Activity, now_ms: i64) -> Option<Incoming> {
             name: activity.from.name.as_deref().map(chat::text::clean),
             time_zone: activity.time_zone(),
             locale: activity.locale.clone(),
-            ..Sender::default()
+            standing: if home.is_some() { Standing::External } else { Standing::Unknown },
+            home,
         },
         addressed,
         what,

@@ -1,7 +1,7 @@
 //! Messages as Adaptive Cards 1.5, or as plain text where there is nothing but words; text stands in runs, so that nothing
 //! of it is read as markup.
 
-use chat::{Align, Block, Button, ButtonStyle, Markdown, Message, Node, Progress, Span, TableBlock, TableCell, text};
+use chat::{Align, Block, Button, ButtonStyle, Citation, Markdown, Message, Node, Progress, Span, TableBlock, TableCell, text};
 use serde_json::{Value, json};
 
 /// One message of Teams.
@@ -13,6 +13,8 @@ pub struct Part {
     pub text: String,
     /// Whether Teams is to say that a model has written it, and to ask people what they think of it.
     pub by_model: bool,
+    /// The sheets that it rests on, in the order of the marks in its words: `[1]`, `[2]`.
+    pub sources: Vec<Citation>,
 }
 
 /// Of 100 KB that a message may have, as UTF-16: characters of a card.
@@ -23,9 +25,12 @@ const COLUMNS: usize = 12;
 const CELL_CHARS: usize = 200;
 const BUTTONS_IN_SET: usize = 6;
 const LABEL_CHARS: usize = 60;
+/// The most sources that a message names.
+const SOURCES: usize = 10;
 
 /// The message as one or more messages of Teams.
 pub fn render(message: &Message) -> Vec<Part> {
+    let message = &with_marks(message);
     let mut parts: Vec<Vec<Value>> = vec![Vec::new()];
     let mut chars = 0;
     for element in message.blocks.iter().flat_map(elements) {
@@ -42,23 +47,45 @@ pub fn render(message: &Message) -> Vec<Part> {
     let summary = summary(message);
     let card = |body: Vec<Value>| json!({ "type": "AdaptiveCard", "version": "1.5", "msteams": { "width": "Full" }, "body": body });
     let full = parts.into_iter().filter(|body| !body.is_empty());
-    let parts: Vec<Part> = full.map(|body| Part { card: Some(card(body)), text: summary.clone(), by_model: false }).collect();
-    if parts.is_empty() { plain(message) } else { labelled(parts, message) }
+    let parts: Vec<Part> = full.map(|body| Part { card: Some(card(body)), text: summary.clone(), ..Part::default() }).collect();
+    if parts.is_empty() { as_text(message) } else { labelled(parts, message) }
+}
+
+/// A whole answer with a mark behind its words for each of its sources: Teams shows a source where its mark stands.
+fn with_marks(message: &Message) -> Message {
+    let mut marked = message.clone();
+    let count = message.sources.len().min(SOURCES);
+    if count == 0 || message.partial || !message.by_model {
+        return marked;
+    }
+    let words = marked.blocks.iter_mut().find_map(|block| if let Block::Markdown(words) = block { words.nodes.last_mut() } else { None });
+    let marks: String = (1..=count).map(|n| format!(" [{n}]")).collect();
+    if let Some(Node::Paragraph(spans) | Node::Item { spans, .. }) = words {
+        spans.push(Span { text: marks, ..Span::default() });
+    }
+    marked
 }
 
 /// Once for each answer, and not before it is whole.
 fn labelled(mut parts: Vec<Part>, message: &Message) -> Vec<Part> {
     if let Some(first) = parts.first_mut() {
         first.by_model = message.by_model && !message.partial;
+        if first.by_model {
+            first.sources = message.sources.iter().take(SOURCES).cloned().collect();
+        }
     }
     parts
 }
 
 /// The message as text without markup, for when Teams refuses the card.
 pub fn plain(message: &Message) -> Vec<Part> {
+    as_text(&with_marks(message))
+}
+
+fn as_text(message: &Message) -> Vec<Part> {
     let pieces = text::split(message.plain().trim(), TEXT_CHARS);
     let pieces = if pieces.is_empty() { vec!["…".to_owned()] } else { pieces };
-    labelled(pieces.into_iter().map(|text| Part { card: None, text, by_model: false }).collect(), message)
+    labelled(pieces.into_iter().map(|text| Part { text, ..Part::default() }).collect(), message)
 }
 
 /// What a notification says.

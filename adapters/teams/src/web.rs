@@ -5,7 +5,7 @@ use crate::Teams;
 use crate::event::{At, Place, bare};
 use crate::render::{Part, plain, render};
 use async_trait::async_trait;
-use chat::{Anchor, Chat, ChatError, File, Limits, Message, MessageRef, Platform, Profile, Source, Standing, ThreadKey};
+use chat::{Anchor, Chat, ChatError, Citation, File, Limits, Message, MessageRef, Platform, Profile, Source, Standing, ThreadKey};
 use reqwest::{Method, Response, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -207,6 +207,8 @@ impl Chat for Teams {
         let standing = match (member.is_guest(), &home) {
             (true, _) => Standing::Guest,
             (false, Some(_)) => Standing::External,
+            // Whoever is not said to be a member is not taken for one.
+            (false, None) if member.role.is_none() && member.tenant.is_none() => Standing::Unknown,
             (false, None) => Standing::Member,
         };
         let name = member.name.unwrap_or_else(|| user.to_owned());
@@ -219,7 +221,7 @@ fn place_of(anchor: &Anchor) -> Result<Place, ChatError> {
 }
 
 pub(crate) fn activity(part: Part) -> Value {
-    let by_model = part.by_model;
+    let (by_model, sources) = (part.by_model, part.sources);
     let mut activity = match part.card {
         Some(card) => json!({
             "type": "message", "summary": part.text,
@@ -228,16 +230,28 @@ pub(crate) fn activity(part: Part) -> Value {
         None => json!({ "type": "message", "textFormat": "plain", "text": part.text }),
     };
     if by_model {
-        activity["entities"] = json!([written_by_model()]);
+        activity["entities"] = json!([written_by_model(&sources)]);
         activity["channelData"] = json!({ "feedbackLoop": { "type": "default" } });
     }
     activity
 }
 
-/// Says that a model has written a message.
+/// Characters of the name and of the abstract of a source.
+const SOURCE_CHARS: (usize, usize) = (80, 160);
+
+/// Says that a model has written a message, and what it rests on.
 /// <https://learn.microsoft.com/microsoftteams/platform/bots/how-to/bot-messages-ai-generated-content>
-fn written_by_model() -> Value {
-    json!({ "type": "https://schema.org/Message", "@type": "Message", "@context": "https://schema.org", "additionalType": ["AIGeneratedContent"] })
+fn written_by_model(sources: &[Citation]) -> Value {
+    let mut entity = json!({ "type": "https://schema.org/Message", "@type": "Message", "@context": "https://schema.org", "additionalType": ["AIGeneratedContent"] });
+    if !sources.is_empty() {
+        let cite = |(position, source): (usize, &Citation)| {
+            let (name, about) = (chat::text::shorten(&source.title, SOURCE_CHARS.0), chat::text::shorten(&source.about, SOURCE_CHARS.1));
+            let document = json!({ "@type": "DigitalDocument", "name": name, "url": source.url, "abstract": about });
+            json!({ "@type": "Claim", "position": position + 1, "appearance": document })
+        };
+        entity["citation"] = sources.iter().enumerate().map(cite).collect();
+    }
+    entity
 }
 
 impl Teams {

@@ -3,11 +3,11 @@
 use crate::wire::{Message, User};
 use chat::{Beside, Carried, Media, Quote};
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use teloxide::types::UserId;
 
 /// Kinds of media, by their names in a message; documents are looked into.
-const MEDIA: [(&str, Media); 9] = [
+const MEDIA: [(&str, Media); 10] = [
     ("document", Media::Other),
     ("photo", Media::Picture),
     ("live_photo", Media::Picture),
@@ -17,12 +17,22 @@ const MEDIA: [(&str, Media); 9] = [
     ("video_note", Media::Video),
     ("voice", Media::Sound),
     ("audio", Media::Sound),
+    ("checklist", Media::Other),
 ];
 
 /// What stands beside the words; what the bot itself has said is not told back to it.
 pub(crate) fn read(message: &Message, me: UserId) -> Vec<Beside> {
     let answered = answered(message, me).map(Beside::Answered);
-    answered.into_iter().chain(file(message).map(Beside::File)).collect()
+    let files = file_answered(message, me).into_iter().chain(file(&message.more));
+    answered.into_iter().chain(files.map(Beside::File)).collect()
+}
+
+/// The file of the message that is answered: "add these rows" is said to a file, too.
+fn file_answered(message: &Message, me: UserId) -> Option<Carried> {
+    match message.reply_to_message.as_deref() {
+        Some(earlier) => file(&earlier.more).filter(|_| earlier.from.as_ref().is_none_or(|from| from.id != me)),
+        None => file(message.more.get("external_reply")?.as_object()?),
+    }
 }
 
 /// The message or the part of it that is answered, of this chat or of another one.
@@ -53,13 +63,13 @@ fn author(origin: &Value) -> Option<String> {
         .or_else(|| named(&origin["chat"]["title"]))
 }
 
-fn file(message: &Message) -> Option<Carried> {
-    let (kind, media) = MEDIA.into_iter().find(|(kind, _)| message.more.contains_key(*kind))?;
-    let content = &message.more[kind];
+fn file(message: &Map<String, Value>) -> Option<Carried> {
+    let (kind, media) = MEDIA.into_iter().find(|(kind, _)| message.contains_key(*kind))?;
+    let content = &message[kind];
     // Of a picture there are several sizes.
     let content = content.as_array().and_then(|sizes| sizes.last()).unwrap_or(content);
     let text = |name: &str| content[name].as_str().filter(|text| !text.is_empty());
-    let name = text("file_name");
+    let name = text("file_name").or_else(|| text("title"));
     let media = if kind == "document" { Media::of(text("mime_type"), name) } else { media };
     Some(Carried {
         name: name.map(chat::text::clean),

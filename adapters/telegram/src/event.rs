@@ -90,6 +90,11 @@ fn said(message: &Message, me: &Me, delivery: String, now_ms: i64) -> Option<Inc
     if from.is_bot || message.chat.is_channel() || message.more.contains_key("via_bot") {
         return None;
     }
+    // In the inbox of a channel each writer has a topic of their own, in which only its managers answer. Heard without it, all writers
+    // would share one conversation.
+    if message.more.contains_key("direct_messages_topic") {
+        return None;
+    }
     let mut beside = beside::read(message, me.id);
     let (words, entities) = message.words().or_else(|| (!beside.is_empty()).then(|| (String::new(), &[] as &[Entity])))?;
     let place = Place {

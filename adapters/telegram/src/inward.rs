@@ -48,7 +48,8 @@ async fn receive(State(door): State<Door>, headers: HeaderMap, body: Bytes) -> S
         return StatusCode::UNAUTHORIZED;
     }
     let Ok(update) = serde_json::from_slice::<Update>(&body) else {
-        tracing::debug!("a body that is no update was left out");
+        metrics::counter!("chatsheet_unreadable_events_total", "platform" => "telegram").increment(1);
+        tracing::warn!("a body that is no update of telegram was left out");
         return StatusCode::OK;
     };
     match tokio::time::timeout(STORE_WITHIN, take(&telegram, inbox.as_ref(), update)).await {
