@@ -65,12 +65,21 @@ pub(crate) async fn matching(snapshot: &Arc<Snapshot>, condition: &str, expressi
         let values = row.split_off(1);
         Some((row[0].as_str()?.parse().ok()?, values))
     };
+    // A word that no cell has may be why fewer rows are found than are meant.
+    let unknown = result.hints.iter().filter(|hint| hint.starts_with("no row has")).map(|hint| format!("{}.", sentence(hint)));
+    let warnings = result.notes.iter().cloned().chain(unknown).collect();
     Ok(Matching {
         filter,
         rows: result.rows.into_iter().filter_map(row).collect(),
-        warnings: result.notes,
+        warnings,
         hints: readings.into_iter().chain(result.hints).collect(),
     })
+}
+
+/// With a capital letter, and without a sign at its end.
+fn sentence(words: &str) -> String {
+    let mut chars = words.trim_end_matches('.').chars();
+    chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
 }
 
 /// Rows up to which what hangs on them is counted; of more it is said without a number.

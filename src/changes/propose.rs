@@ -6,7 +6,7 @@ use super::plan::{Beside, CellEdit, DeletedRow, Location, NewRowPlan, Plan, RowE
 use super::schedule::{self, Schedule};
 use crate::error::{Result, told};
 use crate::locality::Locality;
-use crate::sheet::{Author, Cell, Coerced, Maker, Snapshot, SnapshotColumn, SnapshotRow, ValueReader, nearest};
+use crate::sheet::{Author, Cell, Coerced, Maker, Snapshot, SnapshotColumn, SnapshotRow, ValueReader, day_shift, nearest};
 use crate::store::{Place, Proposal, ProposalState};
 use serde_json::Value;
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -75,20 +75,18 @@ pub async fn update(snapshot: &Arc<Snapshot>, condition: &str, set: &[SetRequest
         let mut cells = Vec::new();
         let mut computed = computed.into_iter();
         for (position, column, request) in &targets {
-            let value = if request.expression.is_some() { computed.next().unwrap_or_default() } else { request.value.clone() };
+            let (value, relative) = match request.expression {
+                Some(_) => (computed.next().unwrap_or_default(), true),
+                None => shifted(snapshot, row, *position, &request.value)?.map_or((request.value.clone(), false), |day| (day, true)),
+            };
             match row.maker(*position) {
                 Some(Maker::Formula(_)) => left.made += 1,
                 Some(Maker::Link) => left.linked += 1,
                 None if snapshot.project.is_some() && row.is_parent && column.rolls_up() => left.rolled_up += 1,
                 None => match schedule.as_ref().filter(|s| !value.is_null() && s.sets_dates(*position, row)) {
-                    Some(schedule) => schedule.want(
-                        dates.entry(id).or_default(),
-                        *position,
-                        reader.read_day(column, &value)?,
-                        request.expression.is_some(),
-                    ),
+                    Some(schedule) => schedule.want(dates.entry(id).or_default(), *position, reader.read_day(column, &value)?, relative),
                     None => {
-                        let after = reader.read(column, &value)?;
+                        let after = reader.read_as(column, row.cells[*position].style(&column.style), &value)?;
                         notes.extend(after.note.clone().filter(|note| !notes.contains(note)));
                         cells.push((*position, after));
                     }
@@ -141,6 +139,19 @@ pub async fn update(snapshot: &Arc<Snapshot>, condition: &str, set: &[SetRequest
     warnings.extend(notes);
     warnings.extend(schedule::warnings(snapshot, &rows, ended));
     Ok(Draft { plan: Plan::Update { rows }, filter, warnings })
+}
+
+/// The day that “+7 days” means in this row: from the one that stands there. Nothing for other values and columns.
+fn shifted(snapshot: &Snapshot, row: &SnapshotRow, position: usize, value: &Value) -> Result<Option<Value>> {
+    let column = &snapshot.columns[position];
+    let shift = value.as_str().filter(|_| matches!(column.kind.as_str(), "DATE" | "ABSTRACT_DATETIME")).and_then(day_shift);
+    let Some(shift) = shift else { return Ok(None) };
+    let Some(day) = column.day(&row.cells[position], &snapshot.zone) else {
+        return Err(told(format!("{} of {} holds no date that could be moved", column.title, snapshot.label(row))));
+    };
+    let moved =
+        day.checked_add(shift).map_err(|_| told(format!("{} of {} would leave the calendar", column.title, snapshot.label(row))))?;
+    Ok(Some(Value::String(moved.to_string())))
 }
 
 /// Cells and rows that a change leaves alone, by the reason.

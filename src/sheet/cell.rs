@@ -64,6 +64,24 @@ impl Style {
             }
         }
     }
+
+    /// The same with every digit that is stored, where people would see it rounded.
+    pub fn show_all(&self, n: f64) -> String {
+        let (shown, of_hundred) = (self.show(n), if *self == Self::Percent { n * 100.0 } else { n });
+        let digits: String = shown.chars().filter(|c| c.is_ascii_digit() || *c == '.').collect();
+        let seen: f64 = digits.parse().unwrap_or_default();
+        if (seen - of_hundred.abs()).abs() <= 4.0 * f64::EPSILON * of_hundred.abs() {
+            return shown;
+        }
+        let (sign, all) = (if n < 0.0 { "-" } else { "" }, format!("{}", of_hundred.abs()));
+        match self {
+            Self::Plain | Self::Moment(_) => format!("{sign}{all}"),
+            Self::Days => format!("{sign}{all}d"),
+            Self::Percent => format!("{sign}{all}%"),
+            Self::Money(money) if money.chars().all(char::is_alphabetic) => format!("{sign}{money} {all}"),
+            Self::Money(money) => format!("{sign}{money}{all}"),
+        }
+    }
 }
 
 pub(super) fn plain_number(n: f64) -> String {

@@ -23,7 +23,7 @@ pub use snapshot::{Maker, Snapshot, SnapshotColumn, SnapshotRow};
 pub use sql::{Checked, SqlError, Table, check, nearest};
 pub use trouble::smartsheet_trouble;
 pub use typed::{Typed, Values};
-pub use value::{Author, Coerced, Unfit, ValueReader, coerce_display, predecessors_in_words, read_day};
+pub use value::{Author, Coerced, Unfit, ValueReader, coerce_display, day_shift, predecessors_in_words, read_day};
 pub use work_days::WorkDays;
 
 use serde::{Deserialize, Serialize};

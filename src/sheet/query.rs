@@ -203,6 +203,7 @@ impl Snapshot {
             loaded.progress_handler(STEPS, Some(move || watched.ends())).map_err(wrong)?;
             let mut result = self.run(loaded, checked, max_rows)?;
             result.notes = self.notes(loaded, &checked.left_out).map_err(wrong)?;
+            result.notes.extend(checked.remarks.iter().cloned());
             Ok(result)
         })();
         if ran.is_err() && watch.is(Ended::Large) {
@@ -290,6 +291,7 @@ impl Snapshot {
                 Why::Figure | Why::Condition => (format!("{title} holds text in {} {rows} and is left out there", numbers.len()), "text"),
                 Why::Order => (format!("{title} holds text in {} {rows}, which {stand} last", numbers.len()), "text"),
                 Why::Blank => (format!("{title} is empty in {} {rows}, which {is} left out", numbers.len()), "blank"),
+                Why::BlankOtherwise => (format!("{title} is empty in {} {rows}, which {falls} under ELSE", numbers.len()), "blank"),
                 Why::Somewhere => (
                     format!(
                         "{title} holds text in {} {rows}, which count{} in no figure and no comparison",
@@ -317,7 +319,7 @@ impl Snapshot {
         let rows = numbers.iter().take(NAMED_IN_NOTE).filter_map(|n| self.rows.iter().find(|r| r.number == *n));
         let some: Vec<String> = rows
             .map(|r| match why {
-                Why::Blank => self.label(r),
+                Why::Blank | Why::BlankOtherwise => self.label(r),
                 _ => format!("{}: “{}”", self.label(r), chat::text::shorten(&r.cells[column].shown(&self.columns[column].style), 60)),
             })
             .collect();

@@ -8,6 +8,7 @@ use super::typed::{self, Typed, Values};
 use super::work_days::WorkDays;
 use crate::smartsheet::{Column, ColumnSpec, Contact, Hyperlink};
 use jiff::Timestamp;
+use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
@@ -148,6 +149,15 @@ impl SnapshotColumn {
     /// A cell of it as its type sees it.
     pub fn typed<'a>(&self, cell: &'a Cell, zone: &TimeZone) -> Typed<'a> {
         self.values.read(&self.kind, cell, zone)
+    }
+
+    /// The day that a cell of this column holds, where it holds one.
+    pub fn day(&self, cell: &Cell, zone: &TimeZone) -> Option<Date> {
+        match self.typed(cell, zone) {
+            Typed::Day(day) => Some(day),
+            Typed::Moment(at) => Some(at.date()),
+            _ => None,
+        }
     }
 
     pub(super) fn reason_read_only(column: &Column) -> Option<String> {

@@ -61,9 +61,9 @@ impl Values {
             "CONTACT_LIST" | "MULTI_CONTACT_LIST" => Self::People,
             "MULTI_PICKLIST" | "PREDECESSOR" => Self::Text,
             "PICKLIST" => {
-                let mut filled = cells.filter(|c| **c != Cell::Empty).peekable();
-                let all_numbers = filled.peek().is_some() && filled.all(|c| option_number(c).is_some());
-                if all_numbers { Self::Number } else { Self::Text }
+                let filled = cells.filter(|c| **c != Cell::Empty);
+                let (numbers, others): (Vec<bool>, Vec<bool>) = filled.map(|c| option_number(c).is_some()).partition(|number| *number);
+                if numbers.len() > others.len() { Self::Number } else { Self::Text }
             }
             _ => {
                 let mut cells = cells;

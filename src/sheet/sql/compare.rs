@@ -4,11 +4,12 @@
 use super::super::cell::{Style, plain_number};
 use super::super::duration;
 use super::super::table::ORDER;
-use super::super::typed::{self, Typed, Values, normal};
+use super::super::typed::{self, Values, normal};
 use super::super::value::by_name;
 use super::date::{self, Stretch};
 use super::near::Literal;
-use super::read::{Constant, Kind, Origin, Part, Read, Reader};
+use super::read::{Constant, Kind, Origin, Part, Read, Reader, quoted};
+use super::several::each_of;
 use super::words::{self, Comparison};
 use super::{SqlError, refused};
 
@@ -31,6 +32,14 @@ impl Reader<'_> {
         };
         if how.is_equality() && is_empty(&right) && self.may_be_empty(&left) {
             return Ok(self.empty(left, how == Comparison::NotEqual));
+        }
+        if how.is_equality() {
+            if let Some(read) = self.is_among_values(&left, how, std::slice::from_ref(&right))? {
+                return Ok(read);
+            }
+            if let Some(read) = self.written_or_meant(&left, how, &right)? {
+                return Ok(read);
+            }
         }
         if right.constant.is_some() && left.constant.is_none() {
             let (left, right) = self.held_against(left, how, right)?;
@@ -55,10 +64,46 @@ impl Reader<'_> {
         let words = words::comparison(&left, how, &right);
         let sql = format!("{} {} {}", without_case(&left), how.sql(), right.sql);
         let mut read = Read::new(sql, words, Kind::Checkbox).with(&[&left, &right]);
-        if how == Comparison::NotEqual {
-            read.blanks.extend(self.blank_of(&left));
+        match how {
+            Comparison::NotEqual => read.blanks.extend(self.blank_of(&left)),
+            Comparison::Equal => read.equals.extend(self.blank_of(&left)),
+            _ => {}
         }
         read
+    }
+
+    /// A value with signs beside a column of numbers with texts among them: “1,234” is the number, and the text that stands there so.
+    fn written_or_meant(&mut self, left: &Read, how: Comparison, right: &Read) -> Result<Option<Read>, SqlError> {
+        let Some(Constant::Text(text)) = &right.constant else { return Ok(None) };
+        if left.kind != Kind::Number || !self.has_strays(left) {
+            return Ok(None);
+        }
+        let (left, number) = self.number_against_text(left.clone(), how, text)?;
+        let meant = match &number.constant {
+            Some(Constant::Number(n)) => plain_number(*n),
+            Some(Constant::Text(text)) => text.clone(),
+            _ => return Ok(None),
+        };
+        let written = normal(text.trim()).into_owned();
+        if meant == written {
+            return Ok(None);
+        }
+        let left = self.as_text(left);
+        let words = words::comparison(&left, how, right);
+        let inside = format!("{} IN ({}, {})", left.sql, quoted(&meant), quoted(&written));
+        let sql = match how {
+            Comparison::NotEqual => format!("NOT ({inside})"),
+            Comparison::Same => format!("COALESCE({inside}, 0)"),
+            Comparison::NotSame => format!("NOT COALESCE({inside}, 0)"),
+            _ => inside,
+        };
+        let mut read = Read::new(sql, words, Kind::Checkbox).with(&[&left]);
+        match how {
+            Comparison::NotEqual => read.blanks.extend(self.blank_of(&left)),
+            Comparison::Equal => read.equals.extend(self.blank_of(&left)),
+            _ => {}
+        }
+        Ok(Some(read))
     }
 
     /// Two sides of which neither is a value: a day meets the day of a moment, a number the number that a text is.
@@ -159,6 +204,10 @@ impl Reader<'_> {
     }
 
     fn day_against(&mut self, left: Read, how: Comparison, text: &str) -> Result<(Read, Read), SqlError> {
+        // A time asks for the moment, where the column has it.
+        if let Some((moment, at)) = self.moment_of(&left).zip(date::moment(text).filter(|at| !at.ends_with(" 00:00:00"))) {
+            return Ok((moment, Read::text(&at)));
+        }
         if let Some(stretch) = date::stretch(text, self.now.date()) {
             return match stretch {
                 // Every text is another value than a day.
@@ -175,6 +224,19 @@ impl Reader<'_> {
             return Ok((self.as_text(left), Read::text(&normal(text))));
         }
         refused(format!("{} is a day: compare it with 'YYYY-MM-DD', not with '{text}'", left.words))
+    }
+
+    /// The moments of which a column shows the days.
+    fn moment_of(&self, read: &Read) -> Option<Read> {
+        let (at, column) = self.main(read)?;
+        let moments = column.moment_sql.as_ref()?;
+        Some(Read {
+            sql: self.texts_beside(&read.sql, &column.sql, moments),
+            words: format!("{} time", column.title),
+            kind: Kind::Moment,
+            origin: Some(Origin { column: Some(at), part: Part::Moment }),
+            ..read.clone()
+        })
     }
 
     fn moment_against(&mut self, left: Read, how: Comparison, text: &str) -> Result<(Read, Read), SqlError> {
@@ -224,16 +286,16 @@ impl Reader<'_> {
     }
 
     /// The whole name of the one person whom a first or last name fits, where nobody is called just that.
-    fn full_name(&mut self, left: &Read, text: &str) -> Result<String, SqlError> {
+    pub fn full_name(&mut self, left: &Read, text: &str) -> Result<String, SqlError> {
         let same = Ok(text.to_owned());
         let Some((at, column)) = self.main(left).filter(|(_, c)| c.email_sql.is_some()) else { return same };
         let mut people: Vec<(String, String)> = Vec::new();
         for row in &self.snapshot.rows {
-            let Typed::People(names, email) = column.typed(&row.cells[at], &self.snapshot.zone) else { continue };
-            let person = (email.unwrap_or_default(), names.into_owned());
-            // Several people in a cell are nobody's name.
-            if !people.contains(&person) && !person.1.contains(',') {
-                people.push(person);
+            for person in each_of(&row.cells[at]).into_iter().map(|one| (one.email.unwrap_or_default(), one.name)) {
+                // A text with a comma in it is rather several people than somebody's name.
+                if !people.contains(&person) && !person.1.contains(',') {
+                    people.push(person);
+                }
             }
         }
         let wanted = normal(text.trim()).to_lowercase();
@@ -260,10 +322,25 @@ impl Reader<'_> {
 
     fn remember_literal(&mut self, left: &Read, text: &str) {
         if let Some(Origin { column: Some(column), part: part @ (Part::Main | Part::Email | Part::Carried) }) = left.origin {
-            let literal = Literal { column, part, text: normal(text).into_owned() };
-            if !self.literals.contains(&literal) {
-                self.literals.push(literal);
-            }
+            self.remember_literal_of(column, part, text, false);
+        }
+    }
+
+    /// The words between the signs of a pattern.
+    pub fn remember_pattern(&mut self, left: &Read, pattern: &str) {
+        let inner = pattern.trim_matches('%').trim();
+        if inner.is_empty() || inner.contains(['%', '_']) {
+            return;
+        }
+        if let Some(Origin { column: Some(column), part: part @ (Part::Main | Part::Email | Part::Carried) }) = left.origin {
+            self.remember_literal_of(column, part, inner, true);
+        }
+    }
+
+    pub fn remember_literal_of(&mut self, column: usize, part: Part, text: &str, within: bool) {
+        let literal = Literal { column, part, text: normal(text).into_owned(), within };
+        if !self.literals.contains(&literal) {
+            self.literals.push(literal);
         }
     }
 
@@ -280,8 +357,19 @@ impl Reader<'_> {
             let (sql, words) = (format!("({} {sign} {})", rest.sql, blank.sql), format!("({} {word} {})", rest.words, blank.words));
             return Ok(Read { blanks: blank.blanks.clone(), ..Read::new(sql, words, Kind::Checkbox).with(&[&rest, &blank]) });
         }
-        let mut pairs = Vec::new();
         let how = if negated { Comparison::NotEqual } else { Comparison::Equal };
+        if let Some(read) = self.is_among_values(&left, how, &values)? {
+            return Ok(read);
+        }
+        // Where a text stands for a number and for itself, each value is held against the cell on its own.
+        if left.kind == Kind::Number && self.has_strays(&left) && values.iter().any(|v| matches!(v.constant, Some(Constant::Text(_)))) {
+            let words = words::list(&left, negated, &values);
+            let each = values.into_iter().map(|value| self.compare(left.clone(), how, value)).collect::<Result<Vec<_>, _>>()?;
+            let sql: Vec<&str> = each.iter().map(|read| read.sql.as_str()).collect();
+            let sql = format!("({})", sql.join(if negated { " AND " } else { " OR " }));
+            return Ok(Read::new(sql, words, Kind::Checkbox).with(&each.iter().collect::<Vec<_>>()));
+        }
+        let mut pairs = Vec::new();
         for value in values {
             pairs.push(match (&left.constant, &value.constant) {
                 (None, Some(_)) => self.held_against(left.clone(), how, value)?,
@@ -300,9 +388,7 @@ impl Reader<'_> {
         };
         let parts: Vec<&Read> = lefts.iter().chain(&rights).collect();
         let mut read = Read::new(sql, words::list(&left, negated, &rights), Kind::Checkbox).with(&parts);
-        if negated {
-            read.blanks.extend(self.blank_of(&left));
-        }
+        if negated { &mut read.blanks } else { &mut read.equals }.extend(self.blank_of(&left));
         Ok(read)
     }
 
@@ -312,7 +398,9 @@ impl Reader<'_> {
         let to = self.compare(read.clone(), Comparison::LessOrEqual, high.clone())?;
         let words = format!("{said} {} and {}", words::value(&low, &read.style), words::value(&high, &read.style));
         let not = if negated { "NOT " } else { "" };
-        Ok(Read::new(format!("{not}({} AND {})", from.sql, to.sql), words, Kind::Checkbox).with(&[&from, &to]))
+        let mut between = Read::new(format!("{not}({} AND {})", from.sql, to.sql), words, Kind::Checkbox).with(&[&from, &to]);
+        if negated { &mut between.blanks } else { &mut between.equals }.extend(self.blank_of(&read));
+        Ok(between)
     }
 
     pub fn is_null(&mut self, read: Read, negated: bool) -> Read {
@@ -327,7 +415,7 @@ impl Reader<'_> {
             (true, true) => format!("{} has a {}", read.beside(), kind_word(read.kind)),
         };
         let sql = format!("{} IS {}NULL", read.sql, if negated { "NOT " } else { "" });
-        // Rows with a text are taken in, or left out, as the words say; the note tells how many.
+        // Rows with a text are taken in, or left out, as the words say: “has no date” and “has a date”.
         Read { uses: Vec::new(), ..Read::new(sql, words, Kind::Checkbox).with(&[&read]) }
     }
 }

@@ -167,6 +167,8 @@ impl Reader<'_> {
                     _ => format!("not ({})", read.words),
                 };
                 let mut not = Read::new(format!("NOT ({})", read.sql), words, Kind::Checkbox).with(&[&read]);
+                // What said what a cell is says what it is not, and the other way round.
+                std::mem::swap(&mut not.blanks, &mut not.equals);
                 not.blanks.extend(read.origin.and_then(|o| o.column).filter(|_| read.kind == Kind::Checkbox));
                 not.blanks.dedup();
                 Ok(not)
@@ -264,16 +266,26 @@ impl Reader<'_> {
 
     fn like(&mut self, negated: bool, expr: &Expr, pattern: &Expr, escape: Option<&Expr>) -> Result<Read, SqlError> {
         let (read, pattern) = (self.expr(expr)?, self.expr(pattern)?);
-        let blank = self.blank_of(&read).filter(|_| negated);
+        let escape = escape.map(|sign| self.expr(sign)).transpose()?;
+        if escape.is_none()
+            && let Some(below) = self.below(&read, negated, &pattern)
+        {
+            return Ok(below);
+        }
+        let blank = self.blank_of(&read);
         let read = self.as_text(read);
-        let escape = match escape {
-            Some(sign) => format!(" ESCAPE {}", self.expr(sign)?.sql),
-            None => String::new(),
-        };
+        let sign = escape.as_ref().and_then(|escape| match &escape.constant {
+            Some(Constant::Text(sign)) => sign.chars().next(),
+            _ => None,
+        });
+        if let (Some(Constant::Text(text)), None) = (&pattern.constant, sign) {
+            self.remember_pattern(&read, text);
+        }
         let not = if negated { "NOT " } else { "" };
-        let words = words::pattern(&read, negated, &pattern);
+        let words = words::pattern(&read, negated, &pattern, sign);
+        let escape = escape.map(|escape| format!(" ESCAPE {}", escape.sql)).unwrap_or_default();
         let mut like = Read::new(format!("{} {not}LIKE {}{escape}", read.sql, pattern.sql), words, Kind::Checkbox).with(&[&read, &pattern]);
-        like.blanks.extend(blank);
+        if negated { &mut like.blanks } else { &mut like.equals }.extend(blank);
         Ok(like)
     }
 
@@ -292,8 +304,10 @@ impl Reader<'_> {
             parts.push(result.clone().only_where(&condition.sql));
             results.push(result);
             before.push(format!("({}) IS NOT TRUE", condition.sql));
+            let decided = condition.clone().decided_by(&condition, otherwise.is_some());
+            let decided = Read { blanks: Vec::new(), equals: Vec::new(), ..decided };
             // Without an ELSE the row has no value: it is left out.
-            parts.push(if otherwise.is_some() { condition.becoming(&Fate::Otherwise) } else { condition });
+            parts.push(if otherwise.is_some() { decided.becoming(&Fate::Otherwise) } else { decided });
         }
         if let Some(otherwise) = otherwise {
             let result = self.expr(otherwise)?;

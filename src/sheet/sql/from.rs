@@ -1,7 +1,7 @@
 //! Tables of a query: the sheet, its rows without children, what `WITH` names, queries in brackets, and how they are joined.
 
 use super::super::names::sql_name;
-use super::read::{Origin, Part, Reader, name};
+use super::read::{Origin, Part, Read, Reader, name};
 use super::scope::{Field, Source};
 use super::select::{Compiled, Item, Place};
 use super::{SqlError, Table, refused};
@@ -38,12 +38,13 @@ impl Reader<'_> {
         Ok((sql, sources, constraints))
     }
 
-    pub fn constraint(&mut self, constraint: &JoinConstraint) -> Result<String, SqlError> {
-        Ok(match constraint {
-            JoinConstraint::None => String::new(),
-            JoinConstraint::On(expr) => format!(" ON {}", self.expr(expr)?.sql),
-            JoinConstraint::Using(_) | JoinConstraint::Natural => return refused("write the condition of a join: ON a.x = b.x"),
-        })
+    /// The condition of a join, where it has one.
+    pub fn constraint(&mut self, constraint: &JoinConstraint) -> Result<Option<Read>, SqlError> {
+        match constraint {
+            JoinConstraint::None => Ok(None),
+            JoinConstraint::On(expr) => self.expr(expr).map(Some),
+            JoinConstraint::Using(_) | JoinConstraint::Natural => refused("write the condition of a join: ON a.x = b.x"),
+        }
     }
 
     fn table(&mut self, factor: &TableFactor, sources: &mut Vec<Source>) -> Result<String, SqlError> {

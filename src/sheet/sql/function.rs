@@ -316,7 +316,7 @@ impl Reader<'_> {
         let condition = self.expr(filter)?;
         let words = format!("{} where {}", call.words, condition.words);
         let sql = format!("{} FILTER (WHERE {})", call.sql, condition.sql);
-        Ok(Read { sql, words, ..call.only_where(&condition.sql) })
+        Ok(Read { sql, words, ..call.only_where(&condition.sql).decided_by(&condition, false) })
     }
 
     fn over(&mut self, function: &Function, call: Read) -> Result<Read, SqlError> {

@@ -1,7 +1,7 @@
 //! What a query leaves out: texts in columns of numbers, days or boxes, and empty cells where a condition says what they are not.
 
 use super::Table;
-use super::read::{Part, Read, Reader, name};
+use super::read::{Part, PassedOver, Read, Reader, name};
 
 /// A column whose texts something leaves out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +39,8 @@ pub(in super::super) enum Why {
     Otherwise,
     /// Its cell is empty, and the condition says what it is not.
     Blank,
+    /// Its cell is empty, and falls under what is not named.
+    BlankOtherwise,
     /// It is not known in which rows.
     Somewhere,
 }
@@ -105,15 +107,34 @@ impl Reader<'_> {
             }
         }
         for column in parts.condition.into_iter().flat_map(|c| &c.blanks) {
-            let of = &self.snapshot.columns[*column];
-            let mut empty = format!("{}.{} IS NULL", name(parts.alias), name(&of.sql));
-            if let Some(texts) = &of.text_sql {
-                empty.push_str(&format!(" AND {}.{} IS NULL", name(parts.alias), name(texts)));
-            }
+            let empty = self.is_blank(parts.alias, *column);
             if let (Some(unknown), Table::Sheet | Table::Leaf, false) = (&unknown, parts.table, parts.correlated) {
                 self.add_left_out(parts, *column, Why::Blank, &format!("{empty} AND {unknown}"));
             }
         }
+        self.note_passed_over(parts, &holds);
+    }
+
+    /// Notes empty cells that a condition inside a figure passes over, of the rows that the query is about.
+    fn note_passed_over(&mut self, parts: &Parts<'_>, holds: &str) {
+        let all: Vec<PassedOver> = parts.figures.iter().flat_map(|figure| figure.passed_over.clone()).collect();
+        for PassedOver { column, condition, otherwise } in all {
+            if parts.table != Table::Other && !parts.correlated {
+                let empty = self.is_blank(parts.alias, column);
+                let why = if otherwise { Why::BlankOtherwise } else { Why::Blank };
+                self.add_left_out(parts, column, why, &format!("{empty} AND {holds} AND ({condition}) IS NULL"));
+            }
+        }
+    }
+
+    /// Holds where a cell holds nothing at all.
+    fn is_blank(&self, alias: &str, column: usize) -> String {
+        let of = &self.snapshot.columns[column];
+        let mut empty = format!("{}.{} IS NULL", name(alias), name(&of.sql));
+        if let Some(texts) = &of.text_sql {
+            empty.push_str(&format!(" AND {}.{} IS NULL", name(alias), name(texts)));
+        }
+        empty
     }
 
     fn add_left_out(&mut self, parts: &Parts<'_>, column: usize, why: Why, condition: &str) {

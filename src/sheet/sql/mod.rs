@@ -7,9 +7,11 @@ mod from;
 mod function;
 mod left_out;
 mod near;
+mod path;
 mod read;
 mod scope;
 mod select;
+mod several;
 mod text;
 mod words;
 
@@ -60,6 +62,8 @@ pub struct Checked {
     pub(super) offset: usize,
     /// What may have been left out, as queries that say which rows.
     pub(super) left_out: Vec<LeftOut>,
+    /// What people are told beside what was left out.
+    pub(super) remarks: Vec<String>,
     /// Texts that columns are held against.
     pub(super) literals: Vec<Literal>,
     /// Columns whose cells, as they stand, rows are grouped by.
@@ -122,6 +126,7 @@ fn read(sql: &str, snapshot: &Snapshot, now: DateTime) -> Result<Checked, SqlErr
         limit,
         offset,
         left_out: reader.left_out,
+        remarks: reader.remarks,
         literals: reader.literals,
         grouped: reader.grouped,
     })
@@ -131,5 +136,7 @@ fn refused<T>(why: impl Into<String>) -> Result<T, SqlError> {
     Err(SqlError(why.into()))
 }
 
+#[cfg(test)]
+mod real_tests;
 #[cfg(test)]
 mod tests;

@@ -1,8 +1,10 @@
 //! Near misses: a text that no cell holds, but nearly.
 
+use super::super::cell::plain_number;
 use super::super::snapshot::Snapshot;
-use super::super::typed::{Typed, Values};
+use super::super::typed::{Typed, Values, words};
 use super::read::Part;
+use super::several::each_of;
 use std::collections::HashMap;
 
 /// A text that a column is held against.
@@ -11,6 +13,8 @@ pub(in super::super) struct Literal {
     pub(super) column: usize,
     pub(super) part: Part,
     pub(super) text: String,
+    /// Whether it is looked for inside of texts, as by `LIKE`.
+    pub(super) within: bool,
 }
 
 /// Values that are listed when none is near.
@@ -55,36 +59,42 @@ impl Snapshot {
         let column = &self.columns[literal.column];
         let mut values: HashMap<String, usize> = HashMap::new();
         let wanted = literal.text.trim().to_lowercase();
+        let several = column.kind.starts_with("MULTI_");
         for row in &self.rows {
-            let text = match column.typed(&row.cells[literal.column], &self.zone) {
-                Typed::Text(text) | Typed::Stray(text) => text.into_owned(),
-                Typed::People(names, email) => {
-                    if literal.part == Part::Email {
-                        email.unwrap_or_default()
-                    } else {
-                        names.into_owned()
-                    }
-                }
-                _ => continue,
-            };
-            if text.trim().to_lowercase() == wanted {
+            if several && words(&row.cells[literal.column]).trim().to_lowercase() == wanted {
                 return None;
             }
-            if !text.is_empty() {
-                *values.entry(text).or_default() += 1;
+            let texts = match column.typed(&row.cells[literal.column], &self.zone) {
+                Typed::Text(_) | Typed::People(..) if several => each_of(&row.cells[literal.column])
+                    .into_iter()
+                    .map(|one| if literal.part == Part::Email { one.email.unwrap_or_default() } else { one.name })
+                    .collect(),
+                Typed::Text(text) | Typed::Stray(text) => vec![text.into_owned()],
+                Typed::People(_, email) if literal.part == Part::Email => vec![email.unwrap_or_default()],
+                Typed::People(names, _) => vec![names.into_owned()],
+                // A pattern looks into numbers, too.
+                Typed::Number(n) if literal.within => vec![plain_number(n)],
+                Typed::Day(day) if literal.within => vec![day.to_string()],
+                _ => continue,
+            };
+            for text in texts {
+                let bare = text.trim().to_lowercase();
+                if bare == wanted || (literal.within && bare.contains(&wanted)) {
+                    return None;
+                }
+                if !text.is_empty() {
+                    *values.entry(text).or_default() += 1;
+                }
             }
         }
-        let several = |value: &str| column.kind.starts_with("MULTI_") && value.split(", ").any(|one| one.to_lowercase() == wanted);
-        let holding: usize = values.iter().filter(|(value, _)| several(value)).map(|(_, n)| n).sum();
         let what = match literal.part {
             Part::Email => format!("{} with the address", column.title),
             _ => column.title.clone(),
         };
-        let head = format!("no row has {what} “{}” alone", literal.text);
-        if holding > 0 {
-            return Some(format!("{head}; {} has it among several: use {} LIKE '%{}%'", rows(holding), column.sql, literal.text));
-        }
-        let head = format!("no row has {what} “{}”", literal.text);
+        let head = match literal.within {
+            true => format!("no row has “{}” in {what}", literal.text),
+            false => format!("no row has {what} “{}”", literal.text),
+        };
         let near = nearest(&literal.text, values.keys().cloned());
         if !near.is_empty() {
             let offered: Vec<String> = near.iter().map(|v| format!("“{v}” ({})", rows(values[v]))).collect();

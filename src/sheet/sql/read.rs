@@ -61,6 +61,16 @@ pub(super) enum Constant {
     Null,
 }
 
+/// Empty cells of a column that a condition inside a figure passes over, because it says what they are not.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct PassedOver {
+    pub column: usize,
+    /// The condition, which does not hold for them and is not false either.
+    pub condition: String,
+    /// Whether they fall under `ELSE` then.
+    pub otherwise: bool,
+}
+
 /// A part of a query that was understood.
 #[derive(Clone, Debug)]
 pub(super) struct Read {
@@ -80,6 +90,10 @@ pub(super) struct Read {
     pub uses: Vec<Use>,
     /// Columns whose empty cells are left out by this, because it says what they are not.
     pub blanks: Vec<usize>,
+    /// Columns whose empty cells would be left out by the contrary of this, because it says what they are.
+    pub equals: Vec<usize>,
+    /// Columns whose empty cells a condition inside this passes over.
+    pub passed_over: Vec<PassedOver>,
 }
 
 impl Read {
@@ -95,6 +109,8 @@ impl Read {
             aggregate: false,
             uses: Vec::new(),
             blanks: Vec::new(),
+            equals: Vec::new(),
+            passed_over: Vec::new(),
         }
     }
 
@@ -111,17 +127,18 @@ impl Read {
     pub fn with(mut self, parts: &[&Self]) -> Self {
         for part in parts {
             self.aggregate |= part.aggregate;
-            for one in &part.uses {
-                if !self.uses.contains(one) {
-                    self.uses.push(one.clone());
-                }
-            }
-            for one in &part.blanks {
-                if !self.blanks.contains(one) {
-                    self.blanks.push(*one);
-                }
-            }
+            take_over(&mut self.uses, &part.uses);
+            take_over(&mut self.blanks, &part.blanks);
+            take_over(&mut self.equals, &part.equals);
+            take_over(&mut self.passed_over, &part.passed_over);
         }
+        self
+    }
+
+    /// Made with the help of a condition, which empty cells make neither true nor false; `otherwise` is what then stands in `ELSE`.
+    pub fn decided_by(mut self, condition: &Self, otherwise: bool) -> Self {
+        let of = |column: &usize| PassedOver { column: *column, condition: condition.sql.clone(), otherwise };
+        take_over(&mut self.passed_over, &condition.blanks.iter().map(of).collect::<Vec<_>>());
         self
     }
 
@@ -151,6 +168,15 @@ impl Read {
     }
 }
 
+/// Adds what is not there yet.
+fn take_over<T: Clone + PartialEq>(all: &mut Vec<T>, more: &[T]) {
+    for one in more {
+        if !all.contains(one) {
+            all.push(one.clone());
+        }
+    }
+}
+
 /// A text as SQL writes it.
 pub(super) fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
@@ -177,6 +203,8 @@ pub(super) struct Reader<'a> {
     pub grouped: Vec<usize>,
     pub left_out: Vec<LeftOut>,
     pub readings: Vec<String>,
+    /// What people are told beside what was left out.
+    pub remarks: Vec<String>,
     depth: usize,
 }
 
@@ -197,6 +225,7 @@ impl<'a> Reader<'a> {
             grouped: Vec::new(),
             left_out: Vec::new(),
             readings: Vec::new(),
+            remarks: Vec::new(),
             depth: 0,
         }
     }
@@ -215,6 +244,12 @@ impl<'a> Reader<'a> {
     pub fn say(&mut self, reading: String) {
         if !self.readings.contains(&reading) {
             self.readings.push(reading);
+        }
+    }
+
+    pub fn remark(&mut self, remark: String) {
+        if !self.remarks.contains(&remark) {
+            self.remarks.push(remark);
         }
     }
 
@@ -361,42 +396,30 @@ impl<'a> Reader<'a> {
         self.looks_like_numbers(at).then(|| self.only_texts(column))
     }
 
-    /// Whether a column of texts holds nothing but what looks like numbers.
+    /// Whether a column of texts holds mostly what looks like numbers.
     pub fn looks_like_numbers(&self, at: usize) -> bool {
-        self.all_texts(at, |text| {
+        self.mostly(at, |text| {
             text.chars().any(|c| c.is_ascii_digit()) && text.chars().all(|c| !c.is_alphabetic()) && day_in(text).is_none()
         })
     }
 
-    /// Whether a column of texts holds nothing but what looks like days, apart from a word here and there.
+    /// Whether a column of texts holds mostly what looks like days.
     pub fn looks_like_days(&self, at: usize) -> bool {
+        self.mostly(at, |text| day_in(text).is_some())
+    }
+
+    /// Whether this holds for most texts of a column of texts.
+    fn mostly(&self, at: usize, holds: impl Fn(&str) -> bool) -> bool {
         let column = &self.snapshot.columns[at];
         if column.values != Values::Text {
             return false;
         }
         let texts = self.snapshot.rows.iter().filter_map(|r| match column.typed(&r.cells[at], &self.snapshot.zone) {
-            Typed::Text(text) => Some(text.into_owned()),
+            Typed::Text(text) => Some(holds(&text)),
             _ => None,
         });
-        let (mut days, mut others) = (0, 0);
-        for text in texts {
-            if day_in(&text).is_some() { days += 1 } else { others += 1 }
-        }
-        days > others
-    }
-
-    fn all_texts(&self, at: usize, holds: impl Fn(&str) -> bool) -> bool {
-        let column = &self.snapshot.columns[at];
-        let mut some = false;
-        column.values == Values::Text
-            && self.snapshot.rows.iter().all(|r| match column.typed(&r.cells[at], &self.snapshot.zone) {
-                Typed::Text(text) => {
-                    some = true;
-                    holds(&text)
-                }
-                _ => true,
-            })
-            && some
+        let (holding, others): (Vec<bool>, Vec<bool>) = texts.partition(|holds| *holds);
+        holding.len() > others.len()
     }
 }
 

@@ -203,7 +203,7 @@ impl Reader<'_> {
         let scope = self.scopes.pop().unwrap_or_default();
         let correlated = self.lowest < depth;
         self.lowest = self.lowest.min(outer);
-        let Clauses { sql, items, condition, figures, order, from } = read?;
+        let Clauses { sql, items, condition, figures, having, joined, order, from } = read?;
         let one = if let [one] = scope.sources.as_slice() { Some(one) } else { None };
         let alias = one.map(|s| s.alias.clone()).unwrap_or_default();
         let table = one.map_or(Table::Other, |s| s.table);
@@ -216,10 +216,11 @@ impl Reader<'_> {
             alias: &alias,
             correlated,
         });
-        let own = condition.map(|c| c.words);
+        let grouped = having.map(|h| format!("of these the groups where {}", h.words));
+        let own = both(condition.map(|c| c.words), grouped);
         let about = match one {
             Some(one) => About { table: one.rows_of, filter: both(one.filter.clone(), own) },
-            None => About { table: Table::Other, filter: both(Some("several tables together".into()), own) },
+            None => About { table: Table::Other, filter: both(Some(words::together(&joined)), own) },
         };
         Ok(Compiled { sql, items, about, limit, offset: 0 })
     }
@@ -232,9 +233,12 @@ impl Reader<'_> {
         mut from: String,
         joins: &[(usize, JoinConstraint)],
     ) -> Result<Clauses, SqlError> {
+        let mut joined = Vec::new();
         for (at, constraint) in joins.iter().rev() {
-            let text = self.constraint(constraint)?;
-            from.insert_str(*at, &text);
+            if let Some(condition) = self.constraint(constraint)? {
+                from.insert_str(*at, &format!(" ON {}", condition.sql));
+                joined.insert(0, condition.words);
+            }
         }
         let condition = select.selection.as_ref().map(|c| self.expr(c)).transpose()?;
         if condition.as_ref().is_some_and(|c| c.aggregate) {
@@ -257,6 +261,9 @@ impl Reader<'_> {
             if (distinct || key) && item.read.origin.is_some_and(|o| o.part == Part::Main) && !item.read.aggregate {
                 item.read = self.with_texts(item.read.clone());
             }
+        }
+        if groups.sql.is_empty() {
+            no_value_of_just_any_row(&items)?;
         }
         let having = select.having.as_ref().map(|h| self.expr(h)).transpose()?;
         let plain = groups.sql.is_empty() && !distinct && having.is_none() && !items.iter().any(|i| i.read.aggregate);
@@ -304,8 +311,9 @@ impl Reader<'_> {
             }
         }
         // A cell that is shown as it stands leaves nothing out.
-        let figures = items.iter().filter(|i| i.read.origin.is_none() || i.read.aggregate).map(|i| i.read.clone()).chain(having);
-        Ok(Clauses { sql, figures: figures.collect(), items, condition, order: by, from })
+        let figures = items.iter().filter(|i| i.read.origin.is_none() || i.read.aggregate).map(|i| i.read.clone());
+        let figures = figures.chain(having.clone()).collect();
+        Ok(Clauses { sql, figures, items, condition, having, joined, order: by, from })
     }
 
     fn items(&mut self, projection: &[SelectItem], place: Place) -> Result<Vec<Item>, SqlError> {
@@ -409,7 +417,7 @@ impl Reader<'_> {
             _ => read,
         };
         if let Some((_, column)) = self.main(&read).filter(|_| self.not_in_order(&read).is_some()) {
-            self.say(format!("{} holds texts that look like days or numbers: their order is that of the letters", column.title));
+            self.remark(format!("{} holds texts that look like days or numbers: their order is that of the letters", column.title));
         }
         Ok(Read { sql: format!("{}{sort}{nulls}", read.sql), ..read })
     }
@@ -421,6 +429,9 @@ struct Clauses {
     items: Vec<Item>,
     condition: Option<Read>,
     figures: Vec<Read>,
+    having: Option<Read>,
+    /// The conditions of joins, in words.
+    joined: Vec<String>,
     order: Vec<Read>,
     from: String,
 }
@@ -430,6 +441,18 @@ struct Groups {
     sql: Vec<String>,
     /// The columns that they are, where they are columns.
     keys: Vec<Option<usize>>,
+}
+
+/// Beside a figure over all rows a column would show the value of just any of them. Only the one of `MIN` and `MAX` is known.
+fn no_value_of_just_any_row(items: &[Item]) -> Result<(), SqlError> {
+    let figures: Vec<&Item> = items.iter().filter(|item| item.read.aggregate).collect();
+    let extreme = |item: &Item| item.read.sql.starts_with("max(") || item.read.sql.starts_with("min(");
+    let loose = items.iter().find(|item| !item.read.aggregate && item.read.constant.is_none());
+    match (figures.as_slice(), loose) {
+        ([], _) | (_, None) => Ok(()),
+        ([one], Some(_)) if extreme(one) => Ok(()),
+        (_, Some(loose)) => refused(format!("{0} stands beside a figure over all rows: add GROUP BY {0}, or leave it out", loose.name)),
+    }
 }
 
 fn only_what_is_offered(select: &Select) -> Result<(), SqlError> {

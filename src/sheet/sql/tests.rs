@@ -8,7 +8,12 @@ use serde_json::{Value, json};
 use sqlparser::keywords::ALL_KEYWORDS;
 
 /// A sheet of the API from titles with types, and rows of values; `null` is no cell, an array a value with what is shown.
-fn sheet(name: &str, columns: &[Value], rows: &[Vec<Value>]) -> Snapshot {
+pub(super) fn sheet(name: &str, columns: &[Value], rows: &[Vec<Value>]) -> Snapshot {
+    snapshot_of(&body_of(name, columns, rows))
+}
+
+/// The same as the API sends it.
+pub(super) fn body_of(name: &str, columns: &[Value], rows: &[Vec<Value>]) -> Value {
     let columns: Vec<Value> = columns
         .iter()
         .enumerate()
@@ -38,9 +43,7 @@ fn sheet(name: &str, columns: &[Value], rows: &[Vec<Value>]) -> Snapshot {
             json!({ "id": 9000 - n, "rowNumber": n + 1, "cells": cells })
         })
         .collect();
-    snapshot_of(
-        &json!({ "id": 1, "name": name, "version": 1, "permalink": "https://x.test", "accessLevel": "OWNER", "columns": columns, "rows": rows }),
-    )
+    json!({ "id": 1, "name": name, "version": 1, "permalink": "https://x.test", "accessLevel": "OWNER", "columns": columns, "rows": rows })
 }
 
 fn run(snapshot: &Snapshot, sql: &str) -> Result<(Checked, super::super::QueryResult), String> {
@@ -50,7 +53,7 @@ fn run(snapshot: &Snapshot, sql: &str) -> Result<(Checked, super::super::QueryRe
 }
 
 /// The rows of an answer as people see them, without ids; notes behind.
-fn seen(snapshot: &Snapshot, sql: &str) -> String {
+pub(super) fn seen(snapshot: &Snapshot, sql: &str) -> String {
     let (_, result) = match run(snapshot, sql) {
         Ok(answer) => answer,
         Err(error) => return format!("error: {error}"),
@@ -63,7 +66,7 @@ fn seen(snapshot: &Snapshot, sql: &str) -> String {
     lines.join("\n")
 }
 
-fn filter(snapshot: &Snapshot, condition: &str) -> String {
+pub(super) fn filter(snapshot: &Snapshot, condition: &str) -> String {
     match check(&format!("SELECT * FROM leaf WHERE {condition}"), snapshot, datetime(2026, 11, 29, 10, 30, 0, 0)) {
         Ok(checked) => checked.filter.unwrap_or_default(),
         Err(error) => format!("error: {error}"),
@@ -253,7 +256,7 @@ fn conditions_are_said_in_words() {
     insta::assert_snapshot!(filter(&s, "item LIKE '%a%' OR NOT done"), @"Item contains “a” or Done is not ticked");
     insta::assert_snapshot!(filter(&s, "lower(item) = 'a' AND amount IS NULL AND done = 1"), @"Item is “a” and Amount has no number and Done is ticked");
     insta::assert_snapshot!(filter(&s, "row_id IN (SELECT row_id FROM sheet WHERE amount > 5)"), @"row id is among the rows where Amount is more than $5");
-    insta::assert_snapshot!(filter(&s, "path LIKE '%Phase 3%' AND level > 1"), @"stands under “Phase 3” and level is more than 1");
+    insta::assert_snapshot!(filter(&s, "path LIKE '%Phase 3%' AND level > 1"), @"what it stands under contains “Phase 3” and level is more than 1");
 }
 
 #[test]
@@ -313,7 +316,10 @@ fn texts_that_look_like_days_are_not_put_in_order() {
     ] {
         assert!(seen(&s, sql).contains("as texts"), "{sql}: {}", seen(&s, sql));
     }
-    insta::assert_snapshot!(seen(&s, "SELECT item FROM leaf ORDER BY deadline DESC LIMIT 1"), @"D");
+    insta::assert_snapshot!(seen(&s, "SELECT item FROM leaf ORDER BY deadline DESC LIMIT 1"), @r"
+    D
+    note: Deadline holds texts that look like days or numbers: their order is that of the letters
+    ");
 }
 
 /// A name that a title gives must read as a column wherever a column may stand, without quotes.

@@ -104,26 +104,47 @@ pub(super) fn number(n: f64, style: &Style) -> String {
 }
 
 /// A pattern of `LIKE`: “contains”, “begins with”, “ends with” where it is as simple as that.
-pub(super) fn pattern(read: &Read, negated: bool, pattern: &Read) -> String {
+pub(super) fn pattern(read: &Read, negated: bool, pattern: &Read, escape: Option<char>) -> String {
     let not = |positive: &str, negative: &str| if negated { negative.to_owned() } else { positive.to_owned() };
     let of = read.beside();
     let Some(Constant::Text(text)) = &pattern.constant else {
         return format!("{of} {} {}", not("is like", "is not like"), pattern.beside());
     };
-    let inner = text.trim_matches('%').trim_start_matches("> ");
-    if of == own("path") {
-        return format!("{} under “{inner}”", not("stands", "does not stand"));
+    let signs = signs(text, escape);
+    let any = |sign: Option<&(char, bool)>| sign == Some(&('%', true));
+    let (begins, ends) = (any(signs.first()), any(signs.last()) && signs.len() > 1);
+    let mut inner = signs.as_slice();
+    while any(inner.first()) {
+        inner = &inner[1..];
     }
-    if inner.contains(['%', '_']) {
+    while any(inner.last()) {
+        inner = &inner[..inner.len() - 1];
+    }
+    if inner.iter().any(|(_, meaning)| *meaning) {
         return format!("{of} {} “{text}”", not("is like", "is not like"));
     }
-    let said = match (text.starts_with('%'), text.ends_with('%') && !inner.is_empty()) {
+    let inner: String = inner.iter().map(|(c, _)| c).collect();
+    let inner = inner.trim_start_matches("> ");
+    let said = match (begins, ends) {
         (true, true) => not("contains", "does not contain"),
         (false, true) => not("begins with", "does not begin with"),
         (true, false) => not("ends with", "does not end with"),
         (false, false) => not("is", "is not"),
     };
     format!("{of} {said} “{inner}”")
+}
+
+/// The letters of a pattern, each with whether it means any letters or any one.
+fn signs(pattern: &str, escape: Option<char>) -> Vec<(char, bool)> {
+    let mut signs = Vec::new();
+    let mut chars = pattern.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            c if Some(c) == escape => signs.extend(chars.next().map(|literal| (literal, false))),
+            c => signs.push((c, matches!(c, '%' | '_'))),
+        }
+    }
+    signs
 }
 
 /// Several values: “is one of …”.
@@ -137,10 +158,18 @@ pub(super) fn list(read: &Read, negated: bool, values: &[Read]) -> String {
     }
 }
 
+/// Several tables, and what joins their rows.
+pub(super) fn together(joined: &[String]) -> String {
+    match joined {
+        [] => "several tables together".into(),
+        conditions => format!("several tables together, joined where {}", conditions.join(" and ")),
+    }
+}
+
 /// What the columns that every sheet has are called.
 pub(super) fn own(name: &str) -> String {
     match name {
-        "path" => "the rows above".into(),
+        "path" => "what it stands under".into(),
         "top" => "the topmost row".into(),
         other => other.replace('_', " "),
     }

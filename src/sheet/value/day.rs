@@ -2,7 +2,7 @@
 
 use crate::locality::Locality;
 use jiff::civil::{Date, DateTime, Weekday};
-use jiff::{Timestamp, ToSpan};
+use jiff::{Span, Timestamp, ToSpan};
 
 /// Years that a sheet's dates have.
 const YEARS: std::ops::RangeInclusive<i16> = 1900..=2199;
@@ -175,3 +175,27 @@ fn with_month_name(text: &str, today: Date) -> Option<Date> {
     // A day without a year is the next one there is.
     if y.is_none() && found < today { found.checked_add(1.year()).ok() } else { Some(found) }
 }
+/// How far “+7 days”, “-3d” or “+1 week” moves a day. A sign has to stand before it: “7 days” is no move.
+pub fn shift(text: &str) -> Option<Span> {
+    let text = text.trim().to_lowercase();
+    let (sign, rest) = match text.chars().next()? {
+        '+' => (1, &text[1..]),
+        '-' | '−' => (-1, text.trim_start_matches(['-', '−'])),
+        _ => return None,
+    };
+    let rest = rest.trim();
+    let end = rest.find(|c: char| !c.is_ascii_digit())?;
+    let count: i64 = rest[..end].parse().ok().filter(|count| *count <= MOST_DAYS)?;
+    let span = Span::new();
+    let span = match rest[end..].trim() {
+        "d" | "day" | "days" | "tag" | "tage" => span.try_days(sign * count),
+        "w" | "week" | "weeks" | "woche" | "wochen" => span.try_weeks(sign * count),
+        "m" | "month" | "months" | "monat" | "monate" => span.try_months(sign * count),
+        "y" | "year" | "years" | "jahr" | "jahre" => span.try_years(sign * count),
+        _ => return None,
+    };
+    span.ok()
+}
+
+/// The farthest that a day is moved: a century.
+const MOST_DAYS: i64 = 36_525;

@@ -7,10 +7,11 @@ mod person;
 mod schedule;
 
 pub use day::read as read_day;
+pub use day::shift as day_shift;
 pub(super) use person::by_name;
 pub use schedule::in_words as predecessors_in_words;
 
-use super::cell::{Style, plain_number};
+use super::cell::{Cell, Style, plain_number};
 use super::snapshot::{Snapshot, SnapshotColumn};
 use super::typed::{Values, normal};
 use crate::error::{Choice, Trouble, UserError};
@@ -139,8 +140,9 @@ impl<'a> ValueReader<'a> {
         if let Some(n) = value.as_f64() {
             return self.number(column, style, n, false, None);
         }
-        if column.values != Values::Number {
-            return Ok(plain(normal(text), normal(text)));
+        let begins = column.values != Values::Number && !column.primary && self.is_empty(column);
+        if column.values != Values::Number && !begins {
+            return Ok(Coerced { note: self.kept_as_text(column, text), ..plain(normal(text), normal(text)) });
         }
         let written = match (number::read(text, self.locality.locale), style) {
             // Beside money an `m` behind a number is one of millions, and in a column of money it stands beside money.
@@ -167,6 +169,8 @@ impl<'a> ValueReader<'a> {
                     format!("{}0", plain_number(point.min(comma)))
                 }
             )),
+            // The first value of a column says what it holds.
+            Written::Broken | Written::Text if begins => Ok(plain(normal(text), normal(text))),
             Written::Broken => Err(format!("“{text}” cannot be read as a number for {}; write it like 1234.5", column.title)),
             Written::Text => {
                 let note =
@@ -174,6 +178,18 @@ impl<'a> ValueReader<'a> {
                 Ok(Coerced { note: Some(note), ..plain(text, text) })
             }
         }
+    }
+
+    /// Whether nothing stands in a column yet.
+    fn is_empty(&self, column: &SnapshotColumn) -> bool {
+        let at = self.snapshot.column_by_id(column.id).map(|(at, _)| at);
+        at.is_some_and(|at| self.snapshot.rows.iter().all(|row| row.cells[at] == Cell::Empty))
+    }
+
+    /// That a number becomes a text in a column of texts; nothing of names, which may be numbers.
+    fn kept_as_text(&self, column: &SnapshotColumn, text: &str) -> Option<String> {
+        let number = matches!(number::read(text, self.locality.locale), Written::Number { .. }) && !column.primary;
+        number.then(|| format!("{} holds texts: “{text}” is stored as text, and counts in no sum.", column.title))
     }
 
     /// What there is to say about a sign of money beside a number; an error where it is another than the column's.
@@ -191,6 +207,9 @@ impl<'a> ValueReader<'a> {
         if n.abs() >= TOO_GREAT {
             return Err(format!("{n:e} is too large for {}: numbers go up to 9,007,199,254,740,991", column.title));
         }
+        if percent && matches!(style, Style::Money(_)) {
+            return Err(format!("{} holds amounts of money: write the amount itself, not {} %", column.title, plain_number(n)));
+        }
         let (n, note) = match (style, percent) {
             (Style::Percent, false) => (self.share(column, n)?, note),
             // 1e6 keeps 12.5 % from becoming 0.12500000000000003.
@@ -201,7 +220,7 @@ impl<'a> ValueReader<'a> {
             }
             _ => (n, note),
         };
-        Ok(Coerced { note, ..plain(json!(n), style.show(n)) })
+        Ok(Coerced { note, ..plain(json!(n), style.show_all(n)) })
     }
 
     /// A number without a sign in a column of percents: 0.5 and 50 both mean 50 %, as long as nothing speaks against it.

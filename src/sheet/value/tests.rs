@@ -181,3 +181,91 @@ fn commas_that_belong_to_a_name_or_an_option_stay() {
     assert_eq!(parts("Doe, Jane; Red, dark,Jane , x@y.test", known), ["Doe, Jane", "Red, dark", "Jane", "x@y.test"]);
     assert_eq!(parts(" , ;", known), [""; 0]);
 }
+
+#[test]
+fn a_sign_and_a_length_move_a_day() {
+    let moved = |text: &str| day_shift(text).map(|span| jiff::civil::date(2027, 1, 31).checked_add(span).expect("a day").to_string());
+    let right = [
+        ("+7 days", Some("2027-02-07")),
+        ("-3d", Some("2027-01-28")),
+        ("+1 week", Some("2027-02-07")),
+        ("+ 1 month", Some("2027-02-28")),
+        ("−2 weeks", Some("2027-01-17")),
+        ("7 days", None),
+        ("+7", None),
+        ("-5 apples", None),
+        ("+99999999 days", None),
+    ];
+    for (text, day) in right {
+        assert_eq!(moved(text).as_deref(), day, "{text}");
+    }
+}
+
+#[test]
+fn the_first_value_of_a_column_says_what_it_holds() {
+    let snapshot = snapshot_of(&json!({ "id": 1, "name": "New", "version": 1, "permalink": "https://x.test", "accessLevel": "OWNER",
+        "columns": [{ "id": 1, "index": 0, "title": "Item", "type": "TEXT_NUMBER", "primary": true }, { "id": 2, "index": 1, "title": "Budget", "type": "TEXT_NUMBER" },
+            { "id": 3, "index": 2, "title": "Note", "type": "TEXT_NUMBER" }],
+        "rows": [{ "id": 7, "rowNumber": 1, "cells": [{ "columnId": 1, "value": "A" }, { "columnId": 3, "value": "call" }] }] }));
+    let read = |column: &str, value: &str| {
+        let author =
+            Author { locality: Told::default().at(&Clock::manual("2026-11-29T10:30:00Z".parse().expect("a moment"))), people: Vec::new() };
+        match ValueReader::new(&snapshot, &author).read(snapshot.column(column).expect("a column").1, &json!(value)) {
+            Ok(c) => format!("{} | {}{}", c.value, c.shown, c.note.map(|n| format!(" | {n}")).unwrap_or_default()),
+            Err(unfit) => format!("error: {}", unfit.why),
+        }
+    };
+    insta::assert_snapshot!(read("Budget", "1200"), @"1200.0 | 1200");
+    insta::assert_snapshot!(read("Budget", "1,5"), @"1.5 | 1.5");
+    insta::assert_snapshot!(read("Budget", "$500"), @"500.0 | 500 | Budget holds plain numbers: 500 is stored, without $.");
+    insta::assert_snapshot!(read("Budget", "00123"), @r#""00123" | 00123"#);
+    insta::assert_snapshot!(read("Budget", "call me"), @r#""call me" | call me"#);
+    insta::assert_snapshot!(read("Note", "1200"), @r#""1200" | 1200 | Note holds texts: “1200” is stored as text, and counts in no sum."#);
+    insta::assert_snapshot!(read("Item", "2026"), @r#""2026" | 2026"#);
+}
+
+proptest::proptest! {
+    /// Whatever is read, what the preview shows is what is stored: read once more, it is the same value.
+    #[test]
+    fn what_is_shown_is_what_is_stored(
+        whole in 0u64..100_000_000,
+        fraction in "[0-9]{0,7}",
+        form in 0usize..9,
+        style in 0usize..4,
+    ) {
+        let point = |w: u64| if fraction.is_empty() { w.to_string() } else { format!("{w}.{fraction}") };
+        let grouped = |sign: char| {
+            let digits = whole.to_string();
+            let groups: Vec<&str> = digits.as_bytes().rchunks(3).rev().map(|g| std::str::from_utf8(g).unwrap_or_default()).collect();
+            groups.join(&sign.to_string())
+        };
+        let text = match form {
+            0 => point(whole),
+            1 => format!("-{}", point(whole)),
+            2 => format!("({})", point(whole)),
+            3 => format!("{}.{:0>2}", grouped(','), fraction.get(..2).unwrap_or("5")),
+            4 => format!("{},{:0>2}", grouped('.'), fraction.get(..2).unwrap_or("5")),
+            5 => format!("{}%", point(whole % 10_000)),
+            6 => format!("€{}", point(whole)),
+            7 => format!("{}k", point(whole % 10_000)),
+            _ => format!("{} {:0>3},{:0>2}", whole % 1_000, whole % 999, fraction.get(..2).unwrap_or("5")),
+        };
+        let styles = [Style::Plain, Style::Percent, Style::Money("€".into()), Style::Money("$".into())];
+        let style = &styles[style];
+        let snapshot = field();
+        let author = Author {
+            locality: Told::read(None, Some("en-US")).at(&Clock::manual("2026-11-29T10:30:00Z".parse().expect("a moment"))),
+            people: Vec::new(),
+        };
+        let reader = ValueReader::new(&snapshot, &author);
+        let (_, column) = snapshot.column("Budget").expect("a column");
+        if let Ok(first) = reader.read_as(column, style, &json!(text))
+            && first.value.is_number()
+        {
+            let again = reader.read_as(column, style, &json!(first.shown));
+            let again = again.map_err(|unfit| proptest::test_runner::TestCaseError::fail(format!("{text} -> {}: {}", first.shown, unfit.why)))?;
+            let (a, b) = (first.value.as_f64().unwrap_or_default(), again.value.as_f64().unwrap_or_default());
+            proptest::prop_assert!((a - b).abs() <= 1e-12 * a.abs().max(1e-9), "{} is stored as {} and shown as {}, which is {}", text, a, first.shown, b);
+        }
+    }
+}

@@ -51,9 +51,9 @@ pub(super) fn read(reading: &mut Reading<'_>) -> Filter {
 
 /// The ids of the row that is called so, and of everything below it.
 fn family(reading: &Reading<'_>, name: &str) -> String {
-    let (primary, inside) = (&reading.schema.primary().sql, words::quote(&format!("%> {name}%")));
-    let name = words::quote(&format!("{name}%"));
-    format!("(path LIKE {name} OR path LIKE {inside} OR ({primary} LIKE {name} AND is_parent = 1))")
+    let (primary, inside) = (&reading.schema.primary().sql, words::quote(&format!("%{name}%")));
+    let (whole, titled) = (words::quote(name), words::quote(&format!("{name}:%")));
+    format!("(path LIKE {inside} OR (is_parent = 1 AND ({primary} = {whole} OR {primary} LIKE {titled})))")
 }
 
 fn under(reading: &mut Reading<'_>, filter: &mut Filter) {
