@@ -148,6 +148,11 @@ impl Accounts {
         Ok(self.store.grant(KIND, person).await?.map(|_| Identity::Person(person.into())))
     }
 
+    /// The address of the account that a person has connected, if they have.
+    pub async fn email(&self, person: &str) -> Option<String> {
+        self.read(person).await.ok().map(|account| account.email)
+    }
+
     /// A link by which a person connects their account.
     ///
     /// # Errors

@@ -284,8 +284,12 @@ impl Access {
         if !speaks || event.addressed == Addressed::FollowUp || self.told.contains_key(&person) {
             return false;
         }
-        self.told.insert(person, ()).await;
-        true
+        self.told.insert(person.clone(), ()).await;
+        let hour_ms = i64::try_from(TOLD.as_millis()).unwrap_or(i64::MAX);
+        self.store.may_turn_away(&person.to_string(), event.received_at_ms, hour_ms).await.unwrap_or_else(|error| {
+            tracing::warn!(%error, "it is not known whether somebody was turned away before");
+            true
+        })
     }
 
     /// Tells somebody alone why they are not served.

@@ -9,7 +9,7 @@ use crate::store::{Asker, Event};
 use chat::{Addressed, Incoming, Platform};
 
 /// The key of whoever caused an event.
-fn person(incoming: &Incoming) -> String {
+pub(super) fn key_of(incoming: &Incoming) -> String {
     let Asker { id, install } = Asker::from(incoming);
     format!("{install}|{id}")
 }
@@ -20,7 +20,7 @@ impl Bot {
         let Some(accounts) = self.parts.accounts.as_ref().filter(|_| incoming.thread.platform != Platform::Web) else {
             return Ok(Identity::Service);
         };
-        match accounts.identity(&person(incoming)).await? {
+        match accounts.identity(&key_of(incoming)).await? {
             Some(own) => Ok(own),
             None if accounts.required() => Err(told(words::connect_first())),
             None => Ok(Identity::Service),
@@ -44,7 +44,7 @@ impl Bot {
     /// Whether the person has connected an account; `None` where nobody can.
     pub(super) async fn connected(&self, incoming: &Incoming) -> Result<Option<bool>> {
         match &self.parts.accounts {
-            Some(accounts) => Ok(Some(accounts.identity(&person(incoming)).await?.is_some())),
+            Some(accounts) => Ok(Some(accounts.identity(&key_of(incoming)).await?.is_some())),
             None => Ok(None),
         }
     }
@@ -60,7 +60,7 @@ impl Bot {
         let incoming = &event.incoming;
         let accounts = self.parts.accounts.as_ref().ok_or_else(|| told(words::no_accounts()))?;
         let (user, name) = (incoming.sender.id.clone(), self.name_of(incoming).await?);
-        let link = accounts.invite(person(incoming), user, name, incoming.thread.platform, incoming.anchor.clone())?;
+        let link = accounts.invite(key_of(incoming), user, name, incoming.thread.platform, incoming.anchor.clone())?;
         self.tell_alone(event, &words::connect(&link)).await.map_err(anyhow::Error::from)?;
         match self.parts.store.reply_of(event.id).await? {
             // It had waited, and its sign of life stands there for everybody.
@@ -72,7 +72,7 @@ impl Bot {
     /// Gives the account of a person up.
     pub(super) async fn disconnect(&self, event: &Event) -> Result<()> {
         let accounts = self.parts.accounts.as_ref().ok_or_else(|| told(words::no_accounts()))?;
-        let gone = accounts.disconnect(&person(&event.incoming)).await?;
+        let gone = accounts.disconnect(&key_of(&event.incoming)).await?;
         self.answer(event, words::disconnected(gone, accounts.required())).await
     }
 }

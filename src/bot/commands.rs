@@ -12,6 +12,7 @@ use crate::smartsheet::Identity;
 use crate::store::{Asker, Event, Proposal, ProposalState, Session};
 use chat::{Addressed, ChatError, Incoming, Message, What};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
@@ -19,7 +20,7 @@ use tokio_util::task::AbortOnDropHandle;
 /// A person who waits for an answer that only they will see is told so after this time.
 const QUIET: Duration = Duration::from_millis(900);
 
-/// Words up to which what stands behind “use” is taken for the name of a sheet that is not there.
+/// Words up to which what stands behind “allow” is taken for the name of a sheet.
 const LONG_NAME: usize = 5;
 
 /// A command.
@@ -200,9 +201,11 @@ impl Bot {
             }
             Command::Use(name) => match self.use_sheet(event, &name).await? {
                 Used::Answered => Ok(()),
-                // “use the Status column to …” is meant for the model.
-                Used::NoSheet if name.split_whitespace().count() > LONG_NAME => self.turn(event, token).await,
-                Used::NoSheet => self.no_such_sheet(event, &name).await,
+                // “use the Status column instead” is meant for the model, where there is a sheet to ask about.
+                Used::NoSheet { near: false } if !self.is_command(event) && self.session(&event.incoming).await?.is_some() => {
+                    self.turn(event, token).await
+                }
+                Used::NoSheet { .. } => self.no_such_sheet(event, &name).await,
             },
             Command::Why => self.why(event).await,
             // “allow the whole team to see …” is meant for the model.
@@ -273,9 +276,12 @@ impl Bot {
         }
         let (incoming, now_ms) = (&event.incoming, self.parts.clock.now_ms());
         let kept = self.parts.links.sealed_in(serde_json::to_value(&message)?);
-        self.parts.store.keep_whisper(event.id, &Asker::alone(incoming), &incoming.anchor, &kept, now_ms).await?;
+        if self.parts.store.keep_whisper(event.id, &Asker::alone(incoming), &incoming.anchor, &kept, now_ms).await? {
+            // The process died behind it.
+            return Ok(());
+        }
         self.tell_alone(event, &words::alone(event.id, &message)).await.map_err(anyhow::Error::from)?;
-        Ok(())
+        Ok(self.parts.store.whispered(event.id).await?)
     }
 
     /// Tells the person who caused the event alone. Where that cannot be they are told so before everybody, so that nobody
@@ -332,10 +338,10 @@ impl Bot {
         let (anchor, told_them) = store.take_whisper(id, &person).await?.ok_or_else(|| told(words::nothing_to_share()))?;
         let chat = self.chat(event.incoming.thread.platform)?;
         let name = chat.profile(&anchor, &person.id).await.ok().map(|p| p.name);
-        let mut shared: Message = serde_json::from_value(self.parts.links.opened_in(told_them.clone()))?;
+        let mut shared: Message = serde_json::from_value(self.parts.links.opened_in(told_them))?;
         shared.blocks.push(words::shared_by(name.as_deref()));
         if let Err(error) = chat::insist(chat.as_ref(), &anchor, &mut None, &shared).await {
-            store.keep_whisper(id, &person, &anchor, &told_them, self.parts.clock.now_ms()).await?;
+            store.give_whisper_back(id).await?;
             tracing::warn!(%error, event = event.id, "an answer could not be shared");
             return Err(told(words::cannot_share_here()));
         }
@@ -411,11 +417,13 @@ impl Bot {
             dropped += self.parts.store.drop_waiting(thread, event.id, now).await?;
             self.parts.store.request_stop(thread, now).await?;
             if let Some(turn) = self.running().get(thread) {
+                // Before the answer ends: it says how much was dropped with it.
+                turn.dropped.store(dropped, Ordering::Relaxed);
                 turn.token.cancel();
                 says_so = true;
             }
         }
-        if says_so && dropped == 0 && !self.is_private(event).await? {
+        if says_so && !self.is_private(event).await? {
             return Ok(());
         }
         let jobs = self.parts.jobs.list(thread, None, 10).await?;

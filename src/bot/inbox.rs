@@ -7,7 +7,11 @@ use crate::store::{Amended, Lane, Store};
 use async_trait::async_trait;
 use chat::{Accepted, Addressed, Inbox, InboxError, Incoming, What};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::time::Instant;
+
+/// How long a platform is asked who somebody is, before their event is kept. Platforms wait three seconds for an answer.
+const ASKED_FOR: Duration = Duration::from_secs(1);
 
 /// Where adapters hand in events.
 pub struct Door {
@@ -26,7 +30,14 @@ impl Door {
 
     /// Whether an event is served: of people who are not let in only the code of an invitation.
     async fn lets_in(&self, event: &Incoming) -> Result<bool, InboxError> {
-        let verdict = self.access.at_the_door(event).await.map_err(|e| InboxError(Box::new(e)))?;
+        let mut verdict = self.access.at_the_door(event).await.map_err(|e| InboxError(Box::new(e)))?;
+        // Of whom the event does not tell enough the platform is asked, before a word of theirs is kept. Where it does not answer soon,
+        // it is asked again before they are served.
+        if verdict == Verdict::Ask
+            && let Ok(Ok(None)) = tokio::time::timeout(ASKED_FOR, self.access.role(event)).await
+        {
+            verdict = Verdict::No;
+        }
         let invited = matches!(&event.what, What::Text { text } | What::Command { text } if code_in(text).is_some());
         Ok(verdict != Verdict::No || invited)
     }
@@ -46,6 +57,11 @@ pub(super) fn lane(incoming: &Incoming) -> Lane {
         What::Text { .. } | What::Command { .. } if commands::is_express(incoming) => Lane::Express,
         What::Text { .. } | What::Command { .. } => Lane::Queue,
     }
+}
+
+/// Whether it is a question for the model, which takes its time; short words are done at once.
+fn is_asked(what: &What) -> bool {
+    matches!(what, What::Text { text } if !text.trim().is_empty())
 }
 
 /// Whether what is said in a thread, to nobody in particular, wants no answer: thanks, greetings, signs without words.
@@ -82,7 +98,14 @@ impl Door {
             // What was not for the bot becomes so by a mention.
             Amended::Unknown if event.addressed == Addressed::FollowUp => Ok(Accepted::Ignored),
             Amended::Unknown => self.keep(event).await,
-            Amended::Failed => {
+            // What is being answered is no longer what they ask: that ends, and the new words take its place.
+            Amended::Running if !is_asked(&event.what) => Ok(Accepted::Ignored),
+            amended @ (Amended::Running | Amended::Failed) => {
+                if amended == Amended::Running {
+                    let thread = event.thread.storage_key();
+                    self.store.request_stop(&thread, event.received_at_ms).await.map_err(|e| InboxError(Box::new(e)))?;
+                    self.wake.stop(thread);
+                }
                 let words = serde_json::to_vec(&event.what).unwrap_or_default();
                 let words = uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, &words);
                 self.keep(Incoming { dedupe_id: format!("{}:{words}", event.dedupe_id), ..event }).await

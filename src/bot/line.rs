@@ -22,9 +22,22 @@ pub struct Wake {
     queue: AtomicUsize,
     express: AtomicUsize,
     bell: Notify,
+    /// Threads whose answers are to end.
+    stops: Mutex<Vec<String>>,
 }
 
 impl Wake {
+    /// What is being answered in a thread here is to end.
+    pub(super) fn stop(&self, thread: String) {
+        self.stops.lock().unwrap_or_else(PoisonError::into_inner).push(thread);
+        self.bell.notify_one();
+    }
+
+    /// The threads whose answers are to end since it was asked last.
+    pub(super) fn take_stops(&self) -> Vec<String> {
+        std::mem::take(&mut *self.stops.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// An event of this lane was stored.
     pub fn ring(&self, lane: Lane) {
         let count = match lane {

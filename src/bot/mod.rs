@@ -42,6 +42,7 @@ use inbox::lane;
 use line::{Looks, PLACE, Rest, Slots};
 use moka::future::Cache;
 use std::collections::{HashMap, HashSet};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -91,6 +92,8 @@ pub struct Parts {
 struct Running {
     asker: String,
     token: CancellationToken,
+    /// Messages that waited behind it and were dropped as it was stopped.
+    dropped: AtomicU64,
 }
 
 /// The conversation.
@@ -172,7 +175,7 @@ impl Bot {
                 announcing.after(began.elapsed());
             }
             tokio::select! {
-                () = self.wake.rung() => {}
+                () = self.wake.rung() => self.stop_what_was_changed(),
                 () = self.slots.given_back() => {}
                 () = looks.rested() => {}
                 _ = poll.tick() => looks.all_through(),
@@ -184,6 +187,15 @@ impl Bot {
         if drained.is_err() {
             tasks.shutdown().await;
             self.hand_back().await;
+        }
+    }
+
+    /// Ends answers to words that were changed meanwhile.
+    fn stop_what_was_changed(&self) {
+        for thread in self.wake.take_stops() {
+            if let Some(turn) = self.running().get(&thread) {
+                turn.token.cancel();
+            }
         }
     }
 

@@ -305,12 +305,33 @@ impl Bot {
     async fn people_of(&self, event: &Event, change: &Change) -> People {
         let by = &event.incoming.sender.id;
         let known = async |person: &str| self.profile_of(&event.incoming, person).await.map(|profile| profile.name);
+        if let Some(undone) = &change.undo_of {
+            let undoer = known(by).await.or_else(|| event.incoming.sender.name.clone());
+            let people = self.people_of_undone(event, undone).await.unwrap_or_else(|error| {
+                tracing::warn!(%error, change = undone, "it cannot be read who had asked for what is taken back");
+                People::default()
+            });
+            return People { undoer, ..people };
+        }
         // With a press some platforms tell the name that somebody logs in with.
         let decider = known(by).await.or_else(|| event.incoming.sender.name.clone());
         let asker = if change.asker == *by { decider.clone() } else { known(&change.asker).await };
         let pressed = matches!(event.incoming.what, What::Press { .. } | What::Filled { .. });
         let counted = matches!(commands::of(&event.incoming), Some(Command::Count(_)));
-        People { asker, decider: if pressed || counted { decider } else { None } }
+        People { asker, decider: if pressed || counted { decider } else { None }, undoer: None }
+    }
+
+    /// Who had asked for a change that is taken back, and who had confirmed it.
+    async fn people_of_undone(&self, event: &Event, id: &str) -> sqlx::Result<People> {
+        let known = async |person: String| self.profile_of(&event.incoming, &person).await.map(|profile| profile.name);
+        let (store, mut people) = (&self.parts.store, People::default());
+        if let Some(change) = store.change(id).await? {
+            people.asker = known(change.asker).await;
+        }
+        if let Some(decider) = store.decider_of_change(id).await? {
+            people.decider = known(decider).await;
+        }
+        Ok(people)
     }
 
     async fn remember(&self, session: &str, words: &str) -> Result<()> {

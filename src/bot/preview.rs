@@ -371,7 +371,7 @@ pub(super) fn outcome(
     let mut blocks = vec![md(&head)];
     if outcome.done > 0 {
         blocks.extend(record(plan, outcome, snapshot));
-        blocks.extend(people.words(undo).map(|words| note(&words)));
+        blocks.extend(people.words().map(|words| note(&words)));
     }
     blocks.extend(list("Left alone", &outcome.skipped));
     blocks.extend(list("Otherwise than asked", &outcome.altered));

@@ -30,12 +30,13 @@ what you were asked. When people talk to each other, agree, decide or remark, ca
 pub(super) fn messages(snapshot: &Snapshot, history: &[MessageRecord], heard: &Heard, locality: &Locality, compact: bool) -> Vec<Value> {
     let today = locality.today();
     let begins = name_of(locality.week_start());
+    // What is the same for everybody who asks about the sheet stands first: a service need not read that again.
     let system = format!(
-        "{TASK}\n{}\nToday is {today}, {}. Weeks begin on {begins}.\n{}\n\n{}",
-        if heard.unasked { UNASKED } else { "" },
+        "{TASK}\n\n{}\n\nToday is {today}, {}. Weeks begin on {begins}.\n{}\n{}",
+        outline(snapshot).trim_end(),
         name_of(today.weekday()),
         who_asks(heard),
-        outline(snapshot)
+        if heard.unasked { UNASKED } else { "" },
     );
     let mut messages = vec![json!({ "role": "system", "content": system })];
     let budget = if compact { HISTORY_CHARS / 8 } else { HISTORY_CHARS };
@@ -70,8 +71,10 @@ fn who_asks(heard: &Heard) -> String {
         return "It is not known who asks: ask who is meant by \"I\", \"me\" or \"my\".".into();
     }
     let address = email.as_ref().map(|email| format!(", e-mail {}", json!(email))).unwrap_or_default();
+    let zone = heard.asker.time_zone.as_ref().map(|zone| format!(", time zone {}", json!(zone))).unwrap_or_default();
+    let language = heard.asker.locale.as_ref().map(|locale| format!(", language {}", json!(locale))).unwrap_or_default();
     format!(
-        "Who asks now: {}{address}. \"I\", \"me\" and \"my\" mean this person. Lines of others begin with their names in brackets.",
+        "Who asks now: {}{address}{zone}{language}. \"I\", \"me\" and \"my\" mean this person. Lines of others begin with their names in brackets.",
         json!(name)
     )
 }
@@ -155,10 +158,9 @@ fn people(snapshot: &Snapshot, at: usize, column: &SnapshotColumn) -> String {
 /// How to say what is asked most, made of the columns of this sheet.
 fn examples(snapshot: &Snapshot) -> String {
     let mut all = Vec::new();
-    let due = snapshot
-        .columns
-        .iter()
-        .find(|c| c.kind == "DATE" && ["due", "end", "finish", "fällig"].iter().any(|w| c.title.to_lowercase().contains(w)));
+    let days = || snapshot.columns.iter().filter(|c| matches!(c.values, Values::Day | Values::Moment));
+    let is_due = |c: &&SnapshotColumn| ["due", "end", "finish", "fällig"].iter().any(|w| c.title.to_lowercase().contains(w));
+    let due = days().find(is_due).or_else(|| days().next());
     let ended = |column: &SnapshotColumn| -> Vec<String> {
         let is_ended =
             |option: &&String| ENDED.iter().any(|word| option.to_lowercase().starts_with(word) || option.to_lowercase().ends_with(word));
@@ -167,6 +169,7 @@ fn examples(snapshot: &Snapshot) -> String {
     let state = snapshot.columns.iter().find(|c| !ended(c).is_empty());
     if let Some(due) = due {
         let open = state.map(|c| format!(" AND {} NOT IN ({})", c.sql, ended(c).join(", "))).unwrap_or_default();
+        all.push(format!("today: {} = CURRENT_DATE", due.sql));
         all.push(format!("overdue: {} < CURRENT_DATE{open}", due.sql));
     }
     if snapshot.rows.iter().any(|row| row.is_parent) {
@@ -174,7 +177,7 @@ fn examples(snapshot: &Snapshot) -> String {
     }
     match all.is_empty() {
         true => String::new(),
-        false => format!("In SQL: {}.\n", all.join("; ")),
+        false => format!("In SQL, where the person asks for it: {}. Add no condition that nobody asked for.\n", all.join("; ")),
     }
 }
 

@@ -68,9 +68,13 @@ impl Bot {
         {
             return self.join(event, &code).await;
         }
-        if !self.is_let_in(event).await? {
-            self.parts.access.turn_away(&event.incoming).await;
-            return Ok(());
+        match self.is_let_in(event).await {
+            Ok(true) => {}
+            Ok(false) => {
+                self.parts.access.turn_away(&event.incoming).await;
+                return Ok(());
+            }
+            Err(trouble) => return self.refuse_alone(event, trouble).await,
         }
         if let Some(change) = self.parts.store.change(&uuid_of(event)).await? {
             // This event has caused a change already: whatever caused it, it goes on from there.
@@ -137,8 +141,18 @@ impl Bot {
                 tracing::info!(person = %access::Person::of(&event.incoming), %role, "somebody was let in by an invitation");
                 self.answer(event, words::welcome(role)).await
             }
-            None => Err(told(words::no_such_code())),
+            None if self.is_let_in(event).await.unwrap_or(false) => Err(told(words::no_such_code())),
+            None => self.refuse_alone(event, told(words::no_such_code())).await,
         }
+    }
+
+    /// Tells somebody alone why they are not served; once an hour, as whoever is turned away.
+    async fn refuse_alone(&self, event: &Event, trouble: Trouble) -> Result<()> {
+        let Trouble::Told(error) = trouble else { return Err(trouble) };
+        if self.parts.access.tells(&event.incoming).await {
+            self.tell_alone(event, &Message::text(&error.words)).await.map_err(anyhow::Error::from)?;
+        }
+        Ok(())
     }
 
     /// Keeps what somebody has said in a thread, for pages that show it, and tells them; once, however often it is served.

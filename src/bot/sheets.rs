@@ -7,11 +7,11 @@ use crate::access::{Role, SheetScope};
 use crate::accounts::Accounts;
 use crate::error::{Result, told};
 use crate::links::Person;
-use crate::sheet::{SheetId, Snapshot, smartsheet_trouble};
+use crate::sheet::{SheetId, Snapshot, nearest, smartsheet_trouble};
 use crate::smartsheet::{Identity, SheetEntry};
 use crate::store::{Asker, Event, Session};
 use crate::tools::{Match, resolve};
-use chat::{Addressed, ChatError, Inbox, Incoming, MentionKind, MessageRef, Profile, ThreadKey};
+use chat::{Addressed, ChatError, Inbox, Incoming, MentionKind, Message, MessageRef, Platform, Profile, ThreadKey};
 use std::sync::Arc;
 use std::time::Duration;
 use url::Url;
@@ -37,8 +37,10 @@ pub(super) struct Heard {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Used {
     Answered,
-    /// There is none of this name.
-    NoSheet,
+    /// There is none of this name; whether there is one whose name is near.
+    NoSheet {
+        near: bool,
+    },
 }
 
 /// A name without an article before it and “sheet” behind it: “the project plan sheet”.
@@ -80,13 +82,19 @@ impl Bot {
         match found {
             Match::One(sheet) => {
                 let snapshot = self.bind(&event.incoming, SheetId(sheet.id), &sheet.name).await?;
-                if !self.tell_channel(event, &snapshot).await? {
-                    self.answer(event, words::now_using(&snapshot)).await?;
+                if let Some(answer) = self.tell_channel(event, &snapshot).await? {
+                    self.answer(event, answer).await?;
                 }
                 self.ask_again(&event.incoming).await?;
             }
             Match::Several(sheets) => self.answer(event, words::which_sheet(name, &sheets)).await?,
-            Match::None(_) => return Ok(Used::NoSheet),
+            Match::None(sheets) => {
+                // One that may not be used here is meant as a sheet, too.
+                let elsewhere = resolve(&self.parts.sheets, &identity, &SheetScope::Everything, bare_name(name).unwrap_or(name)).await?;
+                let names = sheets.into_iter().map(|sheet| sheet.name);
+                let near = !matches!(elsewhere, Match::None(_)) || !nearest(bare_name(name).unwrap_or(name), names).is_empty();
+                return Ok(Used::NoSheet { near });
+            }
         }
         Ok(Used::Answered)
     }
@@ -166,8 +174,8 @@ impl Bot {
         let sheet = SheetId::try_from(id.to_owned()).map_err(|e| anyhow::anyhow!(e))?;
         let snapshot = self.sheet(&event.incoming, &self.identity(&event.incoming).await?, sheet).await?;
         let snapshot = self.bind(&event.incoming, sheet, &snapshot.name).await?;
-        if !self.tell_channel(event, &snapshot).await? {
-            self.replace(event, message, &words::now_using(&snapshot)).await?;
+        if let Some(answer) = self.tell_channel(event, &snapshot).await? {
+            self.replace(event, message, &answer).await?;
         }
         self.ask_again(&event.incoming).await
     }
@@ -232,6 +240,11 @@ impl Bot {
         self.profiles.get_with(format!("{}|{id}", incoming.thread.install_key()), look).await
     }
 
+    /// The address of the Smartsheet account that whoever asks has connected.
+    async fn connected_address(&self, incoming: &Incoming) -> Option<String> {
+        self.parts.accounts.as_ref()?.email(&super::accounts::key_of(incoming)).await
+    }
+
     /// What a channel is called that is mentioned there; not waited for long.
     async fn name_of_channel(&self, incoming: &Incoming, id: &str) -> Option<String> {
         let look = async {
@@ -244,9 +257,25 @@ impl Bot {
     /// What somebody has asked, with the names of the people whom they mention, who all of these are, and what stands beside.
     pub(super) async fn heard(&self, incoming: &Incoming, text: &str) -> Result<Heard> {
         let chat = self.chat(incoming.thread.platform)?;
-        let asker = match self.profile(incoming).await {
-            Some(profile) => Profile { name: incoming.sender.name.clone().unwrap_or(profile.name), ..profile },
-            None => Profile { name: incoming.sender.name.clone().unwrap_or_default(), ..Profile::default() },
+        let sender = &incoming.sender;
+        let profile = self.profile(incoming).await.unwrap_or_default();
+        let email = match profile.email {
+            None => self.connected_address(incoming).await,
+            known => known,
+        };
+        // Whoever sits at the terminal of the program works with its account.
+        let account = match incoming.thread.platform {
+            Platform::Console => self.parts.sheets.client().me(&Identity::Service).await.ok(),
+            _ => None,
+        };
+        let account = account.map(|me| (format!("{} {}", me.first_name, me.last_name).trim().to_owned(), me.email));
+        let (named, address) = account.filter(|(name, _)| !name.is_empty()).unzip();
+        let asker = Profile {
+            name: named.or_else(|| sender.name.clone()).unwrap_or(profile.name),
+            email: address.or(email),
+            time_zone: sender.time_zone.clone().or(profile.time_zone),
+            locale: sender.locale.clone().or(profile.locale),
+            ..profile
         };
         let mut heard = Heard {
             question: text.to_owned(),
@@ -284,12 +313,12 @@ impl Bot {
         self.sheet(incoming, &self.identity(incoming).await?, sheet).await
     }
 
-    /// Tells everybody in a channel which sheet its new threads start with, where a command has chosen it for the channel. `false`
-    /// where it was chosen for a thread or in direct messages, or the bot may not write.
-    async fn tell_channel(&self, event: &Event, snapshot: &Snapshot) -> Result<bool> {
+    /// Tells everybody in a channel which sheet its new threads start with, where a command has chosen it for the channel. What is left
+    /// to tell whoever chose it: when it was chosen for a thread or in direct messages, or the bot may not write there.
+    async fn tell_channel(&self, event: &Event, snapshot: &Snapshot) -> Result<Option<Message>> {
         let incoming = &event.incoming;
         if incoming.thread.root.is_some() || incoming.addressed == Addressed::Dm || !self.is_command(event) {
-            return Ok(false);
+            return Ok(Some(words::now_using(snapshot)));
         }
         let by = self.profile(incoming).await.map(|p| p.name).or_else(|| incoming.sender.name.clone());
         let chat = self.chat(incoming.thread.platform)?.clone();
@@ -301,10 +330,10 @@ impl Bot {
         };
         let reply = LiveReply::new(self.parts.store.clone(), chat, event);
         match reply.finish(&message).await {
-            Ok(()) => Ok(true),
+            Ok(()) => Ok(None),
             Err(error @ (ChatError::Forbidden(_) | ChatError::Gone(_))) => {
                 tracing::info!(%error, event = event.id, "a channel cannot be told which sheet it starts with; whoever chose it is");
-                Ok(false)
+                Ok(Some(words::nobody_else_was_told(message)))
             }
             Err(error) => Err(anyhow::Error::from(error).into()),
         }
@@ -362,11 +391,11 @@ impl Bot {
                 .await?;
             return Ok(Some(bound));
         }
-        let thread = incoming.thread.storage_key();
-        // What people say to each other is not asked about again and again.
-        if incoming.addressed == Addressed::FollowUp && self.parts.store.thread(&thread).await?.is_some_and(|t| t.question.is_some()) {
+        // What people say to each other is not asked about.
+        if incoming.addressed == Addressed::FollowUp {
             return Ok(None);
         }
+        let thread = incoming.thread.storage_key();
         self.parts.store.set_question(&thread, Some(incoming)).await?;
         self.answer(event, words::ask_for_sheet(&sheets)).await?;
         Ok(None)

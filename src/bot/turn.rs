@@ -17,6 +17,7 @@ use crate::store::{self, Event, NewMessage, Session};
 use crate::tools::{Context, Made, Shown};
 use chat::{Addressed, ChatError, LinkPolicy, Message, What};
 use jiff::tz::TimeZone;
+use std::sync::atomic::{AtomicU64, Ordering};
 use tokio_util::sync::CancellationToken;
 
 /// Tables of one answer.
@@ -81,7 +82,8 @@ impl Bot {
     /// Answers a text with the model's help.
     pub(super) async fn turn(&self, event: &mut Event, token: &CancellationToken) -> Result<()> {
         let thread = event.incoming.thread.storage_key();
-        self.running().insert(thread.clone(), Running { asker: event.incoming.sender.id.clone(), token: token.clone() });
+        self.running()
+            .insert(thread.clone(), Running { asker: event.incoming.sender.id.clone(), token: token.clone(), dropped: AtomicU64::new(0) });
         let spent = Spent::default();
         let result = SPENT.scope(spent.clone(), self.answer_text(event, token)).await;
         self.note_spent(event, &spent).await;
@@ -262,7 +264,9 @@ impl Bot {
         if !self.parts.store.prolong(event.id, event.fence, self.parts.clock.now_ms() + 1_000).await? {
             return Ok(());
         }
-        let message = Message::text(words::turn_stopped());
+        let thread = event.incoming.thread.storage_key();
+        let dropped = self.running().get(&thread).map_or(0, |running| running.dropped.load(Ordering::Relaxed));
+        let message = Message::text(&words::turn_stopped(dropped));
         if reply.is_alone() {
             return self.answer(event, message).await;
         }

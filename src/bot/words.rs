@@ -77,16 +77,19 @@ pub(super) fn our_fault(reference: &str) -> String {
     )
 }
 
-pub(super) fn turn_stopped() -> &'static str {
-    "⏹ Stopped. Nothing was changed."
+pub(super) fn turn_stopped(dropped: u64) -> String {
+    match dropped {
+        0 => "⏹ Stopped. Nothing was changed.".into(),
+        n => format!("⏹ Stopped, and dropped {} that waited. Nothing was changed.", count(n as usize, "message")),
+    }
 }
 
 pub(super) fn stopped(running: bool, dropped: u64, job: Option<&str>) -> String {
     match (running, dropped, job) {
         (false, 0, Some(job)) => format!("I am not answering anything here. Job `{job}` goes on; `cancel {job}` stops it."),
         (false, 0, None) => "There is nothing to stop: I am not working on anything in this thread.".into(),
-        (true, 0, _) => "⏹ Stopping. A change that was confirmed already is finished; use undo to take it back.".into(),
-        (_, n, _) => format!("⏹ Stopping, and dropping {} that waited.", count(n as usize, "message")),
+        (true, 0, _) => "⏹ Stopped. A change that was confirmed already is finished; use undo to take it back.".into(),
+        (_, n, _) => format!("⏹ Stopped, and dropped {} that waited.", count(n as usize, "message")),
     }
 }
 

@@ -231,9 +231,14 @@ impl Running<'_> {
                     }
                     Asked::Never(error) => {
                         tracing::error!(%error, job = %self.job.id, "the model cannot be used; run `chatsheet check`");
-                        ended = Err(told(
-                            "The model cannot be used: its address or key is wrong. Please ask the person who runs me to run chatsheet check.",
-                        ));
+                        ended = Err(told(match error {
+                            ModelError::QuotaSpent(_) => {
+                                "The quota of the model is used up. Please tell the person who runs me; Retry goes on when it is raised."
+                            }
+                            _ => {
+                                "The model cannot be used: its address or key is wrong. Please ask the person who runs me to run chatsheet check."
+                            }
+                        }));
                         desk.enough.cancel();
                         continue;
                     }

@@ -6,6 +6,7 @@ mod board;
 mod fill;
 pub mod kinds;
 mod propose;
+mod record;
 mod report;
 mod runner;
 mod service;

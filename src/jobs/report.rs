@@ -1,7 +1,7 @@
 //! The one message of a job: a bar that moves, then what came of it.
 
 use super::runner::{Ended, undone};
-use super::{Jobs, Kind, Parameters, UNDO, short};
+use super::{Jobs, Kind, Parameters, UNDO, record, short};
 use crate::changes::People;
 use crate::events::{Event, View};
 use crate::smartsheet::{Hold, Identity};
@@ -135,7 +135,11 @@ impl Shown {
     pub async fn end(&mut self, status: JobStatus, error: Option<&str>, ended: &Ended) -> bool {
         let mut message = self.ended(status, error, ended);
         if ended.done > 0 {
-            let people = self.people().await.words(self.job.kind == UNDO);
+            match record::of(&self.jobs.parts.store, &self.job, ended.done).await {
+                Ok(record) => drop(message.blocks.splice(1..1, record)),
+                Err(error) => tracing::warn!(%error, job = %self.job.id, "it cannot be read what a job has written"),
+            }
+            let people = self.people().await.words();
             message.blocks.extend(people.map(|words| Block::Note(Markdown::ours(&words))));
         }
         self.show(&message, true).await
@@ -155,7 +159,10 @@ impl Shown {
             Some(other) => self.name_of(&other).await,
             None => None,
         };
-        People { asker: asked, decider: decided }
+        match self.job.kind == UNDO {
+            true => People { undoer: asked, ..People::default() },
+            false => People { asker: asked, decider: decided, undoer: None },
+        }
     }
 
     async fn name_of(&self, person: &str) -> Option<String> {

@@ -83,6 +83,8 @@ impl HttpFailure {
         let error = if body["error"].is_object() { &body["error"] } else { &body };
         let message = error["message"].as_str().unwrap_or(&self.body).chars().take(500).collect::<String>();
         let code = error["code"].as_str().unwrap_or_default();
+        // What a quota is called stands beside the code, too.
+        let spent = [code, error["type"].as_str().unwrap_or_default()].iter().any(|word| SPENT.contains(word));
         if let Some(categories) = filter_categories(error) {
             return Verdict::Final(Error::Filtered(categories));
         }
@@ -97,11 +99,12 @@ impl HttpFailure {
             (400 | 404, _) if code == "OperationNotSupported" || ELSEWHERE.iter().any(|words| message.contains(words)) => {
                 Verdict::Unsupported(Refusal::Operation, message)
             }
+            (402, _) => Verdict::Final(Error::QuotaSpent(message)),
+            (400..=499, _) if spent => Verdict::Final(Error::QuotaSpent(message)),
             (400 | 422, _) => match refused_parameter(error, &self.body) {
                 Some(parameter) => Verdict::Unsupported(Refusal::Parameter(parameter), message),
                 None => Verdict::Final(Error::Refused(message)),
             },
-            (429, "insufficient_quota" | "billing_hard_limit_reached") => Verdict::Final(Error::QuotaSpent(message)),
             (401 | 403, _) => Verdict::Final(Error::Unauthorized(message)),
             (404, _) => Verdict::Final(Error::NotFound(message)),
             (429, _) => Verdict::Again(Error::RateLimited(self.retry_after.unwrap_or(UNTOLD_WAIT)), self.retry_after),
@@ -111,6 +114,8 @@ impl HttpFailure {
     }
 }
 
+/// How a quota is called that comes back only when somebody pays.
+const SPENT: [&str; 4] = ["insufficient_quota", "billing_hard_limit_reached", "budget_exceeded", "billing_not_active"];
 /// What a request can do without, as refusals name it.
 const PARAMETERS: [&str; 16] = [
     "tool_choice",
@@ -167,7 +172,7 @@ pub(super) fn failure_inside(error: &Value) -> Error {
     let message = error["message"].as_str().unwrap_or("an error inside the answer").to_owned();
     match error["code"].as_str().or(error["type"].as_str()).unwrap_or_default() {
         "rate_limit_exceeded" | "too_many_requests" | "429" => Error::RateLimited(UNTOLD_WAIT),
-        "insufficient_quota" | "billing_hard_limit_reached" => Error::QuotaSpent(message),
+        spent if SPENT.contains(&spent) => Error::QuotaSpent(message),
         "invalid_prompt" => Error::Filtered(Vec::new()),
         _ => Error::Unavailable(message),
     }
@@ -215,6 +220,9 @@ mod tests {
         insta::assert_snapshot!(verdict(422, r#"{"detail":[{"type":"extra_forbidden","loc":["body","parallel_tool_calls"],"msg":"Extra inputs are not permitted"}]}"#), @r#"Unsupported(Parameter("parallel_tool_calls"), "{\"detail\":[{\"type\":\"extra_forbidden\",\"loc\":[\"body\",\"parallel_tool_calls\"],\"msg\":\"Extra inputs are not permitted\"}]}")"#);
         insta::assert_snapshot!(verdict(400, r#"{"error":{"message":"Invalid value for messages[3].content","param":"messages"}}"#), @r#"Final(Refused("Invalid value for messages[3].content"))"#);
         insta::assert_snapshot!(verdict(429, r#"{"error":{"message":"You exceeded your current quota","code":"insufficient_quota"}}"#), @r#"Final(QuotaSpent("You exceeded your current quota"))"#);
+        insta::assert_snapshot!(verdict(429, r#"{"error":{"message":"You exceeded your current quota","type":"insufficient_quota","code":null}}"#), @r#"Final(QuotaSpent("You exceeded your current quota"))"#);
+        insta::assert_snapshot!(verdict(400, r#"{"error":{"message":"Budget has been exceeded!","type":"budget_exceeded","param":null,"code":"400"}}"#), @r#"Final(QuotaSpent("Budget has been exceeded!"))"#);
+        insta::assert_snapshot!(verdict(402, r#"{"error":{"message":"pay"}}"#), @r#"Final(QuotaSpent("pay"))"#);
         insta::assert_snapshot!(verdict(413, "<html>too large</html>"), @"Final(TooLong)");
         insta::assert_snapshot!(verdict(404, r#"{"error":{"code":"DeploymentNotFound","message":"no"}}"#), @r#"Final(NotFound("no"))"#);
         insta::assert_snapshot!(verdict(429, r#"{"statusCode":429,"message":"slow down"}"#), @"Again(RateLimited(10s), None)");

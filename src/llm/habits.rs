@@ -108,6 +108,15 @@ impl Habits {
         {
             fields.insert("max_completion_tokens".into(), limit);
         }
+        // A schema that is not taken as a parameter is told in words.
+        let schema = fields.get("response_format").map(|format| format["json_schema"]["schema"].clone());
+        if let Some(schema) = schema.filter(|schema| !self.takes("response_format") && schema.is_object())
+            && let Some(system) = fields.get_mut("messages").and_then(|messages| messages.get_mut(0)).map(|first| &mut first["content"])
+            && let Some(words) = system.as_str()
+        {
+            *system =
+                json!(format!("{words}\n\nAnswer with one JSON object and nothing else. The JSON object follows this schema: {schema}"));
+        }
         fields.retain(|name, _| self.takes(name));
         if !self.takes("strict") {
             if let Some(schema) = fields.get_mut("response_format").and_then(|format| format["json_schema"].as_object_mut()) {

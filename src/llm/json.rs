@@ -11,6 +11,10 @@ use serde_json::{Value, json};
 use std::sync::atomic::Ordering;
 use tokio::sync::watch;
 
+/// Steps of room that an answer of a job gets.
+const MOST_ROOM: u8 = 2;
+/// How many times the usual limit the last of them is.
+const ROOM: u32 = 4;
 /// Characters of a token, about.
 const CHARS_PER_TOKEN: usize = 4;
 
@@ -49,14 +53,19 @@ impl Model {
         let read: usize = messages.iter().filter_map(|m| m["content"].as_str()).map(str::len).sum::<usize>() / CHARS_PER_TOKEN;
         let (words, _) = watch::channel(String::new());
         loop {
-            // The service counts the limit of a request as if it were used, so it is tight, unless that cuts answers off.
-            let tight = !self.wants_room.load(Ordering::Relaxed);
-            let most = if tight { tokens.min(self.settings.max_tokens) } else { self.settings.max_tokens };
+            // The service counts the limit of a request as if it were used, so it is tight, unless that cuts answers off: by its length
+            // first, then by thoughts that are counted with it.
+            let room = self.room.load(Ordering::Relaxed);
+            let most = match room {
+                0 => tokens.min(self.settings.max_tokens),
+                1 => self.settings.max_tokens,
+                _ => self.settings.max_tokens * ROOM,
+            };
             request["max_tokens"] = json!(most);
             let answer = match self.send(request.clone(), &words, Haste::Work(read as u64 + u64::from(most))).await {
                 Ok(answer) if !answer.cut_off => answer,
-                Ok(_) | Err(Error::CutOff) if tight && most < self.settings.max_tokens => {
-                    self.wants_room.store(true, Ordering::Relaxed);
+                Ok(_) | Err(Error::CutOff) if room < MOST_ROOM => {
+                    self.room.fetch_max(room + 1, Ordering::Relaxed);
                     continue;
                 }
                 Ok(_) => return Err(Error::CutOff),

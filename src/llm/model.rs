@@ -7,7 +7,7 @@ use super::stream::{Answer, Usage};
 use backon::{BackoffBuilder, ExponentialBuilder};
 use serde_json::{Value, json};
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::AtomicU8;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -113,7 +113,7 @@ pub struct Model {
     pub(super) settings: ModelSettings,
     pub(super) api: Api,
     /// Whether an answer within a tight limit was cut off, as those of models are that think first.
-    pub(super) wants_room: AtomicBool,
+    pub(super) room: AtomicU8,
     spent: Mutex<Spent>,
 }
 
@@ -148,7 +148,7 @@ impl Model {
     fn over(api: Api, endpoints: &[Endpoint], settings: ModelSettings, memory: Option<Arc<dyn Memory>>) -> Result<Self, reqwest::Error> {
         let http = deployment::http(&settings)?;
         let deployments = endpoints.iter().map(|endpoint| Deployment::new(&http, endpoint.clone(), memory.clone())).collect();
-        Ok(Self { deployments, settings, api, wants_room: AtomicBool::new(false), spent: Mutex::default() })
+        Ok(Self { deployments, settings, api, room: AtomicU8::new(0), spent: Mutex::default() })
     }
 
     /// What to call it before people.

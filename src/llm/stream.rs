@@ -169,10 +169,18 @@ pub(super) fn spoken(text: &str) -> &str {
     text.split_once("</think>").map_or(text, |(_, said)| said.trim_start())
 }
 
-/// Words that grow, unless they may become a call that is written out: then nothing, until they are whole.
+/// How calls begin that are written into words.
+const WRITTEN_CALLS: [&str; 8] =
+    ["<tool_call", "<function=", "<tools>", "[TOOL_CALLS]", "<|python_tag|>", "```json", "{\"name\"", "{ \"name\""];
+
+/// Words that grow, up to what may become a call that is written out.
 pub(super) fn sayable(text: &str) -> &str {
     let begins = text.trim_start();
-    if ["{", "[{", "<tool_call", "```"].iter().any(|call| begins.starts_with(call)) { "" } else { text }
+    if ["{", "[{", "```"].iter().any(|call| begins.starts_with(call)) {
+        return "";
+    }
+    let call = WRITTEN_CALLS.iter().filter_map(|call| text.find(call)).min();
+    call.map_or(text, |at| text[..at].trim_end())
 }
 
 /// The calls that a call stands for: models name functions with what they belong to, and pack several into one.

@@ -1,7 +1,7 @@
 //! Who may use the bot, as far as it was decided by name, and the codes of invitations.
 
 use super::audit::audit;
-use super::{AuditAction, AuditEvent, Store, on, on_durable};
+use super::{AuditAction, AuditEvent, Store, on, on_durable, on_write};
 use crate::access::{Person, Role};
 use chat::Platform;
 use serde_json::json;
@@ -35,6 +35,19 @@ fn changed(who: &str, person: &Person, role: Role, at_ms: i64) -> AuditEvent {
 }
 
 impl Store {
+    /// Whether somebody who is not let in is to be told so: not again within so long, whichever process they reach.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn may_turn_away(&self, person: &str, now_ms: i64, within_ms: i64) -> Result<bool, sqlx::Error> {
+        const OLD: &str = "DELETE FROM turned_away WHERE at_ms <= $1";
+        const PUT: &str = "INSERT INTO turned_away (person, at_ms) VALUES ($1, $2) ON CONFLICT (person) DO NOTHING";
+        on_write!(self, pool => {
+            sqlx::query(OLD).bind(now_ms - within_ms).execute(pool).await?;
+            sqlx::query(PUT).bind(person).bind(now_ms).execute(pool).await.map(|done| done.rows_affected() > 0)
+        })
+    }
+
     /// What was decided of somebody; `None` when nothing was.
     ///
     /// # Errors

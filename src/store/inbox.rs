@@ -75,7 +75,9 @@ pub enum Amended {
     Unknown,
     /// The old ones could not be answered.
     Failed,
-    /// The old ones are being answered, or were.
+    /// The old ones are being answered.
+    Running,
+    /// The old ones were answered.
     TooLate,
 }
 
@@ -141,7 +143,11 @@ impl Store {
             self.set_question(&thread, Some(incoming)).await?;
             return Ok(Amended::InTime);
         }
-        Ok(if state == "failed" { Amended::Failed } else { Amended::TooLate })
+        Ok(match state.as_str() {
+            "failed" => Amended::Failed,
+            "taken" => Amended::Running,
+            _ => Amended::TooLate,
+        })
     }
 
     /// Whether the bot takes part in a thread: it spoke there, or is about to.

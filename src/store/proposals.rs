@@ -197,6 +197,17 @@ impl Store {
         Ok(decided.and_then(|(by,)| by))
     }
 
+    /// Who has confirmed a change; `None` where nobody had to.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn decider_of_change(&self, change: &str) -> Result<Option<String>, sqlx::Error> {
+        const GET: &str =
+            "SELECT p.decided_by FROM proposals p JOIN changes c ON c.proposal_id = p.id WHERE c.id = $1 AND p.state = 'confirmed'";
+        let decided: Option<(Option<String>,)> = on!(self, pool => sqlx::query_as(GET).bind(change).fetch_optional(pool).await?);
+        Ok(decided.and_then(|(by,)| by))
+    }
+
     /// Moves a proposal on, if it still stands where it is thought to stand. `false` when somebody was faster.
     ///
     /// # Errors

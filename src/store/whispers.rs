@@ -9,19 +9,44 @@ use sqlx::types::Json;
 const KEPT_MS: i64 = 24 * 3_600 * 1_000;
 
 impl Store {
-    /// Keeps the answer that a person got to an event; older ones than a day go.
+    /// Keeps the answer that a person gets to an event; whether they were told it before. Older ones than a day go.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn keep_whisper(&self, event: i64, person: &Asker, anchor: &Anchor, message: &Value, now_ms: i64) -> Result<(), sqlx::Error> {
+    pub async fn keep_whisper(
+        &self,
+        event: i64,
+        person: &Asker,
+        anchor: &Anchor,
+        message: &Value,
+        now_ms: i64,
+    ) -> Result<bool, sqlx::Error> {
         const OLD: &str = "DELETE FROM whispers WHERE at_ms < $1";
         const PUT: &str = "INSERT INTO whispers (event_id, install, person, anchor, message, at_ms) VALUES ($1, $2, $3, $4, $5, $6)
-            ON CONFLICT (event_id) DO UPDATE SET message = excluded.message, shared = FALSE";
+            ON CONFLICT (event_id) DO UPDATE SET message = CASE WHEN whispers.told THEN whispers.message ELSE excluded.message END RETURNING told";
         on_write!(self, pool => {
             sqlx::query(OLD).bind(now_ms - KEPT_MS).execute(pool).await?;
-            let put = sqlx::query(PUT).bind(event).bind(&person.install).bind(&person.id).bind(&anchor.0);
-            put.bind(Json(message)).bind(now_ms).execute(pool).await.map(|_| ())
+            let put = sqlx::query_as(PUT).bind(event).bind(&person.install).bind(&person.id).bind(&anchor.0);
+            put.bind(Json(message)).bind(now_ms).fetch_one(pool).await.map(|(told,): (bool,)| told)
         })
+    }
+
+    /// Notes that a person was told the answer to an event.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn whispered(&self, event: i64) -> Result<(), sqlx::Error> {
+        const SET: &str = "UPDATE whispers SET told = TRUE WHERE event_id = $1";
+        on_write!(self, pool => sqlx::query(SET).bind(event).execute(pool).await.map(|_| ()))
+    }
+
+    /// Lets what could not be shown to everybody be shared once more.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn give_whisper_back(&self, event: i64) -> Result<(), sqlx::Error> {
+        const SET: &str = "UPDATE whispers SET shared = FALSE WHERE event_id = $1";
+        on_write!(self, pool => sqlx::query(SET).bind(event).execute(pool).await.map(|_| ()))
     }
 
     /// Where the person was who alone has seen the answer to an event.

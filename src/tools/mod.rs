@@ -15,6 +15,7 @@ mod propose_job;
 mod propose_rows;
 mod propose_update;
 mod query_sheet;
+mod written;
 
 use crate::access::{Approval, Role, SheetScope};
 use crate::changes::{APPROVED_WITHIN, Changes, Draft};
@@ -32,6 +33,7 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 
 pub use find_sheets::{Match, among, resolve};
+pub use written::calls_in;
 
 /// All functions, in the order in which the model sees them: first those that most questions need.
 const TOOLS: [Tool; 11] = [
@@ -233,30 +235,6 @@ pub const NO_ANSWER: &str = "no_answer";
 pub fn no_answer() -> Value {
     let about = "Stay silent: the last message is not meant for you. Call it alone and write nothing.";
     schema(NO_ANSWER, about, object(json!({})))
-}
-
-/// The calls in words that are nothing but calls: some models write them so.
-pub fn calls_in(words: &str) -> Vec<ToolCall> {
-    let known = |name: &str| name == NO_ANSWER || name == MORE_FUNCTIONS || TOOLS.iter().any(|tool| tool.name == name);
-    let bare = words.trim().trim_start_matches("```json").trim_start_matches("```").trim_end_matches("```");
-    let mut calls = Vec::new();
-    for part in bare.split("<tool_call>").map(|part| part.trim().trim_end_matches("</tool_call>").trim()).filter(|part| !part.is_empty()) {
-        let Ok(value) = serde_json::from_str::<Value>(part) else { return Vec::new() };
-        let several = match value {
-            Value::Array(all) => all,
-            one => vec![one],
-        };
-        for one in several {
-            let call = if one["function"].is_object() { &one["function"] } else { &one };
-            let Some(name) = call["name"].as_str().map(|name| name.trim_start_matches("functions.")).filter(|name| known(name)) else {
-                return Vec::new();
-            };
-            let arguments = if call["arguments"].is_null() { &call["parameters"] } else { &call["arguments"] };
-            let arguments = arguments.as_str().map_or_else(|| arguments.to_string(), str::to_owned);
-            calls.push(ToolCall { id: format!("written_{}", calls.len()), name: name.to_owned(), arguments });
-        }
-    }
-    calls
 }
 
 /// Runs a call. What the model can mend (unknown function, bad JSON, bad SQL, values that do not

@@ -174,7 +174,7 @@ async fn what_it_does_not_understand_it_says_with_examples() {
          • how many tasks are blocked?
          • total budget by department
          • set Status to "In Progress" for everything assigned to Dana that is Not Started
-         • add a task "Security review" under Phase 3, owner Omar
+         • add a task "Security review", owner Omar
          • delete the rows marked Cancelled
          • add a picklist column Risk with Low, Medium, High
          • summarize Notes into Summary
@@ -250,8 +250,16 @@ async fn another_sheet_is_chosen_by_name_id_link_or_button() {
     let id = world.sheets.world().sheet_id("Sales Pipeline").unwrap();
     insta::assert_snapshot!(world.type_line(&format!("use {link}{id}?rowId=1")).await, @"bot> This thread is now about Sales Pipeline (‹sheet›) (80 rows).");
     insta::assert_snapshot!(world.type_line("use Payroll").await, @"
-    bot> I see no sheet called “Payroll”. Is it one of these? Otherwise share it with the account I run under.
-         [1] Sales Pipeline   [2] Clinical Trials   [3] Risk Register   [4] Budget 2026   [5] Project Plan   (type the number or the words)
+    bot> I see no sheet called “Payroll”. These are the sheets I can see:
+         • Project Plan
+         • Supplier Requests
+         • Organisation
+         • Risk Register
+         • Asset Inventory
+         • Budget 2026
+         • 🏢 Office Move
+         • Sales Pipeline
+         • Clinical Trials
     ");
     world.end().await;
 }

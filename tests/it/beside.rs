@@ -263,9 +263,49 @@ async fn whoever_adds_the_bot_to_a_channel_is_named_in_a_short_introduction() {
     settle(&world).await;
     let said = on_telegram.thread(telegram::GROUP, None).pop().unwrap_or_default();
     assert!(said.contains("added me. I answer questions"), "{said}");
+    // Discord tells nobody who added the bot to a server; it is said once, however often the server is told of.
+    let on_discord = world.discord.clone().unwrap();
+    on_discord.remove_bot().await;
+    settle(&world).await;
+    on_discord.invite_bot();
+    let introduced = |m: &discord::Posted| m.channel == discord::CHANNEL && m.seen().starts_with("I answer questions about Smartsheet");
+    on_discord.until(|far| far.messages().iter().any(introduced)).await.unwrap();
+    on_discord.invite_bot();
     let shown = world.slack.messages().len();
     world.slack.add_bot("C8", slack::STRANGER).await;
     settle(&world).await;
     assert!(world.slack.messages().iter().skip(shown).all(|m| m.channel != "C8" || m.only_for.is_some()), "a stranger introduces nobody");
+    assert_eq!(on_discord.messages().iter().filter(|m| introduced(m)).count(), 1);
+    world.end().await;
+}
+
+/// What is being answered is no longer what somebody asks, once they have changed their words.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn words_that_are_changed_while_they_are_answered_are_answered_anew() {
+    let world = world().await;
+    world.slack.slash("C1", "U1", "use Project Plan").await;
+    settle(&world).await;
+    world.azure.pause(true);
+    let asked = world.slack.say("C1", "U1", "<@UBOT> which tasks are blocked?", None).await.ts;
+    world.azure.until(|requests| requests.len() == 1).await.unwrap();
+    world.slack.rewrite("C1", &asked, "<@UBOT> which tasks are overdue?").await;
+    world.azure.pause(false);
+    settle(&world).await;
+    let said: Vec<String> = world.slack.messages().iter().filter(|m| m.user == slack::BOT_USER).map(slack::Posted::seen).collect();
+    let answers = |words: &str| said.iter().filter(|m| m.contains(words)).count();
+    assert_eq!((answers("Due Date is before"), answers("Status is “Blocked”")), (1, 0), "{said:?}");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_follow_up_in_a_thread_without_a_sheet_is_nobodys_question() {
+    let world = world().await;
+    let root = world.slack.say("C1", "U1", "<@UBOT> hello", None).await.ts;
+    settle(&world).await;
+    let before = world.slack.messages().len();
+    world.slack.say("C1", "U2", "lgtm, I will take it", Some(&root)).await;
+    settle(&world).await;
+    let said = world.slack.messages().iter().skip(before).filter(|m| m.user == slack::BOT_USER).count();
+    assert_eq!(said, 0, "nobody has asked which sheet this is about");
     world.end().await;
 }

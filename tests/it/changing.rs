@@ -35,7 +35,7 @@ async fn a_change_is_previewed_confirmed_and_taken_back() {
            You can take this back for 24 hours.
     ");
     assert_eq!(world.cell("Test plan", "Status"), "In Progress");
-    insta::assert_snapshot!(world.type_line("undo").await, @r"
+    insta::assert_snapshot!(world.type_line("undo").await, @"
     bot> ↩️ Taken back in Project Plan (‹sheet›): set Status in 5 rows.
          Row             Was          Is
          ──────────────  ───────────  ───────────
@@ -44,7 +44,7 @@ async fn a_change_is_previewed_confirmed_and_taken_back() {
          Search page     In Progress  Not Started
          Test plan       In Progress  Not Started
          Training        In Progress  Not Started
-           Taken back by lee.
+           Asked for, confirmed and taken back by lee.
     ");
     assert_eq!(world.cell("Test plan", "Status"), "Not Started");
     assert_eq!(world.cell("Front end", "Status"), "In Progress", "what was not part of the change stays");
@@ -105,7 +105,7 @@ async fn a_deleted_family_comes_back_where_it_stood() {
     ");
     world.type_line("confirm").await;
     assert_eq!(world.sheets.world().rows("Project Plan").len(), before.len() - 4);
-    insta::assert_snapshot!(world.type_line("undo").await, @r"
+    insta::assert_snapshot!(world.type_line("undo").await, @"
     bot> ↩️ Taken back in Project Plan (‹sheet›): bring back 4 rows.
          Row                  Values
          ───────────────────  ────────────────────────────────────────
@@ -113,7 +113,7 @@ async fn a_deleted_family_comes_back_where_it_stood() {
          Order service        Omar Haddad · In Progress · High · Engi…
          Payment integration  Blocked · High · Engineering · 2026-11-…
          Mail service         Lee Park · Not Started · Medium · Engin…
-           Taken back by lee.
+           Asked for, confirmed and taken back by lee.
            Rows: Back end, Order service, Payment integration, Mail service
     ");
     let without_budget = |rows: Vec<std::collections::BTreeMap<String, String>>| -> Vec<_> {
@@ -141,9 +141,9 @@ async fn columns_come_and_go_and_come_back_with_their_cells() {
     ");
     world.type_line("confirm").await;
     assert!(world.sheets.world().column_titles("Project Plan").contains(&"Risk".to_owned()));
-    insta::assert_snapshot!(world.type_line("undo").await, @r"
+    insta::assert_snapshot!(world.type_line("undo").await, @"
     bot> ↩️ Taken back in Project Plan (‹sheet›): delete column Risk.
-           Taken back by lee.
+           Asked for, confirmed and taken back by lee.
     ");
     assert!(!world.sheets.world().column_titles("Project Plan").contains(&"Risk".to_owned()));
     insta::assert_snapshot!(world.type_line("delete the Notes column").await, @"
@@ -179,9 +179,9 @@ async fn comments_are_written_and_taken_back() {
          [1] Undo   (type the number or the words)
            You can take this back for 24 hours.
     ");
-    insta::assert_snapshot!(world.type_line("undo").await, @r"
+    insta::assert_snapshot!(world.type_line("undo").await, @"
     bot> ↩️ Taken back in Project Plan (‹sheet›): delete the comment on “Load test”.
-           Taken back by lee.
+           Asked for, confirmed and taken back by lee.
     ");
     assert_eq!(world.writes().last().unwrap(), "DELETE /sheets/ID/comments/ID");
     world.end().await;
@@ -208,14 +208,14 @@ async fn rows_that_changed_meanwhile_are_left_alone_and_named() {
     ");
     assert_eq!(world.cell("Test plan", "Status"), "Blocked");
     world.sheets.world().edit("Project Plan", "Training", "Status", "Complete".into());
-    insta::assert_snapshot!(world.type_line("undo").await, @r"
+    insta::assert_snapshot!(world.type_line("undo").await, @"
     bot> ↩️ Taken back for 3 of 4 rows in Project Plan (‹sheet›).
          Row             Was          Is
          ──────────────  ───────────  ───────────
          Usability test  In Progress  Not Started
          Page assembly   In Progress  Not Started
          Search page     In Progress  Not Started
-           Taken back by lee.
+           Asked for, confirmed and taken back by lee.
          Left alone (1):
          • Training: it was changed by somebody else meanwhile
     ");

@@ -200,7 +200,7 @@ async fn answers_of_a_channel_are_for_the_asker_alone_where_admins_want_it() {
     ↩️ Taken back in Project Plan: set Status in 1 row.
     Row | Was | Is
     Page templates | Blocked | In Progress
-    Taken back by Lee Park.
+    Asked for, confirmed and taken back by Lee Park.
     [Share to channel]
     "#);
     assert_eq!(public(&world), before, "nobody else sees anything");
@@ -450,5 +450,30 @@ async fn approvers_are_named_by_mentions_on_every_platform() {
     • Approvers of Project Plan: deletions, and changes of more than 3 rows, need the OK of Mia Jensen. Nobody approves what they asked for themselves.
     Admins change this: allow <sheet>, allow workspace <name>, allow everything, disallow <sheet>, only me on, only me off, approvers @name over 20, approvers off.
     ");
+    world.end().await;
+}
+
+/// Where Discord does not tell whether something happens in a channel or in a thread of one, its rules cannot be known.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_discord_does_not_tell_the_channel_nothing_is_shown() {
+    let world = world().await;
+    let far = world.discord.clone().unwrap();
+    let before = (world.sheets.world().picture("Project Plan"), world.azure.requests().len());
+    far.keep_channels_to_itself(true);
+    let refused = |far: &discord::Discord, alone: bool| {
+        let of = |m: &&discord::Posted| m.seen().contains("does not tell me which channel") && m.only_for.is_some() == alone;
+        far.messages().iter().filter(of).count()
+    };
+    far.slash(discord::CHANNEL, 1, "which tasks are blocked?").await;
+    far.until(|far| refused(far, true) == 1).await.unwrap();
+    far.say(discord::CHANNEL, 1, &format!("<@{}> which tasks are blocked?", discord::APPLICATION)).await;
+    far.until(|far| refused(far, false) == 1).await.unwrap();
+    far.say(discord::CHANNEL, 2, "what people say to each other").await;
+    settle(&world).await;
+    assert_eq!((world.sheets.world().picture("Project Plan"), world.azure.requests().len()), before, "0 shown, 0 written");
+    assert_eq!((refused(&far, true), refused(&far, false)), (1, 1));
+    far.keep_channels_to_itself(false);
+    far.slash(discord::CHANNEL, 1, "use Project Plan").await;
+    far.until(|far| far.messages().iter().any(|m| m.seen().contains("start with Project Plan"))).await.unwrap();
     world.end().await;
 }

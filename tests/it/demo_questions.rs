@@ -207,6 +207,11 @@ async fn a_sentence_that_is_understood_by_half_is_refused() {
         ("set Priority to Low for tasks with budget over 10000", "in 7 rows"),
         ("delete Design hand-over", "Delete 1 row"),
         ("tasks due in January 2027", "rows match"),
+        ("tasks more than 50% complete", "% Complete is more than 50%"),
+        ("set Budget to 10% more for Load test", "Budget"),
+        ("tasks starting with \"Page\"", "Task Name begins with “Page”"),
+        ("how many people are there?", "Different values of Assigned To: 5"),
+        ("what do I have to finish this week?", "Assigned To is “Lee Park”"),
     ] {
         let reply = world.type_line(line).await;
         assert!(reply.contains(shown), "{line}\n{reply}");

@@ -88,13 +88,13 @@ async fn dates_are_moved_by_an_expression() {
          [1] Undo   (type the number or the words)
            You can take this back for 24 hours.
     ");
-    insta::assert_snapshot!(world.type_line("undo").await, @r"
+    insta::assert_snapshot!(world.type_line("undo").await, @"
     bot> ↩️ Taken back in Project Plan (‹sheet›): set Due Date in 2 rows.
          Row              Was         Is
          ───────────────  ──────────  ──────────
          Press kit        2027-02-07  2027-01-31
          Launch campaign  2027-02-22  2027-02-15
-           Taken back by lee.
+           Asked for, confirmed and taken back by lee.
     ");
     world.end().await;
 }
@@ -152,11 +152,11 @@ async fn a_column_changes_its_type_options_and_title() {
     ");
     world.type_line("confirm").await;
     assert!(world.sheets.world().column_titles("Project Plan").contains(&"Urgency".to_owned()));
-    insta::assert_snapshot!(world.type_line("undo").await, @r"
+    insta::assert_snapshot!(world.type_line("undo").await, @"
     bot> ↩️ Taken back in Project Plan (‹sheet›): rename column Urgency to Priority.
          • from title Urgency · type picklist · options Now, High, Medium, Low
          • to title Priority · type picklist · options High, Medium, Low
-           Taken back by lee.
+           Asked for, confirmed and taken back by lee.
     ");
     assert!(world.sheets.world().column_titles("Project Plan").contains(&"Priority".to_owned()));
     insta::assert_snapshot!(world.type_line("make it plain text").await, @"

@@ -88,7 +88,7 @@ async fn a_question_a_confirmed_change_and_an_undo() {
     bot: ↩️ Taken back in Project Plan: set Status in 1 row.
     Row | Was | Is
     Page templates | Blocked | In Progress
-    Taken back by Lee Park.
+    Asked for, confirmed and taken back by Lee Park.
     "#);
     let answer = world.slack.messages().into_iter().find(|m| m.seen().contains("5 rows match")).unwrap();
     let row = world.sheets.world().row_id("Project Plan", "Page templates").unwrap();

@@ -65,10 +65,18 @@ async fn a_column_is_summarized_and_taken_back() {
            Nothing is written until you confirm. Only you can, for 10 minutes.
     ");
     let asked = world.azure.requests().len();
-    insta::assert_snapshot!(type_and_wait(&world, "confirm").await, @r"
+    insta::assert_snapshot!(type_and_wait(&world, "confirm").await, @"
     bot> ⏳ Queued: summarize Protocol into AI Summary for 6 rows. It begins at once. jobs tells how far it is.
 
     bot> ✅ Done: summarize Protocol into AI Summary in Clinical Trials (‹sheet›), 6 rows written.
+         Row     Was      Is
+         ──────  ───────  ────────────────────────────────────────
+         NCT-11  (empty)  Randomised, double-blind study of triva…
+         NCT-19  (empty)  Randomised, double-blind study of triva…
+         NCT-31  (empty)  Randomised, double-blind study of nadof…
+         NCT-39  (empty)  Randomised, double-blind study of cemlo…
+         NCT-51  (empty)  Randomised, double-blind study of velma…
+         NCT-59  (empty)  Randomised, double-blind study of nadof…
          [1] Undo   (type the number or the words)
            Job ‹job› · 1 second
            Asked for and confirmed by lee.
@@ -137,10 +145,15 @@ async fn rows_without_a_usable_answer_are_named_and_can_be_tried_again() {
             .unwrap();
     world.use_sheet("Clinical Trials").await;
     world.type_line("summarize").await;
-    insta::assert_snapshot!(type_and_wait(&world, "confirm").await, @r"
+    insta::assert_snapshot!(type_and_wait(&world, "confirm").await, @"
     bot> ⏳ Queued: summarize Protocol into AI Summary for 5 rows. It begins at once. jobs tells how far it is.
 
     bot> ✅ Done: summarize Protocol into AI Summary in Clinical Trials (‹sheet›), 3 rows written.
+         Row     Was      Is
+         ──────  ───────  ─────────────
+         NCT-01  (empty)  A short text.
+         NCT-02  (empty)  A short text.
+         NCT-03  (empty)  A short text.
          Not written (2):
          • NCT-04: the content filter of the model refused this row
          • NCT-05: the model gave no summary
@@ -148,8 +161,12 @@ async fn rows_without_a_usable_answer_are_named_and_can_be_tried_again() {
            Job ‹job› · 1 second
            Asked for and confirmed by lee.
     ");
-    insta::assert_snapshot!(type_and_wait(&world, "Retry failed").await, @r"
+    insta::assert_snapshot!(type_and_wait(&world, "Retry failed").await, @"
     bot> ✅ Done: summarize Protocol into AI Summary in Clinical Trials (‹sheet›), 2 rows written.
+         Row     Was      Is
+         ──────  ───────  ─────────────
+         NCT-04  (empty)  A short text.
+         NCT-05  (empty)  A short text.
          [1] Undo   (type the number or the words)
            Job ‹job› · 1 second
            Asked for by lee.

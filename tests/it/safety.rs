@@ -173,7 +173,7 @@ async fn unknown_functions_bad_json_and_bad_sql_go_back_to_the_model() {
     let world = World::scripted(vec![
         Reply::call("get_weather", json!({ "city": "Paris" })),
         Reply::RawCall { name: "query_sheet".into(), arguments: "{\"sql\": \"SELECT".into(), finish_reason: "tool_calls".into() },
-        query("SELECT Task Name FROM sheet"),
+        query("SELECT Task Nme FROM sheet"),
         query("SELECT nothing FROM sheet"),
         Reply::Say("It is sunny in Paris.".into()),
     ])

@@ -2,7 +2,9 @@
 
 use crate::platforms::{settle, world};
 use crate::world::World;
-use sandbox::{discord, slack, teams};
+use chat::Platform;
+use sandbox::{discord, slack, teams, telegram};
+use serde_json::json;
 
 async fn in_slack(world: &World, person: &str, text: &str) -> String {
     world.slack.say("C1", person, &format!("<@UBOT> {text}"), None).await;
@@ -148,5 +150,72 @@ async fn what_people_say_to_each_other_is_left_alone() {
     world.slack.say("C1", "U1", "and which are overdue?", Some(&root)).await;
     settle(&world).await;
     assert!(world.slack.messages().len() > shown + 4, "a follow-up is answered");
+    world.end().await;
+}
+
+/// What the bot says last to Lee, who is alone with it on a platform.
+async fn alone(world: &World, platform: Platform, text: &str) -> String {
+    match platform {
+        Platform::Slack => {
+            world.slack.say("D1", "U1", text, None).await;
+        }
+        Platform::Teams => {
+            world.teams.as_ref().unwrap().say("a:lee", "29:lee", text).await;
+        }
+        Platform::Telegram => {
+            let far = world.telegram.as_ref().unwrap();
+            let mention = text.find("@Mia Jensen").map(|at| {
+                let offset = text[..at].encode_utf16().count();
+                json!([{ "type": "text_mention", "offset": offset, "length": 11, "user": { "id": 2, "is_bot": false, "first_name": "Mia", "last_name": "Jensen" } }])
+            });
+            far.say_with(1, 1, text, &mention.map_or_else(|| json!({}), |entities| json!({ "entities": entities }))).await;
+        }
+        _ => {
+            let far = world.discord.as_ref().unwrap();
+            let count =
+                |far: &discord::Discord| far.messages().iter().filter(|m| m.channel == 901 && m.from == discord::APPLICATION).count();
+            let before = count(far);
+            far.say(901, 1, text).await;
+            far.until(|far| count(far) > before).await.unwrap();
+        }
+    }
+    settle(world).await;
+    match platform {
+        Platform::Slack => world.slack.messages().iter().rev().find(|m| m.user == slack::BOT_USER).map(slack::Posted::seen),
+        Platform::Teams => world.teams.as_ref().unwrap().messages().last().map(teams::Posted::seen),
+        Platform::Telegram => {
+            let all = world.telegram.as_ref().unwrap().messages();
+            all.iter().rev().find(|m| m.chat == 1 && m.from == telegram::BOT_ID).map(telegram::Posted::seen)
+        }
+        _ => {
+            let all = world.discord.as_ref().unwrap().messages();
+            all.iter().rev().find(|m| m.channel == 901 && m.from == discord::APPLICATION).map(discord::Posted::seen)
+        }
+    }
+    .unwrap_or_default()
+}
+
+/// What people ask of themselves and of others, on every platform: “my”, “I” and “it”, and somebody by a mention.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn mine_and_somebody_else_are_understood_on_every_platform() {
+    let world = world().await;
+    for (platform, mia) in [
+        (Platform::Slack, "<@U2>"),
+        (Platform::Teams, "<at>Mia Jensen</at>"),
+        (Platform::Discord, "<@2>"),
+        (Platform::Telegram, "@Mia Jensen"),
+    ] {
+        alone(&world, platform, "use Project Plan").await;
+        let overdue = alone(&world, platform, "which of my tasks are overdue?").await;
+        assert!(overdue.contains("Assigned To is “Lee Park”") && overdue.contains("Due Date is before"), "{platform}: {overdue}");
+        let this_week = alone(&world, platform, "what do I have to finish this week?").await;
+        assert!(this_week.contains("Assigned To is “Lee Park”") && this_week.contains("Due Date is between"), "{platform}: {this_week}");
+        assert!(alone(&world, platform, "who owns Load test?").await.contains("Omar Haddad"), "{platform}");
+        let proposed = alone(&world, platform, &format!("assign it to {mia}")).await;
+        assert!(
+            proposed.contains("[Confirm]") && proposed.contains("Load test") && proposed.contains("Mia Jensen"),
+            "{platform}: {proposed}"
+        );
+    }
     world.end().await;
 }

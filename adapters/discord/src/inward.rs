@@ -291,14 +291,17 @@ impl Discord {
     }
 
     async fn say_that_the_channel_is_unknown(&self, message: &Message) {
-        let answer = json!({ "content": WHICH_CHANNEL, "message_reference": { "message_id": message.id, "fail_if_not_exists": false } });
+        let answer = json!({
+            "content": WHICH_CHANNEL, "allowed_mentions": { "parse": [] },
+            "message_reference": { "message_id": message.id, "fail_if_not_exists": false },
+        });
         if let Err(error) = self.http.send_message(message.channel_id, Vec::new(), &answer).await {
             tracing::info!(error = %web::chat_error(&error), "somebody could not be told that their channel is unknown");
         }
     }
 
     pub(crate) async fn answer_that_the_channel_is_unknown(&self, token: &str) {
-        let answer = json!({ "content": WHICH_CHANNEL, "flags": EPHEMERAL });
+        let answer = json!({ "content": WHICH_CHANNEL, "flags": EPHEMERAL, "allowed_mentions": { "parse": [] } });
         if let Err(error) = self.http.create_followup_message(token, &answer, Vec::new()).await {
             tracing::info!(error = %web::chat_error(&error), "somebody could not be told that their channel is unknown");
         }

@@ -10,7 +10,10 @@ fn heard(parsed: &Parsed) -> String {
     let told = |event: &Incoming| {
         let amends = if event.amends { " (amended)" } else { "" };
         let beside = if event.beside.is_empty() { String::new() } else { format!(" beside {:?}", event.beside) };
-        format!("{:?} {} by {}: {:?}{beside}{amends}", event.addressed, event.thread.storage_key(), event.sender.id, event.what)
+        let sender = &event.sender;
+        let home = sender.home.as_ref().map(|home| format!(" of {home}")).unwrap_or_default();
+        let by = format!("{} ({:?}{home})", sender.id, sender.standing);
+        format!("{:?} {} by {by}: {:?}{beside}{amends}", event.addressed, event.thread.storage_key(), event.what)
     };
     match parsed {
         Parsed::Challenge(challenge) => format!("challenge {challenge}"),

@@ -14,7 +14,8 @@ fn odd_activities_are_heard_for_what_they_are() {
                 Ok(activity) => parse(&activity, 0).map_or("nothing".to_owned(), |event| {
                     let amends = if event.amends { " (amended)" } else { "" };
                     let beside = if event.beside.is_empty() { String::new() } else { format!(" beside {:?}", event.beside) };
-                    format!("{:?} {}: {:?}{beside}{amends}", event.addressed, event.thread.storage_key(), event.what)
+                    let home = event.sender.home.as_ref().map(|home| format!(" by somebody of {home}")).unwrap_or_default();
+                    format!("{:?} {}: {:?}{home}{beside}{amends}", event.addressed, event.thread.storage_key(), event.what)
                 }),
                 Err(error) => format!("unreadable: {error}"),
             };

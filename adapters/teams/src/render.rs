@@ -30,6 +30,8 @@ const SOURCES: usize = 10;
 
 /// The message as one or more messages of Teams.
 pub fn render(message: &Message) -> Vec<Part> {
+    // A notification needs no marks.
+    let summary = summary(message);
     let message = &with_marks(message);
     let mut parts: Vec<Vec<Value>> = vec![Vec::new()];
     let mut chars = 0;
@@ -44,7 +46,6 @@ pub fn render(message: &Message) -> Vec<Part> {
             part.push(element);
         }
     }
-    let summary = summary(message);
     let card = |body: Vec<Value>| json!({ "type": "AdaptiveCard", "version": "1.5", "msteams": { "width": "Full" }, "body": body });
     let full = parts.into_iter().filter(|body| !body.is_empty());
     let parts: Vec<Part> = full.map(|body| Part { card: Some(card(body)), text: summary.clone(), ..Part::default() }).collect();

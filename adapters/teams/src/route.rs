@@ -64,7 +64,8 @@ async fn receive(State(door): State<Door>, headers: HeaderMap, body: Bytes) -> R
     match tokio::time::timeout(STORE_WITHIN, door.inbox.accept(event)).await {
         Ok(Ok(Accepted::New)) => {}
         // It was pressed before: what becomes of it is told there.
-        Ok(Ok(Accepted::Duplicate | Accepted::Ignored)) if outcome.is_some() => return Json(answer(None)).into_response(),
+        Ok(Ok(Accepted::Duplicate)) if outcome.is_some() => return Json(answer(None)).into_response(),
+        Ok(Ok(Accepted::Ignored)) if outcome.is_some() => return Json(in_words("You may not use this.")).into_response(),
         Ok(Ok(Accepted::Duplicate | Accepted::Ignored)) => {}
         Ok(Err(error)) => {
             tracing::error!(%error, delivery, thread, "an activity could not be stored");
@@ -80,7 +81,12 @@ async fn receive(State(door): State<Door>, headers: HeaderMap, body: Bytes) -> R
 
 /// What is shown to who has pressed; the card stays as it is when nothing is known yet.
 fn answer(outcome: Option<Value>) -> Value {
-    outcome.unwrap_or_else(|| json!({ "statusCode": 200, "type": "application/vnd.microsoft.activity.message", "value": "I am at it." }))
+    outcome.unwrap_or_else(|| in_words("I am at it."))
+}
+
+/// What whoever has pressed sees for a moment.
+fn in_words(words: &str) -> Value {
+    json!({ "statusCode": 200, "type": "application/vnd.microsoft.activity.message", "value": words })
 }
 
 async fn trusted(teams: &Teams, headers: &HeaderMap) -> Result<Trusted, StatusCode> {

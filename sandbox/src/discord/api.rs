@@ -193,6 +193,9 @@ pub(super) async fn direct(State(service): State<Arc<Service>>, headers: HeaderM
 
 pub(super) async fn channel(State(service): State<Arc<Service>>, Path(id): Path<u64>, headers: HeaderMap) -> Response {
     call(&service, &headers, "channel", &Value::Null, |state| {
+        if state.silent_on_channels {
+            return (StatusCode::FORBIDDEN, Json(json!({ "message": "Missing Access", "code": 50001 }))).into_response();
+        }
         if let Some(refusal) = exists(state, id) {
             return refusal;
         }

@@ -93,6 +93,8 @@ pub(crate) struct State {
     refuse_markup: bool,
     /// Whether first answers to interactions come too late.
     too_late: bool,
+    /// Whether nothing is told of the channel in which something happens.
+    silent_on_channels: bool,
     last_event: Option<(String, Value)>,
     sent: HashMap<(u64, &'static str), VecDeque<Instant>>,
     refused_for_rate: usize,
@@ -224,6 +226,11 @@ impl Discord {
     /// From now on markup is refused.
     pub fn refuse_markup(&self, refuse: bool) {
         self.service.state().refuse_markup = refuse;
+    }
+
+    /// Interactions do not tell of their channel, and it cannot be asked for.
+    pub fn keep_channels_to_itself(&self, silent: bool) {
+        self.service.state().silent_on_channels = silent;
     }
 
     /// From now on first answers to interactions arrive after the three seconds that they have.

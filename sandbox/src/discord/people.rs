@@ -153,9 +153,23 @@ impl Discord {
         state.gateway.dispatch("GUILD_DELETE", &json!({ "id": GUILD.to_string() }));
     }
 
-    /// The bot is in the server again.
+    /// The bot is in the server again, which welcomes people in its channel.
     pub fn invite_bot(&self) {
-        self.service.state().gone.clear();
+        let mut state = self.service.state();
+        state.gone.clear();
+        state.ticks += 1;
+        let joined = format!("2026-11-22T10:30:{:02}.000000+00:00", state.ticks % 60);
+        let guild = json!({
+            "id": GUILD.to_string(), "name": "Acme", "icon": null, "splash": null, "discovery_splash": null, "owner_id": "1",
+            "afk_channel_id": null, "afk_timeout": 300, "verification_level": 0, "default_message_notifications": 0,
+            "explicit_content_filter": 0, "roles": [], "emojis": [], "features": [], "mfa_level": 0, "application_id": null,
+            "system_channel_id": CHANNEL.to_string(), "system_channel_flags": 0, "rules_channel_id": null, "vanity_url_code": null,
+            "description": null, "banner": null, "premium_tier": 0, "preferred_locale": "en-US", "public_updates_channel_id": null,
+            "nsfw_level": 0, "stickers": [], "premium_progress_bar_enabled": false, "joined_at": joined, "large": false,
+            "unavailable": false, "member_count": 4, "voice_states": [], "members": [], "channels": [], "threads": [], "presences": [],
+            "stage_instances": [], "guild_scheduled_events": [],
+        });
+        state.gateway.dispatch("GUILD_CREATE", &guild);
     }
 }
 
@@ -259,6 +273,9 @@ impl Service {
                     "user": user(from), "nick": null, "roles": [], "joined_at": "2026-01-01T00:00:00.000000+00:00", "deaf": false, "mute": false, "flags": 0,
                     "permissions": "0",
                 });
+            }
+            if state.silent_on_channels {
+                interaction.as_object_mut().map(|all| all.remove("channel"));
             }
             if let (Some(all), Some(more)) = (interaction.as_object_mut(), extra.as_object()) {
                 all.extend(more.clone());

@@ -3,7 +3,7 @@
 use super::{OFFERED, count, md, note};
 use crate::sheet::{SheetId, Snapshot};
 use crate::smartsheet::SheetEntry;
-use chat::{Block, Button, ButtonStyle, Message, escape};
+use chat::{Block, Button, ButtonStyle, Markdown, Message, escape};
 
 pub(in crate::bot) fn no_sheet_yet() -> Message {
     Message::text("This thread has no sheet yet. Choose one with `use <name, id or link>`, or type `sheets` to see them.")
@@ -69,6 +69,13 @@ pub(in crate::bot) fn now_using(snapshot: &Snapshot) -> Message {
 pub(in crate::bot) fn new_threads_start_with(snapshot: &Snapshot, channel: Option<&str>, by: Option<&str>) -> Message {
     let channel = channel.map_or_else(|| "this channel".to_owned(), |name| format!("#{}", escape(name)));
     Message::text(&format!("New threads in {channel} start with {}.{}", sheet_and_rows(snapshot), chosen_by(by)))
+}
+
+/// For whoever has chosen the sheet of a channel in which the bot may not write.
+pub(in crate::bot) fn nobody_else_was_told(mut told: Message) -> Message {
+    told.blocks
+        .push(Block::Note(Markdown::ours("I may not write in this channel: only you see this. Invite me, so that others see it, too.")));
+    told
 }
 
 /// The same in a chat without threads.

@@ -26,6 +26,8 @@ pub(super) fn read(text: &str, schema: &Schema) -> Option<Intent> {
     if let Some(query) = waits_for(reading) {
         return Some(Intent::Query(query));
     }
+    let heads =
+        reading.take(&["how many people", "how many different people", "how many owners", "how many assignees", "number of people"]);
     let chart = reading.take(&["a chart of", "a graph of", "chart", "graph", "plot", "diagram", "draw"]).is_some();
     let share = share(reading);
     if let Some(intent) = share {
@@ -44,7 +46,10 @@ pub(super) fn read(text: &str, schema: &Schema) -> Option<Intent> {
     if next && let Some(open) = filters::open(reading) {
         filter.conditions.push(open);
     }
-    let measure = if most.is_some() {
+    let measure = if let Some(contact) = heads.and(schema.contact()) {
+        reading.take(&["are there", "in all", "work", "are working", "are assigned", "have tasks"]);
+        Some(Measure::different(contact))
+    } else if most.is_some() {
         reading.take(&["work", "to do"]);
         Some(Measure::rows())
     } else {
@@ -202,6 +207,11 @@ struct Measure {
 impl Measure {
     fn rows() -> Self {
         Self { sql: "count(*) AS rows".into(), name: "Number of rows".into(), counts: true, compared: false }
+    }
+
+    fn different(column: &Column) -> Self {
+        let sql = format!("COUNT(DISTINCT {}) AS different", column.sql);
+        Self { sql, name: format!("Different values of {}", column.title), counts: true, compared: false }
     }
 
     fn take(reading: &mut Reading<'_>, filter: &Filter, grouped: bool) -> Option<Self> {

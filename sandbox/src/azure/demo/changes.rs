@@ -155,7 +155,7 @@ fn add(text: &str, schema: &Schema) -> Option<Intent> {
     match cells_of(&parts, &parent_words, schema) {
         Ok(cells) => Some(Intent::Add { title, parent, cells }),
         Err(unused) => Some(Intent::Say(format!(
-            "I do not know what “{unused}” says of the new row: name a column and a value, such as “owner Omar, start 2026-12-07”."
+            "I do not know what “{unused}” says of the new row: name a column and a value, such as “owner Omar, priority High”."
         ))),
     }
 }
@@ -329,6 +329,10 @@ fn set(text: &str, schema: &Schema) -> Option<Intent> {
     let name = in_head.map_or(head, |(name, _)| name);
     match schema.column(name).filter(|c| !c.primary || behind.is_some()) {
         Some(column) => {
+            if let Some(factor) = more_or_less(value_text).filter(|_| column.numeric) {
+                let target = behind.or(in_head.map(|(_, t)| t)).unwrap_or("");
+                return update(column, New::Expression(format!("{} * {factor}", column.sql)), target, schema);
+            }
             let typed = format!("{} {value_text}", column.title);
             let read = value_in(value_text, column, schema).or_else(|| value_in(&typed, column, schema));
             let value = read.unwrap_or_else(|| json!(words::bare(value_text)));
@@ -336,6 +340,21 @@ fn set(text: &str, schema: &Schema) -> Option<Intent> {
             update(column, New::Value(value), target, schema)
         }
         None => by_value(value_text, head, schema),
+    }
+}
+
+/// What “10% more” and “5 % less” multiply by.
+fn more_or_less(text: &str) -> Option<f64> {
+    let (share, word) = words::bare(text)
+        .to_lowercase()
+        .replace("percent", "%")
+        .split_once('%')
+        .map(|(a, b)| (a.trim().to_owned(), b.trim().to_owned()))?;
+    let share = share.parse::<f64>().ok()? / 100.0;
+    match word.as_str() {
+        "more" | "higher" => Some(1.0 + share),
+        "less" | "lower" => Some(1.0 - share),
+        _ => None,
     }
 }
 

@@ -139,6 +139,11 @@ fn values(reading: &mut Reading<'_>, filter: &mut Filter) {
         }
         for form in forms(value) {
             let Some((at, end)) = words::find(&reading.rest, &form) else { continue };
+            // “50% complete” is a share, and no status.
+            let before = reading.rest[..at].trim_end();
+            if before.ends_with('%') || before.to_lowercase().ends_with("percent") {
+                continue;
+            }
             reading.blank((at, end));
             let list = wanted.entry((column.sql.clone(), reading.take_before(at, &NEGATIONS))).or_default();
             list.push(value.clone());
@@ -355,6 +360,9 @@ fn amount(reading: &mut Reading<'_>, filter: &mut Filter) -> bool {
         let Some(column) = column else { continue };
         let scaled = |n: f64| if column.percent && n > 1.0 { n / 100.0 } else { n };
         let Some(n) = reading.take_number(end).map(scaled) else { continue };
+        if column.percent {
+            reading.take(&["percent", "complete", "completed", "done", "finished"]);
+        }
         let condition = if operator == "BETWEEN" {
             let to = words::find(&reading.rest[end..], "and").map(|(_, e)| end + e).and_then(|e| reading.take_number(e)).map(scaled);
             let Some(to) = to else {
@@ -388,8 +396,14 @@ fn boxes(reading: &mut Reading<'_>, filter: &mut Filter) {
 }
 
 fn containing(reading: &mut Reading<'_>, filter: &mut Filter) {
-    let phrases = ["containing", "contains", "contain", "mentioning", "mentions", "mention", "named", "called", "with the name"];
-    let Some((at, end)) = phrases.iter().find_map(|p| words::find(&reading.rest, p)) else { return };
+    let anywhere = ["containing", "contains", "contain", "mentioning", "mentions", "mention", "named", "called", "with the name"];
+    let first = ["starting with", "starts with", "start with", "beginning with", "begins with", "begin with"];
+    let last = ["ending with", "ends with", "end with", "ending in", "ends in"];
+    let found = |phrases: &[&str]| phrases.iter().find_map(|p| words::find(&reading.rest, p));
+    let beginning = found(&first).map(|span| (span, "", "%"));
+    let ending = || found(&last).map(|span| (span, "%", ""));
+    let inside = || found(&anywhere).map(|span| (span, "%", "%"));
+    let Some(((at, end), before, after)) = beginning.or_else(ending).or_else(inside) else { return };
     let behind = &reading.rest[end..];
     let value = words::quoted(behind).unwrap_or_else(|| words::bare(behind));
     if value.trim().is_empty() {
@@ -398,7 +412,7 @@ fn containing(reading: &mut Reading<'_>, filter: &mut Filter) {
     let schema = reading.schema;
     let spoken = schema.spans(&reading.rest[..at]).into_iter().rfind(|(_, _, c)| c.kind == "TEXT_NUMBER" && !c.numeric);
     let column = spoken.map_or(schema.primary(), |(_, _, c)| c);
-    filter.conditions.push(format!("{} LIKE {}", column.sql, words::quote(&format!("%{}%", value.trim()))));
+    filter.conditions.push(format!("{} LIKE {}", column.sql, words::quote(&format!("{before}{}{after}", value.trim()))));
     let to = words::find(behind, &value).map_or(reading.rest.len(), |(_, e)| end + e);
     reading.blank((at, to));
     if let Some((from, to, _)) = spoken {

@@ -64,19 +64,24 @@ pub(super) fn why(text: &str, schema: &Schema) -> Option<Intent> {
 
 /// The answer for one row, if a request is about one: made of the row's own words.
 pub(super) fn row(request: &Value) -> Option<Value> {
-    let kind = request["response_format"]["json_schema"]["name"].as_str()?;
     let messages = request["messages"].as_array()?;
     let task = messages.first()?["content"].as_str().unwrap_or_default();
+    let told = || task.split_once("The JSON object follows this schema: ").map(|(_, schema)| kind_in(schema));
+    let kind = request["response_format"]["json_schema"]["name"].as_str().or_else(told)?;
     answer(kind, task, messages.last()?["content"].as_str()?)
+}
+
+/// What is wanted, as a schema shows it.
+fn kind_in(schema: &str) -> &'static str {
+    let kinds = [("summary", "summarize"), ("score", "score_alignment"), ("terms", "extract_terms")];
+    kinds.iter().find(|(property, _)| schema.contains(&format!("\"{property}\""))).map_or("custom", |(_, kind)| kind)
 }
 
 /// The same for a text that is to be continued; what is wanted shows in the schema.
 pub(super) fn continuation(prompt: &str) -> Option<Value> {
     let (task, rest) = prompt.split_once("\n\n<row>")?;
     let (data, wanted) = rest.split_once("</row>")?;
-    let kinds = [("summary", "summarize"), ("score", "score_alignment"), ("terms", "extract_terms")];
-    let kind = kinds.iter().find(|(property, _)| wanted.contains(&format!("\"{property}\""))).map_or("custom", |(_, kind)| kind);
-    answer(kind, task, &format!("<row>{data}</row>"))
+    answer(kind_in(wanted), task, &format!("<row>{data}</row>"))
 }
 
 fn answer(kind: &str, task: &str, content: &str) -> Option<Value> {

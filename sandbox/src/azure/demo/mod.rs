@@ -20,7 +20,7 @@ const EXAMPLES: &str = "- which tasks are overdue, and who owns them?\n\
     - how many tasks are blocked?\n\
     - total budget by department\n\
     - set Status to \"In Progress\" for everything assigned to Dana that is Not Started\n\
-    - add a task \"Security review\" under Phase 3, owner Omar\n\
+    - add a task \"Security review\", owner Omar\n\
     - delete the rows marked Cancelled\n\
     - add a picklist column Risk with Low, Medium, High\n\
     - summarize Notes into Summary";
@@ -72,7 +72,7 @@ pub(super) fn reply(request: &Value) -> Reply {
         return Reply::Say(answer.to_string());
     }
     let mut turn = turn_of(messages);
-    turn.text = with_asker(&turn.text, messages);
+    turn.text = with_row(&with_asker(&turn.text, messages), messages);
     if let Some(text) = small_talk(&turn.text) {
         return Reply::Say(text);
     }
@@ -85,6 +85,14 @@ pub(super) fn reply(request: &Value) -> Reply {
     }
     if words::any(&turn.text, &["which sheets", "list sheets", "list my sheets", "what sheets", "find sheet", "find the sheet"]) {
         return sheets(&turn);
+    }
+    let lower = turn.text.to_lowercase();
+    if let Some(name) = ["use ", "switch to "].iter().find_map(|verb| lower.strip_prefix(verb)).filter(|name| name.split(' ').count() < 4) {
+        let name = turn.text[turn.text.len() - name.len()..].to_owned();
+        return match sheets(&turn) {
+            Reply::Say(all) => Reply::Say(format!("I see no sheet called “{name}”. {all}")),
+            call => call,
+        };
     }
     let Some(described) = turn.result("describe_sheet") else {
         return Reply::call("describe_sheet", json!({ "sheet": null }));
@@ -206,7 +214,9 @@ fn small_talk(text: &str) -> Option<String> {
 
 /// The user's last words (a follow-up is read together with what came before) and what was called since.
 fn turn_of(messages: &[Value]) -> Turn<'_> {
-    let users: Vec<usize> = messages.iter().enumerate().filter(|(_, m)| m["role"] == "user").map(|(i, _)| i).collect();
+    // What the bot itself asks to be checked is not what the person has said.
+    let is_said = |m: &Value| m["role"] == "user" && !m["content"].as_str().is_some_and(|text| text.starts_with("[check]"));
+    let users: Vec<usize> = messages.iter().enumerate().filter(|(_, m)| is_said(m)).map(|(i, _)| i).collect();
     let Some(last) = users.last().copied() else { return Turn::default() };
     // Signs that nobody sees may stand in the middle of a word.
     let unseen = |c: char| matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2064}' | '\u{feff}');
@@ -263,12 +273,15 @@ fn week_start(messages: &[Value]) -> Weekday {
 fn with_asker(text: &str, messages: &[Value]) -> String {
     let system = messages.iter().filter(|m| m["role"] == "system").filter_map(|m| m["content"].as_str());
     let named = system.filter_map(|s| s.split("Who asks now: \"").nth(1)?.split('"').next()).next_back();
-    let Some(name) = named.filter(|name| !name.is_empty()) else { return text.to_owned() };
+    let known = named.filter(|name| !name.is_empty());
+    // Where nobody is known, no word stands for them: the question is refused.
+    let name = known.unwrap_or("me");
     let mut words: Vec<String> = text.split(' ').map(str::to_owned).collect();
     for i in 0..words.len() {
         let bare = words[i].trim_end_matches(['.', ',', '!', '?']).to_owned();
         let put = match bare.to_lowercase().as_str() {
-            "my" => format!("{name}'s"),
+            "my" | "mine" if known.is_some() => format!("{name}'s"),
+            "mine" => name.to_owned(),
             "me" if i > 0 && ["to", "for", "by"].contains(&words[i - 1].as_str()) => name.to_owned(),
             "i" if i > 0 && words[i - 1] == "do" => {
                 words[i - 1] = "does".into();
@@ -279,6 +292,21 @@ fn with_asker(text: &str, messages: &[Value]) -> String {
         words[i] = words[i].replacen(&bare, &put, 1);
     }
     words.join(" ")
+}
+
+/// A text with the name of the row that was asked about before for “it”: “who owns Load test?”, “assign it to Mia”.
+fn with_row(text: &str, messages: &[Value]) -> String {
+    let answers = messages.iter().rev().filter(|m| m["role"] == "assistant").filter_map(|m| m["content"].as_str());
+    let asked = answers.filter_map(|answer| answer.rsplit_once("[query of ")).map(|(_, query)| query).next();
+    let Some(name) = asked.filter(|query| query.contains("-> 1 row]")).and_then(|query| query.split(" LIKE '%").nth(1)?.split("%'").next())
+    else {
+        return text.to_owned();
+    };
+    let verbs = ["assign", "give", "set", "mark", "move", "delete", "postpone", "push"];
+    match verbs.iter().find(|verb| text.to_lowercase().starts_with(&format!("{verb} it "))) {
+        Some(verb) => format!("{verb} \"{name}\" {}", &text[verb.len() + 4..]),
+        None => text.to_owned(),
+    }
 }
 
 fn today(messages: &[Value]) -> String {
