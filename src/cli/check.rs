@@ -380,7 +380,13 @@ fn access(config: &Config) -> Line {
     let all: Vec<Platform> = config.platforms().collect();
     let said: Vec<String> = all.iter().map(|platform| format!("{platform}: {}", allowed(platform))).collect();
     let nobody: Vec<String> = all.iter().filter(|p| allowed(p).is_nobody()).map(|p| Rules::setting(*p)).collect();
+    let open: Vec<String> = all.iter().filter(|p| allowed(p).everybody).map(|p| Rules::setting(*p)).collect();
     match (said.is_empty(), nobody.is_empty()) {
+        (false, _) if !open.is_empty() => line(
+            "access",
+            State::Doubtful,
+            format!("{}; open to the world: name people, chats or servers in {} instead of *", said.join("; "), open.join(", ")),
+        ),
         (true, _) => line("access", State::Missing, "no platform is set, so nobody can write to the bot"),
         (false, true) => line("access", State::Works, said.join("; ")),
         (false, false) => line(

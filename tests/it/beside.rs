@@ -106,6 +106,15 @@ async fn files_are_read_from_the_platform_alone_and_up_to_their_limit() {
     world.slack.slash("C1", "U1", "use Project Plan").await;
     settle(&world).await;
     let elsewhere = world.teams.as_ref().unwrap().keep_file("rows.csv", b"secret");
+    // At the limit all of it is read; one byte more, and two files together, are not.
+    let limit: Vec<u8> = b"a;b\n".iter().copied().cycle().take(200_000).collect();
+    let full = csv(&world.slack.keep_file("full.csv", &limit));
+    let two = json!({ "files": [full.clone(), csv(&world.slack.keep_file("more.csv", b"one;more"))] });
+    world.slack.say_with("C1", "U1", "<@UBOT> what is in these?", None, &two).await;
+    settle(&world).await;
+    let question = asked(&world);
+    assert!(question.len() > 200_000 && question.contains("files of up to 200 kB in all are read"), "{}", question.len());
+    assert!(!question.contains("one;more"), "the second file is beyond the limit");
     let large = world.slack.keep_file("large.csv", &vec![b'x'; 200_001]);
     let mut picture = csv("https://files.slack.com/x");
     (picture["name"], picture["mimetype"]) = (json!("rows.png"), json!("image/png"));

@@ -212,7 +212,7 @@ async fn check_says_what_works_and_how_to_fix_the_rest() {
     ok     Slack        chatsheet in workspace Sandbox. The signing secret proves itself with the first event.
     unset  Discord      set DISCORD_BOT_TOKEN and DISCORD_APPLICATION_ID (https://discord.com/developers/applications, New Application)
     unset  Teams        set TEAMS_APP_ID, TEAMS_APP_PASSWORD and TEAMS_TENANT_ID (`chatsheet manifest teams` makes the app to install)
-    ok     Telegram     @chatsheet_bot, in groups it hears commands, mentions and replies (privacy mode); it offers no commands yet: `chatsheet manifest telegram --register`; it is asked for updates
+    ok     Telegram     @chatsheet_bot, in groups it hears commands and replies to it; mentions only once privacy mode is off (BotFather > Bot Settings > Group Privacy, then remove and add the bot again); it offers no commands yet: `chatsheet manifest telegram --register`; it is asked for updates
     ok     access       slack: members; telegram: 53 ids that are named
     unset  public URL   set PUBLIC_BASE_URL: Slack delivers events to it, and links lead to it
     unset  metrics      set METRICS_LISTEN, such as 127.0.0.1:9090, so that Prometheus can read them

@@ -316,14 +316,35 @@ async fn refused_blocks_become_text_and_asked_for_patience_is_given() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_wordy_stop_ends_the_running_turn() {
     let world = world().await;
+    world.azure.pause(true);
+    for (n, stop) in ["stop", "<@UBOT> stop", "<@UBOT>: stop", "hey <@UBOT>, stop!", "please stop", "Stop."].into_iter().enumerate() {
+        let root = ask(&world, "status").await;
+        world.slack.say("C1", LEE, "<@UBOT> how many tasks are blocked?", Some(&root)).await;
+        world.azure.until(|requests| requests.len() == n + 1).await.unwrap();
+        world.slack.say("C1", LEE, stop, Some(&root)).await;
+        world.app.bot.until_idle().await;
+        let seen = thread(&world, &root);
+        assert_eq!(seen.matches("Stopped").count(), 1, "{stop}: one thing is said: {seen}");
+        assert!(seen.contains("Stopped. Nothing was changed.") && !seen.contains("There are 2 rows"), "{stop}: {seen}");
+    }
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stop_says_what_was_dropped_with_it() {
+    let world = world().await;
+    world.azure.pause(true);
     let root = ask(&world, "status").await;
-    world.azure.faults().next(sandbox::fault::Kind::Slow, 1);
     world.slack.say("C1", LEE, "<@UBOT> how many tasks are blocked?", Some(&root)).await;
-    world.slack.until_status("C1").await.unwrap();
-    world.slack.say("C1", LEE, "stop", Some(&root)).await;
+    world.azure.until(|requests| requests.len() == 1).await.unwrap();
+    for text in ["<@UBOT> which are overdue?", "<@UBOT> and who owns them?"] {
+        world.slack.say("C1", LEE, text, Some(&root)).await;
+    }
+    world.slack.say("C1", LEE, "<@UBOT> stop", Some(&root)).await;
     world.app.bot.until_idle().await;
     let seen = thread(&world, &root);
-    assert!(seen.contains("Stopped. Nothing was changed.") && !seen.contains("There are 2 rows"), "{seen}");
+    assert!(seen.contains("Stopped, and dropped 2 messages that waited. Nothing was changed."), "{seen}");
+    assert_eq!(seen.matches("Stopped").count(), 1, "{seen}");
     world.end().await;
 }
 

@@ -295,3 +295,75 @@ async fn the_job_of_somebody_who_is_removed_ends() {
     assert!(last.to_lowercase().contains("cancelled"), "{last}");
     world.end().await;
 }
+
+/// The buttons and jobs of others: whoever is let in, and whoever was, moves nothing that is not theirs, on any platform.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_somebody_elses_is_moved_by_nobody_on_any_platform() {
+    let world = world().await;
+    let (on_discord, on_teams, on_telegram) =
+        (world.discord.clone().unwrap(), world.teams.clone().unwrap(), world.telegram.clone().unwrap());
+    let (change, job) = ("set Status to Blocked for \"Page templates\"", "summarize Notes into Summary");
+    let at_discord = |text: &str| format!("<@{}> {text}", discord::APPLICATION);
+    let at_teams = |text: &str| format!("<at>{}</at> {text}", teams::BOT_NAME);
+    let at_telegram = |text: &str| format!("@{} {text}", telegram::BOT_NAME);
+    world.slack.slash("C1", "U1", "use Project Plan").await;
+    on_discord.slash(discord::CHANNEL, 1, "use Project Plan").await;
+    on_teams.slash(teams::CHANNEL, "29:lee", "/use Project Plan").await;
+    on_telegram.say(telegram::GROUP, 1, "/sheet use Project Plan", None).await;
+    settle(&world).await;
+    // Lee's proposals, of a change and of a job, wait on each platform.
+    let mut threads = Vec::new();
+    for text in [change, job] {
+        world.slack.say("C1", "U1", &format!("<@UBOT> {text}"), None).await;
+        let thread = on_discord.say(discord::CHANNEL, 1, &at_discord(text)).await.id;
+        on_discord.until(|far| far.messages().iter().any(|m| m.channel == thread && m.seen().contains("[Confirm]"))).await.unwrap();
+        let below = teams::Teams::thread_of(&on_teams.say(teams::CHANNEL, "29:lee", &at_teams(text)).await.id);
+        on_telegram.say(telegram::GROUP, 1, &at_telegram(text), None).await;
+        settle(&world).await;
+        threads.push((thread, below));
+    }
+    let before = (world.sheets.world().picture("Project Plan"), world.app.store.unfinished_jobs().await.unwrap());
+    // Omar was let in, and is not any more.
+    for (platform, install, id) in
+        [(Platform::Discord, "", "3"), (Platform::Teams, teams::TENANT, "29:omar"), (Platform::Telegram, "", "3")]
+    {
+        grant(&world, Person { platform, install: install.into(), id: id.into() }, Role::Nobody).await;
+    }
+    grant(&world, slack_person("U3"), Role::Nobody).await;
+    let mut tries = 0;
+    for _ in 0..6 {
+        for label in ["Confirm", "Cancel"] {
+            for person in ["U2", "U3", "UX1", "UG1"] {
+                world.slack.press("C1", person, label).await;
+                tries += 1;
+            }
+            for (thread, below) in &threads {
+                for person in [2, 3, discord::STRANGERS] {
+                    on_discord.press(*thread, person, label).await;
+                    tries += 1;
+                }
+                for person in ["29:mia", "29:omar", "29:guest-1"] {
+                    on_teams.press(below, person, label).await;
+                    tries += 1;
+                }
+            }
+            for person in [2, 3, 502] {
+                on_telegram.press(telegram::GROUP, person, label).await;
+                tries += 1;
+            }
+        }
+    }
+    settle(&world).await;
+    let after = (world.sheets.world().picture("Project Plan"), world.app.store.unfinished_jobs().await.unwrap());
+    assert_eq!(after, before, "0 written, 0 begun");
+    // None of Lee's proposals was decided: each still does what it says.
+    world.slack.press("C1", "U1", "Confirm").await;
+    settle(&world).await;
+    on_telegram.press(telegram::GROUP, 1, "Cancel").await;
+    settle(&world).await;
+    let waiting = |seen: &str| seen.contains("[Confirm]");
+    assert!(on_discord.messages().iter().filter(|m| waiting(&m.seen())).count() == 2, "both wait in Discord");
+    assert!(on_teams.messages().iter().filter(|m| waiting(&m.seen())).count() == 2, "both wait in Teams");
+    println!("{tries} presses of others, 0 decided");
+    world.end().await;
+}

@@ -2,6 +2,8 @@
 
 use crate::command_line::run;
 use crate::world::{Setting, World, folder, readable};
+use chat::Platform;
+use chatsheet::access::{Person, Role, hash_of};
 use chatsheet::store::{Look, Store};
 use sqlx::SqlitePool;
 use std::path::Path;
@@ -183,4 +185,63 @@ async fn health_asks_the_bot_that_runs() {
     let (code, (_, err)) = health(address, folder.0.clone()).await.unwrap();
     assert_eq!(code, Some(1));
     assert!(err.ends_with("nothing listens there; check LISTEN, and that the bot runs"), "{err}");
+}
+
+/// Everybody is let in only where an operator says twice that it is meant.
+#[test]
+fn everybody_is_let_in_only_where_that_is_meant() {
+    let folder = folder();
+    let with = |more: &[(&'static str, &str)]| {
+        let mut settings = vec![
+            ("SMARTSHEET_ACCESS_TOKEN", "t".to_owned()),
+            ("OPENAI_BASE_URL", "http://127.0.0.1:9/v1".into()),
+            ("OPENAI_MODEL", "m".into()),
+            ("TELEGRAM_BOT_TOKEN", "7007:t".into()),
+            ("TELEGRAM_ALLOWED", "*".into()),
+            ("DATABASE_URL", "sqlite://x.db".into()),
+        ];
+        settings.extend(more.iter().map(|(name, value)| (*name, (*value).to_owned())));
+        settings
+    };
+    let refused = run(&["serve"], &with(&[]), &folder.0, "");
+    assert_eq!(refused.status.code(), Some(2));
+    let (_, err) = said(&refused);
+    assert!(err.contains("TELEGRAM_ALLOWED: * lets everybody who finds the bot read and change all sheets"), "{err}");
+    for meant in [("ALLOW_EVERYBODY", "yes"), ("SMARTSHEET_ACCOUNTS", "required")] {
+        let (_, err) = said(&run(&["config"], &with(&[meant]), &folder.0, ""));
+        assert!(!err.contains("lets everybody"), "{err}");
+    }
+    let (out, _) = said(&run(&["check"], &with(&[("ALLOW_EVERYBODY", "yes")]), &folder.0, ""));
+    let access = out.lines().find(|line| line.contains(" access ")).unwrap_or_default();
+    assert!(access.starts_with("doubt") && access.contains("open to the world") && access.contains("TELEGRAM_ALLOWED"), "{out}");
+}
+
+/// What operators decide of people by name, from the invitation to the last day.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn operators_invite_list_and_remove_people() {
+    let folder = folder();
+    let database = format!("sqlite://{}", folder.0.join("people.db").display());
+    let settings = [("DATABASE_URL", database.clone())];
+    let access = |words: &[&str]| {
+        let words: Vec<&str> = ["access"].iter().chain(words).copied().collect();
+        let done = run(&words, &settings, &folder.0, "");
+        let (out, err) = said(&done);
+        (done.status.code(), out, err)
+    };
+    assert!(access(&["list"]).2.contains("Nothing was decided by name"));
+    let (status, code, words) = access(&["invite", "--role", "reader"]);
+    assert_eq!((status, code.trim().is_empty()), (Some(0), false));
+    assert!(words.contains("within a day, first, may use it as reader"), "{words}");
+    let store = Store::connect(&database).await.unwrap();
+    let person = Person { platform: Platform::Telegram, install: String::new(), id: "501".into() };
+    let redeemed = store.redeem(&hash_of(code.trim()), &person, Some("Mia Jensen"), 1_000).await.unwrap();
+    assert_eq!(redeemed, Some(Role::Reader));
+    assert_eq!(store.redeem(&hash_of(code.trim()), &person, None, 1_000).await.unwrap(), None, "once");
+    let listed = access(&["list"]).1;
+    assert!(listed.contains("telegram:501  reader") && listed.contains("Mia Jensen"), "{listed}");
+    assert_eq!(access(&["role", "telegram:501", "admin"]).0, Some(0));
+    assert!(access(&["list"]).1.contains("telegram:501  admin"));
+    assert_eq!(access(&["remove", "telegram:501"]).0, Some(0));
+    assert!(access(&["list"]).1.contains("telegram:501  nobody"));
+    assert_ne!(access(&["role", "nobody-at-all", "admin"]).0, Some(0), "who is not named is refused");
 }

@@ -141,7 +141,7 @@ impl Telegram {
         } else if me.can_read_all_group_messages {
             "in groups it hears everything (privacy mode is off)"
         } else {
-            "in groups it hears commands, mentions and replies (privacy mode)"
+            "in groups it hears commands and replies to it; mentions only once privacy mode is off (BotFather > Bot Settings > Group Privacy, then remove and add the bot again)"
         };
         Ok(format!("@{}, {groups}", me.username()))
     }

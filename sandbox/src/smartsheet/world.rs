@@ -16,7 +16,7 @@ pub struct World {
     pub(crate) discussions: Vec<Discussion>,
     pub(crate) attachments: Vec<Attachment>,
     /// What cells were, by row and column, and when they became so; oldest first. A cell that never changed is missing.
-    pub(crate) history: BTreeMap<(i64, i64), Vec<(String, Map<String, Value>)>>,
+    pub(crate) history: BTreeMap<(i64, i64), Vec<WasOnce>>,
     pub(crate) webhooks: BTreeMap<i64, Value>,
     pub(crate) changes: Vec<Value>,
     pub(crate) written: BTreeMap<i64, usize>,
@@ -26,6 +26,9 @@ pub struct World {
     ticks: i64,
     planted_at: String,
 }
+
+/// When a cell became what it was, and what that was.
+pub(crate) type WasOnce = (String, Map<String, Value>);
 
 tokio::task_local! {
     /// The `Smartsheet-Change-Agent` of the request that is being carried out.
