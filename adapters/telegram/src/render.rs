@@ -296,3 +296,17 @@ fn rich_table(table: &TableBlock, out: &mut String, blocks: &mut usize) {
         out.push_str(&format!("<p><i>{shown} of {} rows shown{columns}</i></p>", table.total));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Only what has marks counts as marked: plain lines do not make a message several.
+    #[test]
+    fn sixty_plain_lines_are_one_message() {
+        let lines: Vec<String> = (1..=60).map(|n| format!("{n}. task number {n} is due")).collect();
+        assert_eq!(render(&Message::text(&lines.join("\n"))).len(), 1);
+        let bold: Vec<String> = (1..=60).map(|n| format!("- **task {n}** is due")).collect();
+        assert_eq!(render(&Message::text(&bold.join("\n"))).len(), 1);
+    }
+}

@@ -2,6 +2,7 @@
 
 use super::super::cell::Style;
 use super::super::table::ORDER;
+use super::date::{self, Stretch};
 use super::left_out::Fate;
 use super::read::{Constant, Kind, Read, Reader};
 use super::{SqlError, refused};
@@ -113,9 +114,24 @@ const OTHER_NAMES: [(&str, &str); 13] = [
 ];
 
 /// What to write instead of functions that are not there.
-const INSTEAD: [(&str, &str); 9] = [
+const INSTEAD: [(&str, &str); 24] = [
+    ("array_agg", "group_concat(x)"),
+    ("charindex", "instr(text, part)"),
+    ("contains", "x LIKE '%part%'"),
     ("datediff", "julianday(a) - julianday(b) for the days between two days"),
     ("dateadd", "date(x, '+7 days')"),
+    ("date_diff", "julianday(a) - julianday(b) for the days between two days"),
+    ("date_sub", "date(x, '-7 days')"),
+    ("dayname", "strftime('%w', x), where 0 is Sunday"),
+    ("ends_with", "x LIKE '%part'"),
+    ("initcap", "the text as it stands"),
+    ("listagg", "group_concat(x)"),
+    ("mode", "GROUP BY with ORDER BY COUNT(*) DESC LIMIT 1"),
+    ("monthname", "strftime('%m', x) for the number of the month"),
+    ("percentile_disc", "median(x)"),
+    ("safe_divide", "a / NULLIF(b, 0)"),
+    ("starts_with", "x LIKE 'part%'"),
+    ("strpos", "instr(text, part)"),
     ("date_add", "date(x, '+7 days')"),
     ("date_trunc", "strftime('%Y-%m', x) for the month of a day"),
     ("to_char", "strftime('%Y-%m', x)"),
@@ -129,6 +145,13 @@ impl Reader<'_> {
     pub fn function(&mut self, function: &Function) -> Result<Read, SqlError> {
         let written = function.name.to_string().to_lowercase().replace(['"', '`', '[', ']'], "");
         let name = OTHER_NAMES.iter().find(|(other, _)| *other == written).map_or(written.as_str(), |(_, name)| name);
+        if let Some(read) = self.days_apart(&written, &function.args)? {
+            return Ok(read);
+        }
+        // Before its arguments are read: what they are called elsewhere may be no column here.
+        if let Some((_, way)) = INSTEAD.iter().find(|(other, _)| *other == written) {
+            return refused(format!("the function {written} is not available; use {way}"));
+        }
         if !function.within_group.is_empty() || function.null_treatment.is_some() {
             return refused(format!("{written} cannot be written like that here; use a plain call"));
         }
@@ -148,12 +171,50 @@ impl Reader<'_> {
             _ => {}
         }
         let Some((_, form)) = FORMS.iter().find(|(known, _)| *known == name) else {
-            let instead = INSTEAD.iter().find(|(other, _)| *other == written).map(|(_, way)| format!("; use {way}"));
-            return refused(format!("the function {written} is not available{}", instead.unwrap_or_default()));
+            return refused(format!("the function {written} is not available"));
         };
         let call = self.call(name, *form, arguments, distinct)?;
         let call = self.filtered(function, call)?;
         self.over(function, call)
+    }
+
+    /// `DATEDIFF(a, b)`, `DATEDIFF(day, a, b)` and `DATEADD(day, n, x)`, as other databases count days; nothing for other calls and units.
+    fn days_apart(&mut self, name: &str, arguments: &FunctionArguments) -> Result<Option<Read>, SqlError> {
+        let FunctionArguments::List(list) = arguments else { return Ok(None) };
+        let plain = |argument: &FunctionArg| match argument {
+            FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => Some(expr.clone()),
+            _ => None,
+        };
+        let Some(all) = list.args.iter().map(plain).collect::<Option<Vec<Expr>>>() else { return Ok(None) };
+        let of_days = |unit: &Expr| matches!(unit.to_string().trim_matches('\'').to_lowercase().as_str(), "day" | "days" | "d" | "dd");
+        match (name, all.as_slice()) {
+            ("datediff", [later, earlier]) => {
+                let (later, earlier) = (self.day(later)?, self.day(earlier)?);
+                self.shifted(later, true, earlier).map(Some)
+            }
+            ("datediff", [unit, earlier, later]) if of_days(unit) => {
+                let (later, earlier) = (self.day(later)?, self.day(earlier)?);
+                self.shifted(later, true, earlier).map(Some)
+            }
+            ("dateadd", [unit, count, day]) if of_days(unit) => {
+                let (count, day) = (self.expr(count)?, self.day(day)?);
+                self.shifted(day, false, count).map(Some)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Something that is a day: a column of days, what a function makes, or a text that names one.
+    fn day(&mut self, expr: &Expr) -> Result<Read, SqlError> {
+        let read = self.expr(expr)?;
+        match (&read.constant, read.kind) {
+            (Some(Constant::Text(text)), _) => match date::stretch(text, self.now.date()) {
+                Some(Stretch::Day(day)) => Ok(Read { kind: Kind::Day, constant: None, ..Read::text(&day.to_string()) }),
+                _ => refused(format!("'{text}' is not a day: write it as 'YYYY-MM-DD'")),
+            },
+            (_, Kind::Day | Kind::Moment | Kind::Any) => Ok(read),
+            _ => refused(format!("{} is not a day", read.words)),
+        }
     }
 
     fn arguments(&mut self, arguments: &FunctionArguments) -> Result<(Vec<Argument>, bool), SqlError> {

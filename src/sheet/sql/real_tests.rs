@@ -144,3 +144,33 @@ fn what_is_shown_is_what_was_run() {
         "hint: no row has “Opne” in Status; did you mean “Open” (2 rows)?"
     );
 }
+
+#[test]
+fn functions_of_other_databases_run_or_say_the_way() {
+    let s = sheet(
+        "Days",
+        &[json!("Item"), json!({ "title": "Due", "type": "DATE" }), json!({ "title": "Start", "type": "DATE" })],
+        &[vec![json!("A"), json!("2026-12-09"), json!("2026-12-02")]],
+    );
+    for (query, right) in [
+        ("SELECT DATEDIFF(due, start) FROM leaf", "7"),
+        ("SELECT DATEDIFF(day, start, due) FROM leaf", "7"),
+        ("SELECT DATEDIFF('day', start, due) FROM leaf", "7"),
+        ("SELECT DATEADD(day, 7, start) FROM leaf", "2026-12-09"),
+        ("SELECT COUNT(*) FROM leaf WHERE DATEDIFF(due, CURRENT_DATE) <= 14", "1"),
+    ] {
+        assert_eq!(seen(&s, query), right, "{query}");
+    }
+    for (query, way) in [
+        ("SELECT DATEDIFF(week, start, due) FROM leaf", "julianday(a) - julianday(b)"),
+        ("SELECT DATE_ADD(due, INTERVAL 7 DAY) FROM leaf", "date(x, '+7 days')"),
+        ("SELECT STRPOS(item, 'A') FROM leaf", "instr(text, part)"),
+        ("SELECT CHARINDEX('A', item) FROM leaf", "instr(text, part)"),
+        ("SELECT DAYNAME(due) FROM leaf", "strftime('%w', x)"),
+        ("SELECT SAFE_DIVIDE(1, 2) FROM leaf", "NULLIF(b, 0)"),
+        ("SELECT ARRAY_AGG(item) FROM leaf", "group_concat(x)"),
+        ("SELECT PERCENTILE_CONT(0.5) WITHIN GROUP (ORDER BY due) FROM leaf", "median(x)"),
+    ] {
+        assert!(seen(&s, query).contains(way), "{query}: {}", seen(&s, query));
+    }
+}

@@ -268,7 +268,7 @@ fn what_is_not_understood_is_refused_with_a_way_out() {
         "SELECT * FROM sqlite_master",
         "SELECT load_extension('x')",
         "SELECT item REGEXP 'a' FROM sheet",
-        "SELECT DATEDIFF(due_date, '2026-01-01') FROM sheet",
+        "SELECT DATEDIFF(week, due_date, '2026-01-01') FROM sheet",
         "SELECT item FROM sheet WHERE status = NULL",
         "WITH RECURSIVE x AS (SELECT 1 UNION ALL SELECT 1 FROM x) SELECT * FROM x",
         "SELECT item FROM sheet WHERE amount > 'a lot'",
