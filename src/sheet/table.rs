@@ -25,6 +25,8 @@ const LONGEST_VALUE: usize = 64 << 10;
 const LONGEST_ADDRESS: usize = 600;
 /// Signs of a pattern of `LIKE`.
 const LONGEST_PATTERN: usize = 1_000;
+/// Letters of a text times signs of a pattern of `LIKE`.
+const MOST_COMPARED: usize = 16 << 20;
 /// Numbers that a median or a deviation is taken of.
 const MOST_NUMBERS: usize = 1_000_000;
 
@@ -233,6 +235,10 @@ fn like(context: &Context<'_>) -> Result<Option<bool>, Error> {
         }
         Ok(Pattern::read(&text, escape))
     })?;
+    // Each is held against the other; no cell and no pattern that people write come near this.
+    if pattern.0.len().saturating_mul(text.len()) > MOST_COMPARED {
+        return Err(Error::UserFunctionError("a pattern of LIKE is too long for a text of this length".into()));
+    }
     Ok(Some(pattern.holds(&text)))
 }
 

@@ -81,3 +81,43 @@ fn tables_are_loaded_and_worked_out_as_plain_code_does() {
     assert!(counted(&said, "odd")[0] > 30 && counted(&said, "all ")[3..] == [0, 0], "{said}");
     assert_eq!(counted(&said, "empty")[..3], [1, 0, 1], "what cannot be read is said: {said}");
 }
+
+/// What would go unseen if only values of cells were compared: where rows stand, what columns are, links.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_otherwise_beside_the_cells_is_seen() {
+    let folder = folder();
+    let call = |name: &str, arguments: &str| format!(r#"{{"call":{{"name":"{name}","arguments":{arguments}}}}}"#);
+    let rows = |parent: &str| {
+        let rows = r#"[{"cells":[{"column":"Task Name","value":"Smoke test"}]}]"#;
+        call("propose_rows", &format!(r#"{{"sheet":null,"rows":{rows},"parent_row_id":{parent},"after_row_id":null,"position":"bottom"}}"#))
+    };
+    let case = |id: &str, say: &str, model: &str, end: &str| {
+        format!(r#"{{"id":"{id}","topic":"ends","turns":[{{"say":"{say}","model":[{model}]}},{{"press":"Confirm"}}],"end":[{end}]}}"#)
+    };
+    let added = r#"{"added":["Project Plan","Smoke test"]}"#;
+    let column = r#"{"sheet":null,"action":"update","column":"Notes","new_title":null,"type":"PICKLIST","options":["a","b"]}"#;
+    let query = call("query_sheet", r#"{"sheet":null,"sql":"SELECT COUNT(*) FROM leaf WHERE status = 'Blocked'","show":false}"#);
+    let linked = format!(
+        r#"{{"id":"linked","topic":"ends","turns":[{{"say":"how many tasks are blocked?","model":[{query},{{"say":"There are {{result}}, see [the list](https://evil.example/x)."}}]}}]}}"#
+    );
+    let lines = [
+        case("at-the-end", "add Smoke test", &rows("null"), added),
+        case("column", "make Notes a dropdown", &call("propose_column", column), ""),
+        linked,
+    ];
+    std::fs::write(folder.0.join("made.jsonl"), lines.join("\n")).unwrap();
+    let path = folder.0.clone();
+    let done = tokio::task::spawn_blocking(move || run(&["eval", "--cases", ".", "--json", "--runs", "2"], &[], &path, "")).await.unwrap();
+    let said = String::from_utf8_lossy(&done.stdout).into_owned();
+    let verdicts: Vec<(String, String)> = said
+        .lines()
+        .map(|line| {
+            let score: serde_json::Value = serde_json::from_str(line).unwrap();
+            (format!("{} {}", score["id"].as_str().unwrap(), score["verdict"].as_str().unwrap()), score["why"].as_str().unwrap().to_owned())
+        })
+        .collect();
+    let told: Vec<&str> = verdicts.iter().map(|(verdict, _)| verdict.as_str()).collect();
+    // Links of a model lead nowhere.
+    assert_eq!(told, ["at-the-end right", "column wrong", "linked right"], "{said}");
+    assert!(verdicts[1].1.contains("the column Notes is another"), "{said}");
+}

@@ -322,7 +322,8 @@ async fn what_is_somebody_elses_is_moved_by_nobody_on_any_platform() {
         settle(&world).await;
         threads.push((thread, below));
     }
-    let before = (world.sheets.world().picture("Project Plan"), world.app.store.unfinished_jobs().await.unwrap());
+    let picture = || world.sheets.world().picture("Project Plan");
+    let before = (world.app.store.unfinished_jobs().await.unwrap(), picture());
     // Omar was let in, and is not any more.
     for (platform, install, id) in
         [(Platform::Discord, "", "3"), (Platform::Teams, teams::TENANT, "29:omar"), (Platform::Telegram, "", "3")]
@@ -354,7 +355,7 @@ async fn what_is_somebody_elses_is_moved_by_nobody_on_any_platform() {
         }
     }
     settle(&world).await;
-    let after = (world.sheets.world().picture("Project Plan"), world.app.store.unfinished_jobs().await.unwrap());
+    let after = (world.app.store.unfinished_jobs().await.unwrap(), picture());
     assert_eq!(after, before, "0 written, 0 begun");
     // None of Lee's proposals was decided: each still does what it says.
     world.slack.press("C1", "U1", "Confirm").await;

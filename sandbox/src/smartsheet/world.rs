@@ -258,6 +258,13 @@ impl World {
         &self.written
     }
 
+    /// The words of all comments on a sheet and its rows, oldest first.
+    pub fn comments(&self, sheet: &str) -> Vec<String> {
+        let id = self.sheet_id(sheet);
+        let of_sheet = self.discussions.iter().filter(|d| Some(d.sheet) == id);
+        of_sheet.flat_map(|d| d.comments.iter().map(|c| c.text.clone())).collect()
+    }
+
     /// The columns of a sheet, by title.
     pub fn column_titles(&self, sheet: &str) -> Vec<String> {
         let of = |s: &Sheet| s.columns.iter().map(|c| c.title.clone()).collect();

@@ -107,6 +107,14 @@ pub(super) enum Change {
     Gone(String, String),
     /// Sheet and title of a column that was added.
     Column(String, String),
+    /// Sheet and title of a column of which something else is another: type, options, description.
+    ColumnIsOther(String, String),
+    /// Sheet, row, and the row that it stands under from now on; nothing for the outermost.
+    Under(String, String, String),
+    /// A sheet whose rows stand in another order.
+    Order(String),
+    /// Sheet and words of a comment that was written.
+    Comment(String, String),
 }
 
 fn plan() -> String {

@@ -48,7 +48,7 @@ pub(super) async fn run(cases: &[QueryCase], made: bool, wanted: &dyn Fn(&str, &
         if let Some((snapshot, rows)) = known.get(&case.sheet).filter(|_| wanted(&case.id, topic)) {
             let verdict = verdict(&case, snapshot, rows, now);
             let says_so = case.error.is_some();
-            scores.push(Score { id: case.id, topic: topic.into(), verdict, says_so, calls: 0, tokens: (0, 0), doubted: 0 });
+            scores.push(Score::new(case.id, topic, verdict, says_so));
         }
     }
     Ok(scores)

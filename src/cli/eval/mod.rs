@@ -69,15 +69,17 @@ pub(super) async fn run(arguments: Arguments, config: &Config) -> anyhow::Result
     }
     let talks = cases.talks.iter().filter(|case| arguments.tables.is_none() && wanted(&case.id, &case.topic));
     for case in talks {
+        let mut runs = Vec::new();
         for _ in 0..arguments.runs.max(1) {
-            tell(stage::play(case, &model).await);
+            runs.push(stage::play(case, &model).await);
         }
+        tell(Score::of_all(runs));
     }
     anyhow::ensure!(!scores.is_empty(), "no case is meant by {:?}", arguments.only.unwrap_or_default());
     if !arguments.json {
         print!("{}", score::table(&scores, &arguments.model));
     }
-    // A model may know less than its cases ask for; it must not be wrong without a word.
+    // A model may know less than its cases ask for; how often it is wrong without a word stands in the table.
     let passed = match model {
         ModelOf::Script => scores.iter().all(Score::is_expected),
         ModelOf::At(_) => scores.iter().all(|s| !matches!(s.verdict, Verdict::Crashed(_))),

@@ -28,9 +28,35 @@ pub(super) struct Score {
     pub calls: usize,
     pub tokens: (u64, u64),
     pub doubted: usize,
+    /// How often it was played, and how often it was as the case wants it.
+    pub runs: usize,
+    pub expected: usize,
 }
 
 impl Score {
+    /// A case that was played several times: right when it was right every time.
+    pub fn of_all(runs: Vec<Self>) -> Self {
+        let expected = runs.iter().filter(|run| run.is_expected()).count();
+        let (count, calls) = (runs.len(), runs.iter().map(|run| run.calls).sum());
+        let tokens = runs.iter().fold((0, 0), |sum, run| (sum.0 + run.tokens.0, sum.1 + run.tokens.1));
+        let doubted = runs.iter().map(|run| run.doubted).sum();
+        let rank = |run: &Self| match run.verdict {
+            _ if run.is_expected() => 0,
+            Verdict::Right | Verdict::SaysSo(_) => 1,
+            Verdict::Wrong(_) => 2,
+            Verdict::Crashed(_) => 3,
+        };
+        let unplayed = || Self::new(String::new(), "", Verdict::Crashed("it was not played".into()), false);
+        let worst = runs.into_iter().max_by_key(rank).unwrap_or_else(unplayed);
+        Self { calls, tokens, doubted, runs: count, expected, ..worst }
+    }
+
+    /// A case that was played once, and took no model.
+    pub fn new(id: String, topic: &str, verdict: Verdict, says_so: bool) -> Self {
+        let score = Self { id, topic: topic.to_owned(), verdict, says_so, calls: 0, tokens: (0, 0), doubted: 0, runs: 1, expected: 0 };
+        Self { expected: usize::from(score.is_expected()), ..score }
+    }
+
     /// Whether it is as the case wants it.
     pub fn is_expected(&self) -> bool {
         match self.verdict {
@@ -98,6 +124,15 @@ pub(super) fn table(scores: &[Score], model: &str) -> String {
             per(tokens.0),
             per(tokens.1),
             talks.iter().map(|s| s.doubted).sum::<usize>()
+        ));
+    }
+    let (played, expected) = scores.iter().fold((0, 0), |sum, s| (sum.0 + s.runs, sum.1 + s.expected));
+    if played > scores.len() {
+        let every_time = scores.iter().filter(|s| s.expected == s.runs).count();
+        table.push_str(&format!(
+            "{played} runs: as wanted in {:.1} % of them, and every time in {:.1} % of the cases\n",
+            100.0 * expected as f64 / played as f64,
+            100.0 * every_time as f64 / scores.len() as f64
         ));
     }
     if model == "script" {

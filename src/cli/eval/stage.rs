@@ -2,7 +2,7 @@
 
 use super::case::{Case, Change, Turn};
 use super::score::{Score, Verdict};
-use super::truth::{self, Fold, Rows};
+use super::truth::{self, Fold, Picture, Rows};
 use crate::app::App;
 use crate::bot::tells;
 use crate::cli::folder::Folder;
@@ -49,22 +49,20 @@ struct Stage {
 }
 
 /// What was seen after something was said.
+#[derive(Default)]
 struct Seen {
     text: String,
     buttons: Vec<(String, String)>,
+    /// The running text alone: no tables, and none of the small lines below them.
+    words: String,
+    /// The small lines.
+    notes: String,
+    links: Vec<String>,
 }
 
 /// Plays a case and scores it.
 pub(super) async fn play(case: &Case, model: &ModelOf) -> Score {
-    let mut score = Score {
-        id: case.id.clone(),
-        topic: case.topic.clone(),
-        verdict: Verdict::Right,
-        says_so: case.says_so,
-        calls: 0,
-        tokens: (0, 0),
-        doubted: 0,
-    };
+    let mut score = Score::new(case.id.clone(), &case.topic, Verdict::Right, case.says_so);
     let mut stage = match Stage::open(case, model).await {
         Ok(stage) => stage,
         Err(error) => return Score { verdict: Verdict::Crashed(format!("{error:#}")), ..score },
@@ -98,7 +96,7 @@ impl Stage {
 
     async fn verdict(&mut self, case: &Case, scripted: bool, doubted: &mut usize) -> Verdict {
         let before = self.pictures();
-        let (mut wrong, mut excused, mut last) = (Vec::new(), false, Seen { text: String::new(), buttons: Vec::new() });
+        let (mut wrong, mut excused, mut last) = (Vec::new(), false, Seen::default());
         for turn in &case.turns {
             last = match self.happen(turn, &last).await {
                 Ok(seen) => seen,
@@ -114,7 +112,8 @@ impl Stage {
             }
             *doubted += usize::from(last.text.contains("Not found in the sheet"));
             let missing = self.missing(case, turn, &last.text, scripted);
-            excused = says_so(&last.text);
+            excused = last.says_so();
+            wrong.extend(self.foreign(&last.links).into_iter().map(|link| format!("a link leads to {link}")));
             wrong.extend(missing.into_iter().map(|what| format!("{what}; seen: {}", last.text)));
         }
         let ends = self.ends(case, &before);
@@ -168,7 +167,10 @@ impl Stage {
                 let _ = events.recv().await;
                 let more = self.read().await?;
                 seen.text.push_str(&more.text);
+                seen.words.push_str(&more.words);
+                seen.notes.push_str(&more.notes);
                 seen.buttons.extend(more.buttons);
+                seen.links.extend(more.links);
             }
             anyhow::Ok(())
         };
@@ -182,11 +184,15 @@ impl Stage {
         self.revision = posts.last().map_or(self.revision, |post| post.revision);
         let shown = || posts.iter().filter(|post| post.author.is_none() && !post.partial);
         let text = shown().filter_map(|post| post.body["text"].as_str()).map(|text| format!("{}\n", without_links(text))).collect();
-        let blocks = shown().flat_map(|post| post.body["blocks"].as_array().into_iter().flatten());
-        let buttons = blocks.flat_map(|block| block["buttons"].as_array().into_iter().flatten());
+        let blocks: Vec<&Value> = shown().flat_map(|post| post.body["blocks"].as_array().into_iter().flatten()).collect();
+        let of =
+            |kind: &str| blocks.iter().filter(|block| block["type"] == kind).map(|block| format!("{}\n", texts(block).concat())).collect();
+        let (words, notes): (String, String) = (of("text"), of("note"));
+        let links = blocks.iter().flat_map(|block| found(block, "link")).collect();
+        let buttons = blocks.iter().flat_map(|block| block["buttons"].as_array().into_iter().flatten());
         let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let buttons = buttons.map(|button| (word(&button["label"]), word(&button["action"]))).collect();
-        Ok(Seen { text, buttons })
+        Ok(Seen { text, buttons, words, notes, links })
     }
 
     /// What should have been seen and was not, or was and should not.
@@ -212,18 +218,19 @@ impl Stage {
     }
 
     /// What is different in the sheets and should not be, and the other way round.
-    fn ends(&self, case: &Case, before: &BTreeMap<String, Value>) -> Vec<String> {
-        let after = self.pictures();
+    fn ends(&self, case: &Case, before: &BTreeMap<String, Picture>) -> Vec<String> {
+        let (after, none) = (self.pictures(), Picture::default());
         let mut different = BTreeSet::new();
-        for (sheet, picture) in &after {
-            different.extend(truth::differences(sheet, before.get(sheet).unwrap_or(&Value::Null), picture));
+        let sheets: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+        for sheet in sheets {
+            different.extend(truth::differences(sheet, before.get(sheet).unwrap_or(&none), after.get(sheet).unwrap_or(&none)));
         }
         let wanted: BTreeSet<String> = case.end.iter().map(truth::words).collect();
         let mut all: Vec<String> = different.difference(&wanted).cloned().collect();
         // Cells of rows that were added stand in no difference.
         let in_place = |change: &&Change| match change {
             Change::Cell(sheet, row, column, value) => {
-                after.get(sheet).and_then(|picture| truth::cell(picture, row, column)).as_deref() != Some(value.as_str())
+                after.get(sheet).and_then(|picture| truth::cell(&picture.sheet, row, column)).as_deref() != Some(value.as_str())
             }
             other => !different.contains(&truth::words(other)),
         };
@@ -231,9 +238,18 @@ impl Stage {
         all
     }
 
-    fn pictures(&self) -> BTreeMap<String, Value> {
+    fn pictures(&self) -> BTreeMap<String, Picture> {
         let world = self.sheets.world();
-        world.names().into_iter().map(|name| (name.clone(), world.picture(&name))).collect()
+        let picture = |name: &String| Picture { sheet: world.picture(name), comments: world.comments(name) };
+        world.names().iter().map(|name| (name.clone(), picture(name))).collect()
+    }
+
+    /// Links that lead neither to the sheet nor to its page: nobody is led anywhere by what a cell or a model says.
+    fn foreign(&self, links: &[String]) -> Vec<String> {
+        let ours = [self.sheets.base_url(), format!("http://{}", self.app.address)];
+        let of = |url: &str| url::Url::parse(url).ok().map(|url| (url.host_str().map(str::to_owned), url.port()));
+        let ours: Vec<_> = ours.iter().filter_map(|url| of(url)).collect();
+        links.iter().filter(|link| of(link).is_none_or(|there| !ours.contains(&there))).cloned().collect()
     }
 }
 
@@ -244,29 +260,64 @@ fn without_links(text: &str) -> String {
     parts.fold(first, |all, part| all + part.split_once(')').map_or("", |(_, rest)| rest))
 }
 
-/// Whether an answer says that it is none, or doubts itself.
-fn says_so(text: &str) -> bool {
-    let words = [
-        "⚠️",
-        "Not found in the sheet",
-        "could not",
-        "cannot",
-        "can't",
-        "I do not",
-        "I don't",
-        "did not",
-        "no row matches",
-        "Which ",
-        "which ",
-        "Please ",
-        "not possible",
-        "unable",
-        "refused",
-        "no such",
-        "there is no",
-        "There is no",
-        "sorry",
-        "Sorry",
-    ];
-    words.iter().any(|word| text.contains(word))
+/// The words of a block, in order.
+fn texts(block: &Value) -> Vec<String> {
+    found(block, "text")
+}
+
+/// What stands under this name anywhere in a value, as text.
+fn found(value: &Value, name: &str) -> Vec<String> {
+    match value {
+        Value::Object(fields) => fields
+            .iter()
+            .flat_map(|(key, inner)| match inner.as_str() {
+                Some(text) if key == name => vec![text.to_owned()],
+                _ => found(inner, name),
+            })
+            .collect(),
+        Value::Array(all) => all.iter().flat_map(|one| found(one, name)).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// What the program itself says of an answer that is none, or that it doubts.
+const TOLD: [&str; 7] = [
+    "broke off",
+    "I could not come to an answer",
+    "does not answer",
+    "no row has",
+    "No row has",
+    "I have no answer",
+    "Which one do you mean",
+];
+/// Small lines that tell of the sheet, and doubt nothing.
+const OF_THE_SHEET: [&str; 3] = [" holds text", " is empty in ", " is left out there"];
+/// How a model says that it does not know.
+const UNSURE: [&str; 15] = [
+    "could not",
+    "cannot",
+    "can't",
+    "I do not",
+    "I don't",
+    "did not",
+    "Which ",
+    "which ",
+    "Please ",
+    "not possible",
+    "unable",
+    "no such",
+    "here is no",
+    "orry",
+    "refused",
+];
+
+impl Seen {
+    /// Whether people are told that this is no answer, or that it is doubted. Words of a model count only where it tells no figure beside
+    /// them: “Sorry, I cannot list them; there are 8” is an answer.
+    fn says_so(&self) -> bool {
+        let doubts = |note: &str| note.contains('⚠') && !OF_THE_SHEET.iter().any(|words| note.contains(words));
+        let told = TOLD.iter().any(|words| self.words.contains(words) || self.notes.contains(words)) || self.notes.lines().any(doubts);
+        let unsure = UNSURE.iter().any(|words| self.words.contains(words));
+        told || (unsure && !self.words.chars().any(|c| c.is_ascii_digit()))
+    }
 }

@@ -31,11 +31,11 @@ pub(super) async fn run(folder: &Path) -> anyhow::Result<Vec<Score>> {
     let mut scores = Vec::new();
     for file in files {
         let name = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-        let score = |id: String, verdict| Score { id, topic: name.clone(), verdict, says_so: false, calls: 0, tokens: (0, 0), doubted: 0 };
+        let score = |id: String, verdict| Score::new(id, &name, verdict, false);
         let described = match described(&name, &file) {
             Ok(described) => described,
             Err(error) => {
-                scores.push(Score { says_so: true, ..score(format!("{name}: is read"), Verdict::SaysSo(format!("{error:#}"))) });
+                scores.push(Score::new(format!("{name}: is read"), &name, Verdict::SaysSo(format!("{error:#}")), true));
                 continue;
             }
         };

@@ -167,31 +167,67 @@ fn exact_sum(all: &[f64]) -> f64 {
     sum + lost
 }
 
-/// What is different in a sheet: cells of rows that stayed, rows that came and went, columns that came.
-pub(super) fn differences(sheet: &str, before: &Value, after: &Value) -> BTreeSet<String> {
-    let (old, new) = (named(before), named(after));
+/// What is different in a sheet: cells of rows that stayed, rows that came, went or stand elsewhere, columns, comments.
+pub(super) fn differences(sheet: &str, before: &Picture, after: &Picture) -> BTreeSet<String> {
+    let (old, new) = (named(&before.sheet), named(&after.sheet));
     let mut all = BTreeSet::new();
-    for (row, cells) in &new {
-        let Some(known) = old.get(row) else {
+    for (row, now) in &new {
+        let known = old.get(row);
+        if known.is_none() {
             all.insert(words(&Change::Added(sheet.into(), row.0.clone())));
-            continue;
-        };
-        let columns: BTreeSet<&String> = cells.keys().chain(known.keys()).collect();
+        }
+        if now.parent != known.and_then(|known| known.parent.clone()) {
+            all.insert(words(&Change::Under(sheet.into(), row.0.clone(), now.parent.clone().unwrap_or_default())));
+        }
+        let Some(known) = known else { continue };
+        let columns: BTreeSet<&String> = now.cells.keys().chain(known.cells.keys()).collect();
         for column in columns {
-            let (was, is) = (shown(known.get(column)), shown(cells.get(column)));
+            let (was, is) = (shown(known.cells.get(column)), shown(now.cells.get(column)));
             if was != is {
                 all.insert(words(&Change::Cell(sheet.into(), row.0.clone(), column.clone(), is)));
             }
         }
     }
     all.extend(old.keys().filter(|row| !new.contains_key(*row)).map(|row| words(&Change::Gone(sheet.into(), row.0.clone()))));
-    let titles = |picture: &Value| -> BTreeSet<String> {
-        picture["columns"].as_array().into_iter().flatten().filter_map(|c| c["title"].as_str().map(str::to_owned)).collect()
-    };
-    let (had, has) = (titles(before), titles(after));
-    all.extend(has.difference(&had).map(|title| words(&Change::Column(sheet.into(), title.clone()))));
-    all.extend(had.difference(&has).map(|title| format!("{sheet}: the column {title} is gone")));
+    if order(&before.sheet, &new) != order(&after.sheet, &old) {
+        all.insert(words(&Change::Order(sheet.into())));
+    }
+    let (had, has) = (columns(&before.sheet), columns(&after.sheet));
+    for (title, now) in &has {
+        match had.get(title) {
+            None => drop(all.insert(words(&Change::Column(sheet.into(), title.clone())))),
+            Some(known) if known != now => drop(all.insert(words(&Change::ColumnIsOther(sheet.into(), title.clone())))),
+            Some(_) => {}
+        }
+    }
+    all.extend(had.keys().filter(|title| !has.contains_key(*title)).map(|title| format!("{sheet}: the column {title} is gone")));
+    let more = after.comments.iter().filter(|text| !before.comments.contains(text));
+    all.extend(more.map(|text| words(&Change::Comment(sheet.into(), text.clone()))));
+    let fewer = before.comments.iter().filter(|text| !after.comments.contains(text));
+    all.extend(fewer.map(|text| format!("{sheet}: the comment {text:?} is gone")));
     all
+}
+
+/// A sheet at a moment.
+#[derive(Default)]
+pub(super) struct Picture {
+    pub sheet: Value,
+    pub comments: Vec<String>,
+}
+
+/// The rows that both moments have, from top to bottom.
+fn order(picture: &Value, other: &BTreeMap<(String, usize), NamedRow>) -> Vec<(String, usize)> {
+    in_order(picture).into_iter().map(|(name, _)| name).filter(|name| other.contains_key(name)).collect()
+}
+
+/// The columns by title; where they stand is told by nobody.
+fn columns(picture: &Value) -> BTreeMap<String, Value> {
+    let column = |column: &Value| {
+        let mut column = column.clone();
+        column.as_object_mut().map(|fields| fields.remove("index"));
+        Some((column["title"].as_str()?.to_owned(), column))
+    };
+    picture["columns"].as_array().into_iter().flatten().filter_map(column).collect()
 }
 
 /// A difference in words.
@@ -201,24 +237,42 @@ pub(super) fn words(change: &Change) -> String {
         Change::Added(sheet, row) => format!("{sheet}: {row} was added"),
         Change::Gone(sheet, row) => format!("{sheet}: {row} is gone"),
         Change::Column(sheet, title) => format!("{sheet}: the column {title} was added"),
+        Change::ColumnIsOther(sheet, title) => format!("{sheet}: the column {title} is another"),
+        Change::Under(sheet, row, parent) => format!("{sheet}: {row} stands under {parent:?}"),
+        Change::Order(sheet) => format!("{sheet}: the rows stand in another order"),
+        Change::Comment(sheet, text) => format!("{sheet}: the comment {text:?} was written"),
     }
 }
 
 /// What a row of this name shows in a column.
 pub(super) fn cell(picture: &Value, row: &str, column: &str) -> Option<String> {
-    named(picture).iter().find(|((name, _), _)| name == row).map(|(_, cells)| shown(cells.get(column)))
+    named(picture).iter().find(|((name, _), _)| name == row).map(|(_, row)| shown(row.cells.get(column)))
+}
+
+/// A row as it is told from others.
+struct NamedRow {
+    cells: Map<String, Value>,
+    /// The name of the row that it stands under.
+    parent: Option<String>,
 }
 
 /// Rows by name, and which of that name each is.
-fn named(picture: &Value) -> BTreeMap<(String, usize), Map<String, Value>> {
+fn named(picture: &Value) -> BTreeMap<(String, usize), NamedRow> {
+    in_order(picture).into_iter().collect()
+}
+
+fn in_order(picture: &Value) -> Vec<((String, usize), NamedRow)> {
     let primary = picture["columns"].as_array().into_iter().flatten().find(|c| c["primary"] == true);
     let primary = primary.and_then(|c| c["title"].as_str()).unwrap_or_default().to_owned();
+    let parents = picture["rows"].as_array().into_iter().flatten().map(|row| row["parent"].as_u64());
+    let all = rows(picture);
+    let names: Vec<String> = all.iter().map(|row| shown(row.cells.get(&primary))).collect();
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
-    let mut all = BTreeMap::new();
-    for row in rows(picture) {
-        let name = shown(row.cells.get(&primary));
+    let mut named = Vec::new();
+    for ((row, name), parent) in all.into_iter().zip(&names).zip(parents) {
         let nth = seen.entry(name.clone()).and_modify(|n| *n += 1).or_insert(0);
-        all.insert((name, *nth), row.cells);
+        let parent = parent.and_then(|n| names.get(usize::try_from(n).ok()?.checked_sub(1)?)).cloned();
+        named.push(((name.clone(), *nth), NamedRow { cells: row.cells, parent }));
     }
-    all
+    named
 }
