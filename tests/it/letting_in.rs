@@ -368,3 +368,27 @@ async fn what_is_somebody_elses_is_moved_by_nobody_on_any_platform() {
     println!("{tries} presses of others, 0 decided");
     world.end().await;
 }
+
+/// A guest is known as one only by asking Slack: not a word of theirs is kept, and whichever process they reach tells them once an hour.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn not_a_word_is_kept_of_whoever_is_not_let_in() {
+    let world = world().await;
+    for text in ["<@UBOT> the secret is marmalade", "<@UBOT> marmalade again"] {
+        world.slack.say("C1", "UG1", text, None).await;
+        world.slack.say("C1", "UX1", text, None).await;
+    }
+    world.slack.until(|m| m.iter().filter(|m| m.seen().contains("I do not know you")).count() >= 2).await.unwrap();
+    settle(&world).await;
+    let kept = std::fs::read(world.folder.0.join("story.db")).unwrap();
+    let kept = [kept, std::fs::read(world.folder.0.join("story.db-wal")).unwrap_or_default()].concat();
+    assert!(!kept.windows(9).any(|bytes| bytes == b"marmalade"), "their words are in the database");
+    let (store, hour) = (&world.app.store, 3_600_000);
+    let tells = [
+        store.may_turn_away("slack:T1:U7", 1_000, hour).await.unwrap(),
+        store.may_turn_away("slack:T1:U7", 2_000, hour).await.unwrap(),
+        store.may_turn_away("slack:T1:U8", 2_000, hour).await.unwrap(),
+        store.may_turn_away("slack:T1:U7", 1_000 + hour, hour).await.unwrap(),
+    ];
+    assert_eq!(tells, [true, false, true, true]);
+    world.end().await;
+}

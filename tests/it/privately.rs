@@ -3,7 +3,10 @@
 use crate::platforms::{settle, world};
 use crate::world::World;
 use async_trait::async_trait;
+use chat::Anchor;
+use chatsheet::store::Asker;
 use sandbox::{discord, slack, teams, telegram};
+use serde_json::json;
 
 /// A channel or group of a platform, where Lee uses commands.
 #[async_trait]
@@ -164,5 +167,21 @@ async fn a_sheet_that_is_chosen_alone_is_that_of_the_place_in_teams() {
 async fn a_sheet_that_is_chosen_alone_is_that_of_the_place_in_telegram() {
     let world = world().await;
     chosen_alone(&world, &Telegram(world.telegram.clone().unwrap())).await;
+    world.end().await;
+}
+
+/// What a process told somebody alone before it died is not told again by whoever serves the event next.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_told_alone_is_not_told_again() {
+    let world = World::start().await;
+    let (store, lee, anchor) = (&world.app.store, Asker { id: "U1".into(), install: "slack|T1".into() }, Anchor("{}".into()));
+    let (first, second) = (json!({ "text": "first" }), json!({ "text": "second" }));
+    assert!(!store.keep_whisper(77, &lee, &anchor, &first, 1_000).await.unwrap(), "nothing was told yet");
+    assert!(!store.keep_whisper(77, &lee, &anchor, &first, 1_000).await.unwrap(), "it was kept, and not told");
+    store.whispered(77).await.unwrap();
+    assert!(store.keep_whisper(77, &lee, &anchor, &second, 1_000).await.unwrap(), "it was told: not again");
+    let (_, shared) = store.take_whisper(77, &lee).await.unwrap().unwrap();
+    assert_eq!(shared["text"], "first", "what was told is what can be shared");
+    assert!(store.take_whisper(77, &lee).await.unwrap().is_none(), "once");
     world.end().await;
 }

@@ -219,3 +219,41 @@ async fn mine_and_somebody_else_are_understood_on_every_platform() {
     }
     world.end().await;
 }
+
+/// Where somebody is, and which language they speak, as each platform tells it: the day goes by it, and the model is told.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_somebody_is_reaches_the_model_on_every_platform() {
+    let world = world().await;
+    let (on_discord, on_teams, on_telegram) =
+        (world.discord.clone().unwrap(), world.teams.clone().unwrap(), world.telegram.clone().unwrap());
+    // It is half past ten in UTC, and tomorrow already in Kiribati.
+    let tomorrow = "Today is 2026-11-23, Monday.";
+    for text in ["use Project Plan", "which tasks are due today?"] {
+        world.slack.say("D9", slack::FAR_AWAY.0, text, None).await;
+        settle(&world).await;
+    }
+    let system = told(&world);
+    assert!(system.contains(tomorrow) && system.contains("time zone \"Pacific/Kiritimati\", language \"de-DE\""), "{system}");
+    for text in ["use Project Plan", "which tasks are due today?"] {
+        on_teams.say_with("a:lee", "29:lee", text, &json!({ "localTimezone": "Pacific/Kiritimati", "locale": "fr-FR" })).await;
+        settle(&world).await;
+    }
+    let system = told(&world);
+    assert!(system.contains(tomorrow) && system.contains("time zone \"Pacific/Kiritimati\", language \"fr-FR\""), "{system}");
+    for text in ["use Project Plan", "which tasks are due today?"] {
+        let from = json!({ "id": 1, "is_bot": false, "first_name": "Lee", "last_name": "Park", "language_code": "es" });
+        on_telegram.say_with(1, 1, text, &json!({ "from": from })).await;
+        settle(&world).await;
+    }
+    let system = told(&world);
+    assert!(system.contains("Today is 2026-11-22") && system.contains("language \"es\""), "{system}");
+    let answers = |far: &discord::Discord| far.calls().iter().filter(|(what, _)| what == "send").count();
+    on_discord.slash(discord::CHANNEL, 1, "use Project Plan").await;
+    on_discord.until(|far| far.messages().iter().any(|m| m.seen().contains("start with Project Plan"))).await.unwrap();
+    let before = answers(&on_discord);
+    on_discord.slash(discord::CHANNEL, 1, "which tasks are due today?").await;
+    on_discord.until(|far| answers(far) > before).await.unwrap();
+    settle(&world).await;
+    assert!(told(&world).contains("language \"en-GB\""), "{}", told(&world));
+    world.end().await;
+}

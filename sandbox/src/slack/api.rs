@@ -1,6 +1,6 @@
 //! The Web API: posting, editing, whispering, files, people; limits and rates as documented.
 
-use super::{BOT_USER, GUEST, Posted, STRANGE_TEAM, STRANGER, Service, State as World, blocks, installs, modal, stream};
+use super::{BOT_USER, FAR_AWAY, GUEST, Posted, STRANGE_TEAM, STRANGER, Service, State as World, blocks, installs, modal, stream};
 use crate::fault::{self, Kind};
 use axum::Json;
 use axum::body::Bytes;
@@ -118,11 +118,15 @@ fn run(service: &Service, method: &str, body: Value, host: &str, bearer: Option<
             if scopes.split(',').any(|given| given == "users:read.email") {
                 profile["email"] = json!(format!("{short}@example.com"));
             }
-            ok(json!({ "user": {
+            let mut user = json!({
                 "id": id, "team_id": if strange { STRANGE_TEAM } else { &workspace.team }, "name": short, "is_restricted": id.starts_with(GUEST),
                 "is_ultra_restricted": false, "is_stranger": strange, "is_bot": false,
                 "profile": profile,
-            } }))
+            });
+            if id == FAR_AWAY.0 {
+                (user["tz"], user["locale"]) = (json!(FAR_AWAY.1), json!("de-DE"));
+            }
+            ok(json!({ "user": user }))
         }
         "files.getUploadURLExternal" => {
             let id = format!("F{}", state.uploads.len() + 1);

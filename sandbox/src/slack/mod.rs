@@ -31,6 +31,8 @@ pub const APP_TOKEN: &str = "xapp-sandbox-slack-token";
 pub const SIGNING_SECRET: &str = "sandbox-slack-signing-secret";
 /// Ids of guests begin so: the workspace has let them in for some of its channels.
 pub const GUEST: &str = "UG";
+/// Somebody who is far away, and in which time zone; of the others Slack does not tell.
+pub const FAR_AWAY: (&str, &str) = ("U9", "Pacific/Kiritimati");
 /// Ids of people of another workspace begin so, with which a channel is shared.
 pub const STRANGER: &str = "UX";
 /// Their workspace.
