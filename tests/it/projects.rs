@@ -172,7 +172,7 @@ async fn a_start_that_smartsheet_moves_on_is_told_and_comes_back() {
          Row            Was         Is
          ─────────────  ──────────  ────────────────
          Choose a site  2026-11-23  2026-11-16 08:00
-           Taken back by lee.
+           Asked for, confirmed and taken back by lee.
     ");
     assert_eq!(dates(&world, "Choose a site"), before);
     world.end().await;
@@ -198,7 +198,7 @@ async fn a_task_that_waits_for_nothing_moves_and_comes_back() {
          Row            Was         Is
          ─────────────  ──────────  ────────────────
          Choose a site  2026-11-23  2026-11-16 08:00
-           Taken back by lee.
+           Asked for, confirmed and taken back by lee.
     ");
     assert_eq!(world.sheets.world().picture("🏢 Office Move"), before);
     world.end().await;

@@ -205,7 +205,8 @@ async fn a_command_is_answered_where_it_was_typed_also_where_the_bot_is_not() {
         world.slack.slash(channel, LEE, "use Project Plan").await;
         world.app.bot.until_idle().await;
         let last = world.slack.messages().pop().unwrap();
-        assert!(last.seen().contains("This thread is now about Project Plan"), "{}", last.seen());
+        let seen = last.seen();
+        assert!(seen.contains("New threads in this channel start with Project Plan") && seen.contains("only you see this"), "{seen}");
         (last.channel, last.only_for)
     };
     for _ in 0..7 {
