@@ -209,6 +209,9 @@ pub fn add(snapshot: &Snapshot, requests: &[NewRowRequest], location: Location, 
     let mut location = location;
     if let Some(parent) = location.parent {
         let row = snapshot.row(parent).ok_or_else(|| told(format!("there is no row {parent} to add under")))?;
+        if row.cells.iter().all(|cell| *cell == Cell::Empty) {
+            return Err(told(format!("row {} is blank, and Smartsheet adds no rows below a blank one: fill it first", row.number)));
+        }
         location.parent_label = Some(snapshot.label(row));
     }
     if let Some(after) = location.after {

@@ -336,7 +336,11 @@ async fn send(
     pace.heard(response.headers(), now);
     let text = |name: &str| response.headers().get(name).and_then(|v| v.to_str().ok());
     if let Some(deployment) = text("x-ms-deployment-name") {
-        tracing::debug!(deployment, region = text("x-ms-region"), spilled_over_from = text("x-ms-spillover-from-deployment"), "answered");
+        let (region, spilled_over_from) = (text("x-ms-region"), text("x-ms-spillover-from-deployment"));
+        // Once for each change: what answers is the same for hours.
+        if pace.answers_elsewhere(&format!("{deployment} {region:?} {spilled_over_from:?}")) {
+            tracing::info!(deployment, region, spilled_over_from, "the model answers from here");
+        }
     }
     if status.is_success() {
         return if streamed { in_pieces(response).await } else { Ok(response) };
@@ -372,11 +376,17 @@ pub(super) fn verdict(error: OpenAIError) -> Verdict {
     match error {
         OpenAIError::Boxed(inner) => match inner.downcast::<HttpFailure>() {
             Ok(failure) => failure.verdict(),
-            Err(other) => Verdict::Again(Error::Unavailable(other.to_string()), None),
+            Err(other) => unreadable(&other.to_string()),
         },
         OpenAIError::Reqwest(e) => Verdict::Again(Error::Unavailable(of_request(e)), None),
         OpenAIError::StreamError(e) => Verdict::Again(Error::Unavailable(e.to_string()), None),
-        OpenAIError::JSONDeserialize(e, _) => Verdict::Again(Error::Unavailable(format!("its answer cannot be read: {e}")), None),
+        OpenAIError::JSONDeserialize(e, _) => unreadable(&e.to_string()),
         other => Verdict::Final(Error::Refused(other.to_string())),
     }
+}
+
+/// An answer that cannot be read is asked for again, and is for whoever runs the bot to know.
+fn unreadable(why: &str) -> Verdict {
+    tracing::error!(why, "an answer of the model cannot be read");
+    Verdict::Again(Error::Unavailable(format!("its answer cannot be read: {why}")), None)
 }

@@ -23,6 +23,8 @@ struct State {
     requests: Option<Bucket>,
     tokens: Option<Bucket>,
     closed_until: Option<Instant>,
+    /// Which deployment and region answered last.
+    answered: String,
 }
 
 /// One of the limits: `x-ratelimit-{limit,remaining,reset}-{requests,tokens}`.
@@ -34,6 +36,16 @@ struct Bucket {
 }
 
 impl Pace {
+    /// Takes note of who has answered; whether that is somebody else than before.
+    pub fn answers_elsewhere(&self, who: &str) -> bool {
+        let mut state = self.lock();
+        let other = state.answered != who;
+        if other {
+            who.clone_into(&mut state.answered);
+        }
+        other
+    }
+
     /// Takes note of what an answer says.
     pub fn heard(&self, headers: &HeaderMap, now: Instant) {
         let mut state = self.lock();

@@ -2,6 +2,7 @@
 
 use crate::world::{Setting, World};
 use sandbox::smartsheet::{Options, Seed};
+use serde_json::{Value, json};
 use std::time::Duration;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -429,5 +430,37 @@ async fn people_whom_the_account_knows_are_found_by_name() {
          [1] Confirm   [2] Cancel   (type the number or the words)
            Nothing is written until you confirm. Only you can, for 10 minutes.
     ");
+    world.end().await;
+}
+
+/// Cells that another sheet fills, rows that a filter of the account hides, and locked rows of a sheet that is one's own.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn linked_hidden_and_locked_rows_are_what_they_are_in_smartsheet() {
+    let world = World::start().await;
+    let link = json!({ "status": "OK", "sheetId": 1, "rowId": 2, "columnId": 3, "sheetName": "Elsewhere" });
+    let row = |name: &str, amount: Value| json!({ "cells": { "Item": { "value": name, "displayValue": name }, "Amount": amount } });
+    let linked = json!({ "value": 5.0, "displayValue": "5", "linkInFromCell": link });
+    let rows = [row("Linked", linked), row("Typed", json!({ "value": 7.0, "displayValue": "7" }))];
+    let columns = json!([{ "title": "Item", "type": "TEXT_NUMBER" }, { "title": "Amount", "type": "TEXT_NUMBER" }]);
+    world.sheets.world().plant(&json!({ "name": "Ledger", "columns": columns, "rows": rows }));
+    world.type_line("use Ledger").await;
+    let refused = world.type_line("set Amount to 9 for Linked").await;
+    assert!(refused.contains("linked from another sheet"), "{refused}");
+    let both = world.type_line("set Amount to 9 for all rows").await;
+    assert!(both.contains("1 cell is left alone because it is linked from another sheet"), "{both}");
+    world.type_line("cancel").await;
+
+    world.type_line("use Project Plan").await;
+    let all = world.type_line("how many rows are there?").await;
+    world.sheets.world().filter_out("Project Plan", "Load test");
+    assert_eq!(world.type_line("how many rows are there?").await, all, "what a filter hides is counted");
+    let found = world.type_line("who owns Load test?").await;
+    assert!(found.contains("Omar Haddad"), "{found}");
+
+    world.sheets.world().lock_row("Project Plan", "Usability test");
+    world.type_line("mark \"Usability test\" as complete").await;
+    let done = world.type_line("confirm").await;
+    assert!(done.contains("Done: set Status in 1 row"), "owners write to what is locked: {done}");
+    assert_eq!(world.cell("Usability test", "Status"), "Complete");
     world.end().await;
 }

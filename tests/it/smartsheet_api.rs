@@ -183,3 +183,55 @@ async fn callbacks_come_again_until_they_are_taken_and_end_a_webhook_that_does_n
     api.sheets.until(|w| w.webhooks_of("Project Plan") == ["DISABLED_CALLBACK_FAILED"]).await.unwrap();
     assert_eq!(told.recv().await.unwrap().0, 204, "any answer but 200 ends it at once");
 }
+
+/// What clients run into that know the common case only: blank parents, locks, days as people write them, ids as texts, and errors that are
+/// JSON whatever is wrong.
+#[tokio::test]
+async fn the_rare_case_is_as_documented_too() {
+    let api = Api::start(Options::default()).await;
+    let (id, sheet) = api.plan().await;
+    let (name, due, status) = (column(&sheet, "Task Name"), column(&sheet, "Due Date"), column(&sheet, "Status"));
+    let path = format!("sheets/{id}/rows");
+    let (code, blank) = api.call("POST", &path, json!({ "toBottom": true, "cells": [] })).await;
+    let blank = blank["result"]["id"].as_i64().unwrap();
+    assert_eq!(code, 200);
+    let child = json!({ "parentId": blank, "toBottom": true, "cells": [{ "columnId": name, "value": "Child" }] });
+    let (code, refusal) = api.call("POST", &path, child).await;
+    assert_eq!((code, refusal["errorCode"].as_i64()), (400, Some(1185)));
+
+    let row = sheet["rows"][1]["id"].as_i64().unwrap();
+    let (code, _) = api
+        .call(
+            "PUT",
+            &path,
+            json!({ "id": row.to_string(), "locked": true, "cells": [{ "columnId": status.to_string(), "value": "Blocked" }] }),
+        )
+        .await;
+    assert_eq!(code, 200, "ids may be texts");
+    let now = api.get(&format!("{path}/{row}")).await;
+    assert_eq!((&now["locked"], &now["lockedForUser"]), (&json!(true), &json!(false)), "an owner may go on writing");
+    let typed = json!({ "id": row, "cells": [{ "columnId": due, "value": "12/25/2026", "strict": false }] });
+    assert_eq!(api.call("PUT", &path, typed.clone()).await.0, 200);
+    let cell = |row: &Value| row["cells"].as_array().unwrap().iter().find(|c| c["columnId"] == due).unwrap()["value"].clone();
+    assert_eq!(cell(&api.get(&format!("{path}/{row}")).await), "2026-12-25");
+    let mut strict = typed;
+    strict["cells"][0].as_object_mut().unwrap().remove("strict");
+    assert_eq!(api.call("PUT", &path, strict).await.1["errorCode"], 1042, "strictness is the usual case");
+
+    let second = sheet["rows"][2]["id"].as_i64().unwrap();
+    api.call("PUT", &path, json!({ "id": second, "indent": 1 })).await;
+    assert_eq!(api.get(&format!("{path}/{second}")).await["parentId"], row);
+    api.call("PUT", &path, json!({ "id": second, "outdent": 1 })).await;
+    assert_eq!(api.get(&format!("{path}/{second}")).await["parentId"], now["parentId"]);
+
+    let (code, refusal) = api.call("PATCH", &format!("sheets/{id}"), json!({})).await;
+    assert_eq!((code, refusal["errorCode"].as_i64()), (405, Some(1010)));
+    let send = |kind: &'static str, body: &'static str| {
+        api.http.post(format!("{}/sheets/{id}/columns", api.sheets.base_url())).bearer_auth(TOKEN).header("content-type", kind).body(body)
+    };
+    for (kind, body, right) in [("text/plain", "x", (415, 1124)), ("application/json", "{", (400, 1008))] {
+        let answer = send(kind, body).send().await.unwrap();
+        let (code, refusal): (u16, Value) = (answer.status().as_u16(), answer.json().await.unwrap());
+        assert_eq!((code, refusal["errorCode"].as_i64()), (right.0, Some(right.1)), "{kind}");
+    }
+}

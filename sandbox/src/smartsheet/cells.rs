@@ -201,11 +201,19 @@ fn plain_cell(column: &Column, value: &Value, strict: bool) -> Result<Map<String
         }
         "ABSTRACT_DATETIME" if conforms(column, value) => project::moment_of(&text).ok_or_else(|| strict_violation(column)),
         "DATE" | "CHECKBOX" if conforms(column, value) => object(json!({ "value": value })),
+        "DATE" if !strict && let Some(day) = typed_day(&text) => object(json!({ "value": day.to_string() })),
         _ => match value.as_f64().map(|n| (n, column.look)).or_else(|| if strict { None } else { typed_number(column, &text) }) {
             Some((n, look)) => object(json!({ "value": n, "displayValue": looking(n, look) })),
             None => object(json!({ "value": text, "displayValue": text })),
         },
     }
+}
+
+/// Without strictness a day may be written as people write it in the United States.
+fn typed_day(text: &str) -> Option<jiff::civil::Date> {
+    let parts: Vec<i16> = text.split('/').map(|part| part.trim().parse()).collect::<Result<_, _>>().ok()?;
+    let [month, day, year] = parts.as_slice() else { return None };
+    jiff::civil::Date::new(if *year < 100 { 2_000 + year } else { *year }, i8::try_from(*month).ok()?, i8::try_from(*day).ok()?).ok()
 }
 
 /// Without strictness a text that people would type for a number becomes one, with the format of its signs.

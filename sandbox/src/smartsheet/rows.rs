@@ -261,6 +261,12 @@ fn update_one(world: &mut World, sheet_id: i64, item: &Map<String, Value>) -> Re
             sheet.rows[index].cells.insert(column, cell);
         }
     }
+    if let Some(locked) = item.get("locked").and_then(Value::as_bool) {
+        if !admin {
+            return Err(Failure::new(1004, "You are not authorized to perform this action."));
+        }
+        sheet.rows[index].locked = locked;
+    }
     sheet.rows[index].modified_at = now;
     move_row(sheet, index, item)?;
     world.touched(sheet_id, json!({ "objectType": "row", "eventType": "updated", "id": id }));
@@ -316,6 +322,9 @@ fn place(sheet: &Sheet, item: &Map<String, Value>) -> Result<Option<(usize, Opti
     let id = |k: &str| item.get(k).and_then(id_of);
     if let Some(parent) = id("parentId") {
         let index = sheet.position(parent).ok_or_else(|| Failure::new(1063, "The parentId is invalid."))?;
+        if sheet.rows[index].cells.is_empty() {
+            return Err(Failure::new(1185, "You cannot add a child row to a blank parent row."));
+        }
         let at = if flag("toBottom") { sheet.end_of_family(index) } else { index + 1 };
         return Ok(Some((at, Some(parent))));
     }
