@@ -22,7 +22,8 @@ for (const [icon, size] of [['color.png', 192], ['outline.png', 32]]) {
   const [width, height] = [png.readUInt32BE(16), png.readUInt32BE(20)];
   if (width !== size || height !== size) throw new Error(`${icon} is ${width} x ${height}, not ${size} x ${size}`);
 }
+// Teams wants a version that begins with 1 or more; otherwise it is that of the program.
 const ours = readFileSync(join(import.meta.dirname, '../../Cargo.toml'), 'utf8').match(/^version = "(.+)"/m)[1];
-if (manifest.version !== ours || ours === '0.0.0') throw new Error(`the package has version ${manifest.version}, the program ${ours}`);
+if (manifest.version !== ours.replace(/^0\./, '1.')) throw new Error(`the package has version ${manifest.version}, the program ${ours}`);
 if (manifest.bots[0].botId !== manifest.id || /example\.com|0000/.test(JSON.stringify(manifest))) throw new Error('something is not filled in');
 console.log(`the Teams app fits manifest schema ${manifest.manifestVersion}`);
