@@ -83,6 +83,8 @@ fn who_asks(heard: &Heard) -> String {
 const COLUMNS: usize = 60;
 /// People that are named.
 const PEOPLE: usize = 12;
+/// Words of titles of the days that something is due on.
+const DUE: [&str; 5] = ["due", "end", "finish", "deadline", "ends"];
 /// What options are called that mean that something is no longer open, by their first letters.
 const ENDED: [&str; 14] = [
     "complete",
@@ -159,17 +161,20 @@ fn people(snapshot: &Snapshot, at: usize, column: &SnapshotColumn) -> String {
 fn examples(snapshot: &Snapshot) -> String {
     let mut all = Vec::new();
     let days = || snapshot.columns.iter().filter(|c| matches!(c.values, Values::Day | Values::Moment));
-    let is_due = |c: &&SnapshotColumn| ["due", "end", "finish", "fällig"].iter().any(|w| c.title.to_lowercase().contains(w));
-    let due = days().find(is_due).or_else(|| days().next());
+    let says_due = |word: &str| DUE.contains(&word) || word.starts_with("fällig");
+    let is_due = |c: &&SnapshotColumn| c.title.to_lowercase().split(|c: char| !c.is_alphanumeric()).any(says_due);
+    let due = days().find(is_due);
     let ended = |column: &SnapshotColumn| -> Vec<String> {
         let is_ended =
             |option: &&String| ENDED.iter().any(|word| option.to_lowercase().starts_with(word) || option.to_lowercase().ends_with(word));
         column.options.iter().filter(is_ended).map(|option| format!("'{}'", option.replace('\'', "''"))).collect()
     };
     let state = snapshot.columns.iter().find(|c| !ended(c).is_empty());
+    if let Some(day) = due.or_else(|| days().next()) {
+        all.push(format!("today: {} = CURRENT_DATE", day.sql));
+    }
     if let Some(due) = due {
         let open = state.map(|c| format!(" AND {} NOT IN ({})", c.sql, ended(c).join(", "))).unwrap_or_default();
-        all.push(format!("today: {} = CURRENT_DATE", due.sql));
         all.push(format!("overdue: {} < CURRENT_DATE{open}", due.sql));
     }
     if snapshot.rows.iter().any(|row| row.is_parent) {

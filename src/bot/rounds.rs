@@ -74,8 +74,9 @@ impl Bot {
             // Some models write their calls as words.
             if answer.calls.is_empty() {
                 let written = tools::calls_in(&answer.text);
-                if !written.is_empty() {
-                    answer = Answer { text: String::new(), calls: written, carried: Vec::new(), ..answer };
+                // Where no calls are asked for, words beside them are the answer.
+                if !written.calls.is_empty() && (calling != Calling::Not || written.alone) {
+                    answer = Answer { text: String::new(), calls: written.calls, carried: Vec::new(), ..answer };
                 }
             }
             let first_word = !progress.begun && progress.doubted.is_none();

@@ -74,7 +74,11 @@ impl Bot {
                 self.parts.access.turn_away(&event.incoming).await;
                 return Ok(());
             }
-            Err(trouble) => return self.refuse_alone(event, trouble).await,
+            // Who cannot be asked about now may be let in: they are told each time that they try.
+            Err(Trouble::Told(error)) => {
+                return Ok(self.tell_alone(event, &Message::text(&error.words)).await.map_err(anyhow::Error::from)?);
+            }
+            Err(trouble) => return Err(trouble),
         }
         if let Some(change) = self.parts.store.change(&uuid_of(event)).await? {
             // This event has caused a change already: whatever caused it, it goes on from there.

@@ -75,22 +75,34 @@ pub async fn update(snapshot: &Arc<Snapshot>, condition: &str, set: &[SetRequest
         let mut cells = Vec::new();
         let mut computed = computed.into_iter();
         for (position, column, request) in &targets {
-            let (value, relative) = match request.expression {
-                Some(_) => (computed.next().unwrap_or_default(), true),
-                None => shifted(snapshot, row, *position, &request.value)?.map_or((request.value.clone(), false), |day| (day, true)),
-            };
+            let computed = request.expression.is_some().then(|| computed.next().unwrap_or_default());
             match row.maker(*position) {
                 Some(Maker::Formula(_)) => left.made += 1,
                 Some(Maker::Link) => left.linked += 1,
                 None if snapshot.project.is_some() && row.is_parent && column.rolls_up() => left.rolled_up += 1,
-                None => match schedule.as_ref().filter(|s| !value.is_null() && s.sets_dates(*position, row)) {
-                    Some(schedule) => schedule.want(dates.entry(id).or_default(), *position, reader.read_day(column, &value)?, relative),
-                    None => {
-                        let after = reader.read_as(column, row.cells[*position].style(&column.style), &value)?;
-                        notes.extend(after.note.clone().filter(|note| !notes.contains(note)));
-                        cells.push((*position, after));
+                None => {
+                    let (value, relative) = match computed {
+                        Some(value) => (value, true),
+                        None => match shifted(snapshot, row, *position, &request.value)? {
+                            Shift::To(day) => (day, true),
+                            Shift::NoDay => {
+                                left.dayless += 1;
+                                continue;
+                            }
+                            Shift::None => (request.value.clone(), false),
+                        },
+                    };
+                    match schedule.as_ref().filter(|s| !value.is_null() && s.sets_dates(*position, row)) {
+                        Some(schedule) => {
+                            schedule.want(dates.entry(id).or_default(), *position, reader.read_day(column, &value)?, relative);
+                        }
+                        None => {
+                            let after = reader.read_as(column, row.cells[*position].style(&column.style), &value)?;
+                            notes.extend(after.note.clone().filter(|note| !notes.contains(note)));
+                            cells.push((*position, after));
+                        }
                     }
-                },
+                }
             }
         }
         edited.push((row, cells));
@@ -141,17 +153,25 @@ pub async fn update(snapshot: &Arc<Snapshot>, condition: &str, set: &[SetRequest
     Ok(Draft { plan: Plan::Update { rows }, filter, warnings })
 }
 
-/// The day that “+7 days” means in this row: from the one that stands there. Nothing for other values and columns.
-fn shifted(snapshot: &Snapshot, row: &SnapshotRow, position: usize, value: &Value) -> Result<Option<Value>> {
+/// What “+7 days” means in a cell.
+enum Shift {
+    /// This day.
+    To(Value),
+    /// The cell holds no day that could be moved.
+    NoDay,
+    /// It is another value, or another column.
+    None,
+}
+
+/// The day that “+7 days” means in this row: from the one that stands there.
+fn shifted(snapshot: &Snapshot, row: &SnapshotRow, position: usize, value: &Value) -> Result<Shift> {
     let column = &snapshot.columns[position];
     let shift = value.as_str().filter(|_| matches!(column.kind.as_str(), "DATE" | "ABSTRACT_DATETIME")).and_then(day_shift);
-    let Some(shift) = shift else { return Ok(None) };
-    let Some(day) = column.day(&row.cells[position], &snapshot.zone) else {
-        return Err(told(format!("{} of {} holds no date that could be moved", column.title, snapshot.label(row))));
-    };
+    let Some(shift) = shift else { return Ok(Shift::None) };
+    let Some(day) = column.day(&row.cells[position], &snapshot.zone) else { return Ok(Shift::NoDay) };
     let moved =
         day.checked_add(shift).map_err(|_| told(format!("{} of {} would leave the calendar", column.title, snapshot.label(row))))?;
-    Ok(Some(Value::String(moved.to_string())))
+    Ok(Shift::To(Value::String(moved.to_string())))
 }
 
 /// Cells and rows that a change leaves alone, by the reason.
@@ -160,6 +180,7 @@ struct Left {
     made: usize,
     linked: usize,
     rolled_up: usize,
+    dayless: usize,
     locked: usize,
     same: usize,
 }
@@ -175,6 +196,8 @@ impl Left {
             "these cells are linked from another sheet"
         } else if self.rolled_up > 0 {
             "Smartsheet computes these cells from the rows below them"
+        } else if self.dayless > 0 {
+            "these cells hold no date that could be moved"
         } else if self.locked > 0 {
             "the rows are locked"
         } else {
@@ -187,10 +210,17 @@ impl Left {
             (self.made, "cells are left alone because a formula makes them"),
             (self.linked, "cells are left alone because they are linked from another sheet"),
             (self.rolled_up, "cells are left alone because Smartsheet computes them from the rows below"),
+            (self.dayless, "cells are left alone because they hold no date that could be moved"),
             (self.locked, "rows are left alone because they are locked"),
         ];
         // One of them is one.
-        let one = |why: &str| why.replacen("cells are", "cell is", 1).replacen("rows are", "row is", 1).replacen("they are", "it is", 1);
+        let one = |why: &str| {
+            why.replacen("cells are", "cell is", 1).replacen("rows are", "row is", 1).replacen("they are", "it is", 1).replacen(
+                "they hold",
+                "it holds",
+                1,
+            )
+        };
         let said = move |(count, why): (usize, &str)| if count == 1 { format!("1 {}.", one(why)) } else { format!("{count} {why}.") };
         all.into_iter().filter(|(count, _)| *count > 0).map(said)
     }

@@ -65,7 +65,9 @@ impl Model {
             let answer = match self.send(request.clone(), &words, Haste::Work(read as u64 + u64::from(most))).await {
                 Ok(answer) if !answer.cut_off => answer,
                 Ok(_) | Err(Error::CutOff) if room < MOST_ROOM => {
-                    self.room.fetch_max(room + 1, Ordering::Relaxed);
+                    // The next step has to be more than this one.
+                    let next = if most < self.settings.max_tokens { room + 1 } else { MOST_ROOM };
+                    self.room.fetch_max(next, Ordering::Relaxed);
                     continue;
                 }
                 Ok(_) => return Err(Error::CutOff),

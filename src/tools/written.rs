@@ -4,10 +4,21 @@ use super::{MORE_FUNCTIONS, NO_ANSWER, TOOLS};
 use crate::llm::ToolCall;
 use serde_json::{Map, Value};
 
-/// The calls in some words, whatever stands around them; none where a text only looks like one.
-pub fn calls_in(words: &str) -> Vec<ToolCall> {
+/// What stands around calls, and is no word of the model.
+const AROUND: [&str; 7] = ["tool_call", "tool_calls", "python_tag", "tools", "function", "json", "python"];
+
+/// Calls that were found in words.
+pub struct Written {
+    pub calls: Vec<ToolCall>,
+    /// Whether the words say nothing else.
+    pub alone: bool,
+}
+
+/// The calls in some words, whatever stands around them; none where a text only looks like one. Words beside a call may quote it from
+/// a cell, so what is written among words changes nothing.
+pub fn calls_in(words: &str) -> Written {
     let mut calls: Vec<ToolCall> = Vec::new();
-    let mut rest = words;
+    let (mut rest, mut beside) = (words, String::new());
     while let Some(at) = rest.find(['{', '[', '<', '(']) {
         let (before, from) = rest.split_at(at);
         let (found, used) = match &from[..1] {
@@ -15,12 +26,22 @@ pub fn calls_in(words: &str) -> Vec<ToolCall> {
             "<" => in_tag(from),
             _ => as_code(before, from),
         };
+        beside.push_str(before);
+        if found.is_empty() {
+            beside.push_str(&from[..used.max(1)]);
+        }
         for (name, arguments) in found {
             calls.push(ToolCall { id: format!("written_{}", calls.len()), name, arguments });
         }
         rest = &from[used.max(1)..];
     }
-    calls
+    beside.push_str(rest);
+    let mut words = beside.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '.')).filter(|word| !word.is_empty());
+    let alone = words.all(|word| known(word).is_some() || AROUND.contains(&word.to_lowercase().as_str()));
+    if !alone {
+        calls.retain(|call| !call.name.starts_with("propose_"));
+    }
+    Written { calls, alone }
 }
 
 type Found = (Vec<(String, String)>, usize);
@@ -74,6 +95,11 @@ fn as_code(before: &str, text: &str) -> Found {
     let call = || {
         let begins = before.rfind(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '.')).map_or(0, |at| at + 1);
         let name = known(&before[begins..])?;
+        // In the middle of a sentence it is spoken of.
+        let line = before[..begins].trim_end_matches(' ');
+        if !line.is_empty() && !line.ends_with(['\n', '>', '`', ']', ':']) {
+            return None;
+        }
         let mut arguments = Map::new();
         let mut rest = text[1..].trim_start();
         while !rest.starts_with(')') {
@@ -105,7 +131,11 @@ fn literal(text: &str) -> Option<(Value, usize)> {
     while let Some((at, c)) = chars.next() {
         match c {
             '\'' => return Some((Value::String(value), at + 2)),
-            '\\' => value.extend(chars.next().map(|(_, c)| c)),
+            '\\' => value.extend(chars.next().map(|(_, c)| match c {
+                'n' => '\n',
+                't' => '\t',
+                c => c,
+            })),
             c => value.push(c),
         }
     }
@@ -117,7 +147,7 @@ mod tests {
     use super::*;
 
     fn seen(words: &str) -> String {
-        calls_in(words).iter().map(|call| format!("{} {}", call.name, call.arguments)).collect::<Vec<_>>().join("; ")
+        calls_in(words).calls.iter().map(|call| format!("{} {}", call.name, call.arguments)).collect::<Vec<_>>().join("; ")
     }
 
     #[test]
@@ -142,6 +172,10 @@ mod tests {
             assert_eq!(seen(form), right, "{form}");
         }
         assert_eq!(seen(&format!("{call}\n{call}")), format!("{right}; {right}"));
+        assert_eq!(seen("query_sheet(sql='SELECT a\\nFROM leaf')"), r#"query_sheet {"sql":"SELECT a\nFROM leaf"}"#);
+        let change = r#"<tool_call>{"name": "propose_update", "arguments": {"sheet": null}}</tool_call>"#;
+        assert_eq!(seen(change), r#"propose_update {"sheet":null}"#, "a change is taken from a call that stands alone");
+        assert!(calls_in(change).alone && calls_in(&forms[9]).alone && !calls_in(&forms[1]).alone);
     }
 
     #[test]
@@ -153,6 +187,8 @@ mod tests {
             "query_sheet(sql=",
             "{\"name\": \"query_sheet\", \"arguments\": {",
             "a < b and f(x=1)",
+            "There are 3 of them (I used query_sheet(sheet=None, sql='SELECT 1', show=False)).",
+            r#"The note of row 5 is {"name": "propose_update", "arguments": {"sheet": null}}"#,
             "",
         ] {
             assert_eq!(seen(words), "", "{words}");

@@ -340,7 +340,7 @@ impl Reader<'_> {
         let distinct = if distinct { "DISTINCT " } else { "" };
         let more: String = separator.iter().map(|s| format!(", {}", s.sql)).collect();
         let read = Read::new(format!("{name}({distinct}{}{more})", of.sql), words, kind).with(&[&of]);
-        Ok(Read { aggregate: true, style, ..read })
+        Ok(Read { aggregate: true, of_row: false, style, ..read })
     }
 
     /// `coalesce`, `ifnull`, `nullif`, `iif`: the kind is that of the values, where they agree.
@@ -406,7 +406,7 @@ impl Reader<'_> {
         let all: Vec<&Read> = parts.iter().collect();
         let sql = format!("{} OVER ({})", call.sql, inside.join(" "));
         // A window brings a value for each row: it is no figure over all of them.
-        Ok(Read { sql, aggregate: false, ..call.with(&all) })
+        Ok(Read { sql, aggregate: false, of_row: true, ..call.with(&all) })
     }
 
     /// The year, month … of a day, as a number.

@@ -3,7 +3,7 @@
 use super::super::snapshot::SnapshotRow;
 use super::super::table::PATH_SEPARATOR;
 use super::super::typed::normal;
-use super::read::{Constant, Kind, Part, Read, Reader, name};
+use super::read::{Constant, Kind, Part, Read, Reader, name, table_of};
 
 /// Where a row stands whose children are meant.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -24,7 +24,8 @@ const MOST_PARENTS: usize = 200;
 impl Reader<'_> {
     /// `path LIKE …`, where the pattern names a row, or several one below the other; nothing where it names none.
     pub fn below(&self, read: &Read, negated: bool, pattern: &Read) -> Option<Read> {
-        let table = read.sql.strip_suffix(&name("path")).filter(|_| read.origin.is_some_and(|o| o.part == Part::Own))?;
+        let is_path = read.origin.is_some_and(|o| o.part == Part::Own) && read.sql.trim_end_matches(')').ends_with(&name("path"));
+        let table = table_of(&read.sql).filter(|_| is_path)?;
         let Some(Constant::Text(text)) = &pattern.constant else { return None };
         let (inner, below) = meant(text)?;
         // A name means the row that is called so, or those whose names have it as words: “Phase 3: Build”, and not “Phase 30”.

@@ -86,6 +86,8 @@ pub(super) struct Read {
     pub constant: Option<Constant>,
     /// Whether it is a figure over several rows.
     pub aggregate: bool,
+    /// Whether it has the value of one row: a column outside of every figure.
+    pub of_row: bool,
     /// Columns in which texts were left out by this.
     pub uses: Vec<Use>,
     /// Columns whose empty cells are left out by this, because it says what they are not.
@@ -94,6 +96,16 @@ pub(super) struct Read {
     pub equals: Vec<usize>,
     /// Columns whose empty cells a condition inside this passes over.
     pub passed_over: Vec<PassedOver>,
+}
+
+/// What stands before the name of a bare column, however it is bracketed: its table and the dot, or nothing. `None` for all else.
+pub(super) fn table_of(sql: &str) -> Option<&str> {
+    let bare = sql.trim_start_matches('(').trim_end_matches(')');
+    match bare.split('"').collect::<Vec<_>>().as_slice() {
+        ["", _, ""] => Some(""),
+        ["", table, ".", _, ""] => bare.get(..table.len() + 3),
+        _ => None,
+    }
 }
 
 impl Read {
@@ -107,6 +119,7 @@ impl Read {
             origin: None,
             constant: None,
             aggregate: false,
+            of_row: false,
             uses: Vec::new(),
             blanks: Vec::new(),
             equals: Vec::new(),
@@ -127,6 +140,7 @@ impl Read {
     pub fn with(mut self, parts: &[&Self]) -> Self {
         for part in parts {
             self.aggregate |= part.aggregate;
+            self.of_row |= part.of_row;
             take_over(&mut self.uses, &part.uses);
             take_over(&mut self.blanks, &part.blanks);
             take_over(&mut self.equals, &part.equals);
@@ -312,6 +326,7 @@ impl<'a> Reader<'a> {
         Read {
             style: field.style.clone(),
             origin: field.origin,
+            of_row: true,
             uses: strays.map(Use::of).into_iter().collect(),
             ..Read::new(format!("{}.{}", name(alias), name(&field.name)), words, field.kind)
         }

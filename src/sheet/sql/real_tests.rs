@@ -138,6 +138,11 @@ fn what_is_shown_is_what_was_run() {
     assert_eq!(shown("SELECT item FROM leaf WHERE item LIKE '%50\\%' ESCAPE '\\'"), "Item ends with “50%”");
     assert_eq!(shown("SELECT a.item FROM leaf a JOIN leaf b ON a.cost = b.cost"), "several tables together, joined where Cost is Cost");
     assert!(shown("SELECT item, COUNT(*) FROM leaf").starts_with("error: item stands beside a figure over all rows"));
+    assert!(shown("SELECT upper(item), COUNT(*) FROM leaf").starts_with("error: "));
+    assert!(shown("SELECT item || ': ' || COUNT(*) FROM leaf").contains("takes a column and a figure over all rows together"));
+    assert!(shown("SELECT cost - AVG(cost) FROM leaf").contains("takes a column and a figure over all rows together"));
+    let part = seen(&s, "SELECT COUNT(*) AS part, (SELECT COUNT(*) FROM leaf) AS whole, 100 * 2 AS n FROM leaf WHERE status = 'Done'");
+    assert_eq!(part, "1 | 4 | 200");
     assert_eq!(seen(&s, "SELECT item, MIN(cost) FROM leaf"), "A | 5\nnote: Cost holds text in 1 row and is left out there (C: “1,234”)");
     assert_eq!(
         seen(&s, "SELECT item FROM leaf WHERE status LIKE '%Opne%'"),
@@ -173,4 +178,20 @@ fn functions_of_other_databases_run_or_say_the_way() {
     ] {
         assert!(seen(&s, query).contains(way), "{query}: {}", seen(&s, query));
     }
+}
+
+#[test]
+fn one_of_several_is_found_under_another_name_and_told_where_it_is_not() {
+    let s = phases();
+    assert_eq!(seen(&s, "SELECT item, team AS owner FROM leaf WHERE owner = 'Lee Park'"), "B | Dana Reyes, Lee Park\nC | Lee Park");
+    assert_eq!(seen(&s, "SELECT item, path AS p FROM leaf WHERE p LIKE '%Phase 1%'"), "A | Phase 1");
+    let carried = seen(&s, "WITH o AS (SELECT team, cost FROM leaf) SELECT SUM(cost) AS total FROM o WHERE team = 'Dana Reyes'");
+    assert!(carried.contains("1 row has “Dana Reyes” in Team among others"), "{carried}");
+}
+
+#[test]
+fn moments_are_no_misses() {
+    let columns = [json!("Item"), json!({ "title": "Created", "type": "DATETIME", "systemColumnType": "CREATED_DATE" })];
+    let s = sheet("Log", &columns, &[vec![json!("A"), json!("2026-11-03T10:00:00Z")]]);
+    assert_eq!(seen(&s, "SELECT item FROM leaf WHERE created LIKE '2026-11%'"), "A");
 }

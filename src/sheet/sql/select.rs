@@ -61,8 +61,7 @@ impl Reader<'_> {
         Ok(Outer { sql, columns, filter: about.filter, table: about.table, limit, offset })
     }
 
-    /// A query inside an expression: what it brings is that of its first column.
-    /// A query inside another: what runs, with words for its rows, and the words of what it brings.
+    /// A query inside an expression, which brings its first column: what runs, with words for its rows, and the words of what it brings.
     pub fn inner_query(&mut self, query: &Query) -> Result<(Read, String), SqlError> {
         let compiled = self.query(query, Place::Inside)?;
         let Some(first) = compiled.items.first() else { return refused("a query inside another wants a column") };
@@ -447,10 +446,14 @@ struct Groups {
 fn no_value_of_just_any_row(items: &[Item]) -> Result<(), SqlError> {
     let figures: Vec<&Item> = items.iter().filter(|item| item.read.aggregate).collect();
     let extreme = |item: &Item| item.read.sql.starts_with("max(") || item.read.sql.starts_with("min(");
-    let loose = items.iter().find(|item| !item.read.aggregate && item.read.constant.is_none());
+    let loose = items.iter().find(|item| item.read.of_row);
     match (figures.as_slice(), loose) {
         ([], _) | (_, None) => Ok(()),
         ([one], Some(_)) if extreme(one) => Ok(()),
+        (_, Some(both)) if both.read.aggregate => refused(format!(
+            "{} takes a column and a figure over all rows together: put the figure into a query of its own, such as (SELECT AVG(x) FROM leaf)",
+            both.name
+        )),
         (_, Some(loose)) => refused(format!("{0} stands beside a figure over all rows: add GROUP BY {0}, or leave it out", loose.name)),
     }
 }

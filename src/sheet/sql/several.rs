@@ -1,11 +1,12 @@
 //! Cells with several values: people and options. What is compared with one of them is looked for among all of a cell.
 
-use super::super::cell::Cell;
+use super::super::cell::{Cell, plain_number};
 use super::super::snapshot::SnapshotColumn;
 use super::super::typed::{normal, words as text_of};
 use super::SqlError;
-use super::read::{Constant, Kind, Part, Read, Reader, name};
+use super::read::{Constant, Kind, Part, Read, Reader, name, table_of};
 use super::words::Comparison;
+use std::borrow::Cow;
 
 /// A value of a cell: what it is called, and the address where it is somebody.
 pub(in super::super) struct One {
@@ -43,13 +44,17 @@ impl Reader<'_> {
 
     /// Whether one of these texts is among the values of a cell; nothing where the column has one value in each cell.
     pub fn is_among_values(&mut self, left: &Read, how: Comparison, texts: &[Read]) -> Result<Option<Read>, SqlError> {
-        let Some((at, column)) = self.several(left) else { return Ok(None) };
+        let Some(((at, column), table)) = self.several(left).zip(table_of(&left.sql)) else { return Ok(None) };
         let (title, part) = (column.title.clone(), left.origin.map_or(Part::Main, |o| o.part));
         let mut wanted = Vec::new();
         for text in texts {
-            let Some(Constant::Text(text)) = &text.constant else { return Ok(None) };
+            let text = match &text.constant {
+                Some(Constant::Text(text)) => Cow::Borrowed(text.as_str()),
+                Some(Constant::Number(n)) => Cow::Owned(plain_number(*n)),
+                _ => return Ok(None),
+            };
             let by_address = part == Part::Email || text.contains('@');
-            let text = if by_address { text.clone() } else { self.full_name(left, text)? };
+            let text = if by_address { text.into_owned() } else { self.full_name(left, &text)? };
             let part = if by_address { Part::Email } else { Part::Main };
             self.remember_literal_of(at, part, &text, false);
             wanted.push((by_address, text));
@@ -65,9 +70,7 @@ impl Reader<'_> {
         let holding = self.snapshot.rows.iter().filter(|row| row.cells[at] != Cell::Empty && holds(&row.cells[at]));
         let numbers: Vec<String> = holding.map(|row| row.number.to_string()).collect();
         let negative = how.is_negative();
-        let number = name("row_number");
-        let number = left.sql.rsplit_once('.').map_or_else(|| number.clone(), |(table, _)| format!("{table}.{number}"));
-        let inside = format!("{number} IN ({})", numbers.join(", "));
+        let inside = format!("{table}{} IN ({})", name("row_number"), numbers.join(", "));
         // An empty cell is nothing that it is not, unless IS NOT asks for it.
         let sql = match how {
             Comparison::Same | Comparison::NotSame => format!("{}({inside})", if negative { "NOT " } else { "" }),
