@@ -464,3 +464,17 @@ async fn linked_hidden_and_locked_rows_are_what_they_are_in_smartsheet() {
     assert_eq!(world.cell("Usability test", "Status"), "Complete");
     world.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rows_without_a_date_do_not_keep_others_from_moving() {
+    let world = World::start().await;
+    let cell = |text: &str| json!({ "value": text, "displayValue": text });
+    let rows =
+        [json!({ "cells": { "Item": cell("Dated"), "Due": { "value": "2026-12-01" } } }), json!({ "cells": { "Item": cell("Undated") } })];
+    let columns = json!([{ "title": "Item", "type": "TEXT_NUMBER" }, { "title": "Due", "type": "DATE" }]);
+    world.sheets.world().plant(&json!({ "name": "Ledger", "columns": columns, "rows": rows }));
+    world.type_line("use Ledger").await;
+    let asked = world.type_line("set Due to +7 days for all rows").await;
+    assert!(asked.contains("2026-12-08") && asked.contains("1 cell is left alone because it holds no date that could be moved"), "{asked}");
+    world.end().await;
+}
