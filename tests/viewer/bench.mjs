@@ -26,7 +26,7 @@ const figures = [];
 const figure = (what, value, unit, goal) => figures.push({ what, value, unit, goal });
 
 const world = await World.start({
-  sheet: 'Large', smartsheet: ['--seed', 'large', '--requests-per-minute', '1000000', '--webhook-debounce-ms', '50'], settings: { SNAPSHOT_CACHE_MB: '512' },
+  sheet: 'Large', smartsheet: ['--seed', 'large', '--webhook-debounce-ms', '50'], settings: { SNAPSHOT_CACHE_MB: '512' },
 });
 const browser = await launch();
 try {

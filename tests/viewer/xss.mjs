@@ -23,7 +23,7 @@ const PAYLOADS = SCRIPTS.flatMap((script) => AROUND.map((around) => around(scrip
 let world, browser;
 
 before(async () => {
-  world = await World.start({ smartsheet: ['--requests-per-minute', '10000'] });
+  world = await World.start();
   browser = await launch();
 });
 after(async () => {
