@@ -99,17 +99,14 @@ impl Door {
             Amended::Unknown if event.addressed == Addressed::FollowUp => Ok(Accepted::Ignored),
             Amended::Unknown => self.keep(event).await,
             // What is being answered is no longer what they ask: that ends, and the new words take its place.
-            Amended::Running if !is_asked(&event.what) => Ok(Accepted::Ignored),
-            amended @ (Amended::Running | Amended::Failed) => {
-                if amended == Amended::Running {
-                    let thread = event.thread.storage_key();
-                    self.store.request_stop(&thread, event.received_at_ms).await.map_err(|e| InboxError(Box::new(e)))?;
-                    self.wake.stop(thread);
-                }
-                let words = serde_json::to_vec(&event.what).unwrap_or_default();
-                let words = uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, &words);
-                self.keep(Incoming { dedupe_id: format!("{}:{words}", event.dedupe_id), ..event }).await
+            Amended::Running { .. } if !is_asked(&event.what) => Ok(Accepted::Ignored),
+            Amended::Running { event: answered, anew } => {
+                let thread = event.thread.storage_key();
+                self.store.request_stop(&thread, event.received_at_ms).await.map_err(|e| InboxError(Box::new(e)))?;
+                self.wake.stop(answered);
+                self.keep(Incoming { dedupe_id: anew, ..event }).await
             }
+            Amended::Failed { anew } => self.keep(Incoming { dedupe_id: anew, ..event }).await,
         }
     }
 

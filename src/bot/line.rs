@@ -22,19 +22,19 @@ pub struct Wake {
     queue: AtomicUsize,
     express: AtomicUsize,
     bell: Notify,
-    /// Threads whose answers are to end.
-    stops: Mutex<Vec<String>>,
+    /// Events whose answers are to end.
+    stops: Mutex<Vec<i64>>,
 }
 
 impl Wake {
-    /// What is being answered in a thread here is to end.
-    pub(super) fn stop(&self, thread: String) {
-        self.stops.lock().unwrap_or_else(PoisonError::into_inner).push(thread);
+    /// The answer to an event is to end, if it is given here.
+    pub(super) fn stop(&self, event: i64) {
+        self.stops.lock().unwrap_or_else(PoisonError::into_inner).push(event);
         self.bell.notify_one();
     }
 
-    /// The threads whose answers are to end since it was asked last.
-    pub(super) fn take_stops(&self) -> Vec<String> {
+    /// The events whose answers are to end since it was asked last.
+    pub(super) fn take_stops(&self) -> Vec<i64> {
         std::mem::take(&mut *self.stops.lock().unwrap_or_else(PoisonError::into_inner))
     }
 

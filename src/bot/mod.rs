@@ -90,6 +90,7 @@ pub struct Parts {
 
 /// A turn that can be stopped.
 struct Running {
+    event: i64,
     asker: String,
     token: CancellationToken,
     /// Messages that waited behind it and were dropped as it was stopped.
@@ -192,10 +193,9 @@ impl Bot {
 
     /// Ends answers to words that were changed meanwhile.
     fn stop_what_was_changed(&self) {
-        for thread in self.wake.take_stops() {
-            if let Some(turn) = self.running().get(&thread) {
-                turn.token.cancel();
-            }
+        let stopped = self.wake.take_stops();
+        for turn in self.running().values().filter(|turn| stopped.contains(&turn.event)) {
+            turn.token.cancel();
         }
     }
 

@@ -9,7 +9,7 @@ use crate::error::{Result, told};
 use crate::links::Person;
 use crate::sheet::{SheetId, Snapshot, nearest, smartsheet_trouble};
 use crate::smartsheet::{Identity, SheetEntry};
-use crate::store::{Asker, Event, Session};
+use crate::store::{Asker, Event, Session, asked_again};
 use crate::tools::{Match, resolve};
 use chat::{Addressed, ChatError, Inbox, Incoming, MentionKind, Message, MessageRef, Platform, Profile, ThreadKey};
 use std::sync::Arc;
@@ -345,7 +345,7 @@ impl Bot {
         let Some(question) = self.parts.store.thread(&thread).await?.and_then(|t| t.question) else { return Ok(()) };
         // Whoever was asked back has spoken to the bot.
         let addressed = if question.addressed == Addressed::Dm { Addressed::Dm } else { Addressed::Mention };
-        let again = Incoming { dedupe_id: format!("{}:again", question.dedupe_id), addressed, ..question };
+        let again = Incoming { dedupe_id: asked_again(&question.dedupe_id), addressed, ..question };
         self.accept_again(again).await?;
         self.parts.store.set_question(&thread, None).await?;
         Ok(())

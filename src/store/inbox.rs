@@ -67,18 +67,36 @@ pub fn person_key(event: &Incoming) -> String {
 }
 
 /// What became of the new words of a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Amended {
-    /// They are served in the place of the old ones.
+    /// They are served in the place of the old ones, or are known already.
     InTime,
     /// The old ones were not for the bot.
     Unknown,
     /// The old ones could not be answered.
-    Failed,
+    Failed {
+        /// Under which id the new ones are kept.
+        anew: String,
+    },
     /// The old ones are being answered.
-    Running,
+    Running {
+        /// The event that is being answered.
+        event: i64,
+        /// Under which id the new ones are kept.
+        anew: String,
+    },
     /// The old ones were answered.
     TooLate,
+}
+
+/// The id of a question that is asked once more, now that its sheet is known.
+pub fn asked_again(dedupe_id: &str) -> String {
+    format!("{dedupe_id}:again")
+}
+
+/// The id of a question that is asked in other words.
+fn reworded(dedupe_id: &str) -> String {
+    format!("{dedupe_id}:reworded")
 }
 
 /// An event that this process holds the lease of.
@@ -122,32 +140,50 @@ impl Store {
         self.accepts.accept(incoming, thread, lane).await
     }
 
-    /// Puts the new words of a message in the place of the old ones, as long as these still wait: to be served, or for a sheet.
+    /// Puts the new words of a message in the place of the last ones, as long as these still wait: to be served, or for a sheet.
     ///
     /// # Errors
     /// When the database fails; nothing was changed.
     pub async fn amend(&self, incoming: &Incoming) -> Result<Amended, sqlx::Error> {
         const SET: &str = "UPDATE inbox SET event = $2 WHERE dedupe_key = $1 AND state = 'new'";
-        const STATE: &str = "SELECT state FROM inbox WHERE dedupe_key = $1";
-        let key = incoming.dedupe_key();
         self.accepts.settled().await?;
-        let replaced = on_write!(self, pool => sqlx::query(SET).bind(&key).bind(Json(incoming)).execute(pool).await?.rows_affected());
+        let Some((event, state, last)) = self.last_wording(incoming).await? else { return Ok(Amended::Unknown) };
+        if last.what == incoming.what {
+            return Ok(Amended::InTime);
+        }
+        let latest = Incoming { dedupe_id: last.dedupe_id, ..incoming.clone() };
+        let key = latest.dedupe_key();
+        let replaced = on_write!(self, pool => sqlx::query(SET).bind(&key).bind(Json(&latest)).execute(pool).await?.rows_affected());
         if replaced > 0 {
             return Ok(Amended::InTime);
         }
-        let state: Option<(String,)> = on!(self, pool => sqlx::query_as(STATE).bind(&key).fetch_optional(pool).await?);
-        let Some((state,)) = state else { return Ok(Amended::Unknown) };
         let thread = incoming.thread.storage_key();
         let question = self.thread(&thread).await?.and_then(|thread| thread.question);
-        if question.is_some_and(|question| question.dedupe_id == incoming.dedupe_id) {
-            self.set_question(&thread, Some(incoming)).await?;
+        if question.is_some_and(|question| question.dedupe_id == latest.dedupe_id) {
+            self.set_question(&thread, Some(&latest)).await?;
             return Ok(Amended::InTime);
         }
+        let anew = reworded(&latest.dedupe_id);
         Ok(match state.as_str() {
-            "failed" => Amended::Failed,
-            "taken" => Amended::Running,
+            "failed" => Amended::Failed { anew },
+            "taken" => Amended::Running { event, anew },
             _ => Amended::TooLate,
         })
+    }
+
+    /// The newest event that was made from a message: its place in the inbox, its state, and what was kept.
+    async fn last_wording(&self, incoming: &Incoming) -> Result<Option<(i64, String, Incoming)>, sqlx::Error> {
+        const FIND: &str = "SELECT id, state, event FROM inbox WHERE dedupe_key IN ($1, $2) ORDER BY id DESC LIMIT 1";
+        let of = |dedupe_id: String| Incoming { dedupe_id, ..incoming.clone() }.dedupe_key();
+        let (mut first, mut second) = (incoming.dedupe_key(), incoming.dedupe_key());
+        let mut found = None;
+        loop {
+            let row: Option<(i64, String, Json<Incoming>)> =
+                on!(self, pool => sqlx::query_as(FIND).bind(&first).bind(&second).fetch_optional(pool).await?);
+            let Some((id, state, Json(event))) = row else { return Ok(found) };
+            (first, second) = (of(asked_again(&event.dedupe_id)), of(reworded(&event.dedupe_id)));
+            found = Some((id, state, event));
+        }
     }
 
     /// Whether the bot takes part in a thread: it spoke there, or is about to.

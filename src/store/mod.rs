@@ -49,7 +49,7 @@ pub use changes::{Change, ChangeRow, ENTRY_TAKEN_BACK, RowState};
 pub use deployments::Deployments;
 pub use forget::{Somewhere, Traces, Whose};
 pub use idempotency::{KeptAnswer, KnownRequest};
-pub use inbox::{Amended, Event, Lane, Take, Waits, channel_key, person_key};
+pub use inbox::{Amended, Event, Lane, Take, Waits, asked_again, channel_key, person_key};
 pub use job_rows::{JobRow, JobRowState};
 pub use jobs::{Job, JobStatus, Place};
 pub use look::Look;

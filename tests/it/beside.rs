@@ -303,6 +303,31 @@ async fn words_that_are_changed_while_they_are_answered_are_answered_anew() {
     let said: Vec<String> = world.slack.messages().iter().filter(|m| m.user == slack::BOT_USER).map(slack::Posted::seen).collect();
     let answers = |words: &str| said.iter().filter(|m| m.contains(words)).count();
     assert_eq!((answers("Due Date is before"), answers("Status is “Blocked”")), (1, 0), "{said:?}");
+    // Changed again and again, only the last words are answered; so they are once the sheet has been chosen.
+    for (channel, chosen) in [("C1", true), ("C2", false)] {
+        let (before, asked_before) = (world.slack.messages().len(), world.azure.requests().len());
+        let is_asked = async |words: &str| {
+            world.azure.until(|all| all.iter().skip(asked_before).any(|r| r.to_string().contains(words))).await.unwrap();
+        };
+        world.azure.pause(true);
+        let asked = world.slack.say(channel, "U1", "<@UBOT> which tasks are blocked?", None).await.ts;
+        if !chosen {
+            world.slack.until(|far| far.iter().skip(before).any(|m| m.seen().contains("Which sheet"))).await.unwrap();
+            world.slack.press(channel, "U1", "Project Plan").await;
+        }
+        is_asked("which tasks are blocked?").await;
+        for words in ["which tasks are late?", "how many rows are there?"] {
+            world.slack.rewrite(channel, &asked, &format!("<@UBOT> {words}")).await;
+            is_asked(words).await;
+        }
+        world.azure.pause(false);
+        settle(&world).await;
+        let said: Vec<String> =
+            world.slack.messages().iter().skip(before).filter(|m| m.user == slack::BOT_USER).map(slack::Posted::seen).collect();
+        let answers = |words: &str| said.iter().filter(|m| m.contains(words)).count();
+        let given = (answers("Due Date is before"), answers("Status is “Blocked”"), answers("34"));
+        assert_eq!(given, (0, 0, 1), "{channel}: {said:?}");
+    }
     world.end().await;
 }
 
