@@ -25,6 +25,8 @@ pub(super) enum Doubt {
     Found(u64),
     /// It says that something was done, and nothing was.
     NotDone,
+    /// A call stands in its words, where nothing is carried out.
+    CallInWords,
 }
 
 /// What the question of a doubt begins with.
@@ -44,6 +46,9 @@ impl Doubt {
             Self::NotDone => {
                 "Nothing was changed: your answer says that something was. Propose it by a function, or say what you found.".to_owned()
             }
+            Self::CallInWords => {
+                "A call stands in the words of your answer, where it does nothing. Call the function itself, or do without.".to_owned()
+            }
         };
         format!("{CHECK} {about} Write the whole answer again, without a word about this check.")
     }
@@ -55,6 +60,9 @@ impl Doubt {
             Self::Found(1) => "⚠️ The query has found 1 result.".into(),
             Self::Found(count) => format!("⚠️ The query has found {count} results."),
             Self::NotDone => "⚠️ Nothing was changed.".into(),
+            Self::CallInWords => {
+                "⚠️ Something was to be done for this answer, and could not be read: please ask again in other words.".into()
+            }
         }
     }
 

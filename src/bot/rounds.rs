@@ -71,14 +71,7 @@ impl Bot {
                 }
                 other => other.map_err(|(error, said)| model_trouble(error, &said))?,
             };
-            // Some models write their calls as words.
-            if answer.calls.is_empty() {
-                let written = tools::calls_in(&answer.text);
-                // Where no calls are asked for, words beside them are the answer.
-                if !written.calls.is_empty() && (calling != Calling::Not || written.alone) {
-                    answer = Answer { text: String::new(), calls: written.calls, carried: Vec::new(), ..answer };
-                }
-            }
+            let unmade = answer.calls.is_empty() && read_calls_in_words(&mut answer, calling);
             let first_word = !progress.begun && progress.doubted.is_none();
             if heard.unasked && first_word && says_nothing(&answer) {
                 return Ok(Gathered { silent: true, ..progress.gathered });
@@ -97,7 +90,8 @@ impl Bot {
                     }
                     break;
                 }
-                let doubts = doubts(&answer.text, &messages, &progress.gathered, context.locality.today());
+                let mut doubts = doubts(&answer.text, &messages, &progress.gathered, context.locality.today());
+                doubts.extend(unmade.then_some(Doubt::CallInWords));
                 if !doubts.is_empty() && progress.doubted.is_none() && !last {
                     write_anew(&answer, doubts, &mut messages, &mut progress);
                     continue;
@@ -193,11 +187,25 @@ impl Bot {
     }
 }
 
+/// Takes the calls that some models write as words out of them; returns whether one is left that is not made.
+fn read_calls_in_words(answer: &mut Answer, calling: Calling) -> bool {
+    let written = tools::calls_in(&answer.text);
+    // Where no calls are asked for, words beside them are the answer.
+    if !written.calls.is_empty() && (calling != Calling::Not || written.alone()) {
+        (answer.text, answer.calls, answer.carried) = (String::new(), written.calls, Vec::new());
+        return false;
+    }
+    answer.text = written.words;
+    written.unmade
+}
+
 /// Asks the model to write its answer anew.
 fn write_anew(answer: &Answer, doubts: Vec<Doubt>, messages: &mut Vec<Value>, progress: &mut Progress) {
     count_doubts(&doubts, "again");
     let check: Vec<String> = doubts.iter().map(Doubt::to_model).collect();
-    messages.push(json!({ "role": "assistant", "content": answer.text }));
+    // Not every service takes a message without words.
+    let said = if answer.text.is_empty() { "…" } else { &answer.text };
+    messages.push(json!({ "role": "assistant", "content": said }));
     messages.push(json!({ "role": "user", "content": check.join("\n") }));
     progress.doubted = Some((answer.text.clone(), doubts));
     // It may compute what it had guessed.

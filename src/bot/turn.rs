@@ -83,8 +83,7 @@ impl Bot {
     pub(super) async fn turn(&self, event: &mut Event, token: &CancellationToken) -> Result<()> {
         let thread = event.incoming.thread.storage_key();
         let asker = event.incoming.sender.id.clone();
-        self.running()
-            .insert(thread.clone(), Running { event: event.id, asker, token: token.clone(), dropped: AtomicU64::new(0) });
+        self.running().insert(thread.clone(), Running { event: event.id, asker, token: token.clone(), dropped: AtomicU64::new(0) });
         let spent = Spent::default();
         let result = SPENT.scope(spent.clone(), self.answer_text(event, token)).await;
         self.note_spent(event, &spent).await;

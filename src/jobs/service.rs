@@ -25,6 +25,8 @@ pub struct NewJob {
     pub parameters: Value,
     /// Where it belongs, and to whom.
     pub place: Place,
+    /// Where whoever asks for it is: their days are meant, and numbers as they write them.
+    pub told: Told,
 }
 
 /// How long a job may take to count as ended after its last word, and how often that is looked at.
@@ -57,7 +59,7 @@ impl Jobs {
     pub async fn create(&self, new: NewJob) -> Result<Job> {
         let identity = Identity::read(&new.place.identity);
         let sheets = &self.parts.changes.sheets;
-        let (snapshot, locality) = (sheets.snapshot(&identity, new.place.sheet).await?, sheets.locality(&identity, Told::default()).await);
+        let (snapshot, locality) = (sheets.snapshot(&identity, new.place.sheet).await?, sheets.locality(&identity, new.told.clone()).await);
         let unfit = |e: serde_json::Error| told(format!("the parameters do not fit the kind {}: {e}", new.kind));
         let job = Job::queued(new.id.clone(), &new.kind, Value::Null, &new.place, self.parts.clock.now_ms());
         let (queued, job) = if new.kind == BULK_UPDATE {

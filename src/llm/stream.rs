@@ -169,18 +169,30 @@ pub(super) fn spoken(text: &str) -> &str {
     text.split_once("</think>").map_or(text, |(_, said)| said.trim_start())
 }
 
-/// How calls begin that are written into words.
-const WRITTEN_CALLS: [&str; 8] =
-    ["<tool_call", "<function=", "<tools>", "[TOOL_CALLS]", "<|python_tag|>", "```json", "{\"name\"", "{ \"name\""];
+/// Tags that stand before calls that are written into words.
+const BEFORE_CALLS: [&str; 5] = ["<tool_call", "<function=", "<tools>", "<|python_tag|>", "[TOOL_CALLS]"];
 
 /// Words that grow, up to what may become a call that is written out.
 pub(super) fn sayable(text: &str) -> &str {
-    let begins = text.trim_start();
-    if ["{", "[{", "```"].iter().any(|call| begins.starts_with(call)) {
-        return "";
-    }
-    let call = WRITTEN_CALLS.iter().filter_map(|call| text.find(call)).min();
+    let call = text.char_indices().find_map(|(at, _)| may_call(text, at));
     call.map_or(text, |at| text[..at].trim_end())
+}
+
+/// Where a call begins that may stand here: in a tag, in JSON, in a fence, or as code.
+fn may_call(text: &str, at: usize) -> Option<usize> {
+    let from = &text[at..];
+    let tag = BEFORE_CALLS.iter().any(|tag| from.starts_with(tag) || tag.starts_with(from));
+    let opens =
+        |open: char, next: char| from.strip_prefix(open).is_some_and(|rest| rest.trim_start().chars().next().is_none_or(|c| c == next));
+    let fence = from.starts_with("```") || "```".starts_with(from);
+    if tag || fence || opens('{', '"') || opens('[', '{') {
+        return Some(at);
+    }
+    // Names of functions have an underscore; the last one may still grow.
+    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let begins = text[..at].chars().next_back().is_none_or(|c| !is_name(c));
+    let name = from.find(|c| !is_name(c)).map_or(from, |end| &from[..end]);
+    (begins && name.contains('_') && matches!(from[name.len()..].chars().next(), None | Some('('))).then_some(at)
 }
 
 /// The calls that a call stands for: models name functions with what they belong to, and pack several into one.
@@ -412,6 +424,27 @@ mod tests {
         assert_eq!((spoken("<b> is a tag"), spoken("a sum, I think</think>\nIt is 1.")), ("<b> is a tag", "It is 1."));
         let odd = assemble(&[json!({ "choices": [{ "delta": { "tool_calls": "none" } }] })]);
         insta::assert_snapshot!(odd.unwrap_err(), @r#"the model does not answer: its answer cannot be read: invalid type: string "none", expected a sequence"#);
+    }
+
+    #[test]
+    fn words_grow_up_to_what_may_become_a_call() {
+        for (grown, shown) in [
+            ("Let me look.\n{", "Let me look."),
+            ("Let me look.\n{\n  \"name", "Let me look."),
+            ("One moment: [", "One moment:"),
+            ("One moment: [{\"name\"", "One moment:"),
+            ("I ask: query_sheet", "I ask:"),
+            ("I ask: query_sheet(sql=\"SELECT 1", "I ask:"),
+            ("Look:\n``", "Look:"),
+            ("Look:\n```python\nquery", "Look:"),
+            ("I ask. <tool", "I ask."),
+            ("{\"type\": \"function\"", ""),
+            ("There are 2 (two) tasks [see below] in due_date, or {soon}", "There are 2 (two) tasks [see below] in due_date, or {soon}"),
+            ("a < b, `x` and due_date is", "a < b, `x` and due_date is"),
+            ("", ""),
+        ] {
+            assert_eq!(sayable(grown), shown, "{grown}");
+        }
     }
 
     #[test]

@@ -462,5 +462,18 @@ async fn who_talks_over_the_api_is_where_the_headers_say() {
         let system = asked.last().unwrap()["messages"][0]["content"].as_str().unwrap().to_owned();
         assert!(system.contains(told), "{zone}: {}", &system[system.find("Today").unwrap()..][..120]);
     }
+    // So are the days and numbers of a job.
+    let sheet = world.sheets.world().sheet_id("Project Plan").unwrap();
+    for (zone, language, day) in [("Pacific/Kiritimati", "de-DE", "2026-11-24"), ("America/New_York", "de-DE", "2026-11-23")] {
+        let updates = json!({ "Due Date": "tomorrow", "Budget": "1.234,5" });
+        let parameters = json!({ "criteria": "task_name = 'Load test'", "updates": updates });
+        let job = json!({ "sheetId": sheet.to_string(), "type": "BULK_UPDATE", "parameters": parameters });
+        let request = program.request(Method::POST, "/api/jobs").header("time-zone", zone).header("accept-language", language);
+        let answer = program.send(request.json(&job)).await;
+        assert_eq!(answer.status, StatusCode::ACCEPTED, "{}", answer.body);
+        world.app.jobs.until_idle().await.unwrap();
+        let cell = |column: &str| world.sheets.world().cell("Project Plan", "Load test", column).unwrap()["value"].clone();
+        assert_eq!((cell("Due Date"), cell("Budget")), (json!(day), json!(1234.5)), "{zone}");
+    }
     world.end().await;
 }

@@ -5,7 +5,7 @@ use crate::world::{Setting, World};
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn overdue_tasks_come_as_a_table_with_links_and_the_query_in_one_line() {
     let world = World::start().await;
-    insta::assert_snapshot!(world.type_line("which tasks are overdue, and who owns them?").await, @r"
+    insta::assert_snapshot!(world.type_line("which tasks are overdue, and who owns them?").await, @"
     bot> 5 rows match.
          Task Name             Assigned To  Status       Due Date
          ────────────────────  ───────────  ───────────  ──────────
@@ -14,7 +14,7 @@ async fn overdue_tasks_come_as_a_table_with_links_and_the_query_in_one_line() {
          Copy writing          Mia Jensen   In Progress  2026-11-19
          Accessibility review  Dana Reyes   Blocked      2026-11-20
          Payment integration                Blocked      2026-11-21
-           5 results · Due Date is before 2026-11-22 and (Status is empty or Status is none of “Complete”, “Cancelled”) · rows without children: 34 of 42 · Project Plan · as of 10:30 UTC
+           5 results · Due Date is before 22 Nov 2026 and Status is none of “Complete”, “Cancelled” (or empty) · rows without children: 34 of 42 · Project Plan · as of 10:30 UTC
     ");
     world.end().await;
 }

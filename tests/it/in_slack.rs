@@ -58,7 +58,7 @@ async fn a_question_a_confirmed_change_and_an_undo() {
     Copy writing | Mia Jensen | In Progress | 2026-11-19
     Accessibility review | Dana Reyes | Blocked | 2026-11-20
     Payment integration | – | Blocked | 2026-11-21
-    5 results · Due Date is before 2026-11-22 and (Status is empty or Status is none of “Complete”, “Cancelled”) · rows without children: 34 of 42 · Project Plan · as of 10:30 UTC
+    5 results · Due Date is before 22 Nov 2026 and Status is none of “Complete”, “Cancelled” (or empty) · rows without children: 34 of 42 · Project Plan · as of 10:30 UTC
     Lee: set Status to Blocked for "Page templates"
     bot: Set Status in 1 row of Project Plan?
     Where Task Name is “Page templates”

@@ -1,9 +1,8 @@
 //! How jobs end when something stands against it: halves are finished, last words are said later, limits are waited for.
 
-use crate::jobs::{cells, trials, type_and_wait};
+use crate::jobs::{cells, new_job, trials, type_and_wait};
 use crate::world::{Setting, World};
 use chatsheet::events::Event;
-use chatsheet::jobs::NewJob;
 use chatsheet::store::{JobStatus, LEASE};
 use sandbox::azure::{Mode, Reply};
 use sandbox::fault::Kind;
@@ -185,7 +184,7 @@ async fn a_small_change_passes_a_large_one_of_the_same_sheet() {
     let change = async |id: &str, asker: &str, criteria: &str, value: &str| {
         let parameters = json!({ "criteria": criteria, "updates": { "Group 1": value } });
         let place = world.place_of(asker, "Large").await;
-        world.app.jobs.create(NewJob { id: id.into(), kind: "BULK_UPDATE".into(), parameters, place }).await.unwrap();
+        world.app.jobs.create(new_job(id, "BULK_UPDATE", parameters, place)).await.unwrap();
     };
     let mut events = world.app.events.listen();
     let mut told = async |id: &str, status: JobStatus| {

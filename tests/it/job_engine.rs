@@ -1,9 +1,8 @@
 //! The engine behind jobs: asked for without a conversation, fair, within the limits of others, stopped in time.
 
-use crate::jobs::{cells, trials, type_and_wait};
+use crate::jobs::{cells, new_job, trials, type_and_wait};
 use crate::world::{Setting, World};
 use chatsheet::events::{Event, JobEvent};
-use chatsheet::jobs::NewJob;
 use chatsheet::store::{JobStatus, LEASE, Place};
 use sandbox::azure::Reply;
 use sandbox::fault::Kind;
@@ -45,7 +44,7 @@ fn about_rows(world: &World) -> usize {
 async fn jobs_are_made_read_listed_and_cancelled_without_a_conversation() {
     let world = trials().await;
     let place = world.place_of("mia", "Clinical Trials").await;
-    let new = |id: &str, kind: &str, parameters: Value| NewJob { id: id.into(), kind: kind.into(), parameters, place: place.clone() };
+    let new = |id: &str, kind: &str, parameters: Value| new_job(id, kind, parameters, place.clone());
     let jobs = &world.app.jobs;
     let mut events = world.app.events.listen();
     let update = json!({ "criteria": "phase = 'Phase 1'", "updates": { "Country": "EMEA", "Fit": "1" } });
@@ -90,7 +89,7 @@ async fn a_job_with_a_model_takes_two_requests_beside_those_that_write() {
         let place = world.place_of("mia", "Large").await;
         let parameters = json!({ "sourceColumns": ["Text 5"], "targetColumn": "Summary" });
         let (asked, before) = (about_rows(&world), world.sheets.world().log.len());
-        world.app.jobs.create(NewJob { id: id.into(), kind: "SUMMARIZE".into(), parameters, place }).await.unwrap();
+        world.app.jobs.create(new_job(id, "SUMMARIZE", parameters, place)).await.unwrap();
         if let Some(row) = rewritten {
             world.azure.until(|requests| rows_in(requests) > asked + 600).await.unwrap();
             world.sheets.edit("Large", row, "Summary", json!("my own words"));
@@ -119,7 +118,7 @@ async fn results_of_a_long_job_come_into_the_sheet_while_it_runs() {
     let world = World::with(setting).await.unwrap();
     let place = world.place_of("mia", "Large").await;
     let parameters = json!({ "sourceColumns": ["Text 5"], "targetColumn": "Summary" });
-    world.app.jobs.create(NewJob { id: "long".into(), kind: "SUMMARIZE".into(), parameters, place }).await.unwrap();
+    world.app.jobs.create(new_job("long", "SUMMARIZE", parameters, place)).await.unwrap();
     world.sheets.until(|w| w.log.iter().any(|l| l.method == "PUT")).await.unwrap();
     assert!(about_rows(&world) < 1_000, "the other half is still asked for");
     world.app.jobs.until_idle().await.unwrap();
@@ -134,7 +133,7 @@ async fn a_column_that_goes_away_meanwhile_costs_no_answer() {
     let world = World::with(setting).await.unwrap();
     let place = world.place_of("mia", "Large").await;
     let parameters = json!({ "sourceColumns": ["Text 5"], "targetColumn": "Text 10" });
-    world.app.jobs.create(NewJob { id: "gone".into(), kind: "SUMMARIZE".into(), parameters, place }).await.unwrap();
+    world.app.jobs.create(new_job("gone", "SUMMARIZE", parameters, place)).await.unwrap();
     world.azure.until(|requests| rows_in(requests) > 300).await.unwrap();
     world.sheets.world().drop_column("Large", "Text 10");
     world.app.jobs.until_idle().await.unwrap();
@@ -158,7 +157,7 @@ async fn who_cancels_a_long_job_gets_one_batch_more_and_the_rest_for_nothing() {
     let world = World::with(setting).await.unwrap();
     let (place, asker) = (world.place_of("mia", "Large").await, world.asker("mia"));
     let parameters = json!({ "sourceColumns": ["Text 5"], "targetColumn": "Summary" });
-    world.app.jobs.create(NewJob { id: "long".into(), kind: "SUMMARIZE".into(), parameters, place }).await.unwrap();
+    world.app.jobs.create(new_job("long", "SUMMARIZE", parameters, place)).await.unwrap();
     world.azure.until(|requests| rows_in(requests) >= 1_200).await.unwrap();
     world.azure.pause(true);
     let under_way = world.app.jobs.read("long", &asker).await.unwrap();
@@ -183,7 +182,7 @@ async fn formulas_locked_rows_and_what_is_read_are_not_written_over() {
     world.sheets.world().set_access("Project Plan", "EDITOR");
     world.sheets.world().lock_row("Project Plan", "Usability test");
     let place = world.place_of("mia", "Project Plan").await;
-    let new = |id: &str, parameters: Value| NewJob { id: id.into(), kind: "CUSTOM".into(), parameters, place: place.clone() };
+    let new = |id: &str, parameters: Value| new_job(id, "CUSTOM", parameters, place.clone());
     let same = json!({ "sourceColumns": ["Notes"], "targetColumn": "notes", "instructions": "shorter" });
     let refused = world.app.jobs.create(new("same", same)).await.unwrap_err().to_string();
     assert!(refused.contains("cannot be one that is read"), "{refused}");
@@ -270,12 +269,12 @@ async fn a_small_job_is_not_delayed_by_a_large_one() {
     let summaries = |filter: &str, target: &str| json!({ "sourceColumns": ["Text 5"], "targetColumn": target, "filter": filter, "instructions": null, "limit": null });
     let mut events = world.app.events.listen();
     let of = world.place_of("omar", "Large").await;
-    let new = NewJob { id: "large".into(), kind: "SUMMARIZE".into(), parameters: summaries("1 = 1", "One"), place: of };
+    let new = new_job("large", "SUMMARIZE", summaries("1 = 1", "One"), of);
     world.app.jobs.create(new).await.unwrap();
     world.azure.until(|asked| rows_in(asked) >= 100).await.unwrap();
     let before = about_rows(&world);
     let of = world.place_of("mia", "Large").await;
-    let new = NewJob { id: "small".into(), kind: "SUMMARIZE".into(), parameters: summaries("row_number <= 10", "Two"), place: of };
+    let new = new_job("small", "SUMMARIZE", summaries("row_number <= 10", "Two"), of);
     world.app.jobs.create(new).await.unwrap();
     assert_eq!(ended(&mut events, "small").await.status, "completed");
     let item = |r: &Value| r["messages"][1]["content"].as_str()?.split("on item ").nth(1)?.split(',').next()?.parse::<u32>().ok();
@@ -468,7 +467,7 @@ async fn fifty_jobs_finish_whatever_fails() {
         let filter = format!("row_number > {} AND row_number <= {}", n * 20, n * 20 + 20);
         let parameters = json!({ "sourceColumns": ["Text 5"], "targetColumn": "Text 10", "filter": filter });
         let place = Place { asker: person(n), ..place.clone() };
-        let new = NewJob { id: format!("job {n}"), kind: "SUMMARIZE".into(), parameters, place };
+        let new = new_job(&format!("job {n}"), "SUMMARIZE", parameters, place);
         async move {
             while let Err(error) = jobs.create(new.clone()).await {
                 assert!(error.to_string().contains("does not answer"), "{error}");

@@ -5,12 +5,14 @@ use crate::in_slack::{LEE, MIA, ask, thread};
 use crate::world::{Setting, World};
 use chatsheet::events::Event;
 use chatsheet::jobs::NewJob;
+use chatsheet::locality::Told;
 use chatsheet::server::api::Scope;
+use chatsheet::store::Place;
 use reqwest::{Method, StatusCode};
 use sandbox::azure::{Mode, Reply};
 use sandbox::fault::Kind;
 use sandbox::{azure, slack, smartsheet};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -43,6 +45,11 @@ fn without_times(text: &str) -> String {
         words.iter().enumerate().map(|(n, w)| word(before(n), w)).collect::<Vec<_>>().join(" ")
     };
     text.lines().map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// A job of nobody in particular.
+pub fn new_job(id: &str, kind: &str, parameters: Value, place: Place) -> NewJob {
+    NewJob { id: id.into(), kind: kind.into(), parameters, place, told: Told::default() }
 }
 
 pub fn cells(world: &World, column: &str) -> Vec<String> {
@@ -297,7 +304,7 @@ async fn who_comes_while_all_places_are_taken_is_told_how_many_run() {
     for n in 0..16 {
         let place = world.place_of(&format!("person {n}"), "Clinical Trials").await;
         let parameters = json!({ "sourceColumns": ["Protocol"], "targetColumn": "Fit", "filter": format!("row_number = {}", n + 1) });
-        world.app.jobs.create(NewJob { id: format!("job {n}"), kind: "SUMMARIZE".into(), parameters, place }).await.unwrap();
+        world.app.jobs.create(new_job(&format!("job {n}"), "SUMMARIZE", parameters, place)).await.unwrap();
     }
     let mut running = BTreeSet::new();
     while running.len() < 16 {
@@ -312,7 +319,7 @@ async fn who_comes_while_all_places_are_taken_is_told_how_many_run() {
     // Who cancels one that waits does not wait for a place.
     let place = world.place_of("somebody", "Clinical Trials").await;
     let parameters = json!({ "sourceColumns": ["Protocol"], "targetColumn": "Fit" });
-    world.app.jobs.create(NewJob { id: "waits".into(), kind: "SUMMARIZE".into(), parameters, place }).await.unwrap();
+    world.app.jobs.create(new_job("waits", "SUMMARIZE", parameters, place)).await.unwrap();
     world.app.jobs.cancel("waits", &world.asker("somebody")).await.unwrap();
     loop {
         if let Event::Job(job) = events.recv().await.unwrap()

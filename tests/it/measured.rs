@@ -51,6 +51,31 @@ async fn what_happens_is_counted_on_an_address_of_its_own() {
     );
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn thumbs_in_teams_are_counted_and_what_is_said_beside_them_is_not_kept() {
+    let settings = vec![("METRICS_LISTEN", "127.0.0.1:0".to_owned())];
+    let world = World::with(Setting { teams: Some(sandbox::teams::Options::default()), settings, ..Setting::default() }).await.unwrap();
+    let teams = world.teams.clone().unwrap();
+    teams.say("a:lee", "29:lee", "use Project Plan").await;
+    world.app.bot.until_idle().await;
+    teams.say("a:lee", "29:lee", "which tasks are blocked?").await;
+    world.app.bot.until_idle().await;
+    let shown = teams.messages().len();
+    for (reaction, status) in [("dislike", 200), ("dislike", 200), ("like", 200), ("<script>", 200)] {
+        assert_eq!(teams.rate("a:lee", "29:lee", reaction, "Payment integration is not blocked").await.statuses, [status]);
+    }
+    world.app.bot.until_idle().await;
+    assert_eq!(teams.messages().len(), shown, "nobody has asked anything");
+    let address = world.app.metrics_address.unwrap();
+    let text = crate::smartsheet_api::http().get(format!("http://{address}/metrics")).send().await.unwrap().text().await.unwrap();
+    for (reaction, count) in [("dislike", 2), ("like", 1)] {
+        let counted = text.lines().find(|l| l.starts_with("chatsheet_feedback_total") && l.contains(&format!("\"{reaction}\"")));
+        assert!(counted.is_some_and(|l| l.ends_with(&format!(" {count}"))), "{reaction}: {counted:?}");
+    }
+    assert!(!text.contains("script") && !text.contains("Payment"), "labels are words of our own");
+    world.end().await;
+}
+
 #[test]
 fn alerts_and_the_dashboard_use_metrics_that_exist() {
     let told: BTreeSet<String> = METRICS.iter().map(|(name, _, _)| (*name).to_owned()).collect();

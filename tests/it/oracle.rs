@@ -34,6 +34,9 @@ struct Answer {
     what: String,
 }
 
+/// Whether an answer is right, and what it was instead.
+type Outcome = Result<(bool, String), String>;
+
 fn ask(snapshot: &Snapshot, sql: &str) -> Result<QueryResult, String> {
     let checked = check(sql, snapshot, jiff::civil::datetime(2026, 11, 29, 12, 0, 0, 0)).map_err(|e| e.0)?;
     snapshot.query(&checked, 1_000).map_err(|e| format!("{e} in {}", checked.sql))
@@ -44,12 +47,11 @@ fn question(dice: &mut Dice, table: &Table, snapshot: &Snapshot) -> Answer {
     let rows: Vec<usize> = (0..table.rows).filter(|r| condition.holds[*r] == Some(true)).collect();
     let whose = &condition.sql;
     let number = table.of(dice, Kind::Number);
-    let (sql, outcome) = match (dice.below(7), number) {
+    let (sql, outcome) = match (dice.below(11), number) {
         (0 | 1, _) | (_, None) => {
             let sql = format!("SELECT row_number FROM sheet WHERE {whose}");
-            let right: Vec<Value> = rows.iter().map(|r| json!(r + 1)).collect();
-            let got = ask(snapshot, &sql).map(|a| a.rows.iter().map(|r| r[0].clone()).collect::<Vec<_>>());
-            (sql, got.map(|got| (got == right, format!("{got:?} instead of {right:?}"))))
+            let outcome = these_rows(snapshot, &sql, &rows);
+            (sql, outcome)
         }
         (2, Some(at)) => {
             let name = table.name(dice, at);
@@ -77,9 +79,7 @@ fn question(dice: &mut Dice, table: &Table, snapshot: &Snapshot) -> Answer {
                     .iter()
                     .find_map(|n| n.strip_prefix(&format!("{title} holds text in "))?.split(' ').next()?.parse::<usize>().ok());
                 // Of a column that the condition touches, too, the note may speak of what the condition left out.
-                let true_note = said == (texts > 0).then_some(texts)
-                    || whose.contains(table.columns[at].sql.as_str())
-                    || whose.contains(&title.replace('"', "\"\""));
+                let true_note = said == (texts > 0).then_some(texts) || table.columns[at].stands_in(whose);
                 (figures && true_note, format!("{:?} instead of {right:?}, notes {:?} for {texts}", a.rows[0], a.notes))
             });
             (sql, outcome)
@@ -135,15 +135,14 @@ fn question(dice: &mut Dice, table: &Table, snapshot: &Snapshot) -> Answer {
             let name = &table.columns[at].sql;
             let sql = format!("WITH some AS (SELECT * FROM sheet WHERE {whose}) SELECT COUNT(*), SUM({name}), MAX({name}) FROM some");
             let all = table.numbers(at, &rows);
-            let some = |x: f64| if all.is_empty() { None } else { Some(x) };
-            let most = all.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-            let right = [Some(rows.len() as f64), some(all.iter().sum()), some(most)];
-            let outcome = ask(snapshot, &sql).map(|a| {
-                let fits = a.rows[0].iter().zip(right).all(|(got, right)| near(got, right));
-                (fits, format!("{:?} instead of {right:?}", a.rows[0]))
-            });
+            let most = sum(&all).map(|_| all.iter().copied().fold(f64::NEG_INFINITY, f64::max));
+            let outcome = figures(snapshot, &sql, &[Some(rows.len() as f64), sum(&all), most]);
             (sql, outcome)
         }
+        (7, Some(at)) => branches(dice, table, snapshot, at),
+        (8, Some(at)) => beside_each_other(dice, table, snapshot, (at, &condition.sql, &rows)),
+        (9, _) => by_another_name(dice, table, snapshot, (whose, &rows)),
+        (10, Some(at)) => carried(dice, table, snapshot, (at, whose, &rows)),
         (_, Some(at)) => {
             let name = table.name(dice, at);
             let sql =
@@ -154,17 +153,110 @@ fn question(dice: &mut Dice, table: &Table, snapshot: &Snapshot) -> Answer {
             let middle = numbers.len() / 2;
             let median = if numbers.len() % 2 == 1 { numbers[middle] } else { f64::midpoint(numbers[middle - 1], numbers[middle]) };
             let some = table.numbers(at, &rows);
-            let average = if some.is_empty() { None } else { Some(some.iter().sum::<f64>() / some.len() as f64) };
-            let right = [Some(rows.len() as f64 / table.rows as f64), Some(median), average];
-            let outcome = ask(snapshot, &sql).map(|a| {
-                let fits = a.rows[0].iter().zip(right).all(|(got, right)| near(got, right));
-                (fits, format!("{:?} instead of {right:?}", a.rows[0]))
-            });
+            let average = sum(&some).map(|sum| sum / some.len() as f64);
+            let outcome = figures(snapshot, &sql, &[Some(rows.len() as f64 / table.rows as f64), Some(median), average]);
             (sql, outcome)
         }
     };
     let (right, what) = outcome.unwrap_or_else(|error| (false, format!("error: {error}")));
     Answer { sql, right, what }
+}
+
+/// Whether the figures of the one row that a query brings are these.
+fn figures(snapshot: &Snapshot, sql: &str, right: &[Option<f64>]) -> Outcome {
+    ask(snapshot, sql).map(|a| {
+        let fits = a.rows[0].len() == right.len() && a.rows[0].iter().zip(right).all(|(got, right)| near(got, *right));
+        (fits, format!("{:?} instead of {right:?}", a.rows[0]))
+    })
+}
+
+/// Whether a query brings the numbers of these rows.
+fn these_rows(snapshot: &Snapshot, sql: &str, rows: &[usize]) -> Outcome {
+    let right: Vec<Value> = rows.iter().map(|r| json!(r + 1)).collect();
+    let got = ask(snapshot, sql).map(|a| a.rows.iter().map(|r| r[0].clone()).collect::<Vec<_>>());
+    got.map(|got| (got == right, format!("{got:?} instead of {right:?}")))
+}
+
+fn sum(all: &[f64]) -> Option<f64> {
+    if all.is_empty() { None } else { Some(all.iter().sum()) }
+}
+
+/// The first branch that holds gives the value.
+fn branches(dice: &mut Dice, table: &Table, snapshot: &Snapshot, at: usize) -> (String, Outcome) {
+    let (first, second, name) = (table.condition(dice, 1), table.condition(dice, 1), table.name(dice, at));
+    let otherwise = dice.chance(50);
+    let last = if otherwise { " ELSE 100" } else { "" };
+    let sql = format!("SELECT SUM(CASE WHEN {} THEN 1 WHEN {} THEN {name}{last} END) FROM sheet", first.sql, second.sql);
+    let of_row = |row: usize| match (first.holds[row], second.holds[row]) {
+        (Some(true), _) => Some(1.0),
+        (_, Some(true)) => table.numbers(at, &[row]).pop(),
+        _ => otherwise.then_some(100.0),
+    };
+    let all: Vec<f64> = (0..table.rows).filter_map(of_row).collect();
+    let outcome = figures(snapshot, &sql, &[sum(&all)]);
+    (sql, outcome)
+}
+
+/// A figure of its own rows beside one of other rows, and rows that are held against a figure.
+fn beside_each_other(dice: &mut Dice, table: &Table, snapshot: &Snapshot, (at, whose, rows): (usize, &str, &[usize])) -> (String, Outcome) {
+    let (other, name) = (table.condition(dice, 1), table.name(dice, at));
+    let others: Vec<usize> = (0..table.rows).filter(|r| other.holds[*r] == Some(true)).collect();
+    let of_others = table.numbers(at, &others);
+    if dice.chance(50) {
+        let sql = format!("SELECT COUNT(*), (SELECT SUM({name}) FROM sheet WHERE {}) FROM sheet WHERE {whose}", other.sql);
+        let outcome = figures(snapshot, &sql, &[Some(rows.len() as f64), sum(&of_others)]);
+        return (sql, outcome);
+    }
+    let sql = format!("SELECT row_number FROM sheet WHERE {whose} AND {name} > (SELECT AVG({name}) FROM sheet WHERE {})", other.sql);
+    let average = sum(&of_others).map(|sum| sum / of_others.len() as f64);
+    let above = |r: &&usize| average.zip(table.numbers(at, &[**r]).pop()).is_some_and(|(average, n)| n > average);
+    let right: Vec<usize> = rows.iter().filter(above).copied().collect();
+    let outcome = these_rows(snapshot, &sql, &right);
+    (sql, outcome)
+}
+
+/// A column that the query calls otherwise, in its own condition and in that of another query.
+fn by_another_name(dice: &mut Dice, table: &Table, snapshot: &Snapshot, (whose, rows): (&str, &[usize])) -> (String, Outcome) {
+    let inside = dice.chance(50);
+    let kinds = [Kind::Text, Kind::People, Kind::Check, Kind::Number, Kind::Day];
+    // Out of a query come values; texts beside numbers and days have a name of their own.
+    let kinds = if inside { &kinds[..3] } else { &kinds };
+    let at = loop {
+        let kind = *dice.of(kinds);
+        if let Some(at) = table.of(dice, kind) {
+            break at;
+        }
+        if kinds.iter().all(|kind| table.of(dice, *kind).is_none()) {
+            return by_another_name(dice, table, snapshot, (whose, rows));
+        }
+    };
+    let name = table.name(dice, at);
+    // The addresses of people stand in a column of their own.
+    let condition = std::iter::repeat_with(|| table.simple_of(dice, at, "aka")).find(|c| c.sql.contains("aka"));
+    let Some(condition) = condition else { unreachable!("most conditions are about the column itself") };
+    let right: Vec<usize> = rows.iter().filter(|r| condition.holds[**r] == Some(true)).copied().collect();
+    let own = format!("SELECT row_number, {name} AS aka FROM sheet WHERE {whose}");
+    let sql = match inside {
+        true => format!("WITH some AS ({own}) SELECT row_number FROM some WHERE {} ORDER BY row_number", condition.sql),
+        false => format!("{own} AND {}", condition.sql),
+    };
+    let outcome = these_rows(snapshot, &sql, &right);
+    (sql, outcome)
+}
+
+/// A figure of what another query lets through, and how many texts are told to be left out there.
+fn carried(dice: &mut Dice, table: &Table, snapshot: &Snapshot, (at, whose, rows): (usize, &str, &[usize])) -> (String, Outcome) {
+    let (name, title) = (table.name(dice, at), &table.columns[at].title);
+    let sql = format!("SELECT SUM(aka), COUNT(*) FROM (SELECT {name} AS aka FROM sheet WHERE {whose})");
+    let texts = rows.iter().filter(|r| matches!(table.columns[at].cells[**r], Raw::Text(_))).count();
+    let outcome = ask(snapshot, &sql).map(|a| {
+        let fits = near(&a.rows[0][0], sum(&table.numbers(at, rows))) && near(&a.rows[0][1], Some(rows.len() as f64));
+        let said =
+            a.notes.iter().find_map(|n| n.strip_prefix(&format!("{title} holds text in "))?.split(' ').next()?.parse::<usize>().ok());
+        let true_note = said == (texts > 0).then_some(texts) || table.columns[at].stands_in(whose);
+        (fits && true_note, format!("{:?}, notes {:?} for {texts} texts", a.rows[0], a.notes))
+    });
+    (sql, outcome)
 }
 
 async fn table(dice: &mut Dice, far_side: &Smartsheet, sheets: &Sheets, name: &str) -> (Table, Arc<Snapshot>) {

@@ -191,6 +191,26 @@ async fn unknown_functions_bad_json_and_bad_sql_go_back_to_the_model() {
     world.end().await;
 }
 
+/// What a model writes into its words changes nothing, and people see none of it; it is asked to call the function instead.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_among_words_is_asked_for_again_and_never_shown() {
+    let change = json!({ "sheet": null, "where_sql": "task_name = 'Load test'", "set": [{ "column": "status", "value": "Complete" }] });
+    let written = format!("I will set it.\n```json\n{}\n```", json!({ "name": "propose_update", "arguments": change }));
+    let world = World::scripted(vec![Reply::Say(written.clone()), Reply::call("propose_update", change)]).await;
+    let said = world.type_line("set Load test to Complete").await;
+    assert!(said.contains("Confirm") && !said.contains("propose_") && !said.contains("```"), "{said}");
+    assert_eq!(world.azure.requests().len(), 2, "it was asked once more, and has called the function");
+    world.end().await;
+    for insists in [written.as_str(), "query_sheet('SELECT 1')", "One moment: {\"name\": \"query_sheet\", \"arguments\": {"] {
+        let world = World::scripted(vec![Reply::Say(insists.into()), Reply::Say(insists.into())]).await;
+        let said = world.type_line("set Load test to Complete").await;
+        assert!(said.contains("could not be read: please ask again in other words"), "{said}");
+        assert!(!said.contains("propose_update") && !said.contains("query_sheet"), "{said}");
+        assert_eq!(world.azure.requests().len(), 2);
+        world.end().await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_may_only_look_is_offered_no_way_to_write() {
     let world = World::scripted(vec![

@@ -1,7 +1,7 @@
 //! What an account may do in a sheet, links that lead to no sheet, and changes that share what they have read.
 
+use crate::jobs::new_job;
 use crate::world::{Setting, World};
-use chatsheet::jobs::NewJob;
 use sandbox::smartsheet;
 use serde_json::json;
 
@@ -72,7 +72,7 @@ async fn two_jobs_on_one_large_sheet_do_not_make_each_other_read_it() {
     for (id, person, half) in [("lower", "mia", "row_number <= 3000"), ("upper", "lee", "row_number > 3000")] {
         let place = world.place_of(person, "Large").await;
         let parameters = json!({ "criteria": half, "updates": { "Amount 2": id.len() as i64 * 1_000 + 7 } });
-        world.app.jobs.create(NewJob { id: id.into(), kind: "BULK_UPDATE".into(), parameters, place }).await.unwrap();
+        world.app.jobs.create(new_job(id, "BULK_UPDATE", parameters, place)).await.unwrap();
     }
     world.app.jobs.until_idle().await.unwrap();
     let (writes, set) = {

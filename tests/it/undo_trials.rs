@@ -1,8 +1,8 @@
 //! Random sheets, random changes, and undo: whatever `GET` shows of a sheet is the same afterwards.
 
 use crate::dice::Dice;
+use crate::jobs::new_job;
 use crate::world::{Setting, World};
-use chatsheet::jobs::NewJob;
 use sandbox::azure::{Mode, Reply};
 use sandbox::smartsheet::Options;
 use serde_json::{Map, Value, json};
@@ -201,7 +201,7 @@ async fn a_job_is_taken_back_without_a_loss() {
     let writable = titles.iter().filter(|t| !["Name", "Total", "Text"].contains(t));
     let updates: Map<String, Value> = writable.map(|t| ((*t).to_owned(), value_for(&mut dice, t))).collect();
     let parameters = json!({ "criteria": "1 = 1", "updates": updates });
-    world.app.jobs.create(NewJob { id: "odd".into(), kind: "BULK_UPDATE".into(), parameters, place }).await.unwrap();
+    world.app.jobs.create(new_job("odd", "BULK_UPDATE", parameters, place)).await.unwrap();
     world.app.jobs.until_idle().await.unwrap();
     assert_ne!(world.sheets.world().picture("Odd"), before);
     world.app.jobs.undo("odd", &world.asker("lee"), "lee").await.unwrap();

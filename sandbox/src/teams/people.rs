@@ -78,6 +78,18 @@ impl Teams {
         Delivered { id: message.id, ..delivered }
     }
 
+    /// Somebody says by a thumb what they think of the newest message of a conversation that asks for it, with words beside.
+    pub async fn rate(&self, conversation: &str, from: &str, reaction: &str, words: &str) -> Delivered {
+        let asks = |m: &&Posted| m.conversation == conversation && m.activity["channelData"]["feedbackLoop"].is_object();
+        let Some(id) = self.service.state().messages.iter().rev().find(asks).map(|m| m.id.clone()) else { return Delivered::default() };
+        let mut activity = self.service.activity("invoke", conversation, from);
+        activity["name"] = json!("message/submitAction");
+        activity["replyToId"] = json!(id);
+        let feedback = json!({ "feedbackText": words }).to_string();
+        activity["value"] = json!({ "actionName": "feedback", "actionValue": { "reaction": reaction, "feedback": feedback } });
+        self.service.deliver(activity, false).await
+    }
+
     /// Teams is slow: what happens from now on is told later.
     pub fn hold(&self) {
         self.service.state().held = Some(Vec::new());

@@ -7,6 +7,7 @@ use crate::cli::folder::Folder;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::jobs::NewJob;
+use crate::locality::Told;
 use crate::sheet::SheetId;
 use crate::store::{JobStatus, Place};
 use anyhow::Context;
@@ -88,7 +89,7 @@ async fn run(faults: bool) -> anyhow::Result<(Duration, Duration)> {
     for n in 0..JOBS {
         let filter = format!("row_number > {} AND row_number <= {}", n * ROWS, (n + 1) * ROWS);
         let parameters = json!({ "sourceColumns": ["Text 5"], "targetColumn": "Text 10", "filter": filter });
-        let new = NewJob { id: format!("job {n}"), kind: "SUMMARIZE".into(), parameters, place: place.clone() };
+        let new = NewJob { id: format!("job {n}"), kind: "SUMMARIZE".into(), parameters, place: place.clone(), told: Told::default() };
         app.jobs.create(new).await.map_err(|e| anyhow::anyhow!("{e}"))?;
         app.jobs.until_idle().await?;
         let job = app.store.job(&format!("job {n}")).await?.context("the job is gone")?;

@@ -50,9 +50,9 @@ async fn question(folder: &Folder, base_url: &str) -> anyhow::Result<Vec<Figure>
     }
     anyhow::ensure!(answered, "the question was not answered in a minute");
     Ok(vec![
-        Figure::new("500,000 cells, fetched, parsed, queried: CPU", (server.cpu_ms()? - cpu) / 1000.0, "s", 1.5),
+        Figure::new("500,000 cells, fetched, parsed, queried: CPU", (server.cpu_ms()? - cpu) / 1000.0, "s", 1.0),
         Figure::new("500,000 cells, from question to answer", started.elapsed().as_secs_f64(), "s", None),
-        Figure::new("500,000 cells: peak memory of the whole server", server.memory_mb("VmHWM")?, "MB", 200.0),
+        Figure::new("500,000 cells: peak memory of the whole server", server.memory_mb("VmHWM")?, "MB", 160.0),
     ])
 }
 
@@ -85,6 +85,6 @@ async fn queries(base_url: &str) -> anyhow::Result<Vec<Figure>> {
     Ok(vec![
         Figure::new("cached sheet, a group-by again: p50", percentile(&mut grouped, 0.5), "ms", 3.0),
         Figure::new("cached sheet, group-by, filter, sum: p50", percentile(&mut times, 0.5), "ms", None),
-        Figure::new("cached sheet, group-by, filter, sum: p99", percentile(&mut times, 0.99), "ms", 20.0),
+        Figure::new("cached sheet, group-by, filter, sum: p99", percentile(&mut times, 0.99), "ms", 15.0),
     ])
 }

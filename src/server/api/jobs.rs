@@ -2,7 +2,7 @@
 
 use super::Api;
 use super::auth::{Caller, Scope};
-use super::extract::{Body, Parameters, UrlQuery};
+use super::extract::{Body, Parameters, UrlQuery, Writer};
 use super::idempotency::RequestName;
 use super::problem::{Problem, Result};
 use super::sessions::Page;
@@ -105,6 +105,7 @@ pub(super) async fn create(
     State(api): State<Arc<Api>>,
     caller: Caller,
     name: Option<Extension<RequestName>>,
+    Writer(told): Writer,
     Body(request): Body<JobRequest>,
 ) -> Result<impl IntoResponse> {
     caller.needs(Scope::Jobs)?;
@@ -124,7 +125,7 @@ pub(super) async fn create(
     };
     let unique = |name: String| uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, format!("{}|{name}", caller.id()).as_bytes());
     let id = name.map_or_else(uuid::Uuid::now_v7, |n| unique(n.0.0)).to_string();
-    let job = api.parts.jobs.create(NewJob { id, kind: request.kind, parameters: Value::Object(request.parameters), place }).await?;
+    let job = api.parts.jobs.create(NewJob { id, kind: request.kind, parameters: Value::Object(request.parameters), place, told }).await?;
     tracing::info!(job = %job.id, key = caller.id(), kind = %job.kind, rows = job.total, "a job was queued over the API");
     Ok((StatusCode::ACCEPTED, [(header::LOCATION, format!("/api/jobs/{}", job.id))], Json(Job::from(job))))
 }

@@ -63,13 +63,7 @@ impl Reader<'_> {
     fn compared(&self, left: Read, how: Comparison, right: Read) -> Read {
         let words = words::comparison(&left, how, &right);
         let sql = format!("{} {} {}", without_case(&left), how.sql(), right.sql);
-        let mut read = Read::new(sql, words, Kind::Checkbox).with(&[&left, &right]);
-        match how {
-            Comparison::NotEqual => read.blanks.extend(self.blank_of(&left)),
-            Comparison::Equal => read.equals.extend(self.blank_of(&left)),
-            _ => {}
-        }
-        read
+        Read::new(sql, words, Kind::Checkbox).with(&[&left, &right]).held(how, self.blank_of(&left))
     }
 
     /// A value with signs beside a column of numbers with texts among them: “1,234” is the number, and the text that stands there so.
@@ -97,13 +91,7 @@ impl Reader<'_> {
             Comparison::NotSame => format!("NOT COALESCE({inside}, 0)"),
             _ => inside,
         };
-        let mut read = Read::new(sql, words, Kind::Checkbox).with(&[&left]);
-        match how {
-            Comparison::NotEqual => read.blanks.extend(self.blank_of(&left)),
-            Comparison::Equal => read.equals.extend(self.blank_of(&left)),
-            _ => {}
-        }
-        Ok(Some(read))
+        Ok(Some(Read::new(sql, words, Kind::Checkbox).with(&[&left]).held(how, self.blank_of(&left))))
     }
 
     /// Two sides of which neither is a value: a day meets the day of a moment, a number the number that a text is.
@@ -288,7 +276,8 @@ impl Reader<'_> {
     /// The whole name of the one person whom a first or last name fits, where nobody is called just that.
     pub fn full_name(&mut self, left: &Read, text: &str) -> Result<String, SqlError> {
         let same = Ok(text.to_owned());
-        let Some((at, column)) = self.main(left).filter(|(_, c)| c.email_sql.is_some()) else { return same };
+        let at = left.origin.filter(|o| matches!(o.part, Part::Main | Part::Carried)).and_then(|o| o.column);
+        let Some((at, column)) = at.map(|at| (at, &self.snapshot.columns[at])).filter(|(_, c)| c.email_sql.is_some()) else { return same };
         let mut people: Vec<(String, String)> = Vec::new();
         for row in &self.snapshot.rows {
             for person in each_of(&row.cells[at]).into_iter().map(|one| (one.email.unwrap_or_default(), one.name)) {
@@ -387,9 +376,7 @@ impl Reader<'_> {
             format!("{not}({})", each.join(" OR "))
         };
         let parts: Vec<&Read> = lefts.iter().chain(&rights).collect();
-        let mut read = Read::new(sql, words::list(&left, negated, &rights), Kind::Checkbox).with(&parts);
-        if negated { &mut read.blanks } else { &mut read.equals }.extend(self.blank_of(&left));
-        Ok(read)
+        Ok(Read::new(sql, words::list(&left, negated, &rights), Kind::Checkbox).with(&parts).held(how, self.blank_of(&left)))
     }
 
     pub fn between(&mut self, read: Read, negated: bool, low: Read, high: Read) -> Result<Read, SqlError> {
@@ -398,9 +385,9 @@ impl Reader<'_> {
         let to = self.compare(read.clone(), Comparison::LessOrEqual, high.clone())?;
         let words = format!("{said} {} and {}", words::value(&low, &read.style), words::value(&high, &read.style));
         let not = if negated { "NOT " } else { "" };
-        let mut between = Read::new(format!("{not}({} AND {})", from.sql, to.sql), words, Kind::Checkbox).with(&[&from, &to]);
-        if negated { &mut between.blanks } else { &mut between.equals }.extend(self.blank_of(&read));
-        Ok(between)
+        let how = if negated { Comparison::NotEqual } else { Comparison::Equal };
+        let between = Read::new(format!("{not}({} AND {})", from.sql, to.sql), words, Kind::Checkbox).with(&[&from, &to]);
+        Ok(between.held(how, self.blank_of(&read)))
     }
 
     pub fn is_null(&mut self, read: Read, negated: bool) -> Read {

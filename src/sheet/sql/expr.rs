@@ -2,10 +2,10 @@
 
 use super::super::cell::Style;
 use super::super::names::RESERVED;
+use super::branch::chosen;
 use super::compare::plain;
 use super::date::{self, Stretch};
-use super::function::{common, listed};
-use super::left_out::Fate;
+use super::function::listed;
 use super::read::{Constant, Kind, Read, Reader};
 use super::words::{self, Comparison};
 use super::{SqlError, refused};
@@ -228,11 +228,11 @@ impl Reader<'_> {
 
     fn joined(&mut self, left: &Expr, op: &BinaryOperator, right: &Expr) -> Result<Read, SqlError> {
         let (a, b) = (self.expr(left)?, self.expr(right)?);
-        let either = *op == BinaryOperator::Or;
-        let (sign, word) = if either { ("OR", "or") } else { ("AND", "and") };
-        let said = |read: &Read| if either { read.words.clone() } else { read.beside() };
-        let words = format!("{} {word} {}", said(&a), said(&b));
-        Ok(Read { loose: either, ..Read::new(format!("({} {sign} {})", a.sql, b.sql), words, Kind::Checkbox).with(&[&a, &b]) })
+        let (sign, words) = match op {
+            BinaryOperator::Or => ("OR", words::either(&a, &b)),
+            _ => ("AND", Read::new(String::new(), format!("{} and {}", a.beside(), b.beside()), Kind::Checkbox)),
+        };
+        Ok(Read { sql: format!("({} {sign} {})", a.sql, b.sql), ..words.with(&[&a, &b]) })
     }
 
     fn arithmetic(&mut self, left: &Expr, op: &BinaryOperator, right: &Expr) -> Result<Read, SqlError> {
@@ -284,40 +284,29 @@ impl Reader<'_> {
         let not = if negated { "NOT " } else { "" };
         let words = words::pattern(&read, negated, &pattern, sign);
         let escape = escape.map(|escape| format!(" ESCAPE {}", escape.sql)).unwrap_or_default();
-        let mut like = Read::new(format!("{} {not}LIKE {}{escape}", read.sql, pattern.sql), words, Kind::Checkbox).with(&[&read, &pattern]);
-        if negated { &mut like.blanks } else { &mut like.equals }.extend(blank);
-        Ok(like)
+        let how = if negated { Comparison::NotEqual } else { Comparison::Equal };
+        let like = Read::new(format!("{} {not}LIKE {}{escape}", read.sql, pattern.sql), words, Kind::Checkbox).with(&[&read, &pattern]);
+        Ok(like.held(how, blank))
     }
 
     fn case(&mut self, operand: Option<&Expr>, conditions: &[CaseWhen], otherwise: Option<&Expr>) -> Result<Read, SqlError> {
         let operand = operand.map(|e| self.expr(e)).transpose()?;
-        let (mut sql, mut parts, mut results) = (String::from("CASE"), Vec::new(), Vec::new());
-        let mut before = Vec::new();
+        let mut branches = Vec::new();
         for CaseWhen { condition, result } in conditions {
             let condition = self.expr(condition)?;
             let condition = match &operand {
                 Some(operand) => self.compare(operand.clone(), Comparison::Equal, condition)?,
                 None => condition,
             };
-            let result = self.expr(result)?;
-            sql.push_str(&format!(" WHEN {} THEN {}", condition.sql, result.sql));
-            parts.push(result.clone().only_where(&condition.sql));
-            results.push(result);
-            before.push(format!("({}) IS NOT TRUE", condition.sql));
-            let decided = condition.clone().decided_by(&condition, otherwise.is_some());
-            let decided = Read { blanks: Vec::new(), equals: Vec::new(), ..decided };
-            // Without an ELSE the row has no value: it is left out.
-            parts.push(if otherwise.is_some() { decided.becoming(&Fate::Otherwise) } else { decided });
+            branches.push((condition, self.expr(result)?));
         }
-        if let Some(otherwise) = otherwise {
-            let result = self.expr(otherwise)?;
-            sql.push_str(&format!(" ELSE {}", result.sql));
-            parts.push(result.clone().only_where(&before.join(" AND ")));
-            results.push(result);
-        }
-        let (kind, style) = common(&results.iter().collect::<Vec<_>>());
-        let read = Read::new(format!("{sql} END"), "a value that depends on the row", kind);
-        Ok(Read { style, ..read.with(&parts.iter().collect::<Vec<_>>()) })
+        let otherwise = otherwise.map(|e| self.expr(e)).transpose()?;
+        let whens: String = branches.iter().map(|(condition, result)| format!(" WHEN {} THEN {}", condition.sql, result.sql)).collect();
+        let last = otherwise.as_ref().map(|o| format!(" ELSE {}", o.sql)).unwrap_or_default();
+        Ok(Read {
+            words: "a value that depends on the row".into(),
+            ..chosen(format!("CASE{whens}{last} END"), &branches, otherwise.as_ref())
+        })
     }
 
     fn cast(&mut self, expr: &Expr, to: &DataType) -> Result<Read, SqlError> {

@@ -3,7 +3,7 @@
 use super::super::names::sql_name;
 use super::read::{Origin, Part, Read, Reader, name};
 use super::scope::{Field, Source};
-use super::select::{Compiled, Item, Place};
+use super::select::{About, Compiled, Item, Place};
 use super::{SqlError, Table, refused};
 use sqlparser::ast::{Ident, Join, JoinConstraint, JoinOperator, ObjectName, Select, TableFactor};
 
@@ -58,7 +58,7 @@ impl Reader<'_> {
                 Ok(format!("{sql} AS {}", name(&alias)))
             }
             TableFactor::Derived { lateral: false, subquery, alias, sample: None } => {
-                let compiled = self.query(subquery, Place::Inside)?;
+                let compiled = self.query(subquery, Place::Table)?;
                 let shown = alias.as_ref().map_or_else(|| format!("query_{}", sources.len() + 1), |a| a.name.value.clone());
                 let sql = format!("({}) AS {}", compiled.sql, name(&shown));
                 if alias.as_ref().is_some_and(|a| !a.columns.is_empty()) {
@@ -75,7 +75,8 @@ impl Reader<'_> {
         if let Some(named) = self.named.iter().rev().find(|s| s.alias.eq_ignore_ascii_case(wanted)) {
             return Ok((name(&named.alias), named.clone()));
         }
-        let base = |table, rows_of| Source { alias: String::new(), table, rows_of, filter: None, fields: self.base.clone() };
+        let base =
+            |table, rows_of| Source { alias: String::new(), table, rows_of, filter: None, carries_rows: false, fields: self.base.clone() };
         match wanted.to_lowercase().as_str() {
             "sheet" => Ok(("sheet".into(), base(Table::Sheet, Table::Sheet))),
             "leaf" => Ok(("leaf".into(), base(Table::Leaf, Table::Leaf))),
@@ -113,6 +114,7 @@ pub(super) fn source_of(alias: &str, compiled: Compiled, columns: &[&Ident]) -> 
             _ => None,
         }),
     };
+    let About { table: rows_of, filter } = compiled.about;
     let fields = compiled.items.into_iter().enumerate().map(field).collect();
-    Source { alias: alias.to_owned(), table: Table::Other, rows_of: compiled.about.table, filter: compiled.about.filter, fields }
+    Source { alias: alias.to_owned(), table: Table::Other, rows_of, filter, carries_rows: compiled.carries_rows, fields }
 }

@@ -2,6 +2,7 @@
 
 use super::super::cell::Style;
 use super::super::table::ORDER;
+use super::branch::chosen;
 use super::date::{self, Stretch};
 use super::left_out::Fate;
 use super::read::{Constant, Kind, Read, Reader};
@@ -345,30 +346,28 @@ impl Reader<'_> {
 
     /// `coalesce`, `ifnull`, `nullif`, `iif`: the kind is that of the values, where they agree.
     fn choice(&mut self, name: &str, values: Vec<Read>) -> Read {
-        let chosen: Vec<&Read> = if name == "iif" { values.iter().skip(1).collect() } else { values.iter().collect() };
-        let (kind, style) = common(&chosen);
-        let condition = values.first().filter(|_| name == "iif").map(|c| c.sql.clone());
-        let mut read = Read::new(String::new(), String::new(), kind);
+        let sql = format!("{name}({})", listed(&values));
+        if let ("iif", [condition, yes, others @ ..]) = (name, values.as_slice()) {
+            let branches = [(condition.clone(), yes.clone())];
+            return Read { words: format!("iif({})", worded(&values)), ..chosen(sql, &branches, others.first()) };
+        }
+        let (kind, style) = common(&values.iter().collect::<Vec<_>>());
+        let mut read = Read::new(sql, String::new(), kind);
         for (at, value) in values.iter().enumerate() {
-            let part = match (&condition, at) {
-                (Some(_), 0) => value.clone().becoming(&Fate::Otherwise),
-                (Some(condition), 1) => value.clone().only_where(condition),
-                (Some(condition), 2) => value.clone().only_where(&format!("({condition}) IS NOT TRUE")),
-                _ => match values.get(at + 1).filter(|_| matches!(name, "coalesce" | "ifnull")) {
-                    Some(next) if next.constant != Some(Constant::Null) => value.clone().becoming(&Fate::Instead(next.words.clone())),
-                    _ => value.clone(),
-                },
-            };
-            read = read.with(&[&part]);
+            let next = values.get(at + 1).filter(|next| matches!(name, "coalesce" | "ifnull") && !next.is_null());
+            read = read.with(&[&match next {
+                Some(next) => value.clone().becoming(&Fate::Instead(next.words.clone())),
+                None => value.clone(),
+            }]);
         }
         let said: Vec<&str> = values.iter().map(|r| r.words.as_str()).collect();
         let words = match (name, said.as_slice()) {
             // Nothing instead of nothing.
             ("coalesce" | "ifnull", [first, "“”"]) => (*first).to_owned(),
             ("coalesce" | "ifnull", [first, others @ ..]) => format!("{first} (else {})", others.join(", else ")),
-            _ => format!("{name}({})", said.join(", ")),
+            _ => format!("{name}({})", worded(&values)),
         };
-        Read { sql: format!("{name}({})", listed(&values)), words, style, ..read }
+        Read { words, style, ..read }
     }
 
     /// `count(x) FILTER (WHERE …)`.
@@ -455,6 +454,11 @@ pub(super) fn common(values: &[&Read]) -> (Kind, Style) {
     let style = styles.next().unwrap_or_default();
     let same = styles.all(|s| s == style);
     (kind, if same { style } else { Style::Plain })
+}
+
+/// What several values say, side by side.
+fn worded(reads: &[Read]) -> String {
+    reads.iter().map(|r| r.words.as_str()).collect::<Vec<_>>().join(", ")
 }
 
 pub(super) fn listed(reads: &[Read]) -> String {

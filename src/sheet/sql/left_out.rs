@@ -1,6 +1,5 @@
 //! What a query leaves out: texts in columns of numbers, days or boxes, and empty cells where a condition says what they are not.
 
-use super::Table;
 use super::read::{Part, PassedOver, Read, Reader, name};
 
 /// A column whose texts something leaves out.
@@ -58,12 +57,27 @@ impl Use {
     pub fn of(column: usize) -> Self {
         Self { column, filter: None, become_of: Fate::Out }
     }
+}
 
-    pub fn only_where(&mut self, condition: &str) {
-        self.filter = Some(match self.filter.take() {
-            Some(before) => format!("{before} AND ({condition})"),
-            None => format!("({condition})"),
-        });
+/// The column in which a query carries along which row of the sheet each of its rows is.
+pub(super) const CARRIED_ROW: &str = "· row";
+
+/// How the rows of a table tell which rows of the sheet they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum RowNumbers {
+    /// They are rows of the sheet.
+    Own,
+    /// A query has carried their numbers along.
+    Carried,
+}
+
+impl RowNumbers {
+    /// The number of a row of the table of this name.
+    pub fn sql(self, alias: &str) -> String {
+        match self {
+            Self::Own => format!("{}.row_number", name(alias)),
+            Self::Carried => format!("{}.{}", name(alias), name(CARRIED_ROW)),
+        }
     }
 }
 
@@ -72,12 +86,23 @@ pub(super) struct Parts<'a> {
     pub condition: Option<&'a Read>,
     pub figures: &'a [Read],
     pub order: &'a [Read],
-    /// What stands behind `FROM`, and which rows that are; only of one table can be told which rows were left out.
+    /// What stands behind `FROM`.
     pub from: &'a str,
-    pub table: Table,
+    /// How it can be told which rows were left out; not of several tables, nor where a name of an outer query stands in it.
+    pub rows: Option<RowNumbers>,
     pub alias: &'a str,
-    /// Whether a name of an outer query stands in it.
-    pub correlated: bool,
+}
+
+impl Parts<'_> {
+    /// Holds for rows of which this holds in the sheet.
+    fn in_sheet(&self, condition: impl Fn(&str) -> String) -> String {
+        match self.rows {
+            Some(carried @ RowNumbers::Carried) => {
+                format!("{} IN (SELECT row_number FROM sheet WHERE {})", carried.sql(self.alias), condition("sheet"))
+            }
+            Some(RowNumbers::Own) | None => condition(self.alias),
+        }
+    }
 }
 
 impl Reader<'_> {
@@ -94,7 +119,7 @@ impl Reader<'_> {
         ] {
             for one in uses {
                 let Some(texts) = self.snapshot.columns[one.column].text_sql.clone() else { continue };
-                let is_text = format!("{}.{} IS NOT NULL", name(parts.alias), name(&texts));
+                let is_text = parts.in_sheet(|table| format!("{}.{} IS NOT NULL", name(table), name(&texts)));
                 let filter = one.filter.as_ref().filter(|_| why != Why::Condition).map(|f| format!(" AND {f}")).unwrap_or_default();
                 // What something stands in for is compared, too, whether the condition holds then or not.
                 let rows = if why == Why::Condition && one.become_of != Fate::Out { "1" } else { rows };
@@ -106,45 +131,47 @@ impl Reader<'_> {
                 self.add_left_out(parts, one.column, why, &format!("{is_text} AND {rows}{filter}"));
             }
         }
+        if parts.rows.is_none() {
+            return;
+        }
         for column in parts.condition.into_iter().flat_map(|c| &c.blanks) {
-            let empty = self.is_blank(parts.alias, *column);
-            if let (Some(unknown), Table::Sheet | Table::Leaf, false) = (&unknown, parts.table, parts.correlated) {
+            let empty = self.is_blank(parts, *column);
+            if let Some(unknown) = &unknown {
                 self.add_left_out(parts, *column, Why::Blank, &format!("{empty} AND {unknown}"));
             }
         }
-        self.note_passed_over(parts, &holds);
-    }
-
-    /// Notes empty cells that a condition inside a figure passes over, of the rows that the query is about.
-    fn note_passed_over(&mut self, parts: &Parts<'_>, holds: &str) {
-        let all: Vec<PassedOver> = parts.figures.iter().flat_map(|figure| figure.passed_over.clone()).collect();
-        for PassedOver { column, condition, otherwise } in all {
-            if parts.table != Table::Other && !parts.correlated {
-                let empty = self.is_blank(parts.alias, column);
-                let why = if otherwise { Why::BlankOtherwise } else { Why::Blank };
-                self.add_left_out(parts, column, why, &format!("{empty} AND {holds} AND ({condition}) IS NULL"));
+        // Of all rows that a condition decides on by its branches, those count that it does not hold for.
+        let missed = format!("{holds} IS NOT TRUE");
+        for (whole, part) in parts.figures.iter().map(|f| (&holds, f)).chain(parts.condition.map(|c| (&missed, c))) {
+            for PassedOver { column, condition, filter, otherwise } in &part.passed_over {
+                let why = if *otherwise { Why::BlankOtherwise } else { Why::Blank };
+                let empty = self.is_blank(parts, *column);
+                let filter = filter.as_ref().map(|f| format!(" AND {f}")).unwrap_or_default();
+                self.add_left_out(parts, *column, why, &format!("{empty} AND {whole} AND ({condition}) IS NULL{filter}"));
             }
         }
     }
 
     /// Holds where a cell holds nothing at all.
-    fn is_blank(&self, alias: &str, column: usize) -> String {
+    fn is_blank(&self, parts: &Parts<'_>, column: usize) -> String {
         let of = &self.snapshot.columns[column];
-        let mut empty = format!("{}.{} IS NULL", name(alias), name(&of.sql));
-        if let Some(texts) = &of.text_sql {
-            empty.push_str(&format!(" AND {}.{} IS NULL", name(alias), name(texts)));
-        }
-        empty
+        parts.in_sheet(|table| {
+            let mut empty = format!("{}.{} IS NULL", name(table), name(&of.sql));
+            if let Some(texts) = &of.text_sql {
+                empty.push_str(&format!(" AND {}.{} IS NULL", name(table), name(texts)));
+            }
+            empty
+        })
     }
 
     fn add_left_out(&mut self, parts: &Parts<'_>, column: usize, why: Why, condition: &str) {
-        let one_table = parts.table != Table::Other && !parts.correlated;
-        let left_out = if one_table {
-            let with = if self.defined.is_empty() { String::new() } else { format!("WITH {} ", self.defined.join(", ")) };
-            let sql = format!("{with}SELECT {}.row_number FROM {} WHERE {condition}", name(parts.alias), parts.from);
-            LeftOut { column, why, sql }
-        } else {
-            LeftOut { column, why: Why::Somewhere, sql: String::new() }
+        let left_out = match parts.rows {
+            Some(rows) => {
+                let with = if self.defined.is_empty() { String::new() } else { format!("WITH {} ", self.defined.join(", ")) };
+                let sql = format!("{with}SELECT {} FROM {} WHERE {condition}", rows.sql(parts.alias), parts.from);
+                LeftOut { column, why, sql }
+            }
+            None => LeftOut { column, why: Why::Somewhere, sql: String::new() },
         };
         if !self.left_out.contains(&left_out) {
             self.left_out.push(left_out);
@@ -154,6 +181,6 @@ impl Reader<'_> {
     /// The column whose empty cells a condition leaves out when it says what this is not.
     pub fn blank_of(&self, read: &Read) -> Option<usize> {
         let origin = read.origin?;
-        matches!(origin.part, Part::Main).then_some(origin.column)?
+        matches!(origin.part, Part::Main | Part::Carried).then_some(origin.column)?
     }
 }

@@ -1,5 +1,6 @@
 //! SQL that a model wrote: read, understood column by column, and written anew as the query that runs. What is not understood is refused.
 
+mod branch;
 mod compare;
 mod date;
 mod expr;
@@ -7,6 +8,7 @@ mod from;
 mod function;
 mod left_out;
 mod near;
+mod order;
 mod path;
 mod read;
 mod scope;

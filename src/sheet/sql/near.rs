@@ -1,7 +1,7 @@
 //! Near misses: a text that no cell holds, but nearly.
 
 use super::super::cell::plain_number;
-use super::super::snapshot::{Snapshot, SnapshotRow};
+use super::super::snapshot::Snapshot;
 use super::super::typed::{Typed, Values, words};
 use super::read::Part;
 use super::several::each_of;
@@ -60,23 +60,6 @@ impl Snapshot {
         let mut values: HashMap<String, usize> = HashMap::new();
         let wanted = literal.text.trim().to_lowercase();
         let several = column.kind.starts_with("MULTI_");
-        if several && literal.part == Part::Carried && !literal.within {
-            // What a query has brought to another is compared as a whole.
-            let among = |row: &&SnapshotRow| {
-                let all = each_of(&row.cells[literal.column]);
-                all.len() > 1 && all.iter().any(|one| one.name.trim().to_lowercase() == wanted)
-            };
-            let holding = self.rows.iter().filter(among).count();
-            if holding > 0 {
-                let (has, title) = (if holding == 1 { "has" } else { "have" }, &column.title);
-                return Some(format!(
-                    "{} {has} “{}” in {title} among others: use LIKE '%{}%' for them, too",
-                    rows(holding),
-                    literal.text,
-                    literal.text
-                ));
-            }
-        }
         for row in &self.rows {
             if several && words(&row.cells[literal.column]).trim().to_lowercase() == wanted {
                 return None;

@@ -7,7 +7,8 @@ use super::super::typed::{Typed, Values};
 use super::left_out::{Fate, LeftOut, Use};
 use super::near::Literal;
 use super::scope::{Field, Scope, Source, fields_of, no_such_column};
-use super::{SqlError, refused, words};
+use super::words::{self, Comparison};
+use super::{SqlError, refused};
 use jiff::civil::DateTime;
 
 /// The kind of a value.
@@ -67,6 +68,8 @@ pub(super) struct PassedOver {
     pub column: usize,
     /// The condition, which does not hold for them and is not false either.
     pub condition: String,
+    /// Only in rows that this holds for.
+    pub filter: Option<String>,
     /// Whether they fall under `ELSE` then.
     pub otherwise: bool,
 }
@@ -151,15 +154,29 @@ impl Read {
 
     /// Made with the help of a condition, which empty cells make neither true nor false; `otherwise` is what then stands in `ELSE`.
     pub fn decided_by(mut self, condition: &Self, otherwise: bool) -> Self {
-        let of = |column: &usize| PassedOver { column: *column, condition: condition.sql.clone(), otherwise };
+        let of = |column: &usize| PassedOver { column: *column, condition: condition.sql.clone(), filter: None, otherwise };
         take_over(&mut self.passed_over, &condition.blanks.iter().map(of).collect::<Vec<_>>());
+        self
+    }
+
+    /// Holds this column against a value: with `<>` its empty cells are left out, with `=` the contrary would leave them out.
+    pub fn held(mut self, how: Comparison, column: Option<usize>) -> Self {
+        match how {
+            Comparison::NotEqual => self.blanks.extend(column),
+            Comparison::Equal => self.equals.extend(column),
+            _ => {}
+        }
         self
     }
 
     /// Only for rows that this condition holds for.
     pub fn only_where(mut self, condition: &str) -> Self {
-        for one in &mut self.uses {
-            one.only_where(condition);
+        let filters = self.uses.iter_mut().map(|one| &mut one.filter).chain(self.passed_over.iter_mut().map(|one| &mut one.filter));
+        for filter in filters {
+            *filter = Some(match filter.take() {
+                Some(before) => format!("{before} AND ({condition})"),
+                None => format!("({condition})"),
+            });
         }
         self
     }

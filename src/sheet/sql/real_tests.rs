@@ -185,8 +185,60 @@ fn one_of_several_is_found_under_another_name_and_told_where_it_is_not() {
     let s = phases();
     assert_eq!(seen(&s, "SELECT item, team AS owner FROM leaf WHERE owner = 'Lee Park'"), "B | Dana Reyes, Lee Park\nC | Lee Park");
     assert_eq!(seen(&s, "SELECT item, path AS p FROM leaf WHERE p LIKE '%Phase 1%'"), "A | Phase 1");
-    let carried = seen(&s, "WITH o AS (SELECT team, cost FROM leaf) SELECT SUM(cost) AS total FROM o WHERE team = 'Dana Reyes'");
-    assert!(carried.contains("1 row has “Dana Reyes” in Team among others"), "{carried}");
+    for (condition, right) in [
+        ("team = 'Dana Reyes'", "A\nB"),
+        ("team IN ('dana', 'Lee Park')", "A\nB\nC"),
+        ("team <> 'Lee Park'", "A\nnote: Team is empty in 1 row, which is left out (D)"),
+        ("team IS NOT 'Lee Park'", "A\nD"),
+        ("team = 'lee@example.com'", "B\nC"),
+        ("team = 'Nobody'", "hint: no row has Team “Nobody”; the values are: “Dana Reyes”, “Lee Park”"),
+    ] {
+        let query = format!("WITH o AS (SELECT item, team FROM leaf) SELECT item FROM o WHERE {condition}");
+        assert_eq!(seen(&s, &query), right, "{query}");
+    }
+}
+
+/// What a query leaves out is told where another one is made of it, and only of the rows that it has.
+#[test]
+fn what_is_left_out_is_told_through_other_queries() {
+    let s = phases();
+    let text = |rows: &str| format!("note: Cost holds text in {rows} and is left out there (C: “1,234”)");
+    let blank = "note: Status is empty in 1 row, which is left out (C)";
+    for (query, right) in [
+        ("WITH o AS (SELECT * FROM leaf) SELECT SUM(cost) FROM o", format!("1246\n{}", text("1 row"))),
+        ("WITH o AS (SELECT * FROM leaf WHERE item <> 'C') SELECT SUM(cost) FROM o", "1246".into()),
+        ("WITH o AS (SELECT item, cost FROM leaf), p AS (SELECT * FROM o) SELECT AVG(cost) FROM p WHERE item < 'C'", "6".into()),
+        ("SELECT MAX(cost) FROM (SELECT cost FROM leaf ORDER BY item DESC LIMIT 2)", format!("1234\n{}", text("1 row"))),
+        ("SELECT COUNT(*) FROM (SELECT * FROM leaf) AS o WHERE o.status <> 'Done'", format!("2\n{blank}")),
+        ("WITH o AS (SELECT status AS s FROM leaf WHERE item <> 'C') SELECT COUNT(*) FROM o WHERE s <> 'Done'", "2".into()),
+        (
+            "WITH o(a, b) AS (SELECT item, cost FROM leaf) SELECT SUM(b) FROM o",
+            "1246\nnote: Cost holds text in 1 row, which counts in no figure and no comparison (C: “1,234”)".into(),
+        ),
+        ("SELECT item FROM leaf WHERE item IN (SELECT item FROM leaf WHERE cost < 8)", format!("A\nB\n{}", text("1 row"))),
+    ] {
+        assert_eq!(seen(&s, query), right, "{query}");
+    }
+}
+
+#[test]
+fn each_branch_counts_only_what_no_other_takes() {
+    let s = phases();
+    let otherwise = "\nnote: Status is empty in 1 row, which falls under ELSE (C)";
+    let left_out = "\nnote: Status is empty in 1 row, which is left out (C)";
+    for (query, right) in [
+        ("SELECT SUM(CASE WHEN item = 'C' THEN 5 WHEN status <> 'Done' THEN 1 ELSE 0 END) FROM leaf", "7".to_owned()),
+        ("SELECT SUM(CASE WHEN status <> 'Done' THEN 1 WHEN item = 'C' THEN 5 ELSE 0 END) FROM leaf", "7".to_owned()),
+        ("SELECT SUM(CASE WHEN item = 'A' THEN 5 WHEN status <> 'Done' THEN 1 ELSE 0 END) FROM leaf", format!("7{otherwise}")),
+        ("SELECT SUM(CASE WHEN item = 'A' THEN 5 WHEN status <> 'Done' THEN 1 END) FROM leaf", format!("7{left_out}")),
+        ("SELECT SUM(IIF(status <> 'Done', 1, 0)) FROM leaf", format!("2{otherwise}")),
+        ("SELECT SUM(IIF(status <> 'Done', 1, 0)) FILTER (WHERE item <> 'C') FROM leaf", "2".to_owned()),
+        ("SELECT COUNT(*) FROM leaf WHERE CASE WHEN status <> 'Done' THEN 1 ELSE 0 END = 1", format!("2{otherwise}")),
+        ("SELECT COUNT(*) FROM leaf WHERE CASE WHEN status <> 'Done' THEN 1 END = 1", format!("2{left_out}")),
+        ("SELECT SUM(CASE WHEN item = 'C' THEN 0 ELSE cost END) FROM leaf", "1246".to_owned()),
+    ] {
+        assert_eq!(seen(&s, query), right, "{query}");
+    }
 }
 
 #[test]

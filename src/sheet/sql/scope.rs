@@ -4,6 +4,7 @@ use super::super::cell::Style;
 use super::super::names::sql_name;
 use super::super::snapshot::{Snapshot, SnapshotColumn};
 use super::super::typed::{Values, normal};
+use super::left_out::RowNumbers;
 use super::read::{Kind, Origin, Part};
 use super::{Table, near};
 use sqlparser::ast::Expr;
@@ -27,6 +28,8 @@ pub(super) struct Source {
     pub rows_of: Table,
     /// What holds for them.
     pub filter: Option<String>,
+    /// Whether a query has carried along which row of the sheet each is.
+    pub carries_rows: bool,
     pub fields: Vec<Field>,
 }
 
@@ -76,6 +79,14 @@ fn kind_of(column: &SnapshotColumn) -> Kind {
 }
 
 impl Source {
+    /// How a row of this table tells which one of the sheet it is, where it does.
+    pub fn row_numbers(&self) -> Option<RowNumbers> {
+        match self.table {
+            Table::Sheet | Table::Leaf => Some(RowNumbers::Own),
+            Table::Other => self.carries_rows.then_some(RowNumbers::Carried),
+        }
+    }
+
     /// The column of this table that a name or a title means. A title as it stands in the sheet goes before a name that we gave.
     pub fn field(&self, name: &str, snapshot: &Snapshot) -> Option<&Field> {
         let lower = normal(name.trim()).to_lowercase();

@@ -3,14 +3,14 @@
 use super::super::cell::Style;
 use super::super::groups::marker;
 use super::from::{bare, renamed, source_of};
-use super::left_out::Parts;
+use super::left_out::{CARRIED_ROW, Parts};
 use super::read::{Constant, Kind, Part, Read, Reader, name};
 use super::scope::{Scope, Source};
 use super::words;
 use super::{Output, SqlError, Table, refused};
 use sqlparser::ast::{
-    Distinct, Expr, GroupByExpr, Ident, JoinConstraint, LimitClause, OrderBy, OrderByExpr, OrderByKind, OrderBySort, Query, Select,
-    SelectFlavor, SelectItem, SelectItemQualifiedWildcardKind, SetExpr, SetOperator, SetQuantifier, TopQuantity,
+    Distinct, Expr, GroupByExpr, Ident, JoinConstraint, LimitClause, OrderBy, Query, Select, SelectFlavor, SelectItem,
+    SelectItemQualifiedWildcardKind, SetExpr, SetOperator, SetQuantifier, TopQuantity,
 };
 
 /// The query as it runs, and what it brings.
@@ -28,6 +28,8 @@ pub(super) struct Compiled {
     pub sql: String,
     pub items: Vec<Item>,
     pub about: About,
+    /// Whether each row tells which row of the sheet it is, in [`CARRIED_ROW`].
+    pub carries_rows: bool,
     pub limit: Option<usize>,
     pub offset: usize,
 }
@@ -51,12 +53,15 @@ pub(super) struct About {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {
     Outermost,
+    /// A table of another query.
+    Table,
+    /// A value, a list, or a part of `UNION`.
     Inside,
 }
 
 impl Reader<'_> {
     pub fn outermost(&mut self, query: &Query) -> Result<Outer, SqlError> {
-        let Compiled { sql, items, about, limit, offset } = self.query(query, Place::Outermost)?;
+        let Compiled { sql, items, about, limit, offset, .. } = self.query(query, Place::Outermost)?;
         let columns = items.into_iter().map(|item| self.output(item)).collect();
         Ok(Outer { sql, columns, filter: about.filter, table: about.table, limit, offset })
     }
@@ -103,9 +108,10 @@ impl Reader<'_> {
                 return refused("WITH RECURSIVE is not available: level, path and top tell where a row stands");
             }
             for cte in &with.cte_tables {
-                let compiled = self.query(&cte.query, Place::Inside)?;
                 let alias = cte.alias.name.value.clone();
                 let columns: Vec<&Ident> = cte.alias.columns.iter().map(|c| &c.name).collect();
+                // Names in brackets are those of all columns.
+                let compiled = self.query(&cte.query, if columns.is_empty() { Place::Table } else { Place::Inside })?;
                 self.defined.push(format!("{}{} AS ({})", name(&alias), renamed(&columns), compiled.sql));
                 let source = source_of(&alias, compiled, &columns);
                 self.named.push(source);
@@ -118,7 +124,7 @@ impl Reader<'_> {
         if self.defined.len() > defined {
             compiled.sql = format!("WITH {} {}", self.defined[defined..].join(", "), compiled.sql);
         }
-        if place == Place::Inside && (compiled.limit.is_some() || compiled.offset > 0) {
+        if place != Place::Outermost && (compiled.limit.is_some() || compiled.offset > 0) {
             let limit = compiled.limit.map_or(-1, |n| i64::try_from(n).unwrap_or(i64::MAX));
             compiled.sql.push_str(&format!(" LIMIT {limit} OFFSET {}", compiled.offset));
         }
@@ -175,7 +181,7 @@ impl Reader<'_> {
                     sql.push_str(&format!(" ORDER BY {}", super::function::listed(&by)));
                 }
                 let about = About { table: Table::Other, filter: Some("several queries together".into()) };
-                Ok(Compiled { sql, items, about, limit: None, offset: 0 })
+                Ok(Compiled { sql, items, about, carries_rows: false, limit: None, offset: 0 })
             }
             _ => refused("only SELECT is allowed"),
         }
@@ -202,26 +208,18 @@ impl Reader<'_> {
         let scope = self.scopes.pop().unwrap_or_default();
         let correlated = self.lowest < depth;
         self.lowest = self.lowest.min(outer);
-        let Clauses { sql, items, condition, figures, having, joined, order, from } = read?;
+        let Clauses { sql, items, carries_rows, condition, figures, having, joined, order, from } = read?;
         let one = if let [one] = scope.sources.as_slice() { Some(one) } else { None };
         let alias = one.map(|s| s.alias.clone()).unwrap_or_default();
-        let table = one.map_or(Table::Other, |s| s.table);
-        self.note_left_out(&Parts {
-            condition: condition.as_ref(),
-            figures: &figures,
-            order: &order,
-            from: &from,
-            table,
-            alias: &alias,
-            correlated,
-        });
+        let rows = one.filter(|_| !correlated).and_then(Source::row_numbers);
+        self.note_left_out(&Parts { condition: condition.as_ref(), figures: &figures, order: &order, from: &from, rows, alias: &alias });
         let grouped = having.map(|h| format!("of these the groups where {}", h.words));
         let own = both(condition.map(|c| c.words), grouped);
         let about = match one {
             Some(one) => About { table: one.rows_of, filter: both(one.filter.clone(), own) },
             None => About { table: Table::Other, filter: both(Some(words::together(&joined)), own) },
         };
-        Ok(Compiled { sql, items, about, limit, offset: 0 })
+        Ok(Compiled { sql, items, about, carries_rows, limit, offset: 0 })
     }
 
     fn clauses(
@@ -288,7 +286,12 @@ impl Reader<'_> {
         {
             by.push(Read::new(format!("{}.row_number", name(alias)), "", Kind::Number));
         }
-        let list: Vec<String> = items.iter().map(|i| format!("{} AS {}", i.read.sql, name(&i.name))).collect();
+        let mut list: Vec<String> = items.iter().map(|i| format!("{} AS {}", i.read.sql, name(&i.name))).collect();
+        let row = match self.scopes.last().map(|s| s.sources.as_slice()) {
+            Some([one]) if plain && place == Place::Table => one.row_numbers().map(|rows| rows.sql(&one.alias)),
+            _ => None,
+        };
+        list.extend(row.iter().map(|row| format!("{row} AS {}", name(CARRIED_ROW))));
         let condition_sql = condition.as_ref().map(|c| c.sql.as_str());
         let holds = match (condition_sql, indexed) {
             (Some(condition), Some(indexed)) => Some(format!("({condition}) AND {indexed}")),
@@ -312,7 +315,7 @@ impl Reader<'_> {
         // A cell that is shown as it stands leaves nothing out.
         let figures = items.iter().filter(|i| i.read.origin.is_none() || i.read.aggregate).map(|i| i.read.clone());
         let figures = figures.chain(having.clone()).collect();
-        Ok(Clauses { sql, figures, items, condition, having, joined, order: by, from })
+        Ok(Clauses { sql, figures, items, carries_rows: row.is_some(), condition, having, joined, order: by, from })
     }
 
     fn items(&mut self, projection: &[SelectItem], place: Place) -> Result<Vec<Item>, SqlError> {
@@ -353,7 +356,7 @@ impl Reader<'_> {
             some = true;
             for field in &source.fields {
                 let of_sheet = field.origin.is_some_and(|o| o.part == Part::Main && o.column.is_some());
-                if place == Place::Inside || source.table == Table::Other || of_sheet {
+                if place != Place::Outermost || source.table == Table::Other || of_sheet {
                     items.push(Item { name: field.name.clone(), named: false, read: self.column(Some(&source.alias), &field.name)? });
                 }
             }
@@ -362,63 +365,11 @@ impl Reader<'_> {
     }
 
     /// A column with the texts among its values.
-    fn with_texts(&self, read: Read) -> Read {
+    pub fn with_texts(&self, read: Read) -> Read {
         let Some(texts) = self.main(&read).and_then(|(_, c)| Some(self.texts_beside(&read.sql, &c.sql, c.text_sql.as_ref()?))) else {
             return read;
         };
         Read { sql: format!("COALESCE({}, {texts})", read.sql), uses: Vec::new(), ..read }
-    }
-
-    fn groups(&mut self, by: &[Expr], items: &[Item]) -> Result<Groups, SqlError> {
-        let mut groups = Groups::default();
-        for expr in by {
-            let read = self.expr(expr)?;
-            if let Some(Constant::Number(n)) = read.constant {
-                let Some(item) = items.get((n as usize).wrapping_sub(1)) else {
-                    return refused(format!("GROUP BY {n}: there is no such column"));
-                };
-                groups.keys.push(item.read.origin.and_then(|o| o.column));
-                groups.sql.push(format!("{}", n as usize));
-                continue;
-            }
-            let read = self.with_texts(read);
-            groups.keys.push(read.origin.filter(|o| o.part == Part::Main).and_then(|o| o.column));
-            groups.sql.push(read.sql);
-        }
-        Ok(groups)
-    }
-
-    fn order_by(&mut self, order: &OrderBy, items: &[Item]) -> Result<Vec<Read>, SqlError> {
-        let OrderByKind::Expressions(list) = &order.kind else { return refused("ORDER BY ALL is not available") };
-        let outputs: Vec<(String, Read)> = items.iter().map(|i| (i.name.clone(), i.read.clone())).collect();
-        list.iter().map(|o| self.order(o, &outputs)).collect()
-    }
-
-    /// One part of an order: empty cells, and texts among values, stand last.
-    pub fn order(&mut self, order: &OrderByExpr, outputs: &[(String, Read)]) -> Result<Read, SqlError> {
-        let sort = match &order.options.sort {
-            Some(OrderBySort::Desc) => " DESC",
-            Some(OrderBySort::Using(_)) => return refused("ORDER BY … USING is not available"),
-            Some(OrderBySort::Asc) | None => "",
-        };
-        let nulls = if order.options.nulls_first == Some(true) { " NULLS FIRST" } else { " NULLS LAST" };
-        let by_name = if let Expr::Identifier(ident) = &order.expr { Some(ident.value.to_lowercase()) } else { None };
-        let output = outputs.iter().find(|(output, _)| by_name.as_ref().is_some_and(|n| *n == output.to_lowercase()));
-        let read = match output {
-            Some((output, read)) => Read { sql: name(output), ..read.clone() },
-            None => self.expr(&order.expr)?,
-        };
-        let read = match read.constant {
-            Some(Constant::Number(n)) => match outputs.get((n as usize).wrapping_sub(1)) {
-                Some((_, of)) => Read { sql: format!("{}", n as usize), ..of.clone() },
-                None => return refused(format!("ORDER BY {n}: there is no such column")),
-            },
-            _ => read,
-        };
-        if let Some((_, column)) = self.main(&read).filter(|_| self.not_in_order(&read).is_some()) {
-            self.remark(format!("{} holds texts that look like days or numbers: their order is that of the letters", column.title));
-        }
-        Ok(Read { sql: format!("{}{sort}{nulls}", read.sql), ..read })
     }
 }
 
@@ -426,6 +377,7 @@ impl Reader<'_> {
 struct Clauses {
     sql: String,
     items: Vec<Item>,
+    carries_rows: bool,
     condition: Option<Read>,
     figures: Vec<Read>,
     having: Option<Read>,
@@ -433,13 +385,6 @@ struct Clauses {
     joined: Vec<String>,
     order: Vec<Read>,
     from: String,
-}
-
-#[derive(Default)]
-struct Groups {
-    sql: Vec<String>,
-    /// The columns that they are, where they are columns.
-    keys: Vec<Option<usize>>,
 }
 
 /// Beside a figure over all rows a column would show the value of just any of them. Only the one of `MIN` and `MAX` is known.

@@ -4,9 +4,10 @@ use super::super::cell::{Cell, plain_number};
 use super::super::snapshot::SnapshotColumn;
 use super::super::typed::{normal, words as text_of};
 use super::SqlError;
-use super::read::{Constant, Kind, Part, Read, Reader, name, table_of};
+use super::read::{Constant, Kind, Part, Read, Reader, name, quoted, table_of};
 use super::words::Comparison;
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 /// A value of a cell: what it is called, and the address where it is somebody.
 pub(in super::super) struct One {
@@ -36,7 +37,7 @@ pub(in super::super) fn each_of(cell: &Cell) -> Vec<One> {
 impl Reader<'_> {
     /// The column, where its cells may hold several values.
     pub fn several(&self, read: &Read) -> Option<(usize, &SnapshotColumn)> {
-        let origin = read.origin.filter(|o| matches!(o.part, Part::Main | Part::Email))?;
+        let origin = read.origin.filter(|o| matches!(o.part, Part::Main | Part::Email | Part::Carried))?;
         let at = origin.column?;
         let column = &self.snapshot.columns[at];
         column.kind.starts_with("MULTI_").then_some((at, column))
@@ -44,7 +45,7 @@ impl Reader<'_> {
 
     /// Whether one of these texts is among the values of a cell; nothing where the column has one value in each cell.
     pub fn is_among_values(&mut self, left: &Read, how: Comparison, texts: &[Read]) -> Result<Option<Read>, SqlError> {
-        let Some(((at, column), table)) = self.several(left).zip(table_of(&left.sql)) else { return Ok(None) };
+        let Some((at, column)) = self.several(left) else { return Ok(None) };
         let (title, part) = (column.title.clone(), left.origin.map_or(Part::Main, |o| o.part));
         let mut wanted = Vec::new();
         for text in texts {
@@ -68,9 +69,19 @@ impl Reader<'_> {
         let whole = |cell: &str| wanted.iter().any(|(_, text)| normal(cell).to_lowercase() == normal(text.trim()).to_lowercase());
         let holds = |cell: &Cell| each_of(cell).iter().any(fits) || whole(&text_of(cell));
         let holding = self.snapshot.rows.iter().filter(|row| row.cells[at] != Cell::Empty && holds(&row.cells[at]));
-        let numbers: Vec<String> = holding.map(|row| row.number.to_string()).collect();
         let negative = how.is_negative();
-        let inside = format!("{table}{} IN ({})", name("row_number"), numbers.join(", "));
+        let inside = match table_of(&left.sql).filter(|_| part != Part::Carried) {
+            Some(table) => {
+                let numbers: Vec<String> = holding.map(|row| row.number.to_string()).collect();
+                format!("{table}{} IN ({})", name("row_number"), numbers.join(", "))
+            }
+            // What a query has carried along is known by its texts only.
+            None if part == Part::Carried => {
+                let texts: BTreeSet<String> = holding.map(|row| quoted(&text_of(&row.cells[at]))).collect();
+                format!("COALESCE({} IN ({}), 0)", left.sql, texts.into_iter().collect::<Vec<_>>().join(", "))
+            }
+            None => return Ok(None),
+        };
         // An empty cell is nothing that it is not, unless IS NOT asks for it.
         let sql = match how {
             Comparison::Same | Comparison::NotSame => format!("{}({inside})", if negative { "NOT " } else { "" }),
@@ -78,12 +89,7 @@ impl Reader<'_> {
         };
         let said: Vec<String> = wanted.iter().map(|(_, text)| format!("“{text}”")).collect();
         let verb = if negative { "does not include" } else { "includes" };
-        let mut read = Read::new(sql, format!("{title} {verb} {}", said.join(" or ")), Kind::Checkbox).with(&[left]);
-        match how {
-            Comparison::NotEqual => read.blanks.extend(self.blank_of(left)),
-            Comparison::Equal => read.equals.extend(self.blank_of(left)),
-            _ => {}
-        }
-        Ok(Some(read))
+        let read = Read::new(sql, format!("{title} {verb} {}", said.join(" or ")), Kind::Checkbox).with(&[left]);
+        Ok(Some(read.held(how, self.blank_of(left))))
     }
 }

@@ -93,10 +93,29 @@ pub(super) fn ticked(read: &Read, yes: bool) -> String {
 pub(super) fn value(read: &Read, style: &Style) -> String {
     match &read.constant {
         Some(Constant::Number(n)) => number(*n, style),
-        Some(Constant::Text(text)) if text.get(..10).is_some_and(|day| day.parse::<Date>().is_ok()) => text.clone(),
+        Some(Constant::Text(text)) => day(text).unwrap_or_else(|| read.beside()),
         Some(Constant::Null) => "empty".into(),
         _ => read.beside(),
     }
+}
+
+/// `2026-11-29` -> `29 Nov 2026`, with the time where one stands behind it.
+fn day(text: &str) -> Option<String> {
+    let (day, time) = (text.get(..10)?.parse::<Date>().ok()?, text.get(10..)?);
+    Some(format!("{}{}", day.strftime("%-d %b %Y"), time.strip_suffix(":00").unwrap_or(time)))
+}
+
+/// Two conditions of which either may hold; “Status is not “Done” (or empty)” where one of them says that a cell is empty.
+pub(super) fn either(a: &Read, b: &Read) -> Read {
+    let of_one = |empty: &Read, other: &Read| {
+        let behind = other.words.strip_prefix(empty.words.strip_suffix("is empty")?)?;
+        let negative = ["is not ", "is none of ", "does not "].iter().any(|verb| behind.starts_with(verb));
+        (negative && !other.loose).then(|| format!("{} (or empty)", other.words))
+    };
+    let one = of_one(a, b).or_else(|| of_one(b, a));
+    let loose = one.is_none();
+    let words = one.unwrap_or_else(|| format!("{} or {}", a.words, b.words));
+    Read { loose, ..Read::new(String::new(), words, Kind::Checkbox) }
 }
 
 pub(super) fn number(n: f64, style: &Style) -> String {

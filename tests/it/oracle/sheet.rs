@@ -152,6 +152,13 @@ fn emails(all: &[usize]) -> String {
     all.iter().map(|p| PEOPLE[*p].1).collect::<Vec<_>>().join(", ")
 }
 
+impl Column {
+    /// Whether a condition names this column.
+    pub fn stands_in(&self, condition: &str) -> bool {
+        [&self.sql, &self.title, &self.title.replace('"', "\"\"")].iter().any(|name| condition.contains(name.as_str()))
+    }
+}
+
 /// A condition: how it is written, and what it says of a row; `None` is unknown, as for an empty cell.
 pub(super) struct Condition {
     pub sql: String,
@@ -215,6 +222,11 @@ impl Table {
 
     fn simple(&self, dice: &mut Dice, at: usize) -> Condition {
         let name = self.name(dice, at);
+        self.simple_of(dice, at, &name)
+    }
+
+    /// A condition of a column that is called like this.
+    pub fn simple_of(&self, dice: &mut Dice, at: usize, name: &str) -> Condition {
         let cells = &self.columns[at].cells;
         let each = |holds: &dyn Fn(&Raw) -> Option<bool>| cells.iter().map(holds).collect::<Vec<_>>();
         let sign = *dice.of(&["<", "<=", ">", ">=", "=", "<>"]);

@@ -49,11 +49,9 @@ pub(super) fn read(reading: &mut Reading<'_>) -> Filter {
     filter
 }
 
-/// The ids of the row that is called so, and of everything below it.
-fn family(reading: &Reading<'_>, name: &str) -> String {
-    let (primary, inside) = (&reading.schema.primary().sql, words::quote(&format!("%{name}%")));
-    let (whole, titled) = (words::quote(name), words::quote(&format!("{name}:%")));
-    format!("(path LIKE {inside} OR (is_parent = 1 AND ({primary} = {whole} OR {primary} LIKE {titled})))")
+/// Holds for the rows below the one that is called so.
+fn below(name: &str) -> String {
+    format!("path LIKE {}", words::quote(&format!("%{name}%")))
 }
 
 fn under(reading: &mut Reading<'_>, filter: &mut Filter) {
@@ -70,7 +68,7 @@ fn under(reading: &mut Reading<'_>, filter: &mut Filter) {
         if name.is_empty() {
             continue;
         }
-        filter.conditions.push(family(reading, &name));
+        filter.conditions.push(below(&name));
         filter.family = Some(name);
         reading.blank((at, from + tail.len()));
         return;
@@ -85,7 +83,7 @@ fn phase(reading: &mut Reading<'_>, filter: &mut Filter) {
         return;
     }
     let name = format!("Phase {number}");
-    filter.conditions.push(family(reading, &name));
+    filter.conditions.push(below(&name));
     filter.family = Some(name);
     let behind = reading.rest[end..].find(&number).map_or(end, |i| end + i + number.len());
     reading.blank((at, behind));
