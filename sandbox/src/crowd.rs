@@ -46,7 +46,7 @@ pub async fn until(crowd: &dyn Crowd, n: usize, words: &str) -> anyhow::Result<(
 /// When one of them does not come.
 pub async fn converse(crowd: &dyn Crowd, n: usize) -> anyhow::Result<()> {
     crowd.say(n, "use Clinical Trials").await;
-    until(crowd, n, "This thread is now about").await?;
+    until(crowd, n, "is now about").await?;
     crowd.say(n, "how many trials are recruiting?").await;
     until(crowd, n, "as of ").await?;
     crowd.say(n, &format!("summarize Protocol into Summary {n} of {} for the phase 3 trials that are recruiting", crowd.name())).await;

@@ -22,10 +22,14 @@ impl Files {
     }
 }
 
-/// What somebody says, with something beside it.
+/// What somebody says, with something beside it; entities of the words stay.
 pub(crate) fn with(mut said: serde_json::Value, beside: &serde_json::Value) -> serde_json::Value {
+    let own = said["entities"].as_array().cloned().unwrap_or_default();
     if let (Some(all), Some(more)) = (said.as_object_mut(), beside.as_object()) {
         all.extend(more.clone());
+    }
+    if let Some(entities) = said["entities"].as_array_mut().filter(|_| beside["entities"].is_array()) {
+        entities.extend(own);
     }
     said
 }

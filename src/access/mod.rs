@@ -294,7 +294,11 @@ impl Access {
 
     /// Tells somebody alone why they are not served.
     pub async fn turn_away(&self, event: &Incoming) {
+        let chat = self.chats.get().and_then(|chats| chats.get(&event.thread.platform));
         if !self.tells(event).await {
+            if let (Some(chat), What::Command { .. }) = (chat, &event.what) {
+                chat.leave_unanswered(&event.anchor).await;
+            }
             return;
         }
         let person = Person::of(event);
@@ -310,7 +314,7 @@ impl Access {
         if let Err(error) = self.store.audit(&refused).await {
             tracing::warn!(%error, "the refusal is missing in the audit log");
         }
-        let Some(chat) = self.chats.get().and_then(|chats| chats.get(&event.thread.platform)) else { return };
+        let Some(chat) = chat else { return };
         let words = Message::text(&refusal(&event.sender, event.thread.platform));
         if let Err(error) = chat::insist_alone(chat.as_ref(), &event.anchor, &event.sender.id, &words).await {
             tracing::info!(%error, "somebody could not be told that they are not let in");

@@ -4,6 +4,7 @@ use super::live_reply::LiveReply;
 use super::rules::{self, Rule};
 use super::sheets::Used;
 use super::speech::{self, SmallTalk};
+use super::words::Here;
 use super::{Bot, phrases, words};
 use crate::access::Role;
 use crate::error::{Result, told};
@@ -111,7 +112,7 @@ fn parse(text: &str) -> Option<Command> {
     // “ok” alone wants nothing; it is no empty command.
     let text = Some(speech::wanted(text)).filter(|wanted| !wanted.is_empty()).unwrap_or(text);
     let bare = text.trim_end_matches(['.', '!', '?']).trim().to_lowercase();
-    if let Some(command) = phrases::command(&bare) {
+    if let Some(command) = phrases::command(&bare).or_else(|| phrases::command(&speech::plainly(&bare)?)) {
         return Some(command);
     }
     if let Some(rule) = rules::parse(text.trim_end_matches(['.', '!', '?']), &bare) {
@@ -160,7 +161,8 @@ impl Bot {
             Command::Help => {
                 let session = self.session(&event.incoming).await?;
                 let snapshot = self.sheet_at_hand(&event.incoming, session.as_ref()).await;
-                let words = words::help(session.as_ref(), snapshot.as_deref(), self.parts.accounts.is_some(), &self.parts.model.label());
+                let here = Here::of(&event.incoming);
+                let words = words::help(session.as_ref(), snapshot.as_deref(), self.parts.accounts.is_some(), here);
                 self.answer(event, words).await
             }
             Command::Wordless => self.wordless(event).await,
@@ -350,7 +352,7 @@ impl Bot {
 
     async fn status(&self, event: &Event, thread: &str) -> Result<()> {
         let Some(session) = self.session(&event.incoming).await? else {
-            return self.answer(event, words::no_sheet_yet()).await;
+            return self.answer(event, words::no_sheet_yet(Here::of(&event.incoming))).await;
         };
         let identity = self.identity(&event.incoming).await?;
         let snapshot = self.sheet(&event.incoming, &identity, session.sheet).await?;
@@ -360,11 +362,9 @@ impl Bot {
         let last = self.parts.store.last_undoable(&session.id).await?;
         let jobs = self.parts.jobs.list(thread, None, 20).await?;
         let running: Vec<_> = jobs.into_iter().filter(|j| !j.status.ended()).collect();
-        self.answer(
-            event,
-            words::status(&snapshot, identity != Identity::Service, open, last.is_some(), &self.parts.model.label(), &running),
-        )
-        .await
+        let model = (self.role(event).await? == Some(Role::Admin)).then(|| self.parts.model.label());
+        let words = words::status(&snapshot, identity != Identity::Service, open, last.is_some(), model.as_deref(), &running);
+        self.answer(event, words).await
     }
 
     /// Shows how the last answer of the thread was found.

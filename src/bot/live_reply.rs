@@ -190,6 +190,7 @@ impl LiveReply {
             match self.chat.post_growing(&self.anchor, &self.person, message).await {
                 Ok(place) => *at = Some(place),
                 Err(ChatError::MayHaveLanded(_)) => return Ok(()),
+                Err(error @ (ChatError::Gone(_) | ChatError::Forbidden(_))) => return Err(error),
                 Err(error) => tracing::info!(%error, event = self.event, "the answer does not take the place of its status"),
             }
             self.remember(at.as_ref()).await;

@@ -9,7 +9,7 @@ use crate::clock::Clock;
 use crate::error::{Result, Trouble, told};
 use crate::events::{Event as Happened, PostEvent};
 use crate::store::{self, Event, HEARTBEAT, LEASE, NewMessage, Post, Store, Waits};
-use chat::{Addressed, Message, What};
+use chat::{Addressed, ChatError, Message, What};
 use serde_json::json;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -183,6 +183,21 @@ impl Bot {
 
     /// Says what went wrong: in the reply if there is one, with a reference number if it is our fault. Returns the words.
     async fn report(&self, event: &Event, trouble: Trouble) -> String {
+        let no_place = match &trouble {
+            Trouble::Logged(error) => error.downcast_ref::<ChatError>(),
+            _ => None,
+        };
+        if let Some(error @ (ChatError::Gone(_) | ChatError::Forbidden(_))) = no_place {
+            tracing::warn!(%error, event = event.id, "the bot cannot write where it was asked");
+            // Where the conversation is gone there is nobody to be told.
+            let words = words::cannot_post_here();
+            if matches!(error, ChatError::Forbidden(_))
+                && let Err(error) = self.tell_alone(event, &Message::text(words)).await
+            {
+                tracing::warn!(%error, event = event.id, "an error could not be told");
+            }
+            return words.to_owned();
+        }
         let told = self.words_of(event, trouble);
         self.say_trouble(event, told.clone()).await;
         told

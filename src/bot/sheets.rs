@@ -2,6 +2,7 @@
 
 use super::beside::Read;
 use super::live_reply::LiveReply;
+use super::words::Here;
 use super::{Bot, words};
 use crate::access::{Role, SheetScope};
 use crate::accounts::Accounts;
@@ -102,7 +103,7 @@ impl Bot {
     /// Says that there is no sheet of this name, and which there are.
     pub(super) async fn no_such_sheet(&self, event: &Event, name: &str) -> Result<()> {
         let sheets = self.all_sheets(&event.incoming, &self.identity(&event.incoming).await?).await?;
-        self.answer(event, words::no_such_sheet(name, &sheets)).await
+        self.answer(event, words::no_such_sheet(name, &sheets, Here::of(&event.incoming))).await
     }
 
     /// Fills the page that a platform gives the bot, for whoever opened it: their sheets, their running jobs, help.
@@ -111,7 +112,7 @@ impl Bot {
         let recent = self.sheets_of(&event.incoming).await?;
         let jobs = self.parts.jobs.list("", Some(&person), 20).await?;
         let running: Vec<_> = jobs.into_iter().filter(|j| !j.status.ended()).collect();
-        let page = words::home(&recent, &running, self.connected(&event.incoming).await?, &self.parts.model.label());
+        let page = words::home(&recent, &running, self.connected(&event.incoming).await?);
         let chat = self.chat(event.incoming.thread.platform)?;
         chat::insist(chat.as_ref(), &event.incoming.anchor, &mut None, &page).await.map_err(anyhow::Error::from)?;
         Ok(())
@@ -318,7 +319,7 @@ impl Bot {
     async fn tell_channel(&self, event: &Event, snapshot: &Snapshot) -> Result<Option<Message>> {
         let incoming = &event.incoming;
         if incoming.thread.root.is_some() || incoming.addressed == Addressed::Dm || !self.is_command(event) {
-            return Ok(Some(words::now_using(snapshot)));
+            return Ok(Some(words::now_using(snapshot, Here::of(incoming))));
         }
         let by = self.profile(incoming).await.map(|p| p.name).or_else(|| incoming.sender.name.clone());
         let chat = self.chat(incoming.thread.platform)?.clone();

@@ -278,9 +278,8 @@ impl Bot {
 pub(super) async fn begin(reply: &LiveReply, sheet: &str) -> Result<()> {
     match reply.begin(&words::looking_at(sheet)).await {
         Ok(()) => {}
-        Err(ChatError::Forbidden(why) | ChatError::Gone(why)) if reply.message().await.is_none() => {
-            tracing::warn!(why, "the bot may not write where it was asked");
-            return Err(told(words::cannot_post_here()));
+        Err(error @ (ChatError::Forbidden(_) | ChatError::Gone(_))) if reply.message().await.is_none() => {
+            return Err(anyhow::Error::from(error).into());
         }
         Err(error) => tracing::warn!(%error, "the placeholder did not go out"),
     }

@@ -107,7 +107,8 @@ pub(super) fn not_for_me() -> &'static str {
     "This was not for me."
 }
 
-pub(super) fn status(snapshot: &Snapshot, yours: bool, waiting: usize, undoable: bool, model: &str, running: &[Job]) -> Message {
+/// How things stand; only admins are told which model answers.
+pub(super) fn status(snapshot: &Snapshot, yours: bool, waiting: usize, undoable: bool, model: Option<&str>, running: &[Job]) -> Message {
     let mut lines = vec![
         format!(
             "Sheet: [{}]({}), {}, version {}",
@@ -117,8 +118,8 @@ pub(super) fn status(snapshot: &Snapshot, yours: bool, waiting: usize, undoable:
             snapshot.version
         ),
         format!("{} rights there: {}", if yours { "Your" } else { "My" }, snapshot.access_level.to_lowercase().replace('_', " ")),
-        format!("Model: {}", escape(model)),
     ];
+    lines.extend(model.map(|model| format!("Model: {}", escape(model))));
     lines.push(if waiting == 0 {
         "No proposal waits for you.".into()
     } else {
@@ -164,7 +165,7 @@ pub(super) fn no_viewer() -> &'static str {
 }
 
 /// The page that a platform gives the bot, as one person sees it.
-pub(super) fn home(sheets: &[(SheetId, String)], running: &[Job], connected: Option<bool>, model: &str) -> Message {
+pub(super) fn home(sheets: &[(SheetId, String)], running: &[Job], connected: Option<bool>) -> Message {
     let mut blocks = match sheets {
         [] if connected == Some(false) => vec![md(accounts::sheets_need_one())],
         [] => no_sheets().blocks,
@@ -176,7 +177,7 @@ pub(super) fn home(sheets: &[(SheetId, String)], running: &[Job], connected: Opt
     let jobs: String = running.iter().map(|j| format!("\n- {}", in_a_line(j))).collect();
     blocks.push(md(&format!("**Your running jobs**{}", if jobs.is_empty() { "\nNone." } else { &jobs })));
     blocks.extend(connected.into_iter().flat_map(accounts::account));
-    blocks.extend(help::abilities(None, connected.is_some(), model));
+    blocks.extend(help::abilities(None, connected.is_some()));
     Message::new(blocks)
 }
 

@@ -145,24 +145,36 @@ impl Shown {
         self.show(&message, true).await
     }
 
-    /// Who has asked for the job, and who has confirmed it.
+    /// Who has asked for the job, who has confirmed it, and who has taken it back.
     async fn people(&self) -> People {
-        let decided = self.jobs.parts.store.decider(&self.job.id).await;
-        let decider = decided.unwrap_or_else(|error| {
-            tracing::warn!(%error, job = %self.job.id, "it cannot be read who confirmed a job");
+        let by = |job: &Job| job.parameters["by"].as_str().unwrap_or(&job.asker).to_owned();
+        if self.job.kind != UNDO {
+            return self.people_of(&self.job.id, &by(&self.job)).await;
+        }
+        let undone = self.jobs.parts.store.job(undone(&self.job)).await.unwrap_or_else(|error| {
+            tracing::warn!(%error, job = %self.job.id, "it cannot be read which job is taken back");
             None
         });
-        let asker = self.job.parameters["by"].as_str().unwrap_or(&self.job.asker);
+        let made = match undone {
+            Some(job) => self.people_of(&job.id, &by(&job)).await,
+            None => People::default(),
+        };
+        People { undoer: self.name_of(&by(&self.job)).await, ..made }
+    }
+
+    async fn people_of(&self, job: &str, asker: &str) -> People {
+        let decided = self.jobs.parts.store.decider(job).await;
+        let decider = decided.unwrap_or_else(|error| {
+            tracing::warn!(%error, job, "it cannot be read who confirmed a job");
+            None
+        });
         let asked = self.name_of(asker).await;
         let decided = match decider {
             Some(same) if same == asker => asked.clone(),
             Some(other) => self.name_of(&other).await,
             None => None,
         };
-        match self.job.kind == UNDO {
-            true => People { undoer: asked, ..People::default() },
-            false => People { asker: asked, decider: decided, undoer: None },
-        }
+        People { asker: asked, decider: decided, undoer: None }
     }
 
     async fn name_of(&self, person: &str) -> Option<String> {

@@ -325,15 +325,14 @@ impl Store {
         Ok(at)
     }
 
-    /// The first changes that a job has written, or has taken back.
+    /// The first changes that a job has made; those that take others back are left out.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn first_job_changes(&self, job: &str, undo: bool, most: i64) -> Result<Vec<Change>, sqlx::Error> {
+    pub async fn first_job_changes(&self, job: &str, most: i64) -> Result<Vec<Change>, sqlx::Error> {
         let sql = || {
-            let which = if undo { "IS NOT NULL" } else { "IS NULL" };
             sqlx::AssertSqlSafe(format!(
-                "SELECT {COLUMNS} FROM changes WHERE job_id = $1 AND undo_of {which} ORDER BY created_at_ms, id LIMIT $2"
+                "SELECT {COLUMNS} FROM changes WHERE job_id = $1 AND undo_of IS NULL ORDER BY created_at_ms, id LIMIT $2"
             ))
         };
         let rows: Vec<Row> = on!(self, pool => sqlx::query_as(sql()).bind(job).bind(most).fetch_all(pool).await?);

@@ -193,12 +193,11 @@ async fn help_status_and_sheets_need_no_model() {
          • Long work: “summarize Notes into a new column Summary” (in the background, with a bar in the thread)
          • Beside it: quote or forward a message, or attach a text or CSV file, and say what to do with it
          • Words: help, status, sheets, use <sheet>, view, edit, unshare, undo, stop, jobs, cancel <job>, retry <job>, rules, why?
-           Answers come from Azure OpenAI deployment sandbox. Figures are computed by SQL over the sheet.
+           Figures are computed by SQL over the sheet.
     "#);
     insta::assert_snapshot!(world.type_line("status").await, @"
     bot> • Sheet: Project Plan (‹sheet›), 42 rows, version 1
          • My rights there: owner
-         • Model: Azure OpenAI deployment sandbox
          • No proposal waits for you.
     ");
     insta::assert_snapshot!(world.type_line("sheets").await, @r"

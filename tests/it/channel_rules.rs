@@ -176,7 +176,6 @@ async fn answers_of_a_channel_are_for_the_asker_alone_where_admins_want_it() {
     status
     • Sheet: Project Plan, 42 rows, version 1
     • My rights there: owner
-    • Model: Azure OpenAI deployment sandbox
     • No proposal waits for you.
     [Share to channel]
 

@@ -85,7 +85,7 @@ fn in_a_terminal_the_bar_of_a_job_is_seen_moving() {
         }
     });
     for (line, answer) in [
-        ("use Clinical Trials", "This thread is now about"),
+        ("use Clinical Trials", "is now about"),
         ("summarize Protocol into AI Summary", "Nothing is written until you confirm"),
         ("confirm", "60 rows written"),
     ] {

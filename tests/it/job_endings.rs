@@ -112,7 +112,7 @@ async fn how_far_an_undo_came_is_told_later_too() {
     let world = large().await;
     let said = async |words: &'static str| world.slack.until(|all| all.iter().any(|m| m.seen().contains(words))).await.unwrap();
     world.slack.say("D1", "U1", "use Large", None).await;
-    said("This thread is now about").await;
+    said("is now about").await;
     world.slack.say("D1", "U1", "set Group 1 to North for all rows", None).await;
     said("[Confirm]").await;
     world.slack.press("D1", "U1", "Confirm").await;

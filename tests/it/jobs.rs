@@ -98,12 +98,20 @@ async fn a_column_is_summarized_and_taken_back() {
          [1] Status ‹job›   (type the number or the words)
            status <job> says more about one, cancel <job> stops it, retry <job> does again what failed.
     ");
-    insta::assert_snapshot!(type_and_wait(&world, "undo").await, @r"
+    insta::assert_snapshot!(type_and_wait(&world, "undo").await, @"
     bot> ⏳ Queued as job ‹job›.
 
     bot> ↩️ Taken back in Clinical Trials (‹sheet›): summarize Protocol into AI Summary (6 changes).
+         Row     Was                                       Is
+         ──────  ────────────────────────────────────────  ───────
+         NCT-11  Randomised, double-blind study of triva…  (empty)
+         NCT-19  Randomised, double-blind study of triva…  (empty)
+         NCT-31  Randomised, double-blind study of nadof…  (empty)
+         NCT-39  Randomised, double-blind study of cemlo…  (empty)
+         NCT-51  Randomised, double-blind study of velma…  (empty)
+         NCT-59  Randomised, double-blind study of nadof…  (empty)
            Job ‹job› · 1 second
-           Taken back by lee.
+           Asked for, confirmed and taken back by lee.
     ");
     assert!(cells(&world, "AI Summary").iter().all(String::is_empty));
     world.end().await;

@@ -51,11 +51,12 @@ async fn nobody_is_served_who_is_not_let_in() {
             world.slack.say("C1", "UG1", &mention, None).await;
             on_discord.say(discord::STRANGE_CHANNEL, discord::STRANGERS, &at_discord).await;
             on_discord.say(900 + discord::STRANGERS, discord::STRANGERS, text).await;
+            on_discord.slash(discord::STRANGE_CHANNEL, discord::STRANGERS, text).await;
             on_teams.say(teams::CHANNEL, "29:guest-1", &at_teams).await;
             on_teams.say("a:strange", "29:strange-1", text).await;
             on_telegram.say(501, 501, text, None).await;
             on_telegram.say(-777, 502, &format!("@{} {text}", telegram::BOT_NAME), None).await;
-            tries += 8;
+            tries += 9;
         }
         if round % 5 == 0 {
             for person in ["UX1", "UG1"] {
@@ -69,6 +70,7 @@ async fn nobody_is_served_who_is_not_let_in() {
     // In a group nobody can be told alone who has never written to the bot.
     on_telegram.until(|far| far.messages().iter().any(|m| refused(&m.seen()))).await.unwrap();
     on_teams.until(|far| far.messages().iter().filter(|m| refused(&m.seen())).count() >= 2).await.unwrap();
+    on_discord.until(|far| far.thinking() == 0).await.unwrap();
     settle(&world).await;
     assert!(tries >= 1_000, "{tries}");
     assert_eq!((world.sheets.world().picture("Project Plan"), world.azure.requests().len()), before, "0 served, 0 written");
@@ -90,6 +92,10 @@ async fn nobody_is_served_who_is_not_let_in() {
         assert!(of_them <= 1, "{person} was told {of_them} times: {told:?}");
     }
     assert!(told.len() >= 5, "{told:?}");
+    let aloud = world.slack.messages().iter().any(|m| refused(&m.seen()) && m.only_for.is_none() && !m.channel.starts_with('D'));
+    let aloud = aloud
+        || on_teams.messages().iter().any(|m| refused(&m.seen()) && m.conversation.starts_with(teams::CHANNEL) && m.only_for.is_none());
+    assert!(!aloud, "a refusal is for the person alone");
     println!("{tries} tries, 0 served, {} told why", told.len());
     world.end().await;
 }

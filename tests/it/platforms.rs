@@ -345,7 +345,7 @@ async fn who_installs_the_app_in_teams_is_greeted_with_their_sheets() {
     assert!(said("a:lee").len() == 1 && greeting.starts_with("Hello!") && greeting.contains("[Work on Clinical Trials]"), "{greeting}");
     far.press("a:lee", "29:lee", "Work on Clinical Trials").await;
     settle(&world).await;
-    assert!(said("a:lee").pop().unwrap().contains("This thread is now about Clinical Trials"), "{:?}", said("a:lee"));
+    assert!(said("a:lee").pop().unwrap().contains("This chat is now about Clinical Trials"), "{:?}", said("a:lee"));
     far.press("a:lee", "29:lee", "What can you do?").await;
     settle(&world).await;
     assert!(said("a:lee").pop().unwrap().contains("I answer questions about"), "{:?}", said("a:lee"));

@@ -28,7 +28,7 @@ async fn the_home_of_the_app_offers_sheets_and_shows_running_jobs() {
     • Long work: “summarize Notes into Summary” (in the background, with a bar in the thread)
     • Beside it: quote or forward a message, or attach a text or CSV file, and say what to do with it
     • Words: `help`, `status`, `sheets`, `use <sheet>`, `view`, `edit`, `unshare`, `undo`, `stop`, `jobs`, `cancel <job>`, `retry <job>`, `rules`, `why?`
-    Answers come from Azure OpenAI deployment sandbox. Figures are computed by SQL over the sheet.
+    Figures are computed by SQL over the sheet.
     "#);
     world.slack.slash("C1", LEE, "use Clinical Trials").await;
     world.app.bot.until_idle().await;
@@ -45,7 +45,7 @@ async fn the_home_of_the_app_offers_sheets_and_shows_running_jobs() {
     assert_eq!(world.slack.press_home(MIA, "Project Plan").await.statuses, [200]);
     world.app.bot.until_idle().await;
     let told: Vec<String> = world.slack.messages().iter().filter(|m| m.channel == "DU2").map(slack::Posted::seen).collect();
-    assert_eq!(told, ["This thread is now about Project Plan (42 rows)."]);
+    assert_eq!(told, ["This chat is now about Project Plan (42 rows)."]);
     world.app.jobs.until_idle().await.unwrap();
     world.end().await;
 }
@@ -127,7 +127,7 @@ async fn the_assistant_pane_greets_with_sheets_and_its_stop_ends_an_answer() {
     assert_eq!(world.slack.press_stop("DU1", LEE, &pane.ts).await, [200]);
     world.app.bot.until_idle().await;
     let seen: Vec<String> = world.slack.thread("DU1", Some(&pane.ts)).into_iter().map(|(_, words)| words).collect();
-    assert!(seen[1].contains("Which sheet is it about?") && seen[3].contains("This thread is now about Project Plan"), "{seen:?}");
+    assert!(seen[1].contains("Which sheet is it about?") && seen[3].contains("is now about Project Plan"), "{seen:?}");
     assert!(seen.iter().any(|s| s.contains("Stopped. Nothing was changed.")) && !seen.concat().contains("There are 2"), "{seen:?}");
     world.end().await;
 }

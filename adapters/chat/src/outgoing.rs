@@ -108,6 +108,9 @@ pub trait Chat: Send + Sync {
         false
     }
 
+    /// Says nothing to what was asked there: whoever asked is no longer shown that an answer is on its way.
+    async fn leave_unanswered(&self, _anchor: &Anchor) {}
+
     /// Posts into the thread of the anchor.
     ///
     /// # Errors

@@ -67,6 +67,13 @@ impl Chat for Discord {
         Url::parse(&format!("https://discord.com/channels/{guild}/{}", place.target())).ok()
     }
 
+    async fn leave_unanswered(&self, anchor: &Anchor) {
+        let Some(place) = Place::read(anchor) else { return };
+        if let Some(aside) = self.asked(&place).await {
+            self.stop_thinking(&aside).await;
+        }
+    }
+
     async fn post(&self, anchor: &Anchor, message: &Message) -> Result<MessageRef, ChatError> {
         let place = self.opened(place_of(anchor)?).await?;
         let asked = self.asked(&place).await;
@@ -286,7 +293,7 @@ impl Discord {
         aside.timely(|| self.http.create_followup_message(&aside.token, &body, Vec::new())).await.map(drop)
     }
 
-    /// What a command asked for is answered where everybody sees it: its person is no longer shown that the bot thinks.
+    /// What a command asked for is answered where everybody sees it, or not at all: its person is no longer shown that the bot thinks.
     async fn stop_thinking(&self, aside: &Aside) {
         if !aside.deferred.swap(false, Ordering::Relaxed) {
             return;

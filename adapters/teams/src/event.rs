@@ -82,6 +82,19 @@ pub(crate) struct Entity {
     pub timezone: Option<String>,
     #[serde(deserialize_with = "or_default")]
     pub mentioned: Account,
+    /// Of the entity `quotedReply`, which some clients have in an object of its own.
+    pub quoted_reply: Option<Quoted>,
+    #[serde(flatten)]
+    pub quoted: Quoted,
+}
+
+/// A message that is quoted.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct Quoted {
+    pub sender_name: Option<String>,
+    /// Its first words.
+    pub preview: Option<String>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -204,7 +217,7 @@ pub(crate) fn parse(activity: &Activity, now_ms: i64) -> Option<Incoming> {
         _ => return None,
     };
     let place = place(activity);
-    let beside = if matches!(what, What::Text { .. }) { crate::beside::read(&activity.attachments) } else { Vec::new() };
+    let beside = if matches!(what, What::Text { .. }) { crate::beside::read(activity) } else { Vec::new() };
     let kind = match what {
         What::Press { .. } => "press:",
         What::Left => "left:",
@@ -313,7 +326,7 @@ fn said(activity: &Activity) -> Option<(What, Addressed)> {
     if activity.text.trim().is_empty() && activity.value.is_object() {
         return Some((pressed(activity, &activity.value)?, addressed(activity, true)));
     }
-    let mut text = activity.text.clone();
+    let mut text = crate::beside::own_words(&activity.text, &activity.attachments);
     let (mut mentioned, mut others) = (false, false);
     for entity in activity.entities.iter().filter(|e| e.kind == "mention") {
         let Some(marked) = entity.mark_in(&text) else { continue };

@@ -6,7 +6,6 @@ use chat::contract::{Remembering, Rig, run};
 use chat::{Addressed, Anchor, Block, Button, ButtonStyle, Chat, ChatError, Markdown, Message, What};
 use proptest::prelude::*;
 use sandbox::teams::{self as far, CHANNEL, Forgery, GROUP};
-use serde_json::json;
 use std::fs::File;
 use std::io::Write;
 use std::sync::{Arc, LazyLock, Mutex};
@@ -113,9 +112,7 @@ impl Rig for TeamsRig {
     }
 
     async fn beside(&self, quoted: &str, text: &str) -> bool {
-        let quote = json!({ "messageSender": { "user": { "displayName": "Mia Jensen" } }, "messagePreview": quoted });
-        let attachments = json!({ "attachments": [{ "contentType": "messageReference", "content": quote.to_string() }] });
-        self.far_side.say_with("a:lee", "29:lee", text, &attachments).await;
+        self.far_side.quote("a:lee", "29:lee", ("Mia Jensen", quoted), text).await;
         true
     }
 

@@ -285,9 +285,8 @@ pub(crate) fn chat_error(error: &RequestError) -> ChatError {
             _ => ChatError::Forbidden(words),
         },
         RequestError::Network(e) if e.is_connect() => ChatError::Unreachable(words),
-        RequestError::Network(_) | RequestError::InvalidJson { .. } | RequestError::Io(_) => {
-            ChatError::MayHaveLanded("telegram did not answer".into())
-        }
+        RequestError::InvalidJson { source, .. } => ChatError::MayHaveLanded(format!("telegram's answer cannot be read: {source}")),
+        RequestError::Network(_) | RequestError::Io(_) => ChatError::MayHaveLanded("telegram did not answer".into()),
     }
 }
 

@@ -33,6 +33,23 @@ impl Teams {
         self.service.say(conversation, from, text, beside).await
     }
 
+    /// Somebody answers a message: it is quoted as Teams quotes it, in an entity, by a mark in the words, and in HTML.
+    pub async fn quote(&self, conversation: &str, from: &str, (author, quoted): (&str, &str), text: &str) -> Delivered {
+        let entity = json!({ "type": "quotedReply", "quotedReply": { "messageId": "1", "senderName": author, "preview": quoted } });
+        let html = format!(
+            "<blockquote itemscope itemtype=\"http://schema.skype.com/Reply\" itemid=\"1\"><strong itemprop=\"mri\">{author}</strong><p itemprop=\"preview\">{quoted}</p></blockquote><p>{text}</p>"
+        );
+        let beside = json!({ "entities": [entity], "attachments": [{ "contentType": "text/html", "content": html }] });
+        self.service.say(conversation, from, &format!("<quoted messageId=\"1\"/> {text}"), &beside).await
+    }
+
+    /// Somebody forwards a message: its words stand behind their own, and only the HTML tells them apart.
+    pub async fn forward(&self, conversation: &str, from: &str, forwarded: &str, text: &str) -> Delivered {
+        let html = format!("<p>{text}</p><blockquote itemtype=\"http://schema.skype.com/Forward\"><p>{forwarded}</p></blockquote>");
+        let beside = json!({ "attachments": [{ "contentType": "text/html", "content": html }] });
+        self.service.say(conversation, from, &format!("{text}\r\n\r\n{forwarded}"), &beside).await
+    }
+
     /// Keeps a file; the address to which it is itself the key.
     pub fn keep_file(&self, name: &str, bytes: &[u8]) -> String {
         self.service.files.put(name, bytes);

@@ -1,5 +1,6 @@
 //! What the bot can do, in a few lines, with examples from the sheet at hand.
 
+use super::sheets::Here;
 use super::{md, note};
 use crate::sheet::{Snapshot, SnapshotColumn};
 use crate::store::Session;
@@ -10,13 +11,14 @@ const ASK: &str = "“which tasks are overdue?”, “total budget by department
 const CHANGE: &str = "“set Status to Complete for \"Load test\"”";
 const JOB: &str = "“summarize Notes into Summary”";
 
-pub(in crate::bot) fn help(session: Option<&Session>, snapshot: Option<&Snapshot>, accounts: bool, model: &str) -> Message {
+pub(in crate::bot) fn help(session: Option<&Session>, snapshot: Option<&Snapshot>, accounts: bool, here: Here) -> Message {
+    let here = here.word();
     let sheet = match session {
-        Some(s) => format!("This thread is about **{}**. Another sheet: `use <name, id or link>`.", escape(&s.sheet_name)),
-        None => "This thread has no sheet yet: `use <name, id or link>`, or just ask and I offer some.".into(),
+        Some(s) => format!("This {here} is about **{}**. Another sheet: `use <name, id or link>`.", escape(&s.sheet_name)),
+        None => format!("This {here} has no sheet yet: `use <name, id or link>`, or just ask and I offer some."),
     };
-    let mut blocks = vec![md(&format!("I answer questions about a Smartsheet sheet and change it for you, from this thread.\n\n{sheet}"))];
-    blocks.extend(abilities(snapshot, accounts, model));
+    let mut blocks = vec![md(&format!("I answer questions about a Smartsheet sheet and change it for you, from this {here}.\n\n{sheet}"))];
+    blocks.extend(abilities(snapshot, accounts));
     Message::new(blocks)
 }
 
@@ -33,7 +35,7 @@ pub(in crate::bot) fn introduction(by: Option<&str>, sheet: Option<&str>) -> Mes
 }
 
 /// What people can say, by example.
-pub(in crate::bot) fn abilities(snapshot: Option<&Snapshot>, accounts: bool, model: &str) -> [Block; 2] {
+pub(in crate::bot) fn abilities(snapshot: Option<&Snapshot>, accounts: bool) -> [Block; 2] {
     let connect = if accounts { ", `connect`, `disconnect`" } else { "" };
     let examples = snapshot.map(Examples::of).unwrap_or_default();
     let or = |example: Option<String>, usual: &str| example.map_or_else(|| usual.to_owned(), |words| escape(&words));
@@ -47,7 +49,7 @@ pub(in crate::bot) fn abilities(snapshot: Option<&Snapshot>, accounts: bool, mod
             or(examples.change, CHANGE),
             or(examples.job, JOB),
         )),
-        note(&format!("Answers come from {}. Figures are computed by SQL over the sheet.", escape(model))),
+        note("Figures are computed by SQL over the sheet."),
     ]
 }
 

@@ -3,10 +3,40 @@
 use super::{OFFERED, count, md, note};
 use crate::sheet::{SheetId, Snapshot};
 use crate::smartsheet::SheetEntry;
-use chat::{Block, Button, ButtonStyle, Markdown, Message, escape};
+use chat::{Addressed, Block, Button, ButtonStyle, Incoming, Markdown, Message, Platform, What, escape};
 
-pub(in crate::bot) fn no_sheet_yet() -> Message {
-    Message::text("This thread has no sheet yet. Choose one with `use <name, id or link>`, or type `sheets` to see them.")
+/// What people are told that they are in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::bot) enum Here {
+    Thread,
+    /// A chat without threads.
+    Chat,
+    /// A channel whose posts open threads.
+    Channel,
+}
+
+impl Here {
+    pub fn of(incoming: &Incoming) -> Self {
+        let own = matches!(incoming.thread.platform, Platform::Console | Platform::Web);
+        match incoming.what {
+            _ if own || incoming.thread.root.is_some() => Self::Thread,
+            What::Command { .. } if incoming.addressed != Addressed::Dm => Self::Channel,
+            _ => Self::Chat,
+        }
+    }
+
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Thread => "thread",
+            Self::Chat => "chat",
+            Self::Channel => "channel",
+        }
+    }
+}
+
+pub(in crate::bot) fn no_sheet_yet(here: Here) -> Message {
+    let here = here.word();
+    Message::text(&format!("This {here} has no sheet yet. Choose one with `use <name, id or link>`, or type `sheets` to see them."))
 }
 
 pub(in crate::bot) fn sheets(all: &[SheetEntry]) -> Message {
@@ -39,12 +69,12 @@ pub(in crate::bot) fn which_sheet(name: &str, sheets: &[SheetEntry]) -> Message 
     Message::new(vec![md(&format!("Several sheets match “{}”. Which one do you mean?", escape(name))), offer(sheets)])
 }
 
-pub(in crate::bot) fn no_such_sheet(name: &str, sheets: &[SheetEntry]) -> Message {
+pub(in crate::bot) fn no_such_sheet(name: &str, sheets: &[SheetEntry], here: Here) -> Message {
     if sheets.is_empty() {
         return no_sheets();
     }
     let found = if name.is_empty() {
-        "Which sheet should this thread be about?".into()
+        format!("Which sheet should this {} be about?", here.word())
     } else {
         format!("I see no sheet called “{}”. Is it one of these? Otherwise share it with the account I run under.", escape(name))
     };
@@ -61,8 +91,8 @@ pub(in crate::bot) fn ask_for_sheet(sheets: &[SheetEntry]) -> Message {
     ])
 }
 
-pub(in crate::bot) fn now_using(snapshot: &Snapshot) -> Message {
-    Message::text(&format!("This thread is now about {}.", sheet_and_rows(snapshot)))
+pub(in crate::bot) fn now_using(snapshot: &Snapshot, here: Here) -> Message {
+    Message::text(&format!("This {} is now about {}.", here.word(), sheet_and_rows(snapshot)))
 }
 
 /// For everybody in a channel, after somebody has chosen its sheet.

@@ -56,7 +56,7 @@ async fn of_one(crowd: &dyn Crowd, measured: &Measured) -> anyhow::Result<Vec<Fi
     const HELP: &str = "I answer questions";
     let name = crowd.name();
     crowd.say(2, "use Project Plan").await;
-    until(crowd, 2, "This thread is now about").await?;
+    until(crowd, 2, "is now about").await?;
     let before = measured.cpu_ms()?;
     for n in 0..EVENTS {
         crowd.say(2, &format!("note {n}")).await;
