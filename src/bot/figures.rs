@@ -115,9 +115,40 @@ const MONTHS: [&[&str]; 12] = [
 /// Months that are other words, too, unless they begin with a capital.
 const WORDS_TOO: [&str; 4] = ["may", "mar", "march", "ago"];
 
+/// Small numbers as words, from two on.
+const NUMBER_WORDS: [&[&str]; 11] = [
+    &["two", "zwei", "deux", "dos"],
+    &["three", "drei", "trois", "tres"],
+    &["four", "vier", "quatre", "cuatro"],
+    &["five", "fünf", "cinq", "cinco"],
+    &["six", "sechs", "seis"],
+    &["seven", "sieben", "sept", "siete"],
+    &["eight", "acht", "huit", "ocho"],
+    &["nine", "neun", "neuf", "nueve"],
+    &["ten", "zehn", "dix", "diez"],
+    &["eleven", "elf", "onze", "once"],
+    &["twelve", "zwölf", "douze", "doce"],
+];
+/// What stands before a number that counts what was asked for.
+const COUNTS: [&str; 10] = ["there are", "there were", "i found", "i see", "we have", "es gibt", "es sind", "il y a", "hay", "found"];
+
 /// What a text tells people: not what belongs to names (Q3, A-17), links, code, times and the numbers of lists.
 pub(super) fn told(text: &str) -> Told {
-    scan(&without_code(text), true)
+    let text = without_code(text);
+    let mut told = scan(&text, true);
+    told.figures.extend(text.split(['.', '!', '?', '\n', ':']).filter_map(counted_in_words));
+    told
+}
+
+/// The number word with which a sentence counts: “Five tasks …”, “There are five …”; not those elsewhere, which rather belong to names and
+/// sayings.
+fn counted_in_words(sentence: &str) -> Option<Figure> {
+    let lower = sentence.replace(['*', '_'], "").trim().to_lowercase();
+    let behind = COUNTS.iter().find_map(|words| lower.strip_prefix(words)).map_or(lower.as_str(), str::trim_start);
+    let (word, rest) = behind.split_once(' ')?;
+    let value = NUMBER_WORDS.iter().position(|words| words.contains(&word))? as f64 + 2.0;
+    let unit = rest.split(|c: char| !c.is_alphabetic()).find(|word| !BETWEEN.contains(word)).unwrap_or_default().to_owned();
+    Some(Figure { text: word.to_owned(), readings: vec![Reading { value, tolerance: 1e-9 }], percent: false, rough: false, unit })
 }
 
 /// All numbers and days in a text, wherever they stand, but for times.
@@ -433,6 +464,12 @@ mod tests {
         insta::assert_snapshot!(seen("- 2. foo\n(2) foo\n**2.** Foo\n2️⃣ open 24/7 until 10.30 Uhr"), @"");
         insta::assert_snapshot!(seen("about 19.2k, 1 234,50 €, 1’234.50 CHF, 12%, **56**%, **1.2** million, 1.2 M €, 450EUR and USD999"), @"19.2k~ | 1 234,50 | 1’234.50 | 12% | 56% | 1.2 million | 1.2 m | 450 | 999");
         insta::assert_snapshot!(seen("`=IF([Cost]@row > 500, 1)` and `7`, 56 per cent, a 17-day delay, 3 to the 5"), @"7 | 56 | 17 | 3 | 5");
+    }
+
+    #[test]
+    fn what_a_sentence_counts_in_words_is_a_figure() {
+        assert_eq!(seen("Five tasks are blocked. There are **two** others.\nEs gibt drei Zeilen"), "five | two | drei");
+        assert_eq!(seen("In two weeks the two teams of Phase Two are done, one after the other."), "");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Answers, proposals and outcomes as people see them: tables with links, old -> new, counts, buttons.
 
+use super::figures;
 use super::turn::Gathered;
 use super::words::{self, capital, count, md, note};
 use crate::changes::{CellEdit, Outcome, OutcomeRow, People, Plan, RowEdit, Sample};
@@ -41,13 +42,16 @@ pub(super) fn answer(
 ) -> Message {
     let mut blocks = Vec::new();
     let says = part != Part::Proposal && !gathered.text.trim().is_empty();
+    let words = Markdown::untrusted(&gathered.text, policy);
+    // What people read of the words: a lone “2.” is an empty item of a list.
+    let said = words.plain();
     if says {
-        blocks.push(Block::Markdown(Markdown::untrusted(&gathered.text, policy)));
+        blocks.push(Block::Markdown(words));
     }
     // What was looked up for a proposal stands in it.
     let told = |shown: &&Shown| part != Part::Proposal && (shown.rows_wanted || gathered.made.is_none());
     for shown in gathered.shown.iter().filter(told) {
-        blocks.extend(query(shown, &gathered.text, limits, zone, viewer));
+        blocks.extend(query(shown, &said, limits, zone, viewer));
     }
     let sources = if says { sources(&gathered.shown, zone) } else { Vec::new() };
     if part == Part::Rest {
@@ -111,12 +115,19 @@ fn query(shown: &Shown, said: &str, limits: &Limits, zone: &TimeZone, viewer: &V
     let visible: Vec<usize> =
         (0..shown.result.columns.len()).filter(|i| !shown.result.columns[*i].is_row_id).take(limits.table_columns).collect();
     let figure = if let ([at], 1) = (visible.as_slice(), shown.result.rows.len()) { Some(*at) } else { None };
+    let mut stands = None;
     match figure {
-        // A figure that the words tell already is not said again.
+        // A figure that the words tell already stands in the line below them.
         Some(at) => {
-            let value = shown.result.shown(0, at);
-            if !value.is_empty() && !said.contains(&value) {
-                blocks.push(md(&format!("{}: **{}**", escape(&shown.result.columns[at].title), escape(&value))));
+            let (title, value) = (escape(&shown.result.columns[at].title), escape(&shown.result.shown(0, at)));
+            let told = match shown.result.rows[0][at].as_f64() {
+                Some(number) => figures::tells(said, number),
+                None => said.contains(&shown.result.shown(0, at)),
+            };
+            match value.is_empty() {
+                true => {}
+                false if told => stands = Some(format!("{title}: {value}")),
+                false => blocks.push(md(&format!("{title}: **{value}**"))),
             }
         }
         None if shown.result.rows.is_empty() || visible.is_empty() || !shown.rows_wanted => {}
@@ -125,7 +136,8 @@ fn query(shown: &Shown, said: &str, limits: &Limits, zone: &TimeZone, viewer: &V
     let (wanted, total) = (shown.result.wanted, shown.result.total);
     let results = match () {
         () if wanted < total => Some(format!("{wanted} of {}", count(total, "result"))),
-        () => figure.is_none().then(|| count(total, "result")),
+        () if figure.is_some() => stands,
+        () => Some(count(total, "result")),
     };
     let sheet = format!("[{}]({})", escape(&shown.snapshot.name), shown.snapshot.permalink);
     let rows = row_ids(shown);

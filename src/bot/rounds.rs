@@ -83,10 +83,10 @@ impl Bot {
                 if answer.text.trim().is_empty() && (calling == Calling::Not || progress.doubted.is_some()) {
                     // What was said before, and what was found, is better than nothing.
                     if let Some((text, doubts)) = progress.doubted.take() {
-                        return Ok(Gathered { text, doubts, ..progress.gathered });
+                        return Ok(Gathered { doubts, ..progress.gathered.answering(text) });
                     }
                     if !progress.gathered.shown.is_empty() {
-                        return Ok(progress.gathered);
+                        return Ok(progress.gathered.answering(String::new()));
                     }
                     break;
                 }
@@ -97,7 +97,7 @@ impl Bot {
                     continue;
                 }
                 count_doubts(&doubts, "told");
-                return Ok(Gathered { text: answer.text, cut_off: answer.cut_off, doubts, ..progress.gathered });
+                return Ok(Gathered { cut_off: answer.cut_off, doubts, ..progress.gathered.answering(answer.text) });
             }
             if heard.unasked && !progress.begun && answer.calls.iter().any(|call| call.name != tools::DESCRIBE_SHEET) {
                 progress.begun = true;
@@ -108,7 +108,7 @@ impl Bot {
                 // What is said beside a proposal is not asked for again, but doubted like the rest.
                 let doubts = doubts(&answer.text, &messages, &progress.gathered, context.locality.today());
                 count_doubts(&doubts, "told");
-                return Ok(Gathered { text: answer.text, doubts, ..progress.gathered });
+                return Ok(Gathered { doubts, ..progress.gathered.answering(answer.text) });
             }
         }
         Err(told(words::too_many_rounds()))
@@ -179,7 +179,7 @@ impl Bot {
         match output.shown {
             Some(found) => gathered.found(found),
             // What was looked up for this call is no answer by itself.
-            None if ![tools::DESCRIBE_SHEET, tools::FIND_SHEETS].contains(&call.name.as_str()) => gathered.forget_lookup(),
+            None if ![tools::DESCRIBE_SHEET, tools::FIND_SHEETS].contains(&call.name.as_str()) => gathered.queried_last = false,
             None => {}
         }
         gathered.made = output.made.or(gathered.made.take());

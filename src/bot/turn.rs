@@ -7,7 +7,7 @@ use super::live_reply::LiveReply;
 use super::preview::{self, Part};
 use super::rounds::RECENT;
 use super::sheets::Heard;
-use super::{Bot, Running, prompt, words};
+use super::{Bot, Running, figures, prompt, words};
 use crate::access::Role;
 use crate::error::{Choice, Result, Trouble, told};
 use crate::llm::Error as ModelError;
@@ -46,22 +46,34 @@ pub(super) struct Gathered {
 }
 
 impl Gathered {
-    /// Takes what a query has found. Of those whose rows people do not see only the last query counts; the same table is shown once,
-    /// and no more than a few are.
+    /// Takes what a query has found. The same is shown once, and no more than a few of those whose rows people see, and of the others.
     pub fn found(&mut self, found: Shown) {
-        self.forget_lookup();
         self.shown.retain(|shown| (shown.snapshot.id, &shown.checked.asked) != (found.snapshot.id, &found.checked.asked));
+        let rows_wanted = found.rows_wanted;
         self.shown.push(found);
         self.queried_last = true;
-        if self.shown.len() > MAX_TABLES {
-            self.shown.remove(0);
+        if self.shown.iter().filter(|shown| shown.rows_wanted == rows_wanted).count() > MAX_TABLES
+            && let Some(first) = self.shown.iter().position(|shown| shown.rows_wanted == rows_wanted)
+        {
+            self.shown.remove(first);
         }
     }
 
-    /// Forgets the last query, if its rows are not for people.
-    pub fn forget_lookup(&mut self) {
-        self.shown.retain(|shown| shown.rows_wanted);
-        self.queried_last = false;
+    /// The same with these words as its answer. Of queries whose rows people do not see those count whose figure the words tell, and the
+    /// last one when nothing was done after it: the others were asked on the way.
+    pub fn answering(mut self, text: String) -> Self {
+        let last = self.shown.len().checked_sub(1).filter(|_| self.queried_last);
+        let told = |shown: &Shown| match shown.result.figure() {
+            Some(serde_json::Value::String(value)) => text.contains(value.as_str()),
+            Some(value) => value.as_f64().is_some_and(|value| figures::tells(&text, value)),
+            None => false,
+        };
+        let mut at = 0;
+        self.shown.retain(|shown| {
+            at += 1;
+            shown.rows_wanted || last == Some(at - 1) || told(shown)
+        });
+        Self { text, ..self }
     }
 
     /// How much the last query has found, when nothing else was done after it: its count, where it is one, or its results. A row of

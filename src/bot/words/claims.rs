@@ -51,8 +51,32 @@ const NOT_NONE: [&str; 12] = [
 /// What is said of things that are there, behind “no …”.
 const VERBS: [&str; 9] = [" are ", " is ", " match", " have ", " has ", " were ", " was ", " meet ", " found"];
 
-/// Whether an answer begins by saying that there is nothing.
+/// How a sentence says so anywhere in an answer.
+const NONE_LATER: [&str; 8] = [
+    "there are no ",
+    "there are none",
+    "there are currently no ",
+    "none of the ",
+    "i found no ",
+    "i found none",
+    "es gibt kein",
+    "no hay ",
+];
+/// What makes it a sentence about the rest.
+const OF_THE_REST: [&str; 9] = [" other", " else", " more", " further", " need", "weitere", "anderen", "sonst", "más"];
+
+/// Whether an answer says that there is nothing.
 pub(in crate::bot) fn none(answer: &str) -> bool {
+    let lower = answer.to_lowercase().replace('’', "'").replace(['*', '_'], "");
+    let later = lower.split(['.', '!', '\n', ';']).skip(1).map(str::trim_start).any(|sentence| {
+        let said = NONE_LATER.iter().any(|words| sentence.starts_with(words)) && !NOT_NONE.iter().any(|words| sentence.starts_with(words));
+        said && !sentence.contains(" column") && !OF_THE_REST.iter().any(|word| sentence.contains(word))
+    });
+    later || begins_with_none(answer)
+}
+
+/// Whether an answer begins by saying so.
+fn begins_with_none(answer: &str) -> bool {
     let said = answer.trim_start_matches(|c: char| !c.is_alphanumeric()).to_lowercase().replace('’', "'");
     let said = LEADS.iter().find_map(|lead| said.strip_prefix(lead)).unwrap_or(&said);
     let sentence = said.split(['.', '!', '\n']).next().unwrap_or_default();
@@ -164,11 +188,15 @@ mod tests {
             "Es gibt keine Aufgaben.",
             "Aucune tâche n'est en retard.",
             "**No rows match.**",
+            "I looked. There are no blocked tasks.",
+            "I checked Status:\n**There are none.**",
         ] {
             assert!(none(answer), "{answer}");
         }
         for answer in [
             "No, there are 5.",
+            "Here they are. There are no others.",
+            "Both are blocked. There is no need to wait.",
             "None of these is overdue.",
             "Kein Problem, unten stehen die Zeilen.",
             "No hay problema, aquí están.",
