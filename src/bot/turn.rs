@@ -344,6 +344,10 @@ pub(super) fn model_trouble(error: ModelError, said: &str) -> Trouble {
             after(words::quota_spent())
         }
         ModelError::Unavailable(_) => after(words::model_down()),
+        ModelError::NoFunctions(_) => {
+            tracing::error!(%error, "the model cannot look into sheets; choose one that takes functions, `chatsheet check` tries it");
+            told(words::takes_no_functions())
+        }
         ModelError::Unauthorized(_) | ModelError::NotFound(_) => {
             tracing::error!(%error, "the model cannot be used; run `chatsheet check`");
             told(words::model_misconfigured())

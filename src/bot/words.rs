@@ -241,6 +241,10 @@ pub(super) fn model_misconfigured() -> String {
     "I cannot use the model: its address or key is wrong. Please ask the person who runs me to run `chatsheet check`.".into()
 }
 
+pub(super) fn takes_no_functions() -> String {
+    "The model I am connected to cannot look into sheets: it takes no functions. Please ask the person who runs me to choose another one; `chatsheet check` tries it.".into()
+}
+
 pub(super) fn hello() -> &'static str {
     "Hello! Ask me about a Smartsheet sheet, or type `help` to see what I can do."
 }

@@ -136,7 +136,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             running.wait().await;
         }
         Service::Azure { behaviour, .. } if behaviour == "list" => {
-            azure::BEHAVIOURS.iter().for_each(|b| println!("{}", b.name));
+            azure::BEHAVIOURS.iter().chain(&azure::WITHOUT_FUNCTIONS).for_each(|b| println!("{}", b.name));
         }
         Service::Azure { common, mode, behaviour, row_latency_ms } => {
             let behaviour = azure::Behaviour::named(&behaviour)

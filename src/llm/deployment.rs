@@ -3,7 +3,7 @@
 use super::endpoint::Endpoint;
 use super::error::{Error, HttpFailure, Refusal, UNTOLD_WAIT, Verdict};
 use super::habits::{Habits, Surface};
-use super::model::{Api, Haste, ModelSettings};
+use super::model::{Api, Haste, ModelSettings, OUT_OF_USE};
 use super::pace::Pace;
 use super::responses::{self, Items};
 use super::stream::{Answer, Assembler, CARRIED};
@@ -62,6 +62,8 @@ struct State {
     now: Habits,
     /// The last that an answer came with.
     proven: Habits,
+    /// Until when it is not asked with functions, and why.
+    without_functions: Option<(Instant, String)>,
 }
 
 impl Deployment {
@@ -105,6 +107,11 @@ impl Deployment {
     /// Asks once, and again as long as it learns something.
     pub async fn ask(&self, api: Api, haste: Haste, request: Value, words: &watch::Sender<String>) -> Result<Answer, Verdict> {
         self.recall().await;
+        if request["tools"].is_array()
+            && let Some(why) = self.takes_no_functions()
+        {
+            return Err(Verdict::Final(Error::NoFunctions(why)));
+        }
         let mut request_of_all = request;
         request_of_all["model"] = json!(self.endpoint.model);
         let first = self.habits();
@@ -137,9 +144,12 @@ impl Deployment {
                 Err(Verdict::Unsupported(refusal, message)) if api == Api::Chat || refusal != Refusal::Operation => {
                     if !self.learn(&habits, refusal) {
                         self.forget(&first);
-                        return Err(Verdict::Final(Error::Refused(message)));
+                        let of_functions = matches!(refusal, Refusal::Operation | Refusal::Parameter("reasoning_effort"));
+                        let without = of_functions && request_of_all["tools"].is_array();
+                        return Err(Verdict::Final(if without { self.without_functions(message) } else { Error::Refused(message) }));
                     }
                 }
+                Err(Verdict::Final(Error::NoFunctions(why))) => return Err(Verdict::Final(self.without_functions(why))),
                 Err(Verdict::Unsupported(_, message)) => return Err(Verdict::Final(Error::Refused(message))),
                 // Gateways do not offer every operation, and say so in many ways. A deployment that is not there is another matter.
                 Err(Verdict::Final(error @ (Error::NotFound(_) | Error::Unauthorized(_) | Error::Refused(_))))
@@ -163,6 +173,16 @@ impl Deployment {
         }
         self.forget(&first);
         Err(Verdict::Final(Error::Refused("it refuses one thing after the other".into())))
+    }
+
+    /// Remembers for a while that it takes no functions, whatever is tried, so that not each question is refused several times.
+    fn without_functions(&self, why: String) -> Error {
+        self.state().without_functions = Some((Instant::now() + OUT_OF_USE, why.clone()));
+        Error::NoFunctions(why)
+    }
+
+    fn takes_no_functions(&self) -> Option<String> {
+        self.state().without_functions.as_ref().filter(|(until, _)| Instant::now() < *until).map(|(_, why)| why.clone())
     }
 
     /// Whether an error may mean that the Responses API is not offered: it has not answered yet, or its path is not there any more.
@@ -233,7 +253,7 @@ impl Deployment {
             let Some(memory) = &self.memory else { return };
             let Some(kept) = memory.recall(&self.endpoint.key()).await else { return };
             if let Ok(habits) = serde_json::from_value::<Habits>(kept) {
-                *self.state() = State { now: habits.clone(), proven: habits };
+                *self.state() = State { now: habits.clone(), proven: habits, without_functions: None };
             }
         };
         self.recalled.get_or_init(|| recall).await;

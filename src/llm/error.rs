@@ -30,6 +30,9 @@ pub enum Error {
     /// The quota or the budget of the deployment is used up: waiting does not help, the operator must act.
     #[error("the model's quota is used up: {0}")]
     QuotaSpent(String),
+    /// It takes no functions, so it cannot look into a sheet: the operator must choose another one.
+    #[error("the model takes no functions: {0}")]
+    NoFunctions(String),
     /// The request is not accepted as it is: a fault of ours, or an operation this model lacks.
     #[error("the model refused the request: {0}")]
     Refused(String),
@@ -99,6 +102,7 @@ impl HttpFailure {
             (400 | 404, _) if code == "OperationNotSupported" || ELSEWHERE.iter().any(|words| message.contains(words)) => {
                 Verdict::Unsupported(Refusal::Operation, message)
             }
+            (400..=499, _) if WITHOUT_FUNCTIONS.iter().any(|words| message.contains(words)) => Verdict::Final(Error::NoFunctions(message)),
             (402, _) => Verdict::Final(Error::QuotaSpent(message)),
             (400..=499, _) if spent => Verdict::Final(Error::QuotaSpent(message)),
             (400 | 422, _) => match refused_parameter(error, &self.body) {
@@ -137,6 +141,9 @@ const PARAMETERS: [&str; 16] = [
 ];
 /// How refusals say that a model is to be asked by another operation.
 const ELSEWHERE: [&str; 3] = ["only supported in v1/responses", "not a chat model", "only available through the Responses API"];
+/// How servers say that a model takes no functions: Ollama, and vLLM without a parser for them.
+const WITHOUT_FUNCTIONS: [&str; 3] =
+    ["does not support tools", "tool choice requires --enable-auto-tool-choice", "does not support function calling"];
 /// How refusals say that something is not taken.
 const NOT_TAKEN: [&str; 7] =
     ["unsupported", "not supported", "does not support", "unrecognized", "unknown", "not permitted", "not allowed"];
@@ -230,6 +237,7 @@ mod tests {
         insta::assert_snapshot!(verdict(404, r#"{"error":{"message":"This model is only supported in v1/responses and not in v1/chat/completions.","param":"model"}}"#), @r#"Unsupported(Operation, "This model is only supported in v1/responses and not in v1/chat/completions.")"#);
         insta::assert_snapshot!(verdict(400, r#"{"error":{"message":"litellm.UnsupportedParamsError: azure does not support parameters: ['parallel_tool_calls']","type":"None","param":"None","code":"400"}}"#), @r#"Unsupported(Parameter("parallel_tool_calls"), "litellm.UnsupportedParamsError: azure does not support parameters: ['parallel_tool_calls']")"#);
         insta::assert_snapshot!(verdict(400, r#"{"error":{"message":"Unsupported value","param":"reasoning.effort","code":"unsupported_value"}}"#), @r#"Unsupported(Parameter("reasoning_effort"), "Unsupported value")"#);
+        insta::assert_snapshot!(verdict(400, r#"{"error":{"message":"registry.ollama.ai/library/gemma3:1b does not support tools","type":"invalid_request_error"}}"#), @r#"Final(NoFunctions("registry.ollama.ai/library/gemma3:1b does not support tools"))"#);
         insta::assert_snapshot!(verdict(503, "<html>"), @r#"Again(Unavailable("HTTP 503: <html>"), None)"#);
     }
 }

@@ -67,6 +67,11 @@ impl Habits {
     }
 
     fn learn_effort(&mut self, prefers_responses: bool) -> bool {
+        if prefers_responses {
+            // Who minds how functions and thoughts go together has thoughts: it counts them, and chooses its words by itself.
+            self.refused.extend(SAMPLING.map(str::to_owned));
+            self.refused.insert("max_tokens".into());
+        }
         let next = match (self.surface, self.effort) {
             (Surface::Chat, Effort::Unsaid) if prefers_responses => (Surface::Responses, Effort::Unsaid),
             (Surface::Chat | Surface::OnlyChat, Effort::Unsaid) => (self.surface, Effort::None),

@@ -19,7 +19,7 @@ const RETRIES: usize = 3;
 /// Work that can wait obeys longer waits, and waits this long in all before it says that the model is busy.
 const PATIENCE: Duration = Duration::from_secs(600);
 /// How long a deployment rests that cannot be used until an operator acts, where there is another.
-const OUT_OF_USE: Duration = Duration::from_secs(300);
+pub(super) const OUT_OF_USE: Duration = Duration::from_secs(300);
 
 /// How the model is asked; the defaults are those of the system design.
 #[derive(Clone, Debug)]
@@ -243,7 +243,7 @@ impl Model {
     fn passes_on(&self, deployment: &Deployment, verdict: &Verdict) -> bool {
         let rest = match verdict {
             Verdict::Again(Error::RateLimited(_) | Error::Unavailable(_), wait) => *wait,
-            Verdict::Final(Error::Unauthorized(_) | Error::NotFound(_) | Error::QuotaSpent(_)) => Some(OUT_OF_USE),
+            Verdict::Final(Error::Unauthorized(_) | Error::NotFound(_) | Error::QuotaSpent(_) | Error::NoFunctions(_)) => Some(OUT_OF_USE),
             _ => return false,
         };
         let now = Instant::now();

@@ -35,6 +35,10 @@ pub enum Functions {
     EffortUnnamed,
     /// Not in chat completions.
     ResponsesOnly,
+    /// Nowhere, as an operation that is told to lack them: Ollama.
+    Nowhere,
+    /// Nowhere, though each refusal names another way.
+    NeverAsTold,
 }
 
 /// The operations that a deployment offers.
@@ -146,10 +150,16 @@ pub const BEHAVIOURS: [Behaviour; 26] = [
     Behaviour { refuses: SAMPLING, shape: Shape::Thirsty(6_000), ..behaviour("thirsty") },
 ];
 
+/// Deployments that cannot serve this bot, whatever it tries.
+pub const WITHOUT_FUNCTIONS: [Behaviour; 2] = [
+    Behaviour { surface: Surface::Chat, functions: Functions::Nowhere, ..behaviour("no-functions") },
+    Behaviour { functions: Functions::NeverAsTold, ..behaviour("functions-refused") },
+];
+
 impl Behaviour {
     /// The behaviour of this name.
     pub fn named(name: &str) -> Option<Self> {
-        BEHAVIOURS.into_iter().find(|b| b.name == name)
+        BEHAVIOURS.into_iter().chain(WITHOUT_FUNCTIONS).find(|b| b.name == name)
     }
 
     /// Whether it offers this operation.
@@ -160,13 +170,20 @@ impl Behaviour {
     /// What it refuses of a request, which stands as it was sent.
     pub(super) fn refusal(&self, body: &Value, responses: bool) -> Option<Response> {
         let asks_for_functions = body["tools"].as_array().is_some_and(|tools| !tools.is_empty());
-        if asks_for_functions && !responses {
+        if asks_for_functions && self.functions == Functions::Nowhere {
+            let message = "registry.ollama.ai/library/sandbox:1b does not support tools";
+            return Some(wire::refusal(
+                400,
+                &json!({ "error": { "message": message, "type": "invalid_request_error", "param": null, "code": null } }),
+            ));
+        }
+        if asks_for_functions && (!responses || self.functions == Functions::NeverAsTold) {
             let effort = body["reasoning_effort"].as_str();
             let taken = match self.functions {
                 Functions::Anywhere => true,
                 Functions::WithoutThinking => effort == Some("none"),
                 Functions::EffortUnnamed => effort.is_none(),
-                Functions::ResponsesOnly => false,
+                Functions::ResponsesOnly | Functions::NeverAsTold | Functions::Nowhere => false,
             };
             if !taken {
                 let message = "Function tools with reasoning_effort are not supported for sandbox-model in /v1/chat/completions. To use function tools, use /v1/responses or set reasoning_effort to 'none'.";

@@ -10,7 +10,7 @@ mod script;
 mod text;
 mod wire;
 
-pub use behaviour::{BEHAVIOURS, Behaviour, Functions, Shape, Surface, Wording};
+pub use behaviour::{BEHAVIOURS, Behaviour, Functions, Shape, Surface, WITHOUT_FUNCTIONS, Wording};
 pub use script::Reply;
 
 use crate::fault::{self, Faults, Kind};
