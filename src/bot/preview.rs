@@ -125,7 +125,7 @@ fn query(shown: &Shown, said: &str, limits: &Limits, zone: &TimeZone, viewer: &V
                 None => said.contains(&shown.result.shown(0, at)),
             };
             match value.is_empty() {
-                true => {}
+                true => stands = Some(format!("{title}: no value")),
                 false if told => stands = Some(format!("{title}: {value}")),
                 false => blocks.push(md(&format!("{title}: **{value}**"))),
             }
@@ -148,8 +148,7 @@ fn query(shown: &Shown, said: &str, limits: &Limits, zone: &TimeZone, viewer: &V
     blocks.push(note(&parts.into_iter().flatten().collect::<Vec<_>>().join(" · ")));
     blocks.extend(shown.result.notes.iter().map(|n| note(&format!("⚠️ {}", escape(n)))));
     // Nobody is left with a zero because of a word that no cell has.
-    let nothing = shown.result.total == 0 || shown.result.figure().is_some_and(|v| v.is_null() || v.as_f64() == Some(0.0));
-    let unknown = shown.result.hints.iter().filter(|hint| nothing && hint.starts_with("no row has"));
+    let unknown = shown.result.hints.iter().filter(|_| shown.result.is_nothing());
     blocks.extend(unknown.map(|hint| note(&format!("{}.", escape(&capital(hint)).trim_end_matches('.')))));
     blocks
 }

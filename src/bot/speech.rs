@@ -134,7 +134,7 @@ pub(super) fn plainly(wanted: &str) -> Option<String> {
     }
     let mut words: Vec<&str> = text.split_whitespace().collect();
     words.dedup();
-    (words.len() <= MOST_PLAIN).then(|| words.join(" "))
+    (1..=MOST_PLAIN).contains(&words.len()).then(|| words.join(" "))
 }
 
 /// The small talk that a whole text is.
@@ -284,6 +284,7 @@ mod tests {
         ] {
             assert_eq!(plainly(wanted(said)).as_deref(), Some(right), "{said}");
         }
+        assert_eq!(plainly("please"), None, "nothing is no command");
         assert_eq!(plainly("please set the budget of all the tasks of Dana to nothing"), None);
         assert_eq!(
             (wanted("no, stop"), wanted("oh no! stop that"), wanted("no stop"), wanted("no")),

@@ -63,11 +63,8 @@ impl Gathered {
     /// last one when nothing was done after it: the others were asked on the way.
     pub fn answering(mut self, text: String) -> Self {
         let last = self.shown.len().checked_sub(1).filter(|_| self.queried_last);
-        let told = |shown: &Shown| match shown.result.figure() {
-            Some(serde_json::Value::String(value)) => text.contains(value.as_str()),
-            Some(value) => value.as_f64().is_some_and(|value| figures::tells(&text, value)),
-            None => false,
-        };
+        let figure = |shown: &Shown| shown.result.figure().and_then(serde_json::Value::as_f64);
+        let told = |shown: &Shown| figure(shown).is_some_and(|value| figures::tells(&text, value));
         let mut at = 0;
         self.shown.retain(|shown| {
             at += 1;

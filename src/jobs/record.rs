@@ -31,7 +31,7 @@ pub(super) async fn of(store: &Store, job: &Job, done: usize) -> sqlx::Result<Op
         };
         match plan {
             Plan::Update { rows } => {
-                edits.extend(rows.into_iter().enumerate().filter(|(at, _)| is_written(at)).map(|(_, row)| row).take(RECORDED))
+                edits.extend(rows.into_iter().enumerate().filter(|(at, _)| is_written(at)).map(|(_, row)| row).take(RECORDED));
             }
             Plan::Add { rows, .. } => names("Added", rows.into_iter().map(|row| row.label).collect()),
             Plan::Delete { rows } => names("Deleted", rows.into_iter().map(|row| row.label).collect()),

@@ -80,6 +80,11 @@ impl QueryResult {
         self.rows.first()?.get(at)
     }
 
+    /// Whether nothing was found: no row, or a figure that is none.
+    pub fn is_nothing(&self) -> bool {
+        self.total == 0 || self.figure().is_some_and(|value| value.is_null() || value.as_f64() == Some(0.0))
+    }
+
     /// A value as people see it.
     pub fn shown(&self, row: usize, column: usize) -> String {
         let style = &self.columns[column];
@@ -204,6 +209,10 @@ impl Snapshot {
             let mut result = self.run(loaded, checked, max_rows)?;
             result.notes = self.notes(loaded, &checked.left_out).map_err(wrong)?;
             result.notes.extend(checked.remarks.iter().cloned());
+            result.hints = self.near_misses(&checked.literals);
+            if result.is_nothing() && result.hints.is_empty() {
+                result.hints = self.unmet(loaded, &checked.demands).map_err(wrong)?;
+            }
             Ok(result)
         })();
         if ran.is_err() && watch.is(Ended::Large) {
@@ -215,7 +224,7 @@ impl Snapshot {
             }
             ran => ran,
         };
-        Some(ran.map(|result| QueryResult { hints: self.near_misses(&checked.literals), ..result }))
+        Some(ran)
     }
 
     fn run(&self, database: &Connection, checked: &Checked, max_rows: usize) -> Result<QueryResult, SqlError> {

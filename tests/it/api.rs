@@ -107,9 +107,9 @@ async fn a_program_talks_to_the_bot_and_confirms_what_it_proposes() {
     let world = World::start().await;
     let program = Program::new(&world, "reporter", &Scope::ALL).await;
     let session = program.session("Project Plan").await;
-    insta::assert_snapshot!(text(&program.say(&session, "how many tasks are blocked?").await), @r"
+    insta::assert_snapshot!(text(&program.say(&session, "how many tasks are blocked?").await), @"
     There are 2 rows.
-    Status is “Blocked” · rows without children: 34 of 42 · Project Plan (‹sheet›) · as of 10:30 UTC
+    Rows: 2 · Status is “Blocked” · rows without children: 34 of 42 · Project Plan (‹sheet›) · as of 10:30 UTC
     ");
     let proposed = program.say(&session, "set Status of \"Load test\" to Complete").await;
     insta::assert_snapshot!(text(&proposed), @r"

@@ -35,9 +35,9 @@ async fn totals_are_exact_and_name_what_they_leave_out() {
            ⚠️ Budget holds text in 1 row and is left out there (Search page: “tbd”)
     ");
     world.use_sheet("Budget 2026").await;
-    insta::assert_snapshot!(world.type_line("sum of actual for IT").await, @r"
+    insta::assert_snapshot!(world.type_line("sum of actual for IT").await, @"
     bot> Total Actual: $92,731.25
-           Department is “IT” · all 30 rows · Budget 2026 · as of 10:30 UTC
+           Total actual: $92,731.25 · Department is “IT” · all 30 rows · Budget 2026 · as of 10:30 UTC
            ⚠️ Actual holds text in 1 row and is left out there (Cables: “tbd”)
     ");
     world.end().await;
@@ -226,11 +226,11 @@ async fn a_thread_without_a_sheet_is_asked_for_one_and_the_question_is_not_lost(
     bot> Which sheet is this about? I answer your question as soon as you choose. Or type use <name, id or link>.
          [1] Sales Pipeline   [2] Clinical Trials   [3] Risk Register   [4] Budget 2026   [5] Project Plan   (type the number or the words)
     ");
-    insta::assert_snapshot!(world.type_line("Risk Register").await, @r"
+    insta::assert_snapshot!(world.type_line("Risk Register").await, @"
     bot> This thread is now about Risk Register (‹sheet›) (18 rows).
 
     bot> There are 18 rows.
-           all 18 rows · Risk Register · as of 10:30 UTC
+           Rows: 18 · all 18 rows · Risk Register · as of 10:30 UTC
     ");
     world.end().await;
 }

@@ -397,9 +397,9 @@ async fn a_name_that_fits_two_people_is_asked_back_with_buttons() {
     assert_eq!(world.sheets.world().cell("Budget 2026", "Cloud hosting", "Owner").unwrap()["value"], "dana.reyes@example.com");
     // Whatever else is said after the question is not taken for an answer.
     world.type_line("assign \"Office rent\" to Dana").await;
-    insta::assert_snapshot!(world.type_line("how many rows are there?").await, @r"
+    insta::assert_snapshot!(world.type_line("how many rows are there?").await, @"
     bot> There are 30 rows.
-           all 30 rows · Budget 2026 · as of 10:30 UTC
+           Rows: 30 · all 30 rows · Budget 2026 · as of 10:30 UTC
     ");
     world.end().await;
 }

@@ -170,7 +170,7 @@ async fn answers_of_a_channel_are_for_the_asker_alone_where_admins_want_it() {
     insta::assert_snapshot!(shown, @r#"
     how many tasks are blocked?
     There are 2 rows.
-    Status is “Blocked” · rows without children: 34 of 42 · Project Plan · as of 10:30 UTC · open the sheet
+    Rows: 2 · Status is “Blocked” · rows without children: 34 of 42 · Project Plan · as of 10:30 UTC · open the sheet
     [Share to channel]
 
     status

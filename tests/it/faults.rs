@@ -196,7 +196,7 @@ async fn what_was_said_before_an_answer_broke_off_stays() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn wrong_credentials_point_to_the_operator() {
     let world = World::with(Setting { settings: vec![("AZURE_OPENAI_DEPLOYMENT", "none".into())], ..Setting::default() }).await.unwrap();
-    insta::assert_snapshot!(world.type_line("hello there bot").await, @"bot> I cannot use the model: its address or key is wrong. Please ask the person who runs me to run chatsheet check.");
+    insta::assert_snapshot!(world.type_line("which tasks are late?").await, @"bot> I cannot use the model: its address or key is wrong. Please ask the person who runs me to run chatsheet check.");
     world.end().await;
     let world = World::with(Setting { settings: vec![("SMARTSHEET_ACCESS_TOKEN", "wrong".into())], ..Setting::default() }).await.unwrap();
     insta::assert_snapshot!(world.type_line("what is late?").await, @"bot> Smartsheet no longer accepts my access token. Please ask the person who runs me to set a new SMARTSHEET_ACCESS_TOKEN (chatsheet check tells whether it works).");

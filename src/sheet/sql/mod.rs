@@ -15,11 +15,13 @@ mod scope;
 mod select;
 mod several;
 mod text;
+mod unmet;
 mod words;
 
 pub(super) use left_out::{LeftOut, Why};
 pub(super) use near::Literal;
 pub use near::nearest;
+pub(super) use unmet::Demand;
 
 use super::cell::Style;
 use super::snapshot::Snapshot;
@@ -68,6 +70,8 @@ pub struct Checked {
     pub(super) remarks: Vec<String>,
     /// Texts that columns are held against.
     pub(super) literals: Vec<Literal>,
+    /// What the condition of the outermost `SELECT` demands, part by part.
+    pub(super) demands: Vec<Demand>,
     /// Columns whose cells, as they stand, rows are grouped by.
     pub(super) grouped: Vec<usize>,
 }
@@ -130,6 +134,7 @@ fn read(sql: &str, snapshot: &Snapshot, now: DateTime) -> Result<Checked, SqlErr
         left_out: reader.left_out,
         remarks: reader.remarks,
         literals: reader.literals,
+        demands: reader.demands,
         grouped: reader.grouped,
     })
 }

@@ -7,6 +7,7 @@ use super::super::typed::{Typed, Values};
 use super::left_out::{Fate, LeftOut, Use};
 use super::near::Literal;
 use super::scope::{Field, Scope, Source, fields_of, no_such_column};
+use super::unmet::Demand;
 use super::words::{self, Comparison};
 use super::{SqlError, refused};
 use jiff::civil::DateTime;
@@ -231,6 +232,7 @@ pub(super) struct Reader<'a> {
     /// The outermost query, counted from the whole, of which a name was met.
     pub lowest: usize,
     pub literals: Vec<Literal>,
+    pub demands: Vec<Demand>,
     pub grouped: Vec<usize>,
     pub left_out: Vec<LeftOut>,
     pub readings: Vec<String>,
@@ -253,6 +255,7 @@ impl<'a> Reader<'a> {
             base: fields_of(snapshot),
             lowest: usize::MAX,
             literals: Vec::new(),
+            demands: Vec::new(),
             grouped: Vec::new(),
             left_out: Vec::new(),
             readings: Vec::new(),

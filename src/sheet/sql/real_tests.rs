@@ -222,6 +222,28 @@ fn what_is_left_out_is_told_through_other_queries() {
 }
 
 #[test]
+fn what_has_no_rows_says_which_condition_it_is() {
+    let s = phases();
+    for (query, right) in [
+        ("SELECT item FROM leaf WHERE cost > 5000", "hint: no row meets “Cost is more than 5000”; Cost goes from 5 to 1234"),
+        (
+            "SELECT COUNT(*) FROM leaf WHERE item = 'A' AND cost > 5000",
+            "0\nhint: no row meets “Cost is more than 5000”; Cost goes from 5 to 1234",
+        ),
+        (
+            "SELECT item FROM leaf WHERE status = 'Done' AND (cost > 6)",
+            "hint: some rows meet each of these, but no row meets all: Status is “Done”; Cost is more than 6",
+        ),
+        ("SELECT SUM(cost) FROM leaf WHERE status = 'Dne'", "\nhint: no row has Status “Dne”; did you mean “Done” (1 row)?"),
+        ("SELECT COUNT(*) FROM leaf WHERE cost > 5", "2"),
+    ] {
+        let seen = seen(&s, query);
+        let seen = seen.lines().filter(|line| !line.starts_with("note: ")).collect::<Vec<_>>().join("\n");
+        assert_eq!(seen, right, "{query}");
+    }
+}
+
+#[test]
 fn each_branch_counts_only_what_no_other_takes() {
     let s = phases();
     let otherwise = "\nnote: Status is empty in 1 row, which falls under ELSE (C)";

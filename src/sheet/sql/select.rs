@@ -241,6 +241,9 @@ impl Reader<'_> {
         if condition.as_ref().is_some_and(|c| c.aggregate) {
             return refused("figures cannot stand in WHERE: use HAVING, or a query inside");
         }
+        if let (Some(selection), Place::Outermost) = (&select.selection, place) {
+            self.note_demands(selection, &from)?;
+        }
         let mut items = self.items(&select.projection, place)?;
         let GroupByExpr::Expressions(by, modifiers) = &select.group_by else { return refused("GROUP BY ALL is not available") };
         if !modifiers.is_empty() {

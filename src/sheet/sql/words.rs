@@ -102,7 +102,11 @@ pub(super) fn value(read: &Read, style: &Style) -> String {
 /// `2026-11-29` -> `29 Nov 2026`, with the time where one stands behind it.
 fn day(text: &str) -> Option<String> {
     let (day, time) = (text.get(..10)?.parse::<Date>().ok()?, text.get(10..)?);
-    Some(format!("{}{}", day.strftime("%-d %b %Y"), time.strip_suffix(":00").unwrap_or(time)))
+    Some(format!("{}{}", civil_day(day), time.strip_suffix(":00").unwrap_or(time)))
+}
+
+pub(super) fn civil_day(day: Date) -> String {
+    day.strftime("%-d %b %Y").to_string()
 }
 
 /// Two conditions of which either may hold; “Status is not “Done” (or empty)” where one of them says that a cell is empty.
