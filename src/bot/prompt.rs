@@ -26,16 +26,28 @@ const TASK: &str = "You are ChatSheetAI. You answer questions about a Smartsheet
 const UNASKED: &str = "- The last message was written in the thread without mentioning you. Answer it only if it asks you something or goes on with \
 what you were asked. When people talk to each other, agree, decide or remark, call no_answer and write nothing.\n";
 
+/// What is added where whoever asks may change nothing.
+const LOOKS_ONLY: &str = "- This person may only look at the sheet. When they ask for a change, say so.\n";
+
+/// Who asks, from where, and what they may do.
+pub(super) struct Asked<'a> {
+    pub heard: &'a Heard,
+    pub locality: &'a Locality,
+    pub may_write: bool,
+}
+
 /// The messages of a request.
-pub(super) fn messages(snapshot: &Snapshot, history: &[MessageRecord], heard: &Heard, locality: &Locality, compact: bool) -> Vec<Value> {
+pub(super) fn messages(snapshot: &Snapshot, history: &[MessageRecord], asked: &Asked<'_>, compact: bool) -> Vec<Value> {
+    let Asked { heard, locality, may_write } = asked;
     let today = locality.today();
     let begins = name_of(locality.week_start());
     // What is the same for everybody who asks about the sheet stands first: a service need not read that again.
     let system = format!(
-        "{TASK}\n\n{}\n\nToday is {today}, {}. Weeks begin on {begins}.\n{}\n{}",
+        "{TASK}\n\n{}\n\nToday is {today}, {}. Weeks begin on {begins}.\n{}\n{}{}",
         outline(snapshot).trim_end(),
         name_of(today.weekday()),
         who_asks(heard),
+        if *may_write { "" } else { LOOKS_ONLY },
         if heard.unasked { UNASKED } else { "" },
     );
     let mut messages = vec![json!({ "role": "system", "content": system })];
@@ -124,7 +136,7 @@ fn outline(snapshot: &Snapshot) -> String {
 fn described(snapshot: &Snapshot, at: usize, column: &SnapshotColumn) -> String {
     let kind = match (column.values, &column.style) {
         _ if !column.options.is_empty() => format!("one of {}", chat::text::shorten(&column.options.join(" | "), 300)),
-        (Values::Number, Style::Percent) => "percent".into(),
+        (Values::Number, Style::Percent) => "percent, 0.5 is 50%".into(),
         (Values::Number, Style::Money(sign)) => format!("money in {sign}"),
         (Values::Number, _) => "number".into(),
         (Values::Duration, _) => "working days".into(),

@@ -3,9 +3,11 @@
 use super::allowance::SPENT;
 use super::grounds::{Doubt, doubts, is_check};
 use super::live_reply::LiveReply;
+use super::prompt::Asked;
 use super::sheets::Heard;
 use super::turn::{Gathered, begin, model_trouble};
 use super::{Bot, prompt, words};
+use crate::access::Role;
 use crate::error::{Result, told};
 use crate::llm::{Answer, Calling, Error as ModelError, ToolCall};
 use crate::sheet::Snapshot;
@@ -52,7 +54,9 @@ impl Bot {
         reply: &LiveReply,
         history: &[MessageRecord],
     ) -> Result<Gathered> {
-        let mut messages = prompt::messages(snapshot, history, heard, &context.locality, false);
+        let may_write = context.role >= Role::Editor && snapshot.writable();
+        let asked = Asked { heard, locality: &context.locality, may_write };
+        let mut messages = prompt::messages(snapshot, history, &asked, false);
         let said = history.iter().rev().take(RECENT).filter(|m| m.role == "user").map(|m| m.content.as_str());
         let points = said.chain([heard.question.as_str()]).any(tools::points_to_more);
         let mut progress = Progress { more: points, ..Progress::default() };
@@ -66,7 +70,7 @@ impl Bot {
             let mut answer = match self.ask(&messages, &functions, calling, snapshot, reply).await {
                 Err((ModelError::TooLong, _)) if !progress.compacted => {
                     progress.compacted = true;
-                    messages = compact(snapshot, heard, context, &messages);
+                    messages = compact(snapshot, &asked, &messages);
                     continue;
                 }
                 other => other.map_err(|(error, said)| model_trouble(error, &said))?,
@@ -252,8 +256,8 @@ fn says_nothing(answer: &Answer) -> bool {
 }
 
 /// The same question with next to no history and short function results.
-fn compact(snapshot: &Snapshot, heard: &Heard, context: &Context, messages: &[Value]) -> Vec<Value> {
-    let mut short = prompt::messages(snapshot, &[], heard, &context.locality, true);
+fn compact(snapshot: &Snapshot, asked: &Asked<'_>, messages: &[Value]) -> Vec<Value> {
+    let mut short = prompt::messages(snapshot, &[], asked, true);
     let since = messages.iter().rposition(|m| m["role"] == "user" && !is_check(m)).map_or(messages.len(), |i| i + 1);
     for message in &messages[since..] {
         let mut message = message.clone();

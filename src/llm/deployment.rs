@@ -290,6 +290,11 @@ impl Deployment {
         }
     }
 
+    /// Tells operators whether it answers.
+    pub fn is_up(&self, up: bool) {
+        metrics::gauge!("chatsheet_model_deployment_up", "deployment" => self.endpoint.label.clone()).set(f64::from(u8::from(up)));
+    }
+
     /// Leaves it alone for a while, where there is another.
     pub fn rest(&self, wait: Option<Duration>) {
         *self.rests_until.lock().unwrap_or_else(std::sync::PoisonError::into_inner) =

@@ -187,6 +187,7 @@ impl Model {
             let deployment = self.next(haste, began).await?;
             let verdict = match deployment.ask(self.api, haste, request.clone(), words).await {
                 Ok(answer) => {
+                    deployment.is_up(true);
                     self.count(&answer.usage);
                     return Ok(answer);
                 }
@@ -251,6 +252,7 @@ impl Model {
             return false;
         }
         deployment.rest(rest);
+        deployment.is_up(false);
         let (Verdict::Final(error) | Verdict::Again(error, _)) = verdict else { return false };
         tracing::warn!(deployment = deployment.endpoint.label, %error, "another deployment is asked");
         metrics::counter!("chatsheet_model_failovers_total").increment(1);
@@ -314,6 +316,7 @@ impl Model {
 fn cache_key(messages: &[Value], tools: &[Value]) -> String {
     let mut hasher = DefaultHasher::new();
     tools.iter().for_each(|tool| tool["function"]["name"].as_str().hash(&mut hasher));
-    messages.first().and_then(|m| m["content"].as_str()).map(|system| system.lines().take(8).collect::<String>()).hash(&mut hasher);
+    // The task, and which sheet it is about; behind that stands what changes.
+    messages.first().and_then(|m| m["content"].as_str()).map(|system| system.split(", version ").next()).hash(&mut hasher);
     format!("chatsheet-{:016x}", hasher.finish())
 }

@@ -50,6 +50,7 @@ pub const METRICS: &[(&str, &str, &str)] = &[
         "counter",
         "Tokens of the model, by kind: prompt (cached are a part) or completion (reasoning is a part).",
     ),
+    ("chatsheet_model_deployment_up", "gauge", "Whether a deployment has answered (1), or is passed over for another (0)."),
     ("chatsheet_model_failovers_total", "counter", "Requests that another deployment answered, because the one before could not."),
     (
         "chatsheet_answers_doubted_total",

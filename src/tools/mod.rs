@@ -287,7 +287,8 @@ impl Context {
     async fn snapshot(&self, sheet: Option<&str>) -> Result<Arc<Snapshot>> {
         let id = match sheet.map(str::trim).filter(|s| !s.is_empty()) {
             None => self.session.sheet,
-            Some(name) if name == self.session.sheet_name => self.session.sheet,
+            // Models take the tables of a query for sheets.
+            Some(name) if name == self.session.sheet_name || ["sheet", "leaf"].contains(&name) => self.session.sheet,
             Some(name) => match SheetId::try_from(name.to_owned()) {
                 Ok(id) => id,
                 Err(_) => find_sheets::only(self, name).await?,

@@ -282,6 +282,44 @@ async fn who_is_removed_is_out_everywhere() {
     world.end().await;
 }
 
+/// What admins see and end that others do not: jobs of all people, wherever they were asked for, and which model answers.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_admin_sees_all_jobs_and_ends_them() {
+    let sheets = smartsheet::Options { seed: smartsheet::Seed::Large { rows: 180, columns: 6 }, ..smartsheet::Options::default() };
+    let model = azure::Options { latency: Duration::from_secs(1), ..azure::Options::default() };
+    let world = World::with(Setting { smartsheet: Some(sheets), azure: Some(model), unbound: true, ..Setting::default() }).await.unwrap();
+    grant(&world, slack_person("U2"), Role::Admin).await;
+    world.slack.slash("C1", "U1", "use Large").await;
+    world.app.bot.until_idle().await;
+    world.slack.say("C1", "U1", "<@UBOT> summarize Text 5 into Summary", None).await;
+    world.app.bot.until_idle().await;
+    world.slack.press("C1", "U1", "Confirm").await;
+    let asked = |requests: &[serde_json::Value]| requests.iter().filter(|r| r["response_format"].is_object()).count();
+    world.azure.until(|requests| asked(requests) > 20).await.unwrap();
+    let answer = async |channel: &str, person: &str, words: &str| {
+        let before = world.slack.messages().len();
+        world.slack.say(channel, person, &format!("<@UBOT> {words}"), None).await;
+        world.slack.until(|m| m.iter().skip(before).any(|m| m.channel == channel && m.user == slack::BOT_USER)).await.unwrap();
+        world.slack.messages().into_iter().skip(before).find(|m| m.channel == channel && m.user == slack::BOT_USER).unwrap().seen()
+    };
+    let (others, theirs) = (answer("C3", "U3", "jobs").await, answer("C2", "U2", "jobs").await);
+    assert!(others.contains("There are no jobs in this thread") && theirs.contains("summarize Text 5 into Summary"), "{others}\n{theirs}");
+    let id = theirs.split('`').nth(1).unwrap_or_default().to_owned();
+    assert!(answer("C3", "U3", &format!("cancel {id}")).await.contains("I know no such job of yours"));
+    assert!(answer("C2", "U2", &format!("status {id}")).await.contains("summarize Text 5"));
+    assert!(answer("C2", "U2", &format!("cancel {id}")).await.contains("The job stops"));
+    world.app.jobs.until_idle().await.unwrap();
+    assert!(
+        world.sheets.world().rows("Large").iter().any(|row| row.get("Summary").is_none_or(String::is_empty)),
+        "it ended before its time"
+    );
+    world.slack.slash("C2", "U2", "use Large").await;
+    world.app.bot.until_idle().await;
+    assert!(answer("C2", "U2", "status").await.contains("Model: "));
+    assert!(!answer("C1", "U1", "status").await.contains("Model: "));
+    world.end().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_job_of_somebody_who_is_removed_ends() {
     let sheets = smartsheet::Options { seed: smartsheet::Seed::Large { rows: 180, columns: 6 }, ..smartsheet::Options::default() };

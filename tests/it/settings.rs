@@ -214,6 +214,10 @@ fn everybody_is_let_in_only_where_that_is_meant() {
     let (out, _) = said(&run(&["check"], &with(&[("ALLOW_EVERYBODY", "yes")]), &folder.0, ""));
     let access = out.lines().find(|line| line.contains(" access ")).unwrap_or_default();
     assert!(access.starts_with("doubt") && access.contains("open to the world") && access.contains("TELEGRAM_ALLOWED"), "{out}");
+    // Where nobody is named nobody is let in, and how to let somebody in is said.
+    let (out, _) = said(&run(&["check"], &with(&[("TELEGRAM_ALLOWED", "")]), &folder.0, ""));
+    let access = out.lines().find(|line| line.contains(" access ")).unwrap_or_default();
+    assert!(access.contains("set TELEGRAM_ALLOWED, or send people a code (`chatsheet access invite`)"), "{out}");
 }
 
 /// What operators decide of people by name, from the invitation to the last day.

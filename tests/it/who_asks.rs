@@ -131,6 +131,17 @@ async fn short_words_survive_how_people_talk() {
     hey, sheets -> These are the sheets I can see:
     ");
     assert_eq!(world.azure.requests().len(), before, "none of it needs the model");
+    for text in ["ok thanks!", "hi, how are you?", "no, stop that"] {
+        let asked = world.azure.requests().len();
+        let answer = in_slack(&world, "U1", text).await;
+        assert!(world.azure.requests().len() == asked && !answer.contains("Which sheet"), "{text}: {answer}");
+    }
+    // What names no sheet is a question, where there is a sheet that it can be about.
+    world.slack.slash("C1", "U1", "use Project Plan").await;
+    settle(&world).await;
+    let answer = in_slack(&world, "U1", "use bigger words in your answers").await;
+    assert!(!answer.contains("I see no sheet called"), "{answer}");
+    assert!(world.azure.requests().last().unwrap().to_string().contains("use bigger words in your answers"));
     world.end().await;
 }
 
@@ -234,6 +245,8 @@ async fn where_somebody_is_reaches_the_model_on_every_platform() {
     }
     let system = told(&world);
     assert!(system.contains(tomorrow) && system.contains("time zone \"Pacific/Kiritimati\", language \"de-DE\""), "{system}");
+    let answer = world.slack.messages().into_iter().rev().find(|m| m.channel == "D9" && m.user == slack::BOT_USER).unwrap().seen();
+    assert!(answer.contains("as of 00:30 +14"), "the line under an answer has their time: {answer}");
     for text in ["use Project Plan", "which tasks are due today?"] {
         on_teams.say_with("a:lee", "29:lee", text, &json!({ "localTimezone": "Pacific/Kiritimati", "locale": "fr-FR" })).await;
         settle(&world).await;
