@@ -114,6 +114,8 @@ impl Rules {
                 let own = platform == Platform::Slack || self.tenant.as_ref().is_none_or(|tenant| *tenant == thread.install);
                 let home = home.or((!own).then_some(thread.install.as_str()));
                 match (standing, home) {
+                    // Guests of a team have their home in another tenant.
+                    (Standing::Guest, Some(home)) if platform == Platform::Teams => yes_if(allowed.guests || named(home)),
                     (_, Some(home)) => yes_if(named(home)),
                     (Standing::External, None) => Verdict::No,
                     (Standing::Member, None) => yes_if(allowed.members || named(&thread.install)),
@@ -143,6 +145,16 @@ mod tests {
     fn rules(platform: Platform, allowed: &str) -> Rules {
         let allowed = Allowed::read(allowed).expect("a list");
         Rules { by_platform: HashMap::from([(platform, allowed)]), tenant: Some("home".into()) }
+    }
+
+    #[test]
+    fn guests_of_a_team_are_let_in_where_guests_are() {
+        let team = at(Platform::Teams, "home", "19:x");
+        let of = |allowed: &str, standing| rules(Platform::Teams, allowed).of(&team, "29:g", standing, Some("elsewhere"));
+        assert_eq!(of("members,guests", Standing::Guest), Verdict::Yes);
+        assert_eq!(of("members", Standing::Guest), Verdict::No);
+        assert_eq!(of("members,elsewhere", Standing::Guest), Verdict::Yes);
+        assert_eq!(of("members,guests", Standing::External), Verdict::No);
     }
 
     #[test]

@@ -354,3 +354,21 @@ async fn a_follow_up_in_a_thread_without_a_sheet_is_nobodys_question() {
     assert_eq!(said, 0, "nobody has asked which sheet this is about");
     world.end().await;
 }
+
+/// Where a conversation is gone nobody is told anything, and nothing is tried again and again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_chat_that_is_gone_costs_one_request() {
+    let world = world().await;
+    let far = world.telegram.clone().unwrap();
+    let sent = || far.calls().iter().filter(|(method, body)| method.starts_with("send") && body["chat_id"] == telegram::GROUP).count();
+    let bot = telegram::BOT_NAME;
+    far.say(telegram::GROUP, 1, &format!("@{bot} use Project Plan"), None).await;
+    settle(&world).await;
+    far.delete_chat(telegram::GROUP);
+    let (before, asked_before) = (sent(), world.azure.requests().len());
+    far.say(telegram::GROUP, 1, &format!("@{bot} which tasks are blocked?"), None).await;
+    settle(&world).await;
+    assert_eq!(sent() - before, 1, "{:?}", far.calls());
+    assert_eq!(world.azure.requests().len(), asked_before, "nobody would read the answer");
+    world.end().await;
+}

@@ -334,7 +334,7 @@ fn post(service: &Service, state: &mut World, body: &Value, content: Content) ->
         let answer = json!({ "ok": false, "error_code": 400, "description": "Bad Request: group chat was upgraded to a supergroup chat", "parameters": { "migrate_to_chat_id": to } });
         return (StatusCode::BAD_REQUEST, Json(answer)).into_response();
     }
-    let Some(chat) = chat(id) else { return bad("chat not found") };
+    let Some(chat) = chat(id).filter(|_| !state.deleted.contains(&id)) else { return bad("chat not found") };
     if state.gone.contains(&id) {
         return refused(403, "Forbidden: bot was kicked from the supergroup chat");
     }

@@ -95,6 +95,8 @@ pub(crate) struct State {
     /// People who never wrote to the bot, and chats that it was removed from.
     strangers: HashSet<i64>,
     gone: HashSet<i64>,
+    /// Chats that were deleted, of which the bot is told nothing.
+    deleted: HashSet<i64>,
     moved: HashMap<i64, i64>,
     refuse_markup: bool,
     /// What people see of messages that are not sent yet: by chat and topic, every state.

@@ -100,6 +100,11 @@ impl Telegram {
         self.membership(id, "member", "kicked").await
     }
 
+    /// A chat is deleted, and nobody tells the bot.
+    pub fn delete_chat(&self, id: i64) {
+        self.service.state().deleted.insert(id);
+    }
+
     /// The bot is added to a group again, or the person no longer blocks it.
     pub async fn invite_bot(&self, id: i64) -> Delivered {
         self.service.state().gone.remove(&id);
