@@ -161,11 +161,41 @@ pub(super) fn why(shown: &Shown, zone: &TimeZone) -> String {
         format!("**Sheet**: [{}]({}), version {}, read {at}", escape(&snapshot.name), snapshot.permalink, snapshot.version),
         format!("**Condition**: {}", checked.filter.as_deref().map_or_else(|| "none".to_owned(), escape)),
         format!("**Asked of**: {}", asked_of(shown)),
-        format!("**Found**: {}", count(shown.result.total, "result")),
+        format!("**Found**: {}", found(shown)),
     ];
+    lines.extend(rows_of(shown).map(|rows| format!("**Made of**: {rows}")));
     lines.extend(shown.result.notes.iter().map(|n| format!("**Left out**: {}", escape(n))));
     let listed: String = lines.iter().map(|line| format!("- {line}\n")).collect();
     format!("{listed}\n{}", fenced(&checked.asked))
+}
+
+/// What a query has brought: its figure, or how many results.
+fn found(shown: &Shown) -> String {
+    let visible: Vec<usize> = (0..shown.result.columns.len()).filter(|at| !shown.result.columns[*at].is_row_id).collect();
+    match visible.as_slice() {
+        [at] if shown.result.total == 1 && shown.result.columns[*at].computed => {
+            let value = shown.result.shown(0, *at);
+            let title = escape(&shown.result.columns[*at].title);
+            if value.is_empty() { format!("{title}: no value") } else { format!("{title}: {}", escape(&value)) }
+        }
+        _ => count(shown.result.total, "result"),
+    }
+}
+
+/// The first rows that an answer rests on, by name, and how many there are; nothing where it rests on all.
+fn rows_of(shown: &Shown) -> Option<String> {
+    let ids = row_ids(shown);
+    let (numbers, all) = &shown.result.touched;
+    let (labels, all): (Vec<String>, usize) = if ids.is_empty() {
+        let rows = shown.snapshot.rows.iter().filter(|row| numbers.contains(&row.number));
+        (rows.map(|row| shown.snapshot.label(row)).collect(), *all)
+    } else {
+        let rows = ids.iter().take(RECORDED).filter_map(|id| shown.snapshot.row(*id));
+        (rows.map(|row| shown.snapshot.label(row)).collect(), shown.result.total)
+    };
+    let named: Vec<String> = labels.iter().map(|label| escape(&chat::text::shorten(label, 40))).collect();
+    let more = if all > named.len() { ", …" } else { "" };
+    (!named.is_empty()).then(|| format!("{} ({}{more})", count(all, "row"), named.join(", ")))
 }
 
 /// A block of code, whatever backticks stand in it.

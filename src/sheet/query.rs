@@ -33,6 +33,8 @@ const ROW_BYTES: usize = 64;
 const VALUE_BYTES: usize = 40;
 /// Rows are counted up to here.
 const MAX_COUNTED: usize = 1_000_000;
+/// Rows that figures were made of and that are named.
+const NAMED_TOUCHED: usize = 10;
 /// Rows that a note names.
 const NAMED_IN_NOTE: usize = 3;
 
@@ -47,6 +49,8 @@ pub struct QueryResult {
     pub total: usize,
     /// How many of them were wanted.
     pub wanted: usize,
+    /// The first rows of the sheet that figures were made of, by number, and how many there are; nothing where each row of the result is one.
+    pub touched: (Vec<u32>, usize),
     /// What was left out, for people.
     pub notes: Vec<String>,
     /// What may have been meant otherwise, for whoever wrote the query.
@@ -209,6 +213,11 @@ impl Snapshot {
             let mut result = self.run(loaded, checked, max_rows)?;
             result.notes = self.notes(loaded, &checked.left_out).map_err(wrong)?;
             result.notes.extend(checked.remarks.iter().cloned());
+            if let Some(sql) = checked.touched.as_ref().filter(|_| result.columns.iter().all(|c| !c.is_row_id)) {
+                let numbers: Vec<u32> =
+                    loaded.prepare(sql).and_then(|mut rows| rows.query_map([], |row| row.get(0))?.collect()).map_err(wrong)?;
+                result.touched = (numbers.iter().copied().take(NAMED_TOUCHED).collect(), numbers.len());
+            }
             result.hints = self.near_misses(&checked.literals);
             if result.is_nothing() && result.hints.is_empty() {
                 result.hints = self.unmet(loaded, &checked.demands).map_err(wrong)?;

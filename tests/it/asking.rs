@@ -299,6 +299,15 @@ async fn why_shows_how_the_last_answer_was_found() {
          • Left out: Budget holds text in 1 row and is left out there (Search page: “tbd”)
          SELECT department, sum(budget) AS total_budget FROM leaf GROUP BY department ORDER BY 2 DESC
     ");
+    world.type_line("how many tasks are blocked?").await;
+    insta::assert_snapshot!(world.type_line("why?").await, @"
+    bot> • Sheet: Project Plan (‹sheet›), version 1, read 2026-11-22 10:30 UTC
+         • Condition: Status is “Blocked”
+         • Asked of: rows without children: 34 of 42
+         • Found: Rows: 2
+         • Made of: 2 rows (Accessibility review, Payment integration)
+         SELECT count(*) AS rows FROM leaf WHERE status = 'Blocked'
+    ");
     world.type_line("hello").await;
     assert!(world.type_line("show the query").await.contains("SELECT"), "small talk is no answer");
     // What answered without a query has none to show.

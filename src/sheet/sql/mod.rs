@@ -70,6 +70,8 @@ pub struct Checked {
     pub(super) remarks: Vec<String>,
     /// Texts that columns are held against.
     pub(super) literals: Vec<Literal>,
+    /// Brings the numbers of the rows that the condition of the outermost `SELECT` holds for, where it has one and they are rows of the sheet.
+    pub(super) touched: Option<String>,
     /// What the condition of the outermost `SELECT` demands, part by part.
     pub(super) demands: Vec<Demand>,
     /// Columns whose cells, as they stand, rows are grouped by.
@@ -134,6 +136,7 @@ fn read(sql: &str, snapshot: &Snapshot, now: DateTime) -> Result<Checked, SqlErr
         left_out: reader.left_out,
         remarks: reader.remarks,
         literals: reader.literals,
+        touched: reader.touched,
         demands: reader.demands,
         grouped: reader.grouped,
     })

@@ -26,10 +26,12 @@ pub(in super::super) struct Demand {
 }
 
 impl Reader<'_> {
-    /// Notes the parts of a condition that `AND` joins, each with the query that tries it alone.
+    /// Notes the rows that a condition holds for, and its parts that `AND` joins, each with the query that tries it alone.
     pub fn note_demands(&mut self, condition: &Expr, from: &str) -> Result<(), SqlError> {
         let source = self.scopes.last().and_then(|scope| if let [one] = scope.sources.as_slice() { Some(one) } else { None });
         let Some(table) = source.filter(|one| one.row_numbers() == Some(RowNumbers::Own)).map(|one| one.table) else { return Ok(()) };
+        let whole = self.expr(condition)?;
+        self.touched = Some(format!("SELECT row_number FROM {from} WHERE {} ORDER BY row_number", whole.sql));
         let mut parts = Vec::new();
         conjuncts(condition, &mut parts);
         if parts.len() > MOST_PARTS {
