@@ -50,6 +50,8 @@ pub const METRICS: &[(&str, &str, &str)] = &[
         "counter",
         "Tokens of the model, by kind: prompt (cached are a part) or completion (reasoning is a part).",
     ),
+    ("chatsheet_feedback_total", "counter", "What people think of answers, by platform and reaction: like, dislike."),
+    ("chatsheet_unreadable_events_total", "counter", "Events of platforms that could not be read, and were left out."),
     ("chatsheet_model_deployment_up", "gauge", "Whether a deployment has answered (1), or is passed over for another (0)."),
     ("chatsheet_model_failovers_total", "counter", "Requests that another deployment answered, because the one before could not."),
     (

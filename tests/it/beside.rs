@@ -2,6 +2,7 @@
 
 use crate::platforms::{settle, world};
 use crate::world::World;
+use chatsheet::events::Event;
 use sandbox::{discord, slack, teams, telegram};
 use serde_json::{Value, json};
 
@@ -285,8 +286,9 @@ async fn whoever_adds_the_bot_to_a_channel_is_named_in_a_short_introduction() {
     assert!(said.contains("added me. I answer questions"), "{said}");
     // Discord tells nobody who added the bot to a server; it is said once, however often the server is told of.
     let on_discord = world.discord.clone().unwrap();
+    let mut events = world.app.events.listen();
     on_discord.remove_bot().await;
-    settle(&world).await;
+    while !matches!(events.recv().await.unwrap(), Event::Served { event, .. } if event.starts_with("discord|")) {}
     on_discord.invite_bot();
     let introduced = |m: &discord::Posted| m.channel == discord::CHANNEL && m.seen().starts_with("I answer questions about Smartsheet");
     on_discord.until(|far| far.messages().iter().any(introduced)).await.unwrap();

@@ -5,6 +5,7 @@ use crate::world::{Setting, World};
 use chatsheet::server::api::Scope;
 use chatsheet::server::metrics::METRICS;
 use std::collections::BTreeSet;
+use std::path::Path;
 
 /// Names of metrics in a text.
 fn named(text: &str) -> BTreeSet<String> {
@@ -74,6 +75,27 @@ async fn thumbs_in_teams_are_counted_and_what_is_said_beside_them_is_not_kept() 
     }
     assert!(!text.contains("script") && !text.contains("Payment"), "labels are words of our own");
     world.end().await;
+}
+
+/// Whatever is counted anywhere in the source is told to operators, whether a story comes by it or not.
+#[test]
+fn all_that_is_counted_is_documented() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let (mut folders, mut counted) = (vec![root.join("src"), root.join("adapters")], BTreeSet::new());
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|ending| ending == "rs") {
+                let source = std::fs::read_to_string(&path).unwrap();
+                let uses = ["counter!(\"", "gauge!(\"", "histogram!(\""].into_iter().flat_map(|kind| source.split(kind).skip(1));
+                counted.extend(uses.filter_map(|rest| Some(rest.split_once('"')?.0.to_owned())));
+            }
+        }
+    }
+    let told: BTreeSet<String> = METRICS.iter().map(|(name, _, _)| (*name).to_owned()).collect();
+    assert!(counted.len() > 20 && counted.is_subset(&told), "{:?} is not documented", counted.difference(&told).collect::<Vec<_>>());
 }
 
 #[test]
