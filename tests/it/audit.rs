@@ -29,6 +29,7 @@ async fn a_change_and_its_undo_are_told(postgres: bool) {
     world.slack.say("C1", "U1", "<@UBOT> set Status to Complete for everything that is Blocked", None).await;
     world.app.bot.until_idle().await;
     world.slack.press("C1", "U2", "Confirm").await;
+    world.app.bot.until_idle().await;
     world.slack.press("C1", "U1", "Confirm").await;
     world.app.bot.until_idle().await;
     world.slack.press("C1", "U1", "Undo").await;
