@@ -181,6 +181,14 @@ fn too_large() -> SqlError {
     SqlError(format!("the query takes more than {megabytes} MB; join, sort or select fewer rows and columns"))
 }
 
+/// What is told beside an answer, which stands whatever becomes of this.
+fn beside_the_answer<T: Default>(told: rusqlite::Result<T>) -> T {
+    told.unwrap_or_else(|error| {
+        tracing::warn!(%error, "what stands beside an answer cannot be told");
+        T::default()
+    })
+}
+
 impl Snapshot {
     /// Runs a query, keeping at most `max_rows` rows. Blocks, and counts what others take meanwhile: see [`query`].
     ///
@@ -214,13 +222,13 @@ impl Snapshot {
             result.notes = self.notes(loaded, &checked.left_out).map_err(wrong)?;
             result.notes.extend(checked.remarks.iter().cloned());
             if let Some(sql) = checked.touched.as_ref().filter(|_| result.columns.iter().all(|c| !c.is_row_id)) {
-                let numbers: Vec<u32> =
-                    loaded.prepare(sql).and_then(|mut rows| rows.query_map([], |row| row.get(0))?.collect()).map_err(wrong)?;
+                let numbers = loaded.prepare(sql).and_then(|mut rows| rows.query_map([], |row| row.get(0))?.collect());
+                let numbers: Vec<u32> = beside_the_answer(numbers);
                 result.touched = (numbers.iter().copied().take(NAMED_TOUCHED).collect(), numbers.len());
             }
             result.hints = self.near_misses(&checked.literals);
             if result.is_nothing() && result.hints.is_empty() {
-                result.hints = self.unmet(loaded, &checked.demands).map_err(wrong)?;
+                result.hints = beside_the_answer(self.unmet(loaded, &checked.demands));
             }
             Ok(result)
         })();

@@ -164,10 +164,15 @@ impl Reader<'_> {
         })
     }
 
+    /// What stands before a query beside the one at hand: the tables that `WITH` has named so far.
+    pub fn with(&self) -> String {
+        if self.defined.is_empty() { String::new() } else { format!("WITH {} ", self.defined.join(", ")) }
+    }
+
     fn add_left_out(&mut self, parts: &Parts<'_>, column: usize, why: Why, condition: &str) {
         let left_out = match parts.rows {
             Some(rows) => {
-                let with = if self.defined.is_empty() { String::new() } else { format!("WITH {} ", self.defined.join(", ")) };
+                let with = self.with();
                 let sql = format!("{with}SELECT {} FROM {} WHERE {condition}", rows.sql(parts.alias), parts.from);
                 LeftOut { column, why, sql }
             }

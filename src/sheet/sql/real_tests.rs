@@ -236,6 +236,11 @@ fn what_has_no_rows_says_which_condition_it_is() {
         ),
         ("SELECT SUM(cost) FROM leaf WHERE status = 'Dne'", "\nhint: no row has Status “Dne”; did you mean “Done” (1 row)?"),
         ("SELECT COUNT(*) FROM leaf WHERE cost > 5", "2"),
+        ("WITH o AS (SELECT AVG(cost) AS a FROM leaf) SELECT COUNT(*) FROM leaf WHERE cost > (SELECT a FROM o)", "1"),
+        (
+            "WITH o AS (SELECT MAX(cost) AS a FROM leaf) SELECT COUNT(*) FROM leaf WHERE cost > (SELECT a FROM o)",
+            "0\nhint: no row meets “Cost is more than the a of the sheet”; Cost goes from 5 to 1234",
+        ),
     ] {
         let seen = seen(&s, query);
         let seen = seen.lines().filter(|line| !line.starts_with("note: ")).collect::<Vec<_>>().join("\n");

@@ -31,7 +31,8 @@ impl Reader<'_> {
         let source = self.scopes.last().and_then(|scope| if let [one] = scope.sources.as_slice() { Some(one) } else { None });
         let Some(table) = source.filter(|one| one.row_numbers() == Some(RowNumbers::Own)).map(|one| one.table) else { return Ok(()) };
         let whole = self.expr(condition)?;
-        self.touched = Some(format!("SELECT row_number FROM {from} WHERE {} ORDER BY row_number", whole.sql));
+        let with = self.with();
+        self.touched = Some(format!("{with}SELECT row_number FROM {from} WHERE {} ORDER BY row_number", whole.sql));
         let mut parts = Vec::new();
         conjuncts(condition, &mut parts);
         if parts.len() > MOST_PARTS {
@@ -44,7 +45,7 @@ impl Reader<'_> {
             let (words, columns) = (read.words.clone(), columns.collect());
             self.demands.push(Demand {
                 words,
-                sql: format!("SELECT 1 FROM {from} WHERE {} LIMIT 1", read.sql),
+                sql: format!("{with}SELECT 1 FROM {from} WHERE {} LIMIT 1", read.sql),
                 columns,
                 leaf: table == Table::Leaf,
             });
