@@ -282,20 +282,30 @@ async fn who_is_removed_is_out_everywhere() {
     world.end().await;
 }
 
-/// What admins see and end that others do not: jobs of all people, wherever they were asked for, and which model answers.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_admin_sees_all_jobs_and_ends_them() {
+/// Requests for the rows of a job.
+fn asked_about_rows(requests: &[serde_json::Value]) -> usize {
+    requests.iter().filter(|r| r["response_format"].is_object()).count()
+}
+
+/// A world in which a job of U1 is under way, and takes its time.
+async fn with_a_long_job() -> World {
     let sheets = smartsheet::Options { seed: smartsheet::Seed::Large { rows: 180, columns: 6 }, ..smartsheet::Options::default() };
     let model = azure::Options { latency: Duration::from_secs(1), ..azure::Options::default() };
     let world = World::with(Setting { smartsheet: Some(sheets), azure: Some(model), unbound: true, ..Setting::default() }).await.unwrap();
-    grant(&world, slack_person("U2"), Role::Admin).await;
     world.slack.slash("C1", "U1", "use Large").await;
     world.app.bot.until_idle().await;
     world.slack.say("C1", "U1", "<@UBOT> summarize Text 5 into Summary", None).await;
     world.app.bot.until_idle().await;
     world.slack.press("C1", "U1", "Confirm").await;
-    let asked = |requests: &[serde_json::Value]| requests.iter().filter(|r| r["response_format"].is_object()).count();
-    world.azure.until(|requests| asked(requests) > 20).await.unwrap();
+    world.azure.until(|requests| asked_about_rows(requests) > 20).await.unwrap();
+    world
+}
+
+/// Rights of admins over what is not theirs: jobs of all people, wherever they were asked for, and which model answers.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_admin_sees_all_jobs_and_ends_them() {
+    let world = with_a_long_job().await;
+    grant(&world, slack_person("U2"), Role::Admin).await;
     let answer = async |channel: &str, person: &str, words: &str| {
         let before = world.slack.messages().len();
         world.slack.say(channel, person, &format!("<@UBOT> {words}"), None).await;
@@ -322,19 +332,10 @@ async fn an_admin_sees_all_jobs_and_ends_them() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_job_of_somebody_who_is_removed_ends() {
-    let sheets = smartsheet::Options { seed: smartsheet::Seed::Large { rows: 180, columns: 6 }, ..smartsheet::Options::default() };
-    let model = azure::Options { latency: Duration::from_secs(1), ..azure::Options::default() };
-    let world = World::with(Setting { smartsheet: Some(sheets), azure: Some(model), unbound: true, ..Setting::default() }).await.unwrap();
-    world.slack.slash("C1", "U1", "use Large").await;
-    world.app.bot.until_idle().await;
-    world.slack.say("C1", "U1", "<@UBOT> summarize Text 5 into Summary", None).await;
-    world.app.bot.until_idle().await;
-    world.slack.press("C1", "U1", "Confirm").await;
-    let asked = |requests: &[serde_json::Value]| requests.iter().filter(|r| r["response_format"].is_object()).count();
-    world.azure.until(|requests| asked(requests) > 20).await.unwrap();
+    let world = with_a_long_job().await;
     grant(&world, slack_person("U1"), Role::Nobody).await;
     world.app.jobs.until_idle().await.unwrap();
-    assert!(asked(&world.azure.requests()) < 170, "it ends long before all rows are asked about");
+    assert!(asked_about_rows(&world.azure.requests()) < 170, "it ends long before all rows are asked about");
     let last = world.slack.messages().iter().map(slack::Posted::seen).rfind(|m| m.contains("summarize")).unwrap();
     assert!(last.to_lowercase().contains("cancelled"), "{last}");
     world.end().await;
