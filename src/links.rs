@@ -1,5 +1,6 @@
 //! Links to the sheet viewer: signed, for one sheet, one session and one right; they end by themselves or when the thread says so.
 
+use crate::access;
 use crate::clock::Clock;
 use crate::sheet::SheetId;
 use crate::smartsheet::Identity;
@@ -113,8 +114,26 @@ impl Links {
     pub async fn open(&self, token: &str) -> Result<Option<Link>, sqlx::Error> {
         let opened = self.vault.open(PURPOSE, token).ok().and_then(|text| serde_json::from_str::<Link>(&text).ok());
         let Some(link) = opened.filter(|l| l.until_ms > self.clock.now_ms()) else { return Ok(None) };
+        Ok(self.holds(&link).await?.then_some(link))
+    }
+
+    /// Whether a link was not revoked. One of nobody's ends also when somebody is removed who may have it: a person who uses the bot on the
+    /// platform, and in the workspace, that it is from.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn holds(&self, link: &Link) -> Result<bool, sqlx::Error> {
         let revoked = self.store.links_revoked_until(&link.session).await?;
-        Ok(revoked.is_some_and(|until_ms| link.made_ms > until_ms).then_some(link))
+        if revoked.is_none_or(|until_ms| link.made_ms <= until_ms) {
+            return Ok(false);
+        }
+        if link.person.is_some() {
+            return Ok(true);
+        }
+        let Some(thread) = self.store.thread_of_session(&link.session).await? else { return Ok(true) };
+        let install = access::Person::within(&thread.key, "").install;
+        let removed_ms = self.store.last_removal_ms(thread.key.platform, &install).await?;
+        Ok(removed_ms.is_none_or(|removed_ms| link.made_ms > removed_ms))
     }
 
     /// A message as it is kept: whoever reads the database cannot use the links in it.

@@ -1,11 +1,11 @@
 //! What admins decide of a channel and a sheet: which sheets may be used, answers for the asker alone, approvers.
 
-use super::sheets::bare_name;
+use super::sheets::{bare_name, is_named};
 use super::{Bot, words};
 use crate::access::{AllowedKind, AllowedSheets, Approval, Approver, Person, Role, SheetScope, channel_of};
 use crate::error::{Result, told};
 use crate::sheet::{SheetId, smartsheet_trouble};
-use crate::smartsheet::{Identity, SheetEntry, Workspace};
+use crate::smartsheet::{Identity, Workspace};
 use crate::store::{AuditAction, AuditEvent, Event};
 use crate::tools::{Match, resolve};
 use chat::{MentionKind, Mentioned, Message};
@@ -28,13 +28,6 @@ pub(super) enum Rule {
     /// The words behind `approvers`: people, and of how many rows changes need none.
     Approvers(String),
     NoApprovers,
-}
-
-/// Whether somebody has named a sheet, by its whole name, its id or its link.
-fn is_named(sheet: &SheetEntry, wanted: &str) -> bool {
-    let wanted = wanted.trim().trim_matches(['<', '>', '"', '“', '”', '*', '`']).trim();
-    let same = |name: &str| name.to_lowercase() == sheet.name.to_lowercase();
-    same(wanted) || bare_name(wanted).is_some_and(same) || wanted == sheet.id.to_string() || wanted.contains("/sheets/")
 }
 
 /// The command about rules that a text is, if it is one.

@@ -11,7 +11,7 @@ use crate::links::Person;
 use crate::sheet::{SheetId, Snapshot, nearest, smartsheet_trouble};
 use crate::smartsheet::{Identity, SheetEntry};
 use crate::store::{Asker, Event, Session, asked_again};
-use crate::tools::{Match, resolve};
+use crate::tools::{Match, among, resolve};
 use chat::{Addressed, ChatError, Inbox, Incoming, MentionKind, Message, MessageRef, Platform, Profile, ThreadKey};
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +19,9 @@ use url::Url;
 
 /// How long a name is waited for that something else goes on without.
 const AUTHOR: Duration = Duration::from_secs(1);
+
+/// Letters of a name of a sheet, or of a link to one, at most.
+const LONGEST_NAME: usize = 200;
 
 /// What somebody has asked.
 pub(super) struct Heard {
@@ -50,6 +53,13 @@ pub(super) fn bare_name(name: &str) -> Option<&str> {
     let article = ["the ", "my ", "our "].into_iter().find(|a| lower.starts_with(a)).map_or(0, str::len);
     let end = if lower.ends_with(" sheet") { name.len() - " sheet".len() } else { name.len() };
     name.get(article..end).map(str::trim).filter(|bare| !bare.is_empty() && *bare != name)
+}
+
+/// Whether somebody has named a sheet, by its whole name, its id or its link.
+pub(super) fn is_named(sheet: &SheetEntry, wanted: &str) -> bool {
+    let wanted = wanted.trim().trim_matches(['<', '>', '"', '“', '”', '*', '`']).trim();
+    let same = |name: &str| name.to_lowercase() == sheet.name.to_lowercase();
+    same(wanted) || bare_name(wanted).is_some_and(same) || wanted == sheet.id.to_string() || wanted.contains("/sheets/")
 }
 
 impl Bot {
@@ -340,15 +350,14 @@ impl Bot {
         }
     }
 
-    /// A question that waited for a sheet goes through the inbox once more.
+    /// Questions that waited for a sheet go through the inbox once more, in their order.
     async fn ask_again(&self, incoming: &Incoming) -> Result<()> {
-        let thread = incoming.thread.storage_key();
-        let Some(question) = self.parts.store.thread(&thread).await?.and_then(|t| t.question) else { return Ok(()) };
-        // Whoever was asked back has spoken to the bot.
-        let addressed = if question.addressed == Addressed::Dm { Addressed::Dm } else { Addressed::Mention };
-        let again = Incoming { dedupe_id: asked_again(&question.dedupe_id), addressed, ..question };
-        self.accept_again(again).await?;
-        self.parts.store.set_question(&thread, None).await?;
+        for question in self.parts.store.waiting_questions(&incoming.thread.storage_key()).await? {
+            // Whoever was asked back has spoken to the bot.
+            let addressed = if question.addressed == Addressed::Dm { Addressed::Dm } else { Addressed::Mention };
+            self.accept_again(Incoming { dedupe_id: asked_again(&question.dedupe_id), addressed, ..question.clone() }).await?;
+            self.parts.store.drop_question(&question).await?;
+        }
         Ok(())
     }
 
@@ -396,9 +405,30 @@ impl Bot {
         if incoming.addressed == Addressed::FollowUp {
             return Ok(None);
         }
-        let thread = incoming.thread.storage_key();
-        self.parts.store.set_question(&thread, Some(incoming)).await?;
-        self.answer(event, words::ask_for_sheet(&sheets)).await?;
+        // Once in a thread; what is asked after that waits beside it.
+        let words = match self.parts.store.keep_question(incoming).await? {
+            true if !sheets.is_empty() => Message::text(&words::asked_for_sheet_already(Here::of(incoming))),
+            _ => words::ask_for_sheet(&sheets),
+        };
+        self.answer(event, words).await?;
         Ok(None)
+    }
+
+    /// Uses the sheet whose whole name, id or link is all that was said in a thread without one; whether it was that. What people say to each
+    /// other counts only where somebody was asked for a sheet.
+    pub(super) async fn chosen_by_name(&self, event: &Event, text: &str) -> Result<bool> {
+        let incoming = &event.incoming;
+        let asked = incoming.addressed != Addressed::FollowUp
+            || !self.parts.store.waiting_questions(&incoming.thread.storage_key()).await?.is_empty();
+        if !asked || text.chars().count() > LONGEST_NAME {
+            return Ok(false);
+        }
+        let sheets = self.all_sheets(incoming, &self.identity(incoming).await?).await?;
+        let one = |wanted: &str, name: &str| matches!(among(sheets.clone(), wanted), Ok(Match::One(sheet)) if is_named(&sheet, name));
+        let names = |name: &str| one(name, name) || bare_name(name).is_some_and(|bare| one(bare, name));
+        match [text, text.trim_end_matches(['.', '!'])].into_iter().find(|name| names(name)) {
+            Some(name) => Ok(self.use_sheet(event, name).await? == Used::Answered),
+            None => Ok(false),
+        }
     }
 }

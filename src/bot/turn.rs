@@ -112,6 +112,9 @@ impl Bot {
             Some(session) => session,
             None => {
                 let _sign_of_life = if unasked { None } else { self.sign_of_life(event).await };
+                if self.chosen_by_name(event, &text_of(event)).await? {
+                    return Ok(());
+                }
                 let Some(session) = self.session_or_ask(event).await? else { return Ok(()) };
                 session
             }

@@ -199,7 +199,7 @@ impl Live {
         match &ticket.holder {
             Holder::Key { id, .. } => Ok(store.api_key(id).await?.is_some_and(|key| key.revoked_at_ms.is_none())),
             Holder::Viewer(link) => {
-                let holds = store.links_revoked_until(&link.session).await?.is_some_and(|until_ms| link.made_ms > until_ms);
+                let holds = self.parts.links.holds(link).await?;
                 let access = &self.parts.access;
                 let let_in = match &link.person {
                     Some(person) => access.role_in_session(&link.session, &person.id).await?.is_some(),

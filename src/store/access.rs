@@ -61,6 +61,16 @@ impl Store {
         Ok(row.map(|(role,)| role.parse().unwrap_or(Role::Nobody)))
     }
 
+    /// When somebody was last removed on a platform, in an install of it; `None` when nobody is.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn last_removal_ms(&self, platform: Platform, install: &str) -> Result<Option<i64>, sqlx::Error> {
+        const GET: &str = "SELECT max(granted_at_ms) FROM access WHERE platform = $1 AND install = $2 AND role = 'nobody'";
+        let (at_ms,): (Option<i64>,) = on!(self, pool => sqlx::query_as(GET).bind(platform.as_str()).bind(install).fetch_one(pool).await?);
+        Ok(at_ms)
+    }
+
     /// Everybody of whom something was decided, oldest first.
     ///
     /// # Errors

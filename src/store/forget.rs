@@ -193,7 +193,12 @@ impl Whose {
             Self::Person(_) => "person = :id AND install = :home".to_owned(),
             _ => format!("event_id IN (SELECT id FROM inbox WHERE {theirs})"),
         };
+        let questions = match self {
+            Self::Person(_) => "thread_key LIKE :threads ESCAPE '!' AND event->'sender'->>'id' = :id",
+            _ => theirs,
+        };
         let mut steps = vec![
+            step("questions that wait for a sheet", "waiting_questions", questions.to_owned()),
             step("messages shown in the page", "posts", posts),
             step("messages", "messages", messages),
             step("private answers", "whispers", whispers),
@@ -244,7 +249,6 @@ impl Whose {
     fn emptied(&self) -> &'static [&'static str] {
         match self {
             Self::Person(_) => &[
-                "UPDATE threads SET question = NULL WHERE thread_key LIKE :threads ESCAPE '!' AND question->'sender'->>'id' = :id",
                 "UPDATE proposals SET decided_by = NULL WHERE thread_key LIKE :threads ESCAPE '!' AND decided_by = :id",
                 "UPDATE access SET name = NULL WHERE platform = :platform AND install = :install AND person = :id",
             ],

@@ -157,10 +157,7 @@ impl Store {
         if replaced > 0 {
             return Ok(Amended::InTime);
         }
-        let thread = incoming.thread.storage_key();
-        let question = self.thread(&thread).await?.and_then(|thread| thread.question);
-        if question.is_some_and(|question| question.dedupe_id == latest.dedupe_id) {
-            self.set_question(&thread, Some(&latest)).await?;
+        if self.reword_question(&latest).await? {
             return Ok(Amended::InTime);
         }
         let anew = reworded(&latest.dedupe_id);

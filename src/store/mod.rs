@@ -28,6 +28,7 @@ mod messages;
 mod posts;
 mod processes;
 mod proposals;
+mod questions;
 mod retention;
 mod sealed;
 mod sessions;

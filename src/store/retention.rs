@@ -42,14 +42,16 @@ impl Store {
         Ok(gone)
     }
 
-    /// Forgets what was said before this moment: the messages of all sessions, and what is shown in those of the web. Returns how many went.
+    /// Forgets what was said before this moment: the messages of all sessions, what is shown in those of the web, and questions that still wait. Returns how many went.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn forget_said(&self, before_ms: i64) -> Result<u64, sqlx::Error> {
         const MESSAGES: &str = "DELETE FROM messages WHERE id IN (SELECT id FROM messages WHERE timestamp < $1 LIMIT $2)";
         const POSTS: &str = "DELETE FROM posts WHERE id IN (SELECT id FROM posts WHERE created_at_ms < $1 LIMIT $2)";
+        const QUESTIONS: &str =
+            "DELETE FROM waiting_questions WHERE id IN (SELECT id FROM waiting_questions WHERE asked_at_ms < $1 LIMIT $2)";
         let before = database_time(jiff::Timestamp::from_millisecond(before_ms).unwrap_or(jiff::Timestamp::MIN));
-        Ok(bit_by_bit!(self, MESSAGES, before) + bit_by_bit!(self, POSTS, before_ms))
+        Ok(bit_by_bit!(self, MESSAGES, before) + bit_by_bit!(self, POSTS, before_ms) + bit_by_bit!(self, QUESTIONS, before_ms))
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{Asker, Store, database_time, on, on_write};
 use crate::sheet::SheetId;
-use chat::{Anchor, Incoming, ThreadKey};
+use chat::{Anchor, ThreadKey};
 use jiff::Timestamp;
 use sqlx::types::Json;
 use uuid::Uuid;
@@ -27,13 +27,11 @@ pub struct Thread {
     pub anchor: Anchor,
     /// Its session, once a sheet was chosen.
     pub session_id: Option<String>,
-    /// The question that waits for a sheet to be chosen.
-    pub question: Option<Incoming>,
     /// When somebody last said stop, in epoch milliseconds.
     pub stop_at_ms: i64,
 }
 
-type ThreadRow = (Json<ThreadKey>, String, Option<String>, Option<Json<Incoming>>, i64);
+type ThreadRow = (Json<ThreadKey>, String, Option<String>, i64);
 
 impl Store {
     /// The thread with this key.
@@ -41,15 +39,9 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn thread(&self, key: &str) -> Result<Option<Thread>, sqlx::Error> {
-        const GET: &str = "SELECT thread, anchor, session_id, question, stop_at_ms FROM threads WHERE thread_key = $1";
+        const GET: &str = "SELECT thread, anchor, session_id, stop_at_ms FROM threads WHERE thread_key = $1";
         let row: Option<ThreadRow> = on!(self, pool => sqlx::query_as(GET).bind(key).fetch_optional(pool).await?);
-        Ok(row.map(|(Json(key), anchor, session_id, question, stop_at_ms)| Thread {
-            key,
-            anchor: Anchor(anchor),
-            session_id,
-            question: question.map(|Json(q)| q),
-            stop_at_ms,
-        }))
+        Ok(row.map(|(Json(key), anchor, session_id, stop_at_ms)| Thread { key, anchor: Anchor(anchor), session_id, stop_at_ms }))
     }
 
     /// The thread of a session.
@@ -83,13 +75,14 @@ impl Store {
     pub async fn forget_conversation(&self, key: &ThreadKey) -> Result<(), sqlx::Error> {
         const DELETE: &str = "DELETE FROM threads WHERE thread_key = $1 OR thread_key LIKE $2 ESCAPE '!'";
         const POSTS: &str = "DELETE FROM posts WHERE thread_key = $1 OR thread_key LIKE $2 ESCAPE '!'";
+        const QUESTIONS: &str = "DELETE FROM waiting_questions WHERE thread_key = $1 OR thread_key LIKE $2 ESCAPE '!'";
         // Nothing leads to them when the threads are gone.
         const MESSAGES: &str = "DELETE FROM messages WHERE session_id IN (SELECT session_id FROM threads WHERE thread_key = $1 OR thread_key LIKE $2 ESCAPE '!')";
         let conversation = ThreadKey { root: None, ..key.clone() }.storage_key();
         let like = super::inside(conversation.trim_end_matches('|'));
         on_write!(self, pool => {
             let mut tx = pool.begin().await?;
-            for forget in [MESSAGES, DELETE, POSTS] {
+            for forget in [MESSAGES, DELETE, POSTS, QUESTIONS] {
                 sqlx::query(forget).bind(&conversation).bind(&like).execute(&mut *tx).await?;
             }
             tx.commit().await
@@ -104,7 +97,7 @@ impl Store {
     pub async fn move_thread(&self, from: &str, to: &ThreadKey, anchor: &Anchor) -> Result<(), sqlx::Error> {
         const CLEAR: &str =
             "DELETE FROM threads WHERE thread_key = $1 AND session_id IS NULL AND EXISTS (SELECT 1 FROM threads WHERE thread_key = $2)";
-        const MOVE: &str = "UPDATE threads SET thread_key = $1, thread = $3, anchor = $4, question = NULL
+        const MOVE: &str = "UPDATE threads SET thread_key = $1, thread = $3, anchor = $4
             WHERE thread_key = $2 AND NOT EXISTS (SELECT 1 FROM threads WHERE thread_key = $1)";
         const PROPOSALS: &str = "UPDATE proposals SET thread_key = $1, message = NULL WHERE thread_key = $2";
         const CHANGES: &str = "UPDATE changes SET thread_key = $1 WHERE thread_key = $2";
@@ -184,15 +177,6 @@ impl Store {
         let rows: Vec<(String, String)> =
             on!(self, pool => sqlx::query_as(GET).bind(&like).bind(&person.id).bind(most).fetch_all(pool).await?);
         Ok(rows.into_iter().filter_map(|(id, name)| Some((SheetId::try_from(id).ok()?, name))).collect())
-    }
-
-    /// Keeps a question until a sheet is chosen, or drops it.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn set_question(&self, thread: &str, question: Option<&Incoming>) -> Result<(), sqlx::Error> {
-        const SET: &str = "UPDATE threads SET question = $2 WHERE thread_key = $1";
-        on_write!(self, pool => sqlx::query(SET).bind(thread).bind(question.map(Json)).execute(pool).await.map(|_| ()))
     }
 
     /// Notes that somebody said stop.

@@ -348,3 +348,21 @@ async fn beside_a_sheet_of_everybody_nothing_is_shown_that_not_everybody_may_rea
     assert!(told.iter().all(|m| !m.seen().contains("Kick-off")), "{:?}", told.last().unwrap().seen());
     world.end().await;
 }
+
+/// Where the platform does not tell somebody's address, that of the account that they have connected stands in the prompt.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_address_of_a_connected_account_reaches_the_model() {
+    let world = world(false, false).await.unwrap();
+    world.slack.grant_only("app_mentions:read,channels:history,channels:read,chat:write,commands,im:history,im:write,users:read");
+    told(&world, LEE, "use Project Plan").await;
+    let asked = async || {
+        told(&world, LEE, "how many tasks are blocked?").await;
+        world.azure.requests().iter().rev().find_map(|r| r["messages"][0]["content"].as_str().map(str::to_owned)).unwrap()
+    };
+    let before = asked().await;
+    assert!(before.contains("Who asks now: \"Lee Park\"") && !before.contains(EMAIL), "{before}");
+    connect(&world).await;
+    let after = asked().await;
+    assert!(after.contains(&format!("Who asks now: \"Lee Park\", e-mail \"{EMAIL}\"")), "{after}");
+    world.end().await;
+}

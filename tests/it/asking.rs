@@ -223,7 +223,7 @@ async fn help_status_and_sheets_need_no_model() {
 async fn a_thread_without_a_sheet_is_asked_for_one_and_the_question_is_not_lost() {
     let world = World::with(Setting { unbound: true, ..Setting::default() }).await.unwrap();
     insta::assert_snapshot!(world.type_line("how many rows are there?").await, @"
-    bot> Which sheet is this about? I answer your question as soon as you choose. Or type use <name, id or link>.
+    bot> Which sheet is this about? I answer your question as soon as you choose one, or write its name, id or link.
          [1] Sales Pipeline   [2] Clinical Trials   [3] Risk Register   [4] Budget 2026   [5] Project Plan   (type the number or the words)
     ");
     insta::assert_snapshot!(world.type_line("Risk Register").await, @"

@@ -357,6 +357,41 @@ async fn a_follow_up_in_a_thread_without_a_sheet_is_nobodys_question() {
     world.end().await;
 }
 
+/// All that was asked before a thread had its sheet is answered in its order, whoever chooses the sheet by writing its name.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn all_that_waits_for_a_sheet_is_answered_when_somebody_names_it() {
+    let world = world().await;
+    let bot = |from: usize| -> Vec<String> {
+        world.slack.messages().iter().skip(from).filter(|m| m.user == slack::BOT_USER).map(slack::Posted::seen).collect()
+    };
+    let root = world.slack.say("C3", "U1", "<@UBOT> how many tasks are blocked?", None).await.ts;
+    settle(&world).await;
+    world.slack.say("C3", "U2", "<@UBOT> how many tasks are there?", Some(&root)).await;
+    settle(&world).await;
+    let said = bot(0);
+    assert_eq!(said.iter().filter(|m| m.contains("Which sheet is this about?")).count(), 1, "{said:?}");
+    assert!(said.last().unwrap().contains("Noted. I answer this, too, as soon as this thread has a sheet"), "{said:?}");
+    let before = world.slack.messages().len();
+    for talk in ["plan", "lgtm", "Project Plan looks fine to me", "which budget?"] {
+        world.slack.say("C3", "U2", talk, Some(&root)).await;
+        settle(&world).await;
+        assert_eq!(bot(before), Vec::<String>::new(), "“{talk}” is said to somebody else");
+    }
+    world.slack.say("C3", "U2", "project plan", Some(&root)).await;
+    settle(&world).await;
+    let said = bot(before);
+    let place = |words: &str| said.iter().position(|m| m.contains(words)).unwrap_or_else(|| panic!("no “{words}” in {said:?}"));
+    let order = ["This thread is now about", "There are 2 rows", "There are 42 rows"].map(place);
+    assert_eq!((order, said.len()), ([0, 1, 2], 3), "{said:?}");
+    // A thread that begins with nothing but a name is about that sheet, and has asked nothing.
+    let before = world.slack.messages().len();
+    world.slack.say("C3", "U1", "<@UBOT> the Risk Register sheet", None).await;
+    settle(&world).await;
+    let said = bot(before);
+    assert!(said.len() == 1 && said[0].contains("is now about") && said[0].contains("Risk Register"), "{said:?}");
+    world.end().await;
+}
+
 /// Where a conversation is gone nobody is told anything, and nothing is tried again and again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_chat_that_is_gone_costs_one_request() {

@@ -266,7 +266,14 @@ async fn who_is_removed_is_out_everywhere() {
     let link = links_in_slack(&world, "chat.postEphemeral").pop().expect("a link of their own");
     let page = Page::open(&link).await.unwrap();
     assert_eq!(page.get("/data").await.0, StatusCode::OK);
+    world.slack.slash("C1", "U1", "view").await;
+    settle(&world).await;
+    let shared = links_in_slack(&world, "chat.postEphemeral").pop().expect("a link for looking");
+    let looked_at = Page::open(&shared).await.unwrap();
+    assert_eq!(looked_at.get("/data").await.0, StatusCode::OK);
     grant(&world, slack_person("U1"), Role::Nobody).await;
+    assert_eq!(looked_at.get("/data").await.0, StatusCode::GONE, "they may have kept a link of nobody's, too");
+    assert_eq!(Page::open(&shared).await.err(), Some(StatusCode::GONE));
     // What was decided before is taken for granted for five seconds at most.
     let until = Instant::now() + Duration::from_secs(20);
     while page.get("/data").await.0 != StatusCode::FORBIDDEN {

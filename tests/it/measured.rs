@@ -4,6 +4,7 @@ use crate::api::Program;
 use crate::world::{Setting, World};
 use chatsheet::server::api::Scope;
 use chatsheet::server::metrics::METRICS;
+use serde_json::json;
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -74,6 +75,36 @@ async fn thumbs_in_teams_are_counted_and_what_is_said_beside_them_is_not_kept() 
         assert!(counted.is_some_and(|l| l.ends_with(&format!(" {count}"))), "{reaction}: {counted:?}");
     }
     assert!(!text.contains("script") && !text.contains("Payment"), "labels are words of our own");
+    world.end().await;
+}
+
+/// What no adapter can read is counted for each platform, and neither stops what comes behind it nor is logged.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_cannot_be_read_is_counted() {
+    let settings = vec![("METRICS_LISTEN", "127.0.0.1:0".to_owned())];
+    let (teams, telegram) = (Some(sandbox::teams::Options::default()), Some(sandbox::telegram::Options::default()));
+    let world = World::with(Setting { teams, telegram, settings, ..Setting::default() }).await.unwrap();
+    let (on_teams, on_telegram) = (world.teams.clone().unwrap(), world.telegram.clone().unwrap());
+    let address = world.app.metrics_address.unwrap();
+    let counted = async || -> Vec<u64> {
+        let text = crate::smartsheet_api::http().get(format!("http://{address}/metrics")).send().await.unwrap().text().await.unwrap();
+        let of = |platform: &str| {
+            let line = text.lines().find(|l| l.starts_with("chatsheet_unreadable_events_total") && l.contains(platform));
+            line.and_then(|l| l.rsplit(' ').next()?.parse().ok()).unwrap_or_default()
+        };
+        ["slack", "teams", "telegram"].map(of).to_vec()
+    };
+    let before = counted().await;
+    world.slack.say_with("C1", "U1", "<@UBOT> hello", None, &json!({ "ts": 5 })).await;
+    on_teams.say_with("a:lee", "29:lee", "hello", &json!({ "from": "odd" })).await;
+    on_telegram.say_with(1, 1, "hello", &json!({ "message_id": "odd" })).await;
+    on_telegram.say(1, 1, "who are you?", None).await;
+    on_telegram.until(|far| far.messages().iter().any(|m| m.seen().contains("I am ChatSheetAI"))).await.unwrap();
+    world.app.bot.until_idle().await;
+    let more: Vec<bool> = counted().await.iter().zip(&before).map(|(after, before)| after > before).collect();
+    assert_eq!(more, [true; 3]);
+    assert_eq!(on_telegram.messages().iter().filter(|m| m.from == sandbox::telegram::BOT_ID).count(), 1);
+    assert!(world.slack.messages().iter().all(|m| m.user != sandbox::slack::BOT_USER));
     world.end().await;
 }
 

@@ -1,13 +1,14 @@
 //! What operators see of the settings: what holds and from where, slips, secrets in files, and a `check` that changes nothing.
 
 use crate::command_line::run;
-use crate::world::{Setting, World, folder, readable};
+use crate::world::{Setting, World, folder, install_tls, readable};
 use chat::Platform;
 use chatsheet::access::{Person, Role, hash_of};
 use chatsheet::store::{Look, Store};
 use sqlx::SqlitePool;
+use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
-use std::process::Output;
+use std::process::{Command, Output, Stdio};
 
 fn said(output: &Output) -> (String, String) {
     let text = |bytes: &[u8]| readable(&String::from_utf8_lossy(bytes));
@@ -218,6 +219,37 @@ fn everybody_is_let_in_only_where_that_is_meant() {
     let (out, _) = said(&run(&["check"], &with(&[("TELEGRAM_ALLOWED", "")]), &folder.0, ""));
     let access = out.lines().find(|line| line.contains(" access ")).unwrap_or_default();
     assert!(access.contains("set TELEGRAM_ALLOWED, or send people a code (`chatsheet access invite`)"), "{out}");
+}
+
+/// The start says of every platform who is let in, and how to let somebody in where nobody is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_start_says_who_is_let_in() {
+    install_tls();
+    let (folder, telegram) = (folder(), sandbox::telegram::Telegram::start(sandbox::telegram::Options::default()).await.unwrap());
+    let mut settings = telegram.settings();
+    settings.retain(|(name, _)| *name != "TELEGRAM_ALLOWED");
+    settings.extend([
+        ("SMARTSHEET_ACCESS_TOKEN", "t".to_owned()),
+        ("OPENAI_BASE_URL", "http://127.0.0.1:9/v1".into()),
+        ("OPENAI_MODEL", "m".into()),
+        ("DATABASE_URL", "sqlite://x.db".into()),
+        ("LISTEN", "127.0.0.1:0".into()),
+    ]);
+    let path = folder.0.clone();
+    let line = tokio::task::spawn_blocking(move || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_chatsheet"));
+        command.arg("serve").env_clear().envs(settings).current_dir(path).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let (out, err) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
+        let lines = BufReader::new(err.chain(out)).lines().map_while(Result::ok);
+        let line = lines.into_iter().find(|line| line.contains("let in"));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        line
+    });
+    let line = line.await.unwrap().expect("a line about who is let in");
+    let words = "nobody is let in but those who were invited: set TELEGRAM_ALLOWED, or run `chatsheet access invite`";
+    assert!(line.contains(words) && line.contains("WARN"), "{line}");
 }
 
 /// What operators decide of people by name, from the invitation to the last day.

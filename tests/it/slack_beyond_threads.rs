@@ -3,6 +3,7 @@
 use crate::in_slack::{LEE, MIA, ask, thread, world};
 use crate::world::{Setting, World};
 use sandbox::{azure, slack};
+use serde_json::json;
 use std::time::Duration;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -250,4 +251,18 @@ async fn direct_messages_with_an_agent_are_one_conversation_that_is_answered_bel
     world.app.bot.until_idle().await;
     assert_eq!(world.cell("Load test", "Status"), "Not Started", "a reply below an answer belongs to the same conversation");
     world.end().await;
+}
+
+/// The official client sends the fields of a call as a form, with JSON inside: the stand-in takes it as it takes JSON.
+#[tokio::test]
+async fn the_stand_in_takes_calls_as_the_official_client_sends_them() {
+    let http = crate::smartsheet_api::http();
+    let far_side = slack::Slack::start(slack::Options::default()).await.unwrap();
+    let blocks = json!([{ "type": "section", "text": { "type": "mrkdwn", "text": "*2* rows & more" } }]);
+    let form = [("channel", "C1".to_owned()), ("text", "2 rows".into()), ("unfurl_links", "false".into()), ("blocks", blocks.to_string())];
+    let post = http.post(format!("{}/chat.postMessage", far_side.base_url())).bearer_auth(slack::BOT_TOKEN);
+    let answer: serde_json::Value = post.form(&form).send().await.unwrap().json().await.unwrap();
+    assert_eq!(answer["ok"], true, "{answer}");
+    let posted = far_side.messages().pop().unwrap();
+    assert_eq!((posted.channel.as_str(), posted.text.as_str(), json!(posted.blocks)), ("C1", "2 rows", blocks));
 }

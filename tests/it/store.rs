@@ -265,8 +265,14 @@ async fn sessions_and_messages_stay(store: &Store) {
         assert!(store.recent_sheets(&other, 5).await.unwrap().is_empty(), "{other:?}");
     }
     let thread = e.thread.storage_key();
-    store.set_question(&thread, Some(&e)).await.unwrap();
-    assert_eq!(store.thread(&thread).await.unwrap().unwrap().question, Some(e));
+    assert!(!store.keep_question(&e).await.unwrap(), "it is the first that waits");
+    assert!(!store.keep_question(&e).await.unwrap(), "it is the same");
+    let second = Incoming { dedupe_id: "second".into(), ..e.clone() };
+    assert!(store.keep_question(&second).await.unwrap());
+    assert_eq!(store.waiting_questions(&thread).await.unwrap(), [e.clone(), second.clone()]);
+    store.drop_question(&e).await.unwrap();
+    assert!(!store.reword_question(&e).await.unwrap() && store.reword_question(&second).await.unwrap());
+    assert_eq!(store.waiting_questions(&thread).await.unwrap(), [second]);
 }
 
 pub fn proposal(session: &str) -> Proposal {

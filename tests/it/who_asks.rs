@@ -270,3 +270,54 @@ async fn where_somebody_is_reaches_the_model_on_every_platform() {
     assert!(told(&world).contains("language \"en-GB\""), "{}", told(&world));
     world.end().await;
 }
+
+/// Slack names emoji in words: an option of a picklist that carries one is found by its name, its sign, or its word alone.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn options_with_emoji_are_found_as_slack_sends_them() {
+    let world = world().await;
+    let (sheet, column) = {
+        let sheets = world.sheets.world();
+        (sheets.sheet_id("Project Plan").unwrap(), sheets.column_id("Project Plan", "Status").unwrap())
+    };
+    let options = json!(["Not Started", "In Progress", "Blocked", "Done", "Cancelled", "🎉 Launched", "🛑 Parked"]);
+    let body = json!({ "type": "PICKLIST", "options": options, "validation": true });
+    let url = format!("{}/sheets/{sheet}/columns/{column}", world.sheets.base_url());
+    let put = crate::smartsheet_api::http().put(url).bearer_auth(sandbox::smartsheet::TOKEN).json(&body);
+    assert_eq!(put.send().await.unwrap().status().as_u16(), 200);
+    world.slack.slash("C1", "U1", "use Project Plan").await;
+    settle(&world).await;
+    for (typed, stored) in [
+        (":tada: Launched", "🎉 Launched"),
+        ("🛑 parked", "🛑 Parked"),
+        ("launched", "🎉 Launched"),
+        (":octagonal_sign: Parked", "🛑 Parked"),
+    ] {
+        let shown = in_slack(&world, "U1", &format!("set Status to \"{typed}\" for \"Load test\"")).await;
+        assert!(shown.contains(stored), "{typed}: {shown}");
+        world.slack.press("C1", "U1", "Confirm").await;
+        settle(&world).await;
+        assert_eq!(world.cell("Load test", "Status"), stored, "{typed}");
+    }
+    world.end().await;
+}
+
+/// What has no markup is no markup: `/start` is answered in one message, and so is a list of sixty lines.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn telegram_gets_one_message_for_the_start_and_for_a_long_list() {
+    let world = world().await;
+    let far = world.telegram.clone().unwrap();
+    let said = async |text: &str| -> Vec<String> {
+        let before = far.messages().len();
+        far.say(1, 1, text, None).await;
+        settle(&world).await;
+        let messages = far.messages().into_iter().skip(before);
+        messages.filter(|m| m.from == telegram::BOT_ID).map(|m| m.seen()).collect()
+    };
+    let start = said("/start").await;
+    assert!(start.len() == 1 && start[0].lines().count() <= 12, "{start:?}");
+    said("use Clinical Trials").await;
+    let list = said("list all trials").await;
+    assert_eq!(list.len(), 1, "{list:?}");
+    assert!(list[0].lines().count() >= 20, "{list:?}");
+    world.end().await;
+}

@@ -86,9 +86,13 @@ pub(in crate::bot) fn ask_for_sheet(sheets: &[SheetEntry]) -> Message {
         return no_sheets();
     }
     Message::new(vec![
-        md("Which sheet is this about? I answer your question as soon as you choose. Or type `use <name, id or link>`."),
+        md("Which sheet is this about? I answer your question as soon as you choose one, or write its name, id or link."),
         offer(sheets),
     ])
+}
+
+pub(in crate::bot) fn asked_for_sheet_already(here: Here) -> String {
+    format!("Noted. I answer this, too, as soon as this {} has a sheet: choose one above, or write its name.", here.word())
 }
 
 pub(in crate::bot) fn now_using(snapshot: &Snapshot, here: Here) -> Message {
