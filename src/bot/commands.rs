@@ -104,15 +104,14 @@ fn parse(text: &str) -> Option<Command> {
     // Words are the same on two lines, with the blanks that editors make, and in bold.
     let spaced = text.replace(['\n', '\r', '\t', '\u{a0}', '\u{202f}'], " ");
     let text = spaced.trim().trim_matches(['*', '_', '`']).trim();
-    if let Some(talk) = speech::small_talk(text) {
-        return Some(Command::SmallTalk(talk));
-    }
+    let talk = speech::small_talk(text).map(Command::SmallTalk);
     // Some menus of commands send what was chosen as it is shown there.
     let text = text.strip_prefix('/').unwrap_or(text);
     // “ok” alone wants nothing; it is no empty command.
     let text = Some(speech::wanted(text)).filter(|wanted| !wanted.is_empty()).unwrap_or(text);
     let bare = text.trim_end_matches(['.', '!', '?']).trim().to_lowercase();
-    if let Some(command) = phrases::command(&bare).or_else(|| phrases::command(&speech::plainly(&bare)?)) {
+    // “hey, help” wants help; “thanks for the help” wants nothing.
+    if let Some(command) = phrases::command(&bare).or_else(|| phrases::command(&speech::plainly(&bare)?)).or(talk) {
         return Some(command);
     }
     if let Some(rule) = rules::parse(text.trim_end_matches(['.', '!', '?']), &bare) {
@@ -453,6 +452,20 @@ pub(super) fn uuid_of(event: &Event) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// However somebody talks around the fixed words, they are what is wanted.
+    #[test]
+    fn fixed_words_are_commands_among_how_people_talk() {
+        let around =
+            [": {}", "hey {}", "hey , {}!", "hi, {}", "hello {} please", "please {}", "{}, thanks", "ok {}", "- {}", "Good morning! {}."];
+        for (words, command) in phrases::PHRASES {
+            for (word, form) in words.iter().filter(|word| !word.is_empty()).flat_map(|word| around.iter().map(move |form| (word, form))) {
+                let said = form.replace("{}", word);
+                assert_eq!(parse(&said), Some(command()), "{said}");
+            }
+        }
+        assert_eq!(parse("thanks for the help"), Some(Command::SmallTalk(SmallTalk::Thanks)));
+    }
 
     #[test]
     fn plain_words_and_commands_are_the_same() {

@@ -3,10 +3,10 @@
 use super::commands::Command;
 
 /// Words and the command that they are.
-type Phrase = (&'static [&'static str], fn() -> Command);
+pub(super) type Phrase = (&'static [&'static str], fn() -> Command);
 
 /// All of them, in small letters and without a sign at the end.
-const PHRASES: &[Phrase] = &[
+pub(super) const PHRASES: &[Phrase] = &[
     (
         &["", "help", "help me", "what can you do", "how does this work", "commands", "hilfe", "ayuda", "aide", "aiuto", "ヘルプ", "帮助"],
         || Command::Help,

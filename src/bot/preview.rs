@@ -12,6 +12,8 @@ use chat::{Align, Block, Button, ButtonStyle, Citation, Column, Limits, LinkPoli
 use jiff::tz::TimeZone;
 use std::time::Duration;
 
+/// Letters of a condition in the line under an answer.
+const LONGEST_CONDITION: usize = 160;
 /// Rows of a preview that are shown.
 const SOME: usize = 8;
 /// Rows that the record of a change keeps.
@@ -144,13 +146,19 @@ fn query(shown: &Shown, said: &str, limits: &Limits, zone: &TimeZone, viewer: &V
     let link =
         viewer(&shown.snapshot, &rows).map(|url| format!("[{}]({url})", if rows.is_empty() { "open the sheet" } else { "see the rows" }));
     let at = shown.snapshot.read_at.to_zoned(zone.clone()).strftime("as of %H:%M %Z").to_string();
-    let parts = [results, shown.checked.filter.as_deref().map(escape), Some(asked_of(shown)), Some(sheet), Some(at), link];
+    let parts = [results, shown.checked.filter.as_deref().map(condition), Some(asked_of(shown)), Some(sheet), Some(at), link];
     blocks.push(note(&parts.into_iter().flatten().collect::<Vec<_>>().join(" · ")));
     blocks.extend(shown.result.notes.iter().map(|n| note(&format!("⚠️ {}", escape(n)))));
     // Nobody is left with a zero because of a word that no cell has.
     let unknown = shown.result.hints.iter().filter(|_| shown.result.is_nothing());
     blocks.extend(unknown.map(|hint| note(&format!("{}.", escape(&capital(hint)).trim_end_matches('.')))));
     blocks
+}
+
+/// A condition as it stands in the line: one that is long is told in full by `why?`.
+fn condition(filter: &str) -> String {
+    let short = chat::text::shorten(filter, LONGEST_CONDITION);
+    if short == filter { escape(filter) } else { format!("{} (`why?` tells all of it)", escape(&short)) }
 }
 
 /// How an answer was found, for whoever asks why: the query in words and as it ran, the rows it was asked of, what was left out.
@@ -473,4 +481,18 @@ fn list(head: &str, rows: &[OutcomeRow]) -> Option<Block> {
     let some: String = rows.iter().take(SOME).map(|r| format!("- {}: {}\n", escape(&r.label), escape(&r.reason))).collect();
     let more = if rows.len() > SOME { format!("- … and {} more\n", rows.len() - SOME) } else { String::new() };
     Some(md(&format!("{head} ({}):\n\n{some}{more}", rows.len())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_condition_is_told_in_full_by_why() {
+        assert_eq!(condition("Status is “Done”"), "Status is “Done”");
+        let any = "Team is one of “Build”, “Design”, “Research”, “Support”, “Sales”";
+        let long = format!("{any} and Due Date is before 29 Nov 2026 and Status is not “Done” (or empty) and Budget is more than 10,000");
+        let shown = condition(&long);
+        assert!(shown.starts_with("Team is one of “Build”") && shown.ends_with("… (`why?` tells all of it)"), "{shown}");
+    }
 }

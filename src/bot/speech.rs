@@ -116,10 +116,11 @@ pub(super) enum SmallTalk {
 /// What is wanted, without how somebody is addressed: “hey @bot, help!” is “help”.
 pub(super) fn wanted(text: &str) -> &str {
     let mut text = trimmed(text);
-    while let Some(rest) = OPENINGS.iter().find_map(|opening| behind(text, opening)).or_else(|| exclaimed(text)) {
+    // The end first: “no, thanks” is “no”.
+    while let Some(rest) = ENDINGS.iter().find_map(|ending| before(text, ending)) {
         text = rest;
     }
-    while let Some(rest) = ENDINGS.iter().find_map(|ending| before(text, ending)) {
+    while let Some(rest) = OPENINGS.iter().find_map(|opening| behind(text, opening)).or_else(|| exclaimed(text)) {
         text = rest;
     }
     text
