@@ -90,7 +90,9 @@ impl Bot {
                         return Ok(Gathered { doubts, ..progress.gathered.answering(text) });
                     }
                     if !progress.gathered.shown.is_empty() {
-                        return Ok(progress.gathered.answering(String::new()));
+                        // A model that only repeats itself has its answer; one that still looks has none.
+                        let text = if last && !progress.closing { words::too_many_rounds() } else { String::new() };
+                        return Ok(progress.gathered.answering(text));
                     }
                     break;
                 }

@@ -45,6 +45,8 @@ enum State {
 }
 
 pub(super) async fn run(config: &Config) -> anyhow::Result<ExitCode> {
+    // The lines say what works; what happened on the way is told to who asks by RUST_LOG.
+    let _logging = super::logging::start(&config.log, "off")?;
     let (database, kept) = database(config).await;
     let lines = [
         settings(config),

@@ -320,3 +320,24 @@ fn cache_key(messages: &[Value], tools: &[Value]) -> String {
     messages.first().and_then(|m| m["content"].as_str()).map(|system| system.split(", version ").next()).hash(&mut hasher);
     format!("chatsheet-{:016x}", hasher.finish())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Tokens that were read before cost less; thoughts are among those that are written.
+    #[test]
+    fn a_call_costs_what_was_read_anew_read_before_and_written() {
+        let prices = Prices { read: 2.0, cached: 0.5, written: 8.0 };
+        let usage = |prompt_tokens, cached_tokens, completion_tokens| Usage {
+            prompt_tokens,
+            cached_tokens,
+            completion_tokens,
+            reasoning_tokens: completion_tokens / 2,
+        };
+        for (used, cost) in [((0, 0, 0), 0.0), ((1_000, 0, 0), 2.0), ((1_000, 1_000, 0), 0.5), ((2_000, 1_500, 250), 3.75)] {
+            assert_eq!(prices.of(&usage(used.0, used.1, used.2)), cost, "{used:?}");
+        }
+        assert_eq!(prices.of(&usage(100, 900, 0)), 0.05, "no more is cached than was read");
+    }
+}

@@ -24,6 +24,8 @@ mod figures;
 mod forgetting;
 mod functions;
 mod gate;
+mod gateways;
+mod harness;
 mod hostile;
 mod in_slack;
 mod injections;

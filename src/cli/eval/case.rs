@@ -39,6 +39,9 @@ pub(super) struct QueryCase {
     /// The figure as people see it.
     #[serde(default)]
     pub looks: Option<String>,
+    /// The column whose unit people see beside the figure; with none it has none. Of cases that are made for columns.
+    #[serde(skip)]
+    pub unit_of: Option<Option<String>>,
     /// How many results, by plain code.
     #[serde(default)]
     pub count: Option<Fold>,

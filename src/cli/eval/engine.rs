@@ -3,7 +3,7 @@
 use super::case::QueryCase;
 use super::score::{Score, Verdict};
 use super::stage::NOW;
-use super::truth::{Fold, Of, Rows};
+use super::truth::{Fold, Of, Rows, unit_in};
 use crate::clock::Clock;
 use crate::events::Events;
 use crate::sheet::{QueryResult, SheetId, Sheets, Snapshot, SnapshotColumn, check};
@@ -85,6 +85,12 @@ pub(super) fn verdict(case: &QueryCase, snapshot: &Arc<Snapshot>, rows: &Rows, n
     if let Some(count) = count.filter(|count| result.total as f64 != *count) {
         return Verdict::Wrong(format!("{} results instead of {count} by {}", result.total, case.sql));
     }
+    if let Some(column) = &case.unit_of {
+        let (unit, looks) = (column.as_ref().and_then(|column| rows.unit(column)), seen(&result));
+        if !looks.is_empty() && unit_in(&looks) != unit {
+            return Verdict::Wrong(format!("{looks:?} where the unit is {unit:?}, by {}", case.sql));
+        }
+    }
     match &case.looks {
         Some(looks) if seen(&result) != *looks => Verdict::Wrong(format!("it looks like {:?}, not like {looks:?}", seen(&result))),
         _ => Verdict::Right,
@@ -105,37 +111,39 @@ fn seen(result: &QueryResult) -> String {
     at.filter(|_| !result.rows.is_empty()).map(|at| result.shown(0, at)).unwrap_or_default()
 }
 
-/// Each aggregate over each column of numbers, in the forms in which models write it.
+/// Each aggregate over each column of numbers, in the forms in which models write it. A bare one carries the unit of its column, and no other
+/// figure does.
 pub(super) fn of_columns(name: &str, snapshot: &Snapshot) -> Vec<QueryCase> {
     let numeric: Vec<&SnapshotColumn> = snapshot.columns.iter().filter(|c| c.is_numeric()).collect();
-    let fold = |of: Of, column: &SnapshotColumn, over: Option<&SnapshotColumn>, times: f64| Fold {
-        over: over.map(|c| c.title.clone()).unwrap_or_default(),
-        times,
-        ..Fold::over(of, &column.title)
-    };
-    let case = |sql: String, figure: Fold| QueryCase {
+    let case = |sql: String, figure: Fold, unit_of: Option<&SnapshotColumn>| QueryCase {
         id: format!("{name}: {sql}"),
         sheet: name.to_owned(),
         sql,
         figure: Some(figure),
         looks: None,
+        unit_of: Some(unit_of.map(|column| column.title.clone())),
         count: None,
         error: None,
     };
     let mut cases = Vec::new();
-    for column in &numeric {
-        let sql = &column.sql;
+    for &column in &numeric {
+        let (sql, bare) = (&column.sql, Some(column));
         let quoted = format!("\"{}\"", column.title.replace('"', "\"\""));
         let bracketed = if column.title.contains(']') { quoted.clone() } else { format!("[{}]", column.title) };
-        for (function, of) in [("SUM", Of::Sum), ("AVG", Of::Avg), ("MIN", Of::Min), ("MAX", Of::Max)] {
-            cases.push(case(format!("SELECT {function}({sql}) FROM leaf"), fold(of, column, None, 1.0)));
-            cases.push(case(format!("SELECT {function}({quoted}) AS {quoted} FROM leaf"), fold(of, column, None, 1.0)));
-            cases.push(case(format!("SELECT {function}({sql}) * 100.0 AS {sql} FROM leaf"), fold(of, column, None, 100.0)));
-            cases.push(case(format!("SELECT ROUND({function}({bracketed}), 12) FROM leaf"), fold(of, column, None, 1.0)));
+        let fold = |of: Of| Fold::over(of, &column.title);
+        for (function, of) in [("SUM", Of::Sum), ("AVG", Of::Avg), ("MIN", Of::Min), ("MAX", Of::Max), ("MEDIAN", Of::Median)] {
+            let hundredfold = || Fold { times: 100.0, ..fold(of) };
+            cases.push(case(format!("SELECT {function}({sql}) FROM leaf"), fold(of), bare));
+            cases.push(case(format!("SELECT {function}({quoted}) AS {quoted} FROM leaf"), fold(of), bare));
+            cases.push(case(format!("SELECT {function}({sql}) * 100.0 AS {sql} FROM leaf"), hundredfold(), None));
+            cases.push(case(format!("SELECT ROUND({function}({sql})*100,1) FROM leaf"), Fold { decimals: Some(1), ..hundredfold() }, None));
+            cases.push(case(format!("SELECT ROUND({function}({bracketed}), 12) FROM leaf"), fold(of), bare));
         }
+        cases.push(case(format!("SELECT COUNT({sql}) FROM leaf"), fold(Of::Numbers), None));
+        cases.push(case(format!("SELECT COUNT({quoted}) AS {quoted} FROM leaf"), fold(Of::Numbers), None));
         for other in numeric.iter().filter(|other| other.id != column.id).take(RATIOS) {
-            let ratio = fold(Of::Ratio, column, Some(other), 1.0);
-            cases.push(case(format!("SELECT SUM({sql}) / SUM({}) FROM leaf", other.sql), ratio));
+            let ratio = Fold { over: other.title.clone(), ..fold(Of::Ratio) };
+            cases.push(case(format!("SELECT SUM({sql}) / SUM({}) FROM leaf", other.sql), ratio, None));
         }
     }
     cases

@@ -116,10 +116,11 @@ impl Stage {
             wrong.extend(self.foreign(&last.links).into_iter().map(|link| format!("a link leads to {link}")));
             wrong.extend(missing.into_iter().map(|what| format!("{what}; seen: {}", last.text)));
         }
-        let ends = self.ends(case, &before);
-        // What is in the sheet and should not be is not excused by words.
-        if !ends.is_empty() {
-            wrong.splice(0..0, ends);
+        let (unwanted, undone) = self.ends(case, &before);
+        let harm = !unwanted.is_empty();
+        wrong.splice(0..0, unwanted.into_iter().chain(undone));
+        // What is in the sheet and should not be is not excused by words; what is not done may be told.
+        if harm {
             return Verdict::Wrong(wrong.join("; "));
         }
         match wrong.is_empty() {
@@ -218,7 +219,7 @@ impl Stage {
     }
 
     /// What is different in the sheets and should not be, and the other way round.
-    fn ends(&self, case: &Case, before: &BTreeMap<String, Picture>) -> Vec<String> {
+    fn ends(&self, case: &Case, before: &BTreeMap<String, Picture>) -> (Vec<String>, Vec<String>) {
         let (after, none) = (self.pictures(), Picture::default());
         let mut different = BTreeSet::new();
         let sheets: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
@@ -226,7 +227,7 @@ impl Stage {
             different.extend(truth::differences(sheet, before.get(sheet).unwrap_or(&none), after.get(sheet).unwrap_or(&none)));
         }
         let wanted: BTreeSet<String> = case.end.iter().map(truth::words).collect();
-        let mut all: Vec<String> = different.difference(&wanted).cloned().collect();
+        let unwanted = different.difference(&wanted).cloned().collect();
         // Cells of rows that were added stand in no difference.
         let in_place = |change: &&Change| match change {
             Change::Cell(sheet, row, column, value) => {
@@ -234,8 +235,8 @@ impl Stage {
             }
             other => !different.contains(&truth::words(other)),
         };
-        all.extend(case.end.iter().filter(in_place).map(|change| format!("not so: {}", truth::words(change))));
-        all
+        let undone = case.end.iter().filter(in_place).map(|change| format!("not so: {}", truth::words(change))).collect();
+        (unwanted, undone)
     }
 
     fn pictures(&self) -> BTreeMap<String, Picture> {

@@ -60,6 +60,7 @@ pub(super) async fn run(folder: &Path) -> anyhow::Result<Vec<Score>> {
                     sql,
                     figure: Some(fold),
                     looks: None,
+                    unit_of: None,
                     count: None,
                     error: None,
                 }

@@ -6,6 +6,9 @@ use serde_json::{Map, Value};
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
+/// Signs of units.
+const UNITS: [char; 5] = ['$', '€', '£', '¥', '%'];
+
 /// A figure over the rows of a sheet.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -18,7 +21,7 @@ pub(super) struct Fold {
     /// Title of the column that a ratio divides by.
     #[serde(default)]
     pub over: String,
-    /// Conditions, all of which hold: column, comparison, value.
+    /// Conditions, all of which hold: column, comparison, and a value or `{"column": "…"}`.
     #[serde(default)]
     pub r#where: Vec<(String, Is, Value)>,
     /// Whether rows with children count, too.
@@ -27,6 +30,9 @@ pub(super) struct Fold {
     /// What the figure is multiplied by.
     #[serde(default = "one")]
     pub times: f64,
+    /// Decimals that it is rounded to.
+    #[serde(default)]
+    pub decimals: Option<i32>,
     /// The sheet, where it is not that of the case.
     #[serde(default)]
     pub sheet: Option<String>,
@@ -44,6 +50,10 @@ pub(super) enum Of {
     Avg,
     Min,
     Max,
+    /// The value in the middle, or halfway between the two there.
+    Median,
+    /// Numbers in a column.
+    Numbers,
     /// The sum of one column divided by that of another.
     Ratio,
 }
@@ -63,6 +73,9 @@ pub(super) enum Is {
     Contains,
     #[serde(rename = "blank")]
     Blank,
+    /// A box that nobody has ticked.
+    #[serde(rename = "unticked")]
+    Unticked,
 }
 
 fn one() -> f64 {
@@ -76,6 +89,18 @@ impl Rows {
     pub fn of(picture: &Value) -> Self {
         Self(rows(picture))
     }
+
+    /// The sign of a unit that people see beside every number of a column; `None` where there is none.
+    pub fn unit(&self, column: &str) -> Option<char> {
+        let numbers = self.0.iter().filter(|row| row.number(column).is_some());
+        let signs: BTreeSet<Option<char>> = numbers.map(|row| unit_in(&shown(row.cells.get(column)))).collect();
+        signs.first().copied().flatten().filter(|_| signs.len() == 1)
+    }
+}
+
+/// The sign of a unit in a figure as people see it.
+pub(super) fn unit_in(shown: &str) -> Option<char> {
+    shown.chars().find(|c| UNITS.contains(c))
 }
 
 /// A row of the stand-in.
@@ -109,14 +134,17 @@ impl Row {
         let cell = self.cells.get(column);
         let text = shown(cell);
         let number = cell.and_then(|c| c["value"].as_f64());
-        let order = match (number, wanted.as_f64()) {
+        let other = wanted["column"].as_str();
+        let order = match (number, other.map_or_else(|| wanted.as_f64(), |other| self.number(other))) {
             (Some(a), Some(b)) => a.partial_cmp(&b),
             (None, Some(_)) => None,
+            _ if other.is_some() => None,
             _ if text.is_empty() => None,
             _ => Some(text.to_lowercase().cmp(&wanted.as_str().unwrap_or_default().to_lowercase())),
         };
         match is {
             Is::Blank => text.is_empty(),
+            Is::Unticked => cell.is_none_or(|c| c["value"] != true),
             Is::Contains => text.to_lowercase().contains(&wanted.as_str().unwrap_or_default().to_lowercase()),
             Is::Equal => order == Some(Ordering::Equal) || cell.is_some_and(|c| c["value"] == *wanted),
             Is::Other => order.is_some_and(Ordering::is_ne),
@@ -129,7 +157,16 @@ impl Row {
 impl Fold {
     /// The figure of a column over all rows without children.
     pub fn over(of: Of, column: &str) -> Self {
-        Self { of, column: column.to_owned(), over: String::new(), r#where: Vec::new(), all_rows: false, times: 1.0, sheet: None }
+        Self {
+            of,
+            column: column.to_owned(),
+            over: String::new(),
+            r#where: Vec::new(),
+            all_rows: false,
+            times: 1.0,
+            decimals: None,
+            sheet: None,
+        }
     }
 
     /// The figure over the rows of a sheet; `None` where there is nothing to work it out of.
@@ -150,10 +187,19 @@ impl Fold {
             Of::Avg => sum(&of).map(|s| s / of.len() as f64),
             Of::Min => of.iter().copied().reduce(f64::min),
             Of::Max => of.iter().copied().reduce(f64::max),
+            Of::Median => middle(of),
+            Of::Numbers => Some(of.len() as f64),
             Of::Ratio => sum(&of).zip(sum(&numbers(&self.over)).filter(|s| *s != 0.0)).map(|(a, b)| a / b),
         };
-        figure.map(|f| f * self.times)
+        let shift = self.decimals.map(|decimals| 10f64.powi(decimals));
+        figure.map(|f| f * self.times).map(|f| shift.map_or(f, |shift| (f * shift).round() / shift))
     }
+}
+
+fn middle(mut all: Vec<f64>) -> Option<f64> {
+    all.sort_by(f64::total_cmp);
+    let upper = *all.get(all.len() / 2)?;
+    if all.len() % 2 == 1 { Some(upper) } else { Some((all[all.len() / 2 - 1] + upper) / 2.0) }
 }
 
 /// A sum that loses nothing where large values cancel each other out (Neumaier).
