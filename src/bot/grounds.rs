@@ -1,10 +1,11 @@
-//! Whether an answer says only what the turn has found: its figures, its “none”, its “I have set”.
+//! Whether an answer says only what the turn has found: its figures, its people, its “none”, its “I have set”.
 //!
 //! What models write is held against what they were given: results of functions, the sheet's outline, and people's own words.
 //! A figure may be rounded, in per cent, or how many rows of a whole result share a value. What the model worked out by itself is not
 //! grounded, and neither are its own words and queries.
 
 use super::figures::{Day, Figure, Told, all, told};
+use super::people;
 use super::turn::Gathered;
 use super::words::claims;
 use jiff::civil::Date;
@@ -21,6 +22,8 @@ const ROUGH: f64 = 0.03;
 pub(super) enum Doubt {
     /// Figures and days, as they are written, that stand nowhere.
     Figures(Vec<String>),
+    /// People whom nothing has found.
+    People(Vec<String>),
     /// It says that there is nothing, and the query has found so many.
     Found(u64),
     /// It says that something was done, and nothing was.
@@ -42,6 +45,10 @@ impl Doubt {
                 "These figures of your answer stand in no result: {}. Let query_sheet compute them, or leave them out.",
                 figures.join(", ")
             ),
+            Self::People(people) => format!(
+                "Your answer names people who stand in no result: {}. Tell what the results say, or query again.",
+                people.join(", ")
+            ),
             Self::Found(count) => format!("Your answer says that there is nothing, but the last query has found {count}."),
             Self::NotDone => {
                 "Nothing was changed: your answer says that something was. Propose it by a function, or say what you found.".to_owned()
@@ -57,12 +64,24 @@ impl Doubt {
     pub fn to_people(&self) -> String {
         match self {
             Self::Figures(figures) => format!("⚠️ Not found in the sheet: {}.", figures.join(", ")),
+            Self::People(people) => format!("⚠️ Not in what was found: {}.", people.join(", ")),
             Self::Found(1) => "⚠️ The query has found 1 result.".into(),
             Self::Found(count) => format!("⚠️ The query has found {count} results."),
             Self::NotDone => "⚠️ Nothing was changed.".into(),
             Self::CallInWords => {
                 "⚠️ Something was to be done for this answer, and could not be read: please ask again in other words.".into()
             }
+        }
+    }
+
+    /// Its kind, for logs, where nothing of a sheet stands.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Figures(_) => "figures",
+            Self::People(_) => "people",
+            Self::Found(_) => "found",
+            Self::NotDone => "not done",
+            Self::CallInWords => "call in words",
         }
     }
 
@@ -87,6 +106,10 @@ pub(super) fn doubts(answer: &str, messages: &[Value], gathered: &Gathered, toda
     let mut doubts = Vec::new();
     if !unfounded.is_empty() {
         doubts.push(Doubt::Figures(unfounded));
+    }
+    let strangers = people::found_nowhere(answer, messages, gathered);
+    if !strangers.is_empty() {
+        doubts.push(Doubt::People(strangers));
     }
     let some = said.figures.iter().any(|f| f.readings.iter().any(|r| r.value > 0.0));
     doubts.extend(gathered.last_found().filter(|count| *count > 0 && !some && claims::none(answer)).map(Doubt::Found));

@@ -10,6 +10,7 @@ mod grounds;
 mod inbox;
 mod line;
 mod live_reply;
+mod people;
 mod phrases;
 mod presses;
 mod preview;
