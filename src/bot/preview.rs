@@ -149,9 +149,9 @@ fn query(shown: &Shown, said: &str, limits: &Limits, zone: &TimeZone, viewer: &V
     let parts = [results, shown.checked.filter.as_deref().map(condition), Some(asked_of(shown)), Some(sheet), Some(at), link];
     blocks.push(note(&parts.into_iter().flatten().collect::<Vec<_>>().join(" · ")));
     blocks.extend(shown.result.notes.iter().map(|n| note(&format!("⚠️ {}", escape(n)))));
-    // Nobody is left with a zero because of a word that no cell has.
-    let unknown = shown.result.hints.iter().filter(|_| shown.result.is_nothing());
-    blocks.extend(unknown.map(|hint| note(&format!("{}.", escape(&capital(hint)).trim_end_matches('.')))));
+    // Nobody is left with a zero, or with too few rows, because of a word that no cell has.
+    let unknown = if shown.result.is_nothing() { &shown.result.hints } else { &shown.result.unknown };
+    blocks.extend(unknown.iter().map(|hint| note(&format!("{}.", escape(&capital(hint)).trim_end_matches('.')))));
     blocks
 }
 

@@ -55,6 +55,8 @@ pub struct QueryResult {
     pub notes: Vec<String>,
     /// What may have been meant otherwise, for whoever wrote the query.
     pub hints: Vec<String>,
+    /// Those of the hints that people see beside whatever was found: a condition names what is neither a value of its column nor an option.
+    pub unknown: Vec<String>,
 }
 
 /// A column of an answer.
@@ -226,7 +228,9 @@ impl Snapshot {
                 let numbers: Vec<u32> = beside_the_answer(numbers);
                 result.touched = (numbers.iter().copied().take(NAMED_TOUCHED).collect(), numbers.len());
             }
-            result.hints = self.near_misses(&checked.literals);
+            let misses = self.near_misses(&checked.literals);
+            result.unknown = misses.iter().filter(|miss| miss.is_unknown).map(|miss| miss.words.clone()).collect();
+            result.hints = misses.into_iter().map(|miss| miss.words).collect();
             if result.is_nothing() && result.hints.is_empty() {
                 result.hints = beside_the_answer(self.unmet(loaded, &checked.demands));
             }

@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 
 /// What a statement may take beside the loaded sheet.
 const MEGABYTES: u64 = 64;
+/// How often a statement is measured that takes more.
+const TRIES: usize = 3;
 /// The limit of a query, and the time in which a single step of SQLite ends, on a busy machine and without optimization.
 const SECONDS: u64 = 6;
 
@@ -83,19 +85,27 @@ async fn no_statement_takes_the_machine() {
     assert!(statements.len() >= 250, "{} statements", statements.len());
     let mut told = Vec::new();
     for sql in statements {
-        std::fs::write("/proc/self/clear_refs", "5").unwrap();
-        let (idle, began, of) = (kilobytes("VmRSS"), Instant::now(), large.clone());
-        // As the server does it: on one of its threads.
-        let statement = sql.clone();
-        let result = tokio::spawn(async move {
-            let checked = check(&statement, &of)?;
-            query(&of, &checked, 100).await
-        });
-        let result = result.await.unwrap();
-        let (took, megabytes) = (began.elapsed(), kilobytes("VmHWM").saturating_sub(idle) >> 10);
         let short: String = sql.chars().take(90).collect();
-        assert!(took < Duration::from_secs(SECONDS), "{took:?}: {short}");
-        assert!(megabytes <= MEGABYTES, "{megabytes} MB: {short}");
+        let mut tried = Vec::new();
+        // Linux counts pages of the program, too, that it had taken away and reads again: what a statement takes itself, it takes every time.
+        let (result, took, megabytes) = loop {
+            std::fs::write("/proc/self/clear_refs", "5").unwrap();
+            let (idle, began, of) = (kilobytes("VmRSS"), Instant::now(), large.clone());
+            // As the server does it: on one of its threads.
+            let statement = sql.clone();
+            let result = tokio::spawn(async move {
+                let checked = check(&statement, &of)?;
+                query(&of, &checked, 100).await
+            });
+            let result = result.await.unwrap();
+            let (took, megabytes) = (began.elapsed(), kilobytes("VmHWM").saturating_sub(idle) >> 10);
+            assert!(took < Duration::from_secs(SECONDS), "{took:?}: {short}");
+            tried.push(megabytes);
+            if megabytes <= MEGABYTES || tried.len() == TRIES {
+                break (result, took, megabytes);
+            }
+        };
+        assert!(megabytes <= MEGABYTES, "{tried:?} MB: {short}");
         if let Err(error) = &result {
             assert!(error.0.len() > 10 && error.0.len() < 600, "{short}: {error}");
         }

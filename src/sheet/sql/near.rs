@@ -17,6 +17,15 @@ pub(in super::super) struct Literal {
     pub(super) within: bool,
 }
 
+/// A text that no cell of its column holds.
+#[derive(Clone, Debug)]
+pub(in super::super) struct Miss {
+    /// That there is none, and what is near.
+    pub words: String,
+    /// Whether it is no option either; what is looked for inside of texts is none of both.
+    pub is_unknown: bool,
+}
+
 /// Values that are listed when none is near.
 const MOST_LISTED: usize = 12;
 /// Names that are offered.
@@ -51,8 +60,11 @@ pub fn nearest(text: &str, known: impl Iterator<Item = String>) -> Vec<String> {
 impl Snapshot {
     /// Says which of these texts no cell of their column holds, and what is near: “no row has Status “Bloked”; did you mean
     /// “Blocked” (3 rows)?”.
-    pub(in super::super) fn near_misses(&self, literals: &[Literal]) -> Vec<String> {
-        literals.iter().filter_map(|literal| self.near_miss(literal)).collect()
+    pub(in super::super) fn near_misses(&self, literals: &[Literal]) -> Vec<Miss> {
+        let is_option =
+            |l: &Literal| self.columns[l.column].options.iter().any(|o| o.trim().to_lowercase() == l.text.trim().to_lowercase());
+        let miss = |l: &Literal| Some(Miss { words: self.near_miss(l)?, is_unknown: !l.within && !is_option(l) });
+        literals.iter().filter_map(miss).collect()
     }
 
     fn near_miss(&self, literal: &Literal) -> Option<String> {
