@@ -456,8 +456,22 @@ mod tests {
     /// However somebody talks around the fixed words, they are what is wanted.
     #[test]
     fn fixed_words_are_commands_among_how_people_talk() {
-        let around =
-            [": {}", "hey {}", "hey , {}!", "hi, {}", "hello {} please", "please {}", "{}, thanks", "ok {}", "- {}", "Good morning! {}."];
+        let around = [
+            ": {}",
+            "hey {}",
+            "hey , {}!",
+            "hi, {}",
+            "hello {} please",
+            "please {}",
+            "{}, thanks",
+            "ok {}",
+            "- {}",
+            "Good morning! {}.",
+            "thanks, {}",
+            "well, {}",
+            "hey bot, {}!",
+            "Guten Morgen, {}",
+        ];
         for (words, command) in phrases::PHRASES {
             for (word, form) in words.iter().filter(|word| !word.is_empty()).flat_map(|word| around.iter().map(move |form| (word, form))) {
                 let said = form.replace("{}", word);

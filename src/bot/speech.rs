@@ -4,7 +4,14 @@ use super::words;
 use chat::Message;
 
 /// Words before what is wanted, as people address somebody.
-const OPENINGS: [&str; 22] = [
+const OPENINGS: [&str; 31] = [
+    "guten morgen",
+    "guten tag",
+    "guten abend",
+    "buenos días",
+    "buongiorno",
+    "bonjour",
+    "hola",
     "good morning",
     "good afternoon",
     "good evening",
@@ -16,6 +23,8 @@ const OPENINGS: [&str; 22] = [
     "hello",
     "hallo",
     "dear",
+    "bot",
+    "well",
     "yo",
     "ok",
     "okay",
@@ -49,8 +58,27 @@ const POLITE: [&str; 13] = [
 ];
 /// Words of a text that is read without them.
 const MOST_PLAIN: usize = 6;
-/// What people say before they take something back or break it off: “no, stop”.
-const EXCLAMATIONS: [&str; 9] = ["no", "nope", "wait", "oh no", "oops", "sorry", "nein", "non", "warte"];
+/// What people say before they want something else: “no, stop”, “thanks, undo that”.
+const EXCLAMATIONS: [&str; 18] = [
+    "no",
+    "nope",
+    "wait",
+    "oh no",
+    "oops",
+    "sorry",
+    "nein",
+    "non",
+    "warte",
+    "thanks",
+    "thank you",
+    "thx",
+    "danke",
+    "merci",
+    "gracias",
+    "great",
+    "perfect",
+    "right",
+];
 /// Words of thanks.
 const THANKS: [&str; 11] = ["thanks", "thank", "thx", "ty", "danke", "dank", "merci", "gracias", "grazie", "obrigado", "cheers"];
 /// Words of greetings that are no openings of sentences.
