@@ -3,10 +3,10 @@
 use super::commands::Command;
 
 /// Words and the command that they are.
-pub(super) type Phrase = (&'static [&'static str], fn() -> Command);
+type Phrase = (&'static [&'static str], fn() -> Command);
 
 /// All of them, in small letters and without a sign at the end.
-pub(super) const PHRASES: &[Phrase] = &[
+const PHRASES: &[Phrase] = &[
     (
         &["", "help", "help me", "what can you do", "how does this work", "commands", "hilfe", "ayuda", "aide", "aiuto", "ヘルプ", "帮助"],
         || Command::Help,
@@ -127,6 +127,8 @@ pub(super) fn command(bare: &str) -> Option<Command> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::commands::parse;
+    use super::super::speech::SmallTalk;
     use super::*;
 
     #[test]
@@ -139,5 +141,33 @@ mod tests {
         assert_eq!(command("rückgängig"), Some(Command::Undo));
         assert_eq!(command("oui"), Some(Command::Yes));
         assert_eq!(command("undo the budget"), None);
+    }
+
+    /// However somebody talks around the fixed words, they are what is wanted.
+    #[test]
+    fn fixed_words_are_commands_among_how_people_talk() {
+        let around = [
+            ": {}",
+            "hey {}",
+            "hey , {}!",
+            "hi, {}",
+            "hello {} please",
+            "please {}",
+            "{}, thanks",
+            "ok {}",
+            "- {}",
+            "Good morning! {}.",
+            "thanks, {}",
+            "well, {}",
+            "hey bot, {}!",
+            "Guten Morgen, {}",
+        ];
+        for (words, command) in PHRASES {
+            for (word, form) in words.iter().filter(|word| !word.is_empty()).flat_map(|word| around.iter().map(move |form| (word, form))) {
+                let said = form.replace("{}", word);
+                assert_eq!(parse(&said), Some(command()), "{said}");
+            }
+        }
+        assert_eq!(parse("thanks for the help"), Some(Command::SmallTalk(SmallTalk::Thanks)));
     }
 }

@@ -431,4 +431,10 @@ impl Bot {
             None => Ok(false),
         }
     }
+
+    /// The same in a thread whose sheet was chosen already, as long as something waits there for it.
+    pub(super) async fn chosen_before(&self, event: &Event, text: &str) -> Result<bool> {
+        let waits = !self.parts.store.waiting_questions(&event.incoming.thread.storage_key()).await?.is_empty();
+        Ok(waits && self.chosen_by_name(event, text).await?)
+    }
 }

@@ -109,6 +109,8 @@ impl Bot {
         let chat = self.chat(event.incoming.thread.platform)?.clone();
         let unasked = event.incoming.addressed == Addressed::FollowUp;
         let session = match self.session(&event.incoming).await? {
+            // A process that died may have chosen the sheet for this event, and not asked again what waits for it.
+            Some(_) if event.fence > 1 && self.chosen_before(event, &text_of(event)).await? => return Ok(()),
             Some(session) => session,
             None => {
                 let _sign_of_life = if unasked { None } else { self.sign_of_life(event).await };
