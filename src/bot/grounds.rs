@@ -296,7 +296,7 @@ fn columns_of_ids(columns: &Value) -> Vec<usize> {
 }
 
 /// What an earlier answer bears out: its words unless they were doubted, and what its queries have found, not what they asked.
-fn borne_out(text: &str) -> String {
+pub(super) fn borne_out(text: &str) -> String {
     let doubted = text.contains(DOUBTED);
     let line = |line: &str| {
         if line.starts_with("[query of") {

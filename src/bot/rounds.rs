@@ -92,7 +92,8 @@ impl Bot {
                     if !progress.gathered.shown.is_empty() {
                         // A model that only repeats itself has its answer; one that still looks has none.
                         let text = if last && !progress.closing { words::too_many_rounds() } else { String::new() };
-                        return Ok(progress.gathered.answering(text));
+                        // Figures of these words are not told of the sheet.
+                        return Ok(Gathered { text, ..progress.gathered.answering(String::new()) });
                     }
                     break;
                 }

@@ -3,7 +3,7 @@
 use super::beside::Read;
 use super::live_reply::LiveReply;
 use super::words::Here;
-use super::{Bot, words};
+use super::{Bot, speech, words};
 use crate::access::{Role, SheetScope};
 use crate::accounts::Accounts;
 use crate::error::{Result, told};
@@ -320,8 +320,10 @@ impl Bot {
     }
 
     async fn bind(&self, incoming: &Incoming, sheet: SheetId, name: &str) -> Result<Arc<Snapshot>> {
+        // A sheet that cannot be read is not chosen.
+        let snapshot = self.sheet(incoming, &self.identity(incoming).await?, sheet).await?;
         self.parts.store.bind_sheet(&incoming.thread, &incoming.anchor, sheet, name, self.parts.clock.now()).await?;
-        self.sheet(incoming, &self.identity(incoming).await?, sheet).await
+        Ok(snapshot)
     }
 
     /// Tells everybody in a channel which sheet its new threads start with, where a command has chosen it for the channel. What is left
@@ -350,12 +352,14 @@ impl Bot {
         }
     }
 
-    /// Questions that waited for a sheet go through the inbox once more, in their order.
-    async fn ask_again(&self, incoming: &Incoming) -> Result<()> {
-        for question in self.parts.store.waiting_questions(&incoming.thread.storage_key()).await? {
-            // Whoever was asked back has spoken to the bot.
-            let addressed = if question.addressed == Addressed::Dm { Addressed::Dm } else { Addressed::Mention };
-            self.accept_again(Incoming { dedupe_id: asked_again(&question.dedupe_id), addressed, ..question.clone() }).await?;
+    /// Questions that waited for the sheet of a thread go through the inbox once more, in their order; but for the one that is being served.
+    pub(super) async fn ask_again(&self, serving: &Incoming) -> Result<()> {
+        for question in self.parts.store.waiting_questions(&serving.thread.storage_key()).await? {
+            if question.dedupe_id != serving.dedupe_id {
+                // Whoever was asked back has spoken to the bot.
+                let addressed = if question.addressed == Addressed::Dm { Addressed::Dm } else { Addressed::Mention };
+                self.accept_again(Incoming { dedupe_id: asked_again(&question.dedupe_id), addressed, ..question.clone() }).await?;
+            }
             self.parts.store.drop_question(&question).await?;
         }
         Ok(())
@@ -405,36 +409,41 @@ impl Bot {
         if incoming.addressed == Addressed::FollowUp {
             return Ok(None);
         }
+        if sheets.is_empty() {
+            self.answer(event, words::ask_for_sheet(&sheets)).await?;
+            return Ok(None);
+        }
         // Once in a thread; what is asked after that waits beside it.
         let words = match self.parts.store.keep_question(incoming).await? {
-            true if !sheets.is_empty() => Message::text(&words::asked_for_sheet_already(Here::of(incoming))),
-            _ => words::ask_for_sheet(&sheets),
+            true => Message::text(&words::asked_for_sheet_already(Here::of(incoming))),
+            false => words::ask_for_sheet(&sheets),
         };
+        // A button is pressed beside a turn: the sheet may have been chosen before this question was kept.
+        if let Some(session) = self.session(incoming).await? {
+            self.parts.store.drop_question(incoming).await?;
+            return Ok(Some(session));
+        }
         self.answer(event, words).await?;
         Ok(None)
     }
 
-    /// Uses the sheet whose whole name, id or link is all that was said in a thread without one; whether it was that. What people say to each
-    /// other counts only where somebody was asked for a sheet.
+    /// Uses the sheet whose whole name, id or link is all that was said; whether it was that.
     pub(super) async fn chosen_by_name(&self, event: &Event, text: &str) -> Result<bool> {
         let incoming = &event.incoming;
-        let asked = incoming.addressed != Addressed::FollowUp
-            || !self.parts.store.waiting_questions(&incoming.thread.storage_key()).await?.is_empty();
-        if !asked || text.chars().count() > LONGEST_NAME {
+        if text.chars().count() > LONGEST_NAME {
             return Ok(false);
         }
         let sheets = self.all_sheets(incoming, &self.identity(incoming).await?).await?;
-        let one = |wanted: &str, name: &str| matches!(among(sheets.clone(), wanted), Ok(Match::One(sheet)) if is_named(&sheet, name));
-        let names = |name: &str| one(name, name) || bare_name(name).is_some_and(|bare| one(bare, name));
-        match [text, text.trim_end_matches(['.', '!'])].into_iter().find(|name| names(name)) {
+        let all_named = |wanted: &str, name: &str| match among(sheets.clone(), wanted) {
+            Ok(Match::One(sheet)) => is_named(&sheet, name),
+            // The same name twice: which of them is asked.
+            Ok(Match::Several(several)) => several.iter().all(|sheet| is_named(sheet, name)),
+            Ok(Match::None(_)) | Err(_) => false,
+        };
+        let names = |name: &str| all_named(name, name) || bare_name(name).is_some_and(|bare| all_named(bare, name));
+        match [text, text.trim_end_matches(['.', '!']), speech::wanted(text)].into_iter().find(|name| names(name)) {
             Some(name) => Ok(self.use_sheet(event, name).await? == Used::Answered),
             None => Ok(false),
         }
-    }
-
-    /// The same in a thread whose sheet was chosen already, as long as something waits there for it.
-    pub(super) async fn chosen_before(&self, event: &Event, text: &str) -> Result<bool> {
-        let waits = !self.parts.store.waiting_questions(&event.incoming.thread.storage_key()).await?.is_empty();
-        Ok(waits && self.chosen_by_name(event, text).await?)
     }
 }

@@ -107,20 +107,27 @@ impl Bot {
             return Ok(());
         }
         let chat = self.chat(event.incoming.thread.platform)?.clone();
-        let unasked = event.incoming.addressed == Addressed::FollowUp;
-        let session = match self.session(&event.incoming).await? {
-            // A process that died may have chosen the sheet for this event, and not asked again what waits for it.
-            Some(_) if event.fence > 1 && self.chosen_before(event, &text_of(event)).await? => return Ok(()),
-            Some(session) => session,
-            None => {
-                let _sign_of_life = if unasked { None } else { self.sign_of_life(event).await };
-                if self.chosen_by_name(event, &text_of(event)).await? {
-                    return Ok(());
+        let (thread, unasked) = (event.incoming.thread.storage_key(), event.incoming.addressed == Addressed::FollowUp);
+        let known = self.session(&event.incoming).await?;
+        let waits = !self.parts.store.waiting_questions(&thread).await?.is_empty();
+        let session = {
+            let _sign_of_life = if unasked || known.is_some() { None } else { self.sign_of_life(event).await };
+            // What people say to each other counts only where somebody was asked for a sheet.
+            if (waits || (known.is_none() && !unasked)) && self.chosen_by_name(event, &text_of(event)).await? {
+                return Ok(());
+            }
+            match known {
+                Some(session) => session,
+                None => {
+                    let Some(session) = self.session_or_ask(event).await? else { return Ok(()) };
+                    session
                 }
-                let Some(session) = self.session_or_ask(event).await? else { return Ok(()) };
-                session
             }
         };
+        if waits {
+            // However the thread came by its sheet.
+            self.ask_again(&event.incoming).await?;
+        }
         match self.take_turn(event).await {
             // Nobody has asked for it, so nobody is told why it is not answered.
             Err(Trouble::Told(_)) if unasked => return Ok(()),

@@ -55,7 +55,7 @@ pub struct QueryResult {
     pub notes: Vec<String>,
     /// What may have been meant otherwise, for whoever wrote the query.
     pub hints: Vec<String>,
-    /// Those of the hints that people see beside whatever was found: a condition names what is neither a value of its column nor an option.
+    /// What people see of them beside whatever was found: texts of conditions that are neither a value of their column nor an option.
     pub unknown: Vec<String>,
 }
 
@@ -229,7 +229,7 @@ impl Snapshot {
                 result.touched = (numbers.iter().copied().take(NAMED_TOUCHED).collect(), numbers.len());
             }
             let misses = self.near_misses(&checked.literals);
-            result.unknown = misses.iter().filter(|miss| miss.is_unknown).map(|miss| miss.words.clone()).collect();
+            result.unknown = self.unknown(&misses);
             result.hints = misses.into_iter().map(|miss| miss.words).collect();
             if result.is_nothing() && result.hints.is_empty() {
                 result.hints = beside_the_answer(self.unmet(loaded, &checked.demands));

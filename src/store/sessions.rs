@@ -2,7 +2,7 @@
 
 use super::{Asker, Store, database_time, on, on_write};
 use crate::sheet::SheetId;
-use chat::{Anchor, ThreadKey};
+use chat::{Anchor, Incoming, ThreadKey};
 use jiff::Timestamp;
 use sqlx::types::Json;
 use uuid::Uuid;
@@ -102,6 +102,8 @@ impl Store {
         const PROPOSALS: &str = "UPDATE proposals SET thread_key = $1, message = NULL WHERE thread_key = $2";
         const CHANGES: &str = "UPDATE changes SET thread_key = $1 WHERE thread_key = $2";
         const JOBS: &str = "UPDATE jobs SET thread_key = $1, anchor = $3, message = NULL WHERE thread_key = $2";
+        const WAITING: &str = "SELECT id, event FROM waiting_questions WHERE thread_key = $1 ORDER BY id";
+        const QUESTION: &str = "UPDATE waiting_questions SET thread_key = $2, event = $3 WHERE id = $1";
         // Behind what was shown there already, in which nothing of it can be found again.
         const POSTS: &str =
             "UPDATE posts SET thread_key = $1, revision = revision + (SELECT coalesce(max(revision), 0) FROM posts WHERE thread_key = $1),
@@ -116,6 +118,11 @@ impl Store {
                     sqlx::query(also).bind(&key).bind(from).execute(&mut *tx).await?;
                 }
                 sqlx::query(JOBS).bind(&key).bind(from).bind(&anchor.0).execute(&mut *tx).await?;
+                let waiting: Vec<(i64, Json<Incoming>)> = sqlx::query_as(WAITING).bind(from).fetch_all(&mut *tx).await?;
+                for (id, Json(question)) in waiting {
+                    let moved = Incoming { thread: to.clone(), anchor: anchor.clone(), ..question };
+                    sqlx::query(QUESTION).bind(id).bind(&key).bind(Json(moved)).execute(&mut *tx).await?;
+                }
             }
             tx.commit().await?;
         });

@@ -370,7 +370,10 @@ async fn all_that_waits_for_a_sheet_is_answered_when_somebody_names_it() {
     settle(&world).await;
     let said = bot(0);
     assert_eq!(said.iter().filter(|m| m.contains("Which sheet is this about?")).count(), 1, "{said:?}");
-    assert!(said.last().unwrap().contains("Noted. I answer this, too, as soon as this thread has a sheet"), "{said:?}");
+    assert!(
+        said.last().unwrap().contains("Noted. I answer this, too, as soon as this thread has a sheet: write its name, or type `sheets`"),
+        "{said:?}"
+    );
     let before = world.slack.messages().len();
     for talk in ["plan", "lgtm", "Project Plan looks fine to me", "which budget?"] {
         world.slack.say("C3", "U2", talk, Some(&root)).await;
@@ -392,6 +395,40 @@ async fn all_that_waits_for_a_sheet_is_answered_when_somebody_names_it() {
     world.end().await;
 }
 
+/// A thread that takes over the sheet of its channel asks again what waited in it, and of that sheet, not of one that is chosen later.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_waits_is_answered_also_where_the_channel_gets_a_sheet() {
+    let world = world().await;
+    let root = world.slack.say("C3", "U1", "<@UBOT> how many tasks are blocked?", None).await.ts;
+    settle(&world).await;
+    world.slack.say("C3", "U2", "<@UBOT> how many tasks are overdue?", Some(&root)).await;
+    settle(&world).await;
+    world.slack.slash("C3", "U2", "use Project Plan").await;
+    settle(&world).await;
+    let before = world.slack.messages().len();
+    world.slack.say("C3", "U2", "<@UBOT> how many tasks are there?", Some(&root)).await;
+    settle(&world).await;
+    let bot = |from: usize| -> Vec<String> {
+        world.slack.messages().iter().skip(from).filter(|m| m.user == slack::BOT_USER).map(slack::Posted::seen).collect()
+    };
+    let said = bot(before);
+    let answers =
+        ["There are 42 rows", "There are 2 rows", "There are 5 rows"].map(|words| said.iter().filter(|m| m.contains(words)).count());
+    assert_eq!((answers, said.len()), ([1, 1, 1], 3), "{said:?}");
+    let before = world.slack.messages().len();
+    world.slack.say("C3", "U1", "<@UBOT> use Budget 2026", Some(&root)).await;
+    settle(&world).await;
+    assert_eq!(bot(before).len(), 1, "nothing waits any more: {:?}", bot(before));
+    // A name is understood with a polite word around it.
+    let before = world.slack.messages().len();
+    let root = world.slack.say("C4", "U1", "<@UBOT> how many tasks are blocked?", None).await.ts;
+    settle(&world).await;
+    world.slack.say("C4", "U1", "<@UBOT> Project Plan, please", Some(&root)).await;
+    settle(&world).await;
+    assert!(bot(before).last().unwrap().contains("There are 2 rows"), "{:?}", bot(before));
+    world.end().await;
+}
+
 /// Where a conversation is gone nobody is told anything, and nothing is tried again and again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_chat_that_is_gone_costs_one_request() {
@@ -407,5 +444,22 @@ async fn a_chat_that_is_gone_costs_one_request() {
     settle(&world).await;
     assert_eq!(sent() - before, 1, "{:?}", far.calls());
     assert_eq!(world.azure.requests().len(), asked_before, "nobody would read the answer");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_waits_for_a_sheet_goes_along_into_the_supergroup() {
+    let world = world().await;
+    let far = world.telegram.clone().unwrap();
+    far.say(telegram::SMALL_GROUP, 1, &format!("@{} how many tasks are blocked?", telegram::BOT_NAME), None).await;
+    settle(&world).await;
+    let asked = far.thread(telegram::SMALL_GROUP, None);
+    assert!(asked.last().unwrap().contains("Which sheet is this about?"), "{asked:?}");
+    far.upgrade(telegram::SMALL_GROUP, telegram::GROUP).await;
+    settle(&world).await;
+    far.say(telegram::GROUP, 1, &format!("@{} use Project Plan", telegram::BOT_NAME), None).await;
+    settle(&world).await;
+    let answers = far.thread(telegram::GROUP, None);
+    assert!(answers.last().unwrap().contains("There are 2 rows"), "{answers:?}");
     world.end().await;
 }

@@ -430,6 +430,7 @@ async fn follow_ups_are_answered_unless_only_mentions_are_wanted() {
         let settings = vec![("FOLLOW_UPS", wanted.to_owned())];
         let world = World::with(Setting { settings, ..Setting::default() }).await.unwrap();
         world.slack.slash("C1", LEE, "use Project Plan").await;
+        world.app.bot.until_idle().await;
         let root = ask(&world, "how many tasks are blocked?").await;
         assert_eq!(world.slack.say("C1", LEE, "and how many are complete?", Some(&root)).await.statuses, [200]);
         world.app.bot.until_idle().await;

@@ -272,7 +272,12 @@ async fn sessions_and_messages_stay(store: &Store) {
     assert_eq!(store.waiting_questions(&thread).await.unwrap(), [e.clone(), second.clone()]);
     store.drop_question(&e).await.unwrap();
     assert!(!store.reword_question(&e).await.unwrap() && store.reword_question(&second).await.unwrap());
-    assert_eq!(store.waiting_questions(&thread).await.unwrap(), [second]);
+    assert_eq!(store.waiting_questions(&thread).await.unwrap(), [second.clone()]);
+    let grown = ThreadKey { conversation: "C2".into(), ..e.thread.clone() };
+    store.move_thread(&thread, &grown, &Anchor("grown".into())).await.unwrap();
+    assert!(store.waiting_questions(&thread).await.unwrap().is_empty());
+    let moved = Incoming { thread: grown.clone(), anchor: Anchor("grown".into()), ..second };
+    assert_eq!(store.waiting_questions(&grown.storage_key()).await.unwrap(), [moved]);
 }
 
 pub fn proposal(session: &str) -> Proposal {

@@ -92,7 +92,7 @@ pub(in crate::bot) fn ask_for_sheet(sheets: &[SheetEntry]) -> Message {
 }
 
 pub(in crate::bot) fn asked_for_sheet_already(here: Here) -> String {
-    format!("Noted. I answer this, too, as soon as this {} has a sheet: choose one above, or write its name.", here.word())
+    format!("Noted. I answer this, too, as soon as this {} has a sheet: write its name, or type `sheets` to choose one.", here.word())
 }
 
 pub(in crate::bot) fn now_using(snapshot: &Snapshot, here: Here) -> Message {

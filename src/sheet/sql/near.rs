@@ -5,7 +5,7 @@ use super::super::snapshot::Snapshot;
 use super::super::typed::{Typed, Values, words};
 use super::read::Part;
 use super::several::each_of;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// A text that a column is held against.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,7 +23,9 @@ pub(in super::super) struct Miss {
     /// That there is none, and what is near.
     pub words: String,
     /// Whether it is no option either; what is looked for inside of texts is none of both.
-    pub is_unknown: bool,
+    is_unknown: bool,
+    column: usize,
+    text: String,
 }
 
 /// Values that are listed when none is near.
@@ -63,8 +65,27 @@ impl Snapshot {
     pub(in super::super) fn near_misses(&self, literals: &[Literal]) -> Vec<Miss> {
         let is_option =
             |l: &Literal| self.columns[l.column].options.iter().any(|o| o.trim().to_lowercase() == l.text.trim().to_lowercase());
-        let miss = |l: &Literal| Some(Miss { words: self.near_miss(l)?, is_unknown: !l.within && !is_option(l) });
+        let miss = |l: &Literal| {
+            let is_unknown = !l.within && l.part != Part::Email && !is_option(l);
+            Some(Miss { words: self.near_miss(l)?, is_unknown, column: l.column, text: l.text.clone() })
+        };
         literals.iter().filter_map(miss).collect()
+    }
+
+    /// What people are told of them beside whatever was found: a line for each column, with what is near where it is one text alone.
+    pub(in super::super) fn unknown(&self, misses: &[Miss]) -> Vec<String> {
+        let mut columns: BTreeMap<usize, Vec<&Miss>> = BTreeMap::new();
+        for miss in misses.iter().filter(|miss| miss.is_unknown) {
+            columns.entry(miss.column).or_default().push(miss);
+        }
+        let line = |(column, misses): (usize, Vec<&Miss>)| match misses.as_slice() {
+            [only] => only.words.clone(),
+            several => {
+                let texts: Vec<String> = several.iter().map(|miss| format!("“{}”", miss.text)).collect();
+                format!("no row has {} {}", self.columns[column].title, texts.join(" or "))
+            }
+        };
+        columns.into_iter().map(line).collect()
     }
 
     fn near_miss(&self, literal: &Literal) -> Option<String> {
