@@ -1,6 +1,8 @@
 //! kill -9 at bad moments: the real binary dies and comes back; nothing is lost, nothing is done twice.
 
 use crate::world::{Folder, far_side, folder, install_tls, postgres_schema};
+use chat::{Platform, ThreadKey};
+use chatsheet::store::Store;
 use futures_util::future::join_all;
 use sandbox::fault::Kind;
 use sandbox::{azure, slack, smartsheet};
@@ -113,6 +115,34 @@ async fn a_turn_that_was_killed_is_answered_once_in_the_same_message() {
     let child = place.serve().await;
     place.until("There are 2 rows").await;
     assert_eq!(place.answers().len(), 1, "one message from the placeholder to the answer: {:?}", place.answers());
+    kill(child).await;
+}
+
+/// Killed between the choice of a sheet and the questions that wait for it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_waits_for_a_sheet_is_answered_though_its_choice_was_killed() {
+    let place = Place::new().await;
+    let child = place.serve().await;
+    let root = place.slack.say("C1", "U1", "<@UBOT> how many tasks are blocked?", None).await.ts;
+    place.until("Which sheet is this about?").await;
+    place.slack.faults().next(Kind::Hang, 100);
+    place.slack.press("C1", "U1", "Project Plan").await;
+    let store = Store::connect(&place.database).await.unwrap();
+    let thread = ThreadKey { platform: Platform::Slack, install: slack::TEAM.into(), conversation: "C1".into(), root: Some(root.clone()) };
+    let chosen = async {
+        while store.session_of(&thread.storage_key()).await.unwrap().is_none() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), chosen).await.expect("the sheet is chosen");
+    kill(child).await;
+    assert_eq!(store.waiting_questions(&thread.storage_key()).await.unwrap().len(), 1);
+    place.slack.faults().clear();
+    let child = place.serve().await;
+    place.until("There are 2 rows").await;
+    place.until("now about Project Plan").await;
+    let answered = place.answers().iter().filter(|m| m.contains("There are 2 rows")).count();
+    assert_eq!(answered, 1, "{:?}", place.answers());
     kill(child).await;
 }
 
