@@ -235,3 +235,64 @@ async fn the_rare_case_is_as_documented_too() {
         assert_eq!((code, refusal["errorCode"].as_i64()), (right.0, Some(right.1)), "{kind}");
     }
 }
+
+#[tokio::test]
+async fn cells_follow_their_links_and_rows_keep_how_they_look() {
+    let api = Api::start(Options::default()).await;
+    let (plan, sheet) = api.plan().await;
+    let budget = api.sheets.world().sheet_id("Budget 2026").unwrap();
+    let source = api.get(&format!("sheets/{budget}?exclude=nonexistentCells")).await;
+    let (from, to) = (&source["rows"][1], &sheet["rows"][1]["id"]);
+    let (actual, notes, name) = (column(&source, "Actual"), column(&sheet, "Notes"), column(&sheet, "Task Name"));
+    let link = json!({ "sheetId": budget, "rowId": from["id"], "columnId": actual });
+    let linked = json!({ "columnId": notes, "value": null, "linkInFromCell": link });
+    let path = format!("sheets/{plan}/rows");
+
+    let mixed = json!([{ "id": to, "cells": [linked.clone(), { "columnId": name, "value": "Renamed" }] }]);
+    assert_eq!(api.call("PUT", &path, mixed).await.1["errorCode"], 1115, "links and values go apart");
+    let made = api.call("POST", &path, json!([{ "toBottom": true, "cells": [linked.clone()] }])).await.1;
+    assert_eq!(made["errorCode"], 1032, "a new row takes no link");
+    let (code, _) = api.call("PUT", &path, json!([{ "id": to, "cells": [linked] }])).await;
+    assert_eq!(code, 200);
+    let cell = async |more: &str| {
+        let row = api.get(&format!("{path}/{to}{more}")).await;
+        row["cells"].as_array().unwrap().iter().find(|c| c["columnId"] == notes).unwrap().clone()
+    };
+    let value =
+        |row: &Value, column: i64| row["cells"].as_array().unwrap().iter().find(|c| c["columnId"] == column).unwrap()["value"].clone();
+    let shown = cell("").await;
+    assert_eq!(shown["value"], value(from, actual));
+    assert_eq!(shown["linkInFromCell"]["columnId"], actual);
+    let brief = cell("?exclude=linkInFromCellDetails").await;
+    assert_eq!(brief["linkInFromCell"], json!({ "sheetId": budget, "sheetName": "Budget 2026" }));
+
+    let version = || api.sheets.world().version("Project Plan");
+    let before = version();
+    let change = json!([{ "id": from["id"], "cells": [{ "columnId": actual, "value": 123.5 }] }]);
+    api.call("PUT", &format!("sheets/{budget}/rows"), change).await;
+    assert_eq!((cell("").await["value"].clone(), version() > before), (json!(123.5), true), "it follows its source");
+    api.call("DELETE", &format!("sheets/{budget}/rows?ids={}", from["id"]), Value::Null).await;
+    let broken = cell("").await;
+    assert_eq!((&broken["value"], &broken["linkInFromCell"]["status"]), (&json!(123.5), &json!("BROKEN")));
+    api.call("PUT", &path, json!([{ "id": to, "cells": [{ "columnId": notes, "value": "typed" }] }])).await;
+    assert_eq!(cell("").await, json!({ "columnId": notes, "value": "typed", "displayValue": "typed" }), "a value ends a link");
+
+    let looks = json!([{ "id": to, "expanded": false, "format": ",,1,,,,,,,18,,,,,,,",
+        "cells": [{ "columnId": notes, "value": "bold", "format": ",,1,,,,,,,,,,,,,," }] }]);
+    api.call("PUT", &path, looks).await;
+    api.call("PUT", &path, json!([{ "id": to, "cells": [{ "columnId": notes, "value": "still bold" }] }])).await;
+    let row = api.get(&format!("{path}/{to}?include=format,filters")).await;
+    assert_eq!((&row["expanded"], &row["format"]), (&json!(false), &json!(",,1,,,,,,,18,,,,,,,")));
+    assert_eq!(cell("?include=format").await["format"], ",,1,,,,,,,,,,,,,,", "a format outlives the value");
+    assert_eq!(row["filteredOut"], false);
+    let plain = cell("").await;
+    assert!(plain["format"].is_null(), "only whoever asks is told: {plain}");
+    api.sheets.world().filter_out("Project Plan", "Load test");
+    let hidden = async |more: &str| {
+        let sheet = api.get(&format!("sheets/{plan}{more}")).await;
+        (sheet["rows"].as_array().unwrap().len(), sheet["rows"].as_array().unwrap().iter().filter(|r| r["filteredOut"] == true).count())
+    };
+    assert_eq!(hidden("?include=filters").await, (42, 1));
+    assert_eq!(hidden("").await, (42, 0));
+    assert_eq!(hidden("?include=filters&exclude=filteredOutRows").await, (41, 0));
+}

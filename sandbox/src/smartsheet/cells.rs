@@ -5,6 +5,7 @@ use super::project;
 use super::samples::PEOPLE;
 use super::world::{Column, Look, Row, Sheet};
 use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 
 const KNOWN: [&str; 11] = [
     "columnId",
@@ -56,7 +57,7 @@ pub(super) fn accept(column: &Column, input: &Value, admin: bool) -> Result<Map<
     let mut stored = match (object_value, value) {
         (Some(o), _) => object_cell(column, o)?,
         (None, Some(v)) => plain_cell(column, v, strict)?,
-        (None, None) if cell.contains_key("hyperlink") || cell.contains_key("formula") => Map::new(),
+        (None, None) if ["hyperlink", "formula", "linkInFromCell"].iter().any(|key| cell.contains_key(*key)) => Map::new(),
         (None, None) => return Err(Failure::new(1012, "Required object attribute(s) are missing from your request: cell.value.")),
     };
     let restricted = column.extra.get("validation") == Some(&json!(true)) && !override_validation;
@@ -66,22 +67,62 @@ pub(super) fn accept(column: &Column, input: &Value, admin: bool) -> Result<Map<
     if let Some(name) = cell.get("displayValue").filter(|_| column.kind == "CONTACT_LIST" && !stored.is_empty()) {
         stored.insert("displayValue".into(), name.clone());
     }
+    if let Some(format) = cell.get("format").and_then(Value::as_str).filter(|format| !format.is_empty()) {
+        stored.insert("format".into(), json!(format));
+    }
     if let Some(link) = cell.get("hyperlink").filter(|h| !h.is_null()) {
         stored.insert("hyperlink".into(), link.clone());
     }
     Ok(stored)
 }
 
+/// What a request wants to see of rows beside their values.
+pub(super) struct Details {
+    /// Cells that hold nothing.
+    pub empty: bool,
+    /// Values with their parts.
+    pub objects: bool,
+    /// Whether a personal filter hides a row.
+    pub filters: bool,
+    pub formats: bool,
+    /// Where in its sheet the source of a linked cell is.
+    links: bool,
+}
+
+impl Details {
+    pub(super) fn of(params: &BTreeMap<String, String>) -> Self {
+        let names = |parameter: &str, flag: &str| params.get(parameter).is_some_and(|flags| flags.split(',').any(|f| f.trim() == flag));
+        Self {
+            empty: !names("exclude", "nonexistentCells"),
+            objects: names("include", "objectValue"),
+            filters: names("include", "filters"),
+            formats: names("include", "format"),
+            links: !names("exclude", "linkInFromCellDetails"),
+        }
+    }
+
+    /// What the answer to a write shows.
+    pub(super) fn written() -> Self {
+        Self { empty: false, objects: false, filters: false, formats: false, links: true }
+    }
+}
+
 /// The row as the API shows it.
-pub(super) fn row_json(sheet: &Sheet, row: &Row, with_empty: bool, object_values: bool, permalink: Option<String>) -> Value {
+pub(super) fn row_json(sheet: &Sheet, row: &Row, details: &Details, permalink: Option<String>) -> Value {
     let index = sheet.position(row.id).unwrap_or(0);
     let cell = |column: &Column| -> Option<Value> {
         let mut json = row.cells.get(&column.id).cloned();
-        if json.is_none() && !with_empty {
+        if json.is_none() && !details.empty {
             return None;
         }
         let cell = json.get_or_insert_default();
-        if object_values {
+        if !details.formats {
+            cell.remove("format");
+        }
+        if let Some(link) = cell.get_mut("linkInFromCell").and_then(Value::as_object_mut).filter(|_| !details.links) {
+            link.retain(|key, _| key == "sheetId" || key == "sheetName");
+        }
+        if details.objects {
             // Each value stands there twice, but for those that have several parts.
             match (column.kind.starts_with("MULTI_"), cell.contains_key("objectValue"), cell.get("value").cloned()) {
                 (true, _, _) => {
@@ -102,7 +143,7 @@ pub(super) fn row_json(sheet: &Sheet, row: &Row, with_empty: bool, object_values
         json.map(Value::Object)
     };
     let mut json = json!({
-        "id": row.id, "rowNumber": index + 1, "expanded": true,
+        "id": row.id, "rowNumber": index + 1, "expanded": row.expanded,
         "createdAt": row.created_at, "modifiedAt": row.modified_at,
         "cells": sheet.columns.iter().filter_map(cell).collect::<Vec<_>>(),
     });
@@ -117,8 +158,11 @@ pub(super) fn row_json(sheet: &Sheet, row: &Row, with_empty: bool, object_values
         json["locked"] = json!(true);
         json["lockedForUser"] = json!(!is_admin(sheet.access_level));
     }
-    if row.filtered {
-        json["filteredOut"] = json!(true);
+    if details.filters {
+        json["filteredOut"] = json!(row.filtered);
+    }
+    if let Some(format) = row.format.as_ref().filter(|_| details.formats) {
+        json["format"] = json!(format);
     }
     if let Some(link) = permalink {
         json["permalink"] = json!(link);

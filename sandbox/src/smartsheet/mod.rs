@@ -8,6 +8,7 @@ mod columns;
 mod discussions;
 mod error;
 mod formulas;
+mod links;
 mod page;
 mod plant;
 mod project;
@@ -224,7 +225,10 @@ impl Service {
             tokio::time::sleep(self.options.write_latency).await;
         }
         let _ = self.held.subscribe().wait_for(|held| !held).await;
-        let result = change(&mut self.world());
+        let result = {
+            let mut world = self.world();
+            change(&mut world).inspect(|_| world.follow_links())
+        };
         self.writing.lock().unwrap_or_else(std::sync::PoisonError::into_inner).remove(&sheet_id);
         result
     }

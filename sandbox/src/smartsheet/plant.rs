@@ -36,6 +36,8 @@ impl World {
                 created_at: now.clone(),
                 modified_at: now.clone(),
                 locked: false,
+                expanded: true,
+                format: None,
                 filtered: false,
             });
         }

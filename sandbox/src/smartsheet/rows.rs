@@ -1,13 +1,13 @@
 //! Rows: add, update, delete in bulk; location, hierarchy and partial success as documented.
 
 use super::accounts::level;
-use super::cells::{accept, is_admin, row_json};
+use super::cells::{Details, accept, is_admin, row_json};
 use super::error::Failure;
 use super::formulas::recompute;
 use super::project;
 use super::samples::PEOPLE;
 use super::world::{Row, Sheet, World};
-use super::{Service, discussions};
+use super::{Service, discussions, links};
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
@@ -26,7 +26,7 @@ pub(super) async fn read(State(service): State<Arc<Service>>, Path((sheet, row))
     let sheet = world.sheet(sheet)?;
     let found = sheet.rows.iter().find(|r| r.id == row).ok_or_else(Failure::not_found)?;
     let include = params.get("include").map(String::as_str).unwrap_or_default();
-    let mut json = row_json(sheet, found, true, include.contains("objectValue"), Some(row_link(&world, sheet, row)));
+    let mut json = row_json(sheet, found, &Details::of(&params), Some(row_link(&world, sheet, row)));
     if include.contains("writerInfo") {
         written_by(&mut json);
     }
@@ -116,6 +116,7 @@ async fn change(
         return Err(Failure::new(1061, "The maximum number of rows (500) has been exceeded."));
     }
     one_location(&items)?;
+    links::one_kind(&items)?;
     let partial = params.get("allowPartialSuccess").is_some_and(|v| v == "true");
     service
         .write(sheet_id, |world| {
@@ -146,8 +147,11 @@ async fn change(
             let mut version = world.sheet(sheet_id)?.version;
             settle_version(world, sheet_id, &mut version, done.len());
             let sheet = world.sheet(sheet_id)?;
-            let rows: Vec<Value> =
-                done.iter().filter_map(|id| sheet.rows.get(sheet.position(*id)?)).map(|r| row_json(sheet, r, false, false, None)).collect();
+            let rows: Vec<Value> = done
+                .iter()
+                .filter_map(|id| sheet.rows.get(sheet.position(*id)?))
+                .map(|r| row_json(sheet, r, &Details::written(), None))
+                .collect();
             let result = if single { rows.into_iter().next().unwrap_or(Value::Null) } else { Value::Array(rows) };
             let mut reply = json!({ "message": "SUCCESS", "resultCode": 0, "version": version, "result": result });
             if !failed.is_empty() {
@@ -201,7 +205,7 @@ fn cells_of(sheet: &Sheet, item: &Map<String, Value>, row: Option<i64>) -> Resul
 }
 
 /// Ids come as numbers or as texts.
-fn id_of(value: &Value) -> Option<i64> {
+pub(super) fn id_of(value: &Value) -> Option<i64> {
     value.as_i64().or_else(|| value.as_str()?.parse().ok())
 }
 
@@ -222,6 +226,10 @@ fn add_one(world: &mut World, sheet_id: i64, item: &Map<String, Value>, previous
     let now = world.timestamp();
     let sheet = world.sheet_mut(sheet_id)?;
     let cells = cells_of(sheet, item, None)?;
+    let linked = item.get("cells").and_then(Value::as_array).into_iter().flatten().any(|cell| !cell["linkInFromCell"].is_null());
+    if linked {
+        return Err(Failure::new(1032, "The attribute(s) cell.linkInFromCell are not allowed for this operation."));
+    }
     if sheet.rows.len() >= 20_000 || sheet.rows.len() * sheet.columns.len() >= 500_000 {
         return Err(Failure::new(1061, "The maximum number of rows in a sheet has been exceeded."));
     }
@@ -230,7 +238,10 @@ fn add_one(world: &mut World, sheet_id: i64, item: &Map<String, Value>, previous
         Some(place) => place,
         None => place(sheet, item)?.unwrap_or((sheet.rows.len(), None)),
     };
-    sheet.rows.insert(index, Row { id, parent, cells, created_at: now.clone(), modified_at: now, locked: false, filtered: false });
+    let mut row =
+        Row { id, parent, cells, created_at: now.clone(), modified_at: now, locked: false, expanded: true, format: None, filtered: false };
+    look(&mut row, item);
+    sheet.rows.insert(index, row);
     world.touched(sheet_id, json!({ "objectType": "row", "eventType": "created", "id": id }));
     Ok(id)
 }
@@ -248,13 +259,31 @@ fn update_one(world: &mut World, sheet_id: i64, item: &Map<String, Value>) -> Re
     if sheet.rows[index].locked && !admin {
         return Err(Failure::new(1050, "You cannot change a locked row."));
     }
-    let cells = cells_of(sheet, item, Some(id))?;
+    let mut cells = cells_of(sheet, item, Some(id))?;
     let before = sheet.rows[index].clone();
+    let mut formatted = BTreeSet::new();
+    for cell in item.get("cells").and_then(Value::as_array).into_iter().flatten() {
+        let Some(column) = cell.get("columnId").and_then(id_of) else { continue };
+        if cell.get("format").is_some() {
+            formatted.insert(column);
+        }
+        match links::wanted(cell)? {
+            Some(source) => {
+                world.links.insert((sheet_id, id, column));
+                cells.insert(column, world.linked(source, None));
+            }
+            None => drop(world.links.remove(&(sheet_id, id, column))),
+        }
+    }
     for (column, cell) in &cells {
         world.remember(&before, *column, cell, &now);
     }
     let sheet = world.sheet_mut(sheet_id)?;
-    for (column, cell) in cells {
+    for (column, mut cell) in cells {
+        // A format stays until another one is sent.
+        if let Some(format) = before.cells.get(&column).and_then(|old| old.get("format")).filter(|_| !formatted.contains(&column)) {
+            cell.insert("format".into(), format.clone());
+        }
         if cell.is_empty() {
             sheet.rows[index].cells.remove(&column);
         } else {
@@ -268,9 +297,18 @@ fn update_one(world: &mut World, sheet_id: i64, item: &Map<String, Value>) -> Re
         sheet.rows[index].locked = locked;
     }
     sheet.rows[index].modified_at = now;
+    look(&mut sheet.rows[index], item);
     move_row(sheet, index, item)?;
     world.touched(sheet_id, json!({ "objectType": "row", "eventType": "updated", "id": id }));
     Ok(id)
+}
+
+/// Whether a row is open, and how it looks; an empty format takes the old one away.
+fn look(row: &mut Row, item: &Map<String, Value>) {
+    row.expanded = item.get("expanded").and_then(Value::as_bool).unwrap_or(row.expanded);
+    if let Some(format) = item.get("format").and_then(Value::as_str) {
+        row.format = Some(format.to_owned()).filter(|format| !format.is_empty());
+    }
 }
 
 fn move_row(sheet: &mut Sheet, index: usize, item: &Map<String, Value>) -> Result<(), Failure> {

@@ -154,6 +154,8 @@ pub(super) fn sheet_of(world: &mut World, name: &str, columns: &[&str], lines: &
             created_at: now.clone(),
             modified_at: now,
             locked: false,
+            expanded: true,
+            format: None,
             filtered: false,
         });
         parents.push(row_id);

@@ -2,7 +2,7 @@
 
 use super::Service;
 use super::accounts::{PERSON, level};
-use super::cells::row_json;
+use super::cells::{Details, row_json};
 use super::columns::new_column;
 use super::error::Failure;
 use super::rows::{row_link, written_by};
@@ -132,12 +132,11 @@ pub(super) fn sheet_json(sheet: &Sheet, origin: &str, params: &BTreeMap<String, 
     if let Some(ids) = &column_ids {
         projected.columns.retain(|c| ids.contains(&c.id));
     }
-    let exclude = params.get("exclude").is_some_and(|v| v.contains("nonexistentCells"));
+    let details = Details::of(params);
     let include = params.get("include").map(String::as_str).unwrap_or_default();
-    let objects = include.contains("objectValue");
     let positions = Positions::new(sheet);
     let world_link = |row: i64| include.contains("rowPermalink").then(|| format!("{}?rowId={row}", sheet.permalink(origin)));
-    let mut rows: Vec<Value> = rows.iter().map(|r| positions.row_json(&projected, r, !exclude, objects, world_link(r.id))).collect();
+    let mut rows: Vec<Value> = rows.iter().map(|r| positions.row_json(&projected, r, &details, world_link(r.id))).collect();
     if include.contains("writerInfo") {
         rows.iter_mut().for_each(written_by);
     }
@@ -183,9 +182,9 @@ impl Positions {
         Self { by_row: sheet.rows.iter().enumerate().map(entry).collect() }
     }
 
-    fn row_json(&self, sheet: &Sheet, row: &Row, with_empty: bool, objects: bool, link: Option<String>) -> Value {
+    fn row_json(&self, sheet: &Sheet, row: &Row, details: &Details, link: Option<String>) -> Value {
         let alone = Sheet { rows: vec![row.clone()], ..sheet_without_rows(sheet) };
-        let mut json = row_json(&alone, row, with_empty, objects, link);
+        let mut json = row_json(&alone, row, details, link);
         if let Some((number, sibling)) = self.by_row.get(&row.id) {
             json["rowNumber"] = json!(number);
             if let Some(sibling) = sibling {

@@ -67,7 +67,17 @@ async fn transfer(service: &Service, from: i64, params: &BTreeMap<String, String
                 let (id, now) = (world.new_id(), world.timestamp());
                 let cells = row.cells.iter().filter_map(|(column, cell)| Some((*columns.get(column)?, value_only(cell)))).collect();
                 let parent = row.parent.and_then(|parent| mapped.get(&parent).copied());
-                let copy = Row { id, parent, cells, created_at: now.clone(), modified_at: now, locked: false, filtered: false };
+                let copy = Row {
+                    id,
+                    parent,
+                    cells,
+                    created_at: now.clone(),
+                    modified_at: now,
+                    locked: false,
+                    expanded: row.expanded,
+                    format: row.format.clone(),
+                    filtered: false,
+                };
                 world.sheet_mut(to)?.rows.push(copy);
                 world.touched(to, json!({ "objectType": "row", "eventType": "created", "id": id }));
                 mapped.insert(row.id, id);

@@ -20,6 +20,8 @@ pub struct World {
     pub(crate) webhooks: BTreeMap<i64, Value>,
     pub(crate) changes: Vec<Value>,
     pub(crate) written: BTreeMap<i64, usize>,
+    /// Cells with a link to another sheet: sheet, row and column.
+    pub(crate) links: BTreeSet<(i64, i64, i64)>,
     /// Every request so far, oldest first.
     pub log: Vec<Logged>,
     ids: u64,
@@ -99,6 +101,10 @@ pub(crate) struct Row {
     pub created_at: String,
     pub modified_at: String,
     pub locked: bool,
+    /// Whether its children are shown.
+    pub expanded: bool,
+    /// How it looks, as a format descriptor.
+    pub format: Option<String>,
     /// Whether a filter of the account that asks hides it.
     pub filtered: bool,
 }
