@@ -67,6 +67,13 @@ pub(super) enum Command {
     Rule(Rule),
 }
 
+impl Command {
+    /// Whether it may be meant by words that people say to each other, too, as nothing is shown or changed by it that is not theirs.
+    const fn may_follow(&self) -> bool {
+        matches!(self, Self::Stop | Self::Undo | Self::Cancel | Self::No | Self::Confirm | Self::Yes | Self::Help | Self::SmallTalk(_))
+    }
+}
+
 /// Whether what somebody has said is served at once, beside a running turn.
 pub(super) fn is_express(incoming: &Incoming) -> bool {
     matches!(
@@ -95,6 +102,8 @@ pub(super) fn of(incoming: &Incoming) -> Option<Command> {
         // What people say to each other is no command of that kind, and neither is a sentence that begins like one.
         Command::Why | Command::Rule(_) if incoming.addressed == Addressed::FollowUp => None,
         Command::Rule(rule) if people(rule) => None,
+        // “Great. Now log out” is said to a colleague.
+        command if incoming.addressed == Addressed::FollowUp && speech::exclaims(text) && !command.may_follow() => None,
         _ => Some(command),
     }
 }

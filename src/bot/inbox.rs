@@ -1,6 +1,8 @@
 //! The door: stores what the adapters bring, then wakes the conversation.
 
+use super::commands::Command;
 use super::line::Wake;
+use super::speech::SmallTalk;
 use super::{commands, speech};
 use crate::access::{Access, Verdict, code_in};
 use crate::store::{Amended, Lane, Store};
@@ -66,7 +68,8 @@ fn is_asked(what: &What) -> bool {
 
 /// Whether what is said in a thread, to nobody in particular, wants no answer: thanks, greetings, signs without words.
 fn is_for_nobody(what: &What) -> bool {
-    matches!(what, What::Text { text } if speech::is_wordless(text) || speech::is_courtesy(text))
+    let What::Text { text } = what else { return false };
+    speech::is_wordless(text) || matches!(commands::parse(text), Some(Command::SmallTalk(SmallTalk::Hello | SmallTalk::Thanks)))
 }
 
 #[async_trait]

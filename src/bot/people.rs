@@ -2,13 +2,15 @@
 
 use super::grounds::{borne_out, is_check};
 use super::turn::Gathered;
+use crate::sheet::Checked;
 use serde_json::Value;
 
 /// Words with which somebody is named who was not found: “nobody but Lee”, “Dana has none”.
-const NOT: [&str; 36] = [
+const NOT: [&str; 51] = [
     "no", "not", "none", "nobody", "nothing", "neither", "nor", "never", "without", "except", "but", "only", "zero", "0", "isn't",
-    "aren't", "wasn't", "hasn't", "haven't", "doesn't", "don't", "didn't", "kein", "keine", "keinen", "nicht", "niemand", "ohne", "außer",
-    "aucun", "aucune", "pas", "ningún", "ninguna", "ninguno", "sin",
+    "aren't", "wasn't", "hasn't", "haven't", "doesn't", "don't", "didn't", "kein", "keine", "keinen", "keiner", "keinem", "nicht",
+    "nichts", "nie", "niemand", "weder", "noch", "ohne", "außer", "aucun", "aucune", "pas", "ni", "sans", "jamais", "personne", "ningún",
+    "ninguna", "ninguno", "nadie", "nunca", "sin", "nessuno", "niente", "senza",
 ];
 /// How the line of a prompt begins that says who asks.
 const ASKER: &str = "Who asks now";
@@ -26,33 +28,57 @@ pub(super) fn found_nowhere(answer: &str, messages: &[Value], gathered: &Gathere
         return Vec::new();
     }
     let grounds = grounds(messages).to_lowercase();
-    let asked: Vec<String> = gathered.shown.iter().map(|shown| shown.checked.asked.to_lowercase()).collect();
-    let is_asked = |part: &str| part.chars().count() >= SHORTEST_PART && asked.iter().any(|sql| sql.contains(part));
+    let wanted: Vec<String> = gathered.shown.iter().flat_map(|shown| wanted(&shown.checked)).collect();
+    let all = shown.snapshot.people();
+    let is_whole = |text: &str| all.iter().any(|(email, name)| email.to_lowercase() == text || name.to_lowercase() == text);
     let is_grounded = |email: &str, name: &str| {
         let (email, name) = (email.to_lowercase(), name.to_lowercase());
-        [&email, &name].iter().any(|word| grounds.contains(word.as_str())) || is_asked(&email) || name.split_whitespace().any(is_asked)
+        // Who is asked for by a whole name is nobody else of the same first name.
+        let asks_for = |text: &String| match is_whole(text) {
+            true => *text == email || *text == name,
+            false => text.chars().count() >= SHORTEST_PART && (name.contains(text) || email.contains(text)),
+        };
+        [&email, &name].iter().any(|word| grounds.contains(word.as_str())) || wanted.iter().any(asks_for)
     };
     people.into_iter().filter(|(email, name)| !is_grounded(email, name)).map(|(_, name)| name).collect()
+}
+
+/// Texts that a query wants rows for, in small letters: of its conditions, and those of which is not known what they are held against.
+fn wanted(checked: &Checked) -> Vec<String> {
+    let known: Vec<String> = checked.known_texts().map(str::to_lowercase).collect();
+    let quoted = checked.asked.split('\'').skip(1).step_by(2).map(|text| text.trim_matches('%').trim().to_lowercase());
+    let others = quoted.filter(|text| !known.contains(text));
+    checked.wanted_texts().map(str::to_lowercase).chain(others).collect()
 }
 
 /// The sentences of an answer that deny nothing. What a line denies that leads to a list, its items do.
 fn affirmed(answer: &str) -> String {
     let (mut said, mut denied) = (String::new(), false);
-    for line in answer.lines().filter(|line| !line.trim().is_empty()) {
-        let is_item = line.trim_start().starts_with(|c: char| "-*•".contains(c) || c.is_ascii_digit());
-        if !is_item {
-            denied = line.trim_end().ends_with(':') && denies(line);
+    for line in answer.lines().map(|line| line.trim().trim_matches(['*', '_', '#']).trim()).filter(|line| !line.is_empty()) {
+        let leads = line.ends_with(':');
+        if leads || !is_item(line) {
+            denied = leads && denies(line);
         }
         if !denied {
-            line.split(['.', '!', '?', ';']).filter(|sentence| !denies(sentence)).for_each(|sentence| said.extend([sentence, "\n"]));
+            // A sign ends a sentence before a blank alone: “0.5 days”.
+            let sentences = [". ", "! ", "? ", "; "].iter().fold(line.to_owned(), |line, sign| line.replace(sign, "\n"));
+            sentences.lines().filter(|sentence| !denies(sentence)).for_each(|sentence| said.extend([sentence, "\n"]));
         }
     }
     said
 }
 
+/// Whether a line is one of a list: “- Lee”, “2. Lee”.
+fn is_item(line: &str) -> bool {
+    let number = line.trim_start_matches(|c: char| c.is_ascii_digit());
+    let behind = if number.len() < line.len() { number.strip_prefix(['.', ')']) } else { line.strip_prefix(['-', '*', '•', '–']) };
+    behind.is_some_and(|rest| rest.starts_with(char::is_whitespace))
+}
+
 fn denies(sentence: &str) -> bool {
     let lower = sentence.to_lowercase().replace('’', "'");
-    lower.split(|c: char| !c.is_alphanumeric() && c != '\'').any(|word| NOT.contains(&word))
+    let words = lower.split(|c: char| c.is_whitespace() || ",;:()*_“”\"/–—".contains(c));
+    words.map(|word| word.trim_matches(|c: char| !c.is_alphanumeric())).any(|word| NOT.contains(&word))
 }
 
 /// All that may be named: results, people's words, earlier answers, and who asks. The list of people in the outline says of nobody that they
@@ -81,13 +107,16 @@ mod tests {
     #[test]
     fn what_is_denied_names_anybody() {
         let said = affirmed(
-            "Lee Park has 4. Mia Jensen hasn’t any; Omar Haddad leads.\n\nThese people have no tasks:\n- Erin Fox\n1. Dana Cho\n\nPriya Nair is next.",
+            "Lee Park has 4. Mia Jensen hasn’t any; Omar Haddad leads with 0.5 days.\n\n**These people have no tasks:**\n- Erin Fox\n1. Dana Cho\n\n\
+             **Priya Nair** is next.\n3 are Sam Ortiz’s.\nWeder Ada Quist noch Bo Li.",
         );
         for (name, stays) in [
             ("Lee Park", true),
             ("Omar Haddad", true),
             ("Priya Nair", true),
+            ("Sam Ortiz", true),
             ("Mia Jensen", false),
+            ("Ada Quist", false),
             ("Erin Fox", false),
             ("Dana Cho", false),
         ] {

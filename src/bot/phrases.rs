@@ -20,6 +20,9 @@ const PHRASES: &[Phrase] = &[
             "stop that",
             "stop this",
             "stop now",
+            "stop the job",
+            "stop my job",
+            "stop the jobs",
             "halt",
             "stopp",
             "hör auf",
@@ -116,7 +119,9 @@ const PHRASES: &[Phrase] = &[
     ),
     (&["confirm", "approve", "bestätigen", "confirmer", "confirmar", "conferma", "確認", "确认"], || Command::Confirm),
     (&["yes", "yep", "yeah", "ja", "oui", "sí", "si", "sì", "はい", "是"], || Command::Yes),
-    (&["cancel", "abbrechen", "annuler", "cancelar", "annulla", "キャンセル", "取消"], || Command::Cancel),
+    (&["cancel", "abbrechen", "brich ab", "annule", "annuler", "cancela", "cancelar", "annulla", "キャンセル", "取消"], || {
+        Command::Cancel
+    }),
     (&["no", "nope", "nein", "non", "いいえ"], || Command::No),
 ];
 

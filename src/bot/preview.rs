@@ -103,7 +103,9 @@ pub(super) fn for_history(gathered: &Gathered) -> String {
     let mut text = gathered.text.clone();
     gathered.doubts.iter().for_each(|doubt| text.push_str(&doubt.for_history()));
     for shown in &gathered.shown {
-        text.push_str(&format!("\n[query of {}: {} -> {}]", shown.snapshot.name, shown.checked.asked, count(shown.result.total, "row")));
+        // A line each, as it is read again by lines.
+        let asked = shown.checked.asked.split_whitespace().collect::<Vec<_>>().join(" ");
+        text.push_str(&format!("\n[query of {}: {} -> {}]", shown.snapshot.name, asked, count(shown.result.total, "row")));
     }
     if let Some(made) = &gathered.made {
         text.push_str(&format!("\n[proposed to {}; waits for the person's decision]", words::what(&made.draft.plan)));

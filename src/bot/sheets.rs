@@ -352,17 +352,29 @@ impl Bot {
         }
     }
 
-    /// Questions that waited for the sheet of a thread go through the inbox once more, in their order; but for the one that is being served.
+    /// Questions that waited for the sheet of a thread, or of the threads of a channel, go through the inbox once more, in their order; but
+    /// for the one that is being served.
     pub(super) async fn ask_again(&self, serving: &Incoming) -> Result<()> {
-        for question in self.parts.store.waiting_questions(&serving.thread.storage_key()).await? {
-            if question.dedupe_id != serving.dedupe_id {
-                // Whoever was asked back has spoken to the bot.
-                let addressed = if question.addressed == Addressed::Dm { Addressed::Dm } else { Addressed::Mention };
-                self.accept_again(Incoming { dedupe_id: asked_again(&question.dedupe_id), addressed, ..question.clone() }).await?;
+        let thread = serving.thread.storage_key();
+        let mut waiting = self.parts.store.waiting_questions(&thread).await?;
+        if serving.thread.root.is_none() {
+            waiting.extend(self.parts.store.questions_inside(&thread).await?);
+        }
+        for question in waiting {
+            if question.dedupe_id == serving.dedupe_id {
+                self.parts.store.drop_question(&question).await?;
+            } else {
+                self.ask_once_more(question).await?;
             }
-            self.parts.store.drop_question(&question).await?;
         }
         Ok(())
+    }
+
+    async fn ask_once_more(&self, question: Incoming) -> Result<()> {
+        // Whoever was asked back has spoken to the bot.
+        let addressed = if question.addressed == Addressed::Dm { Addressed::Dm } else { Addressed::Mention };
+        self.accept_again(Incoming { dedupe_id: asked_again(&question.dedupe_id), addressed, ..question.clone() }).await?;
+        Ok(self.parts.store.drop_question(&question).await?)
     }
 
     /// Takes in an event that another one has caused.
@@ -378,15 +390,17 @@ impl Bot {
             return Ok(Some(session));
         }
         let channel = ThreadKey { root: None, ..incoming.thread.clone() };
-        if let Some(session) = self.parts.store.session_of(&channel.storage_key()).await? {
-            let bound = self
-                .parts
-                .store
-                .bind_sheet(&incoming.thread, &incoming.anchor, session.sheet, &session.sheet_name, self.parts.clock.now())
-                .await?;
-            return Ok(Some(bound));
+        match self.parts.store.session_of(&channel.storage_key()).await? {
+            Some(session) => Ok(Some(self.take_over(incoming, session.sheet, &session.sheet_name).await?)),
+            None => Ok(None),
         }
-        Ok(None)
+    }
+
+    /// Uses a sheet that nobody has chosen for this thread.
+    async fn take_over(&self, incoming: &Incoming, sheet: SheetId, name: &str) -> Result<Session> {
+        let bound = self.parts.store.bind_sheet(&incoming.thread, &incoming.anchor, sheet, name, self.parts.clock.now()).await?;
+        self.ask_again(incoming).await?;
+        Ok(bound)
     }
 
     /// The session of a thread, if need be with the only sheet there is; otherwise the person is
@@ -396,17 +410,20 @@ impl Bot {
         if let Some(session) = self.session(incoming).await? {
             return Ok(Some(session));
         }
-        let sheets = self.all_sheets(incoming, &self.identity(incoming).await?).await?;
-        if let [only] = sheets.as_slice() {
-            let bound = self
-                .parts
-                .store
-                .bind_sheet(&incoming.thread, &incoming.anchor, SheetId(only.id), &only.name, self.parts.clock.now())
-                .await?;
-            return Ok(Some(bound));
+        // What is only one sheet for one person may be many for those who were asked.
+        let waiting = self.parts.store.waiting_questions(&incoming.thread.storage_key()).await?;
+        let others_wait = waiting.iter().any(|question| question.sender.id != incoming.sender.id);
+        let unasked = incoming.addressed == Addressed::FollowUp;
+        if unasked && others_wait {
+            return Ok(None);
         }
-        // What people say to each other is not asked about.
-        if incoming.addressed == Addressed::FollowUp {
+        let sheets = self.all_sheets(incoming, &self.identity(incoming).await?).await?;
+        if let [only] = sheets.as_slice()
+            && !others_wait
+        {
+            return Ok(Some(self.take_over(incoming, SheetId(only.id), &only.name).await?));
+        }
+        if unasked {
             return Ok(None);
         }
         if sheets.is_empty() {
@@ -419,9 +436,10 @@ impl Bot {
             false => words::ask_for_sheet(&sheets),
         };
         // A button is pressed beside a turn: the sheet may have been chosen before this question was kept.
-        if let Some(session) = self.session(incoming).await? {
-            self.parts.store.drop_question(incoming).await?;
-            return Ok(Some(session));
+        if self.session(incoming).await?.is_some() {
+            self.ask_once_more(incoming.clone()).await?;
+            self.answer(event, Message::text(&words::has_a_sheet_now(Here::of(incoming)))).await?;
+            return Ok(None);
         }
         self.answer(event, words).await?;
         Ok(None)
@@ -434,6 +452,10 @@ impl Bot {
             return Ok(false);
         }
         let sheets = self.all_sheets(incoming, &self.identity(incoming).await?).await?;
+        let forms = [text, text.trim_end_matches(['.', '!']), speech::wanted(text)];
+        if !sheets.iter().any(|sheet| forms.iter().any(|name| is_named(sheet, name))) {
+            return Ok(false);
+        }
         let all_named = |wanted: &str, name: &str| match among(sheets.clone(), wanted) {
             Ok(Match::One(sheet)) => is_named(&sheet, name),
             // The same name twice: which of them is asked.
@@ -441,7 +463,7 @@ impl Bot {
             Ok(Match::None(_)) | Err(_) => false,
         };
         let names = |name: &str| all_named(name, name) || bare_name(name).is_some_and(|bare| all_named(bare, name));
-        match [text, text.trim_end_matches(['.', '!']), speech::wanted(text)].into_iter().find(|name| names(name)) {
+        match forms.into_iter().find(|name| names(name)) {
             Some(name) => Ok(self.use_sheet(event, name).await? == Used::Answered),
             None => Ok(false),
         }

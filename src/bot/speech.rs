@@ -3,29 +3,43 @@
 use super::words;
 use chat::Message;
 
-/// Words before what is wanted, as people address somebody.
-const OPENINGS: [&str; 31] = [
+/// Greetings, alone or before what is wanted.
+const HELLOS: [&str; 26] = [
+    "hey there",
+    "hi there",
+    "hello there",
     "guten morgen",
     "guten tag",
     "guten abend",
     "buenos días",
+    "buenas tardes",
     "buongiorno",
     "bonjour",
+    "bonsoir",
+    "salut",
     "hola",
+    "ciao",
+    "moin",
+    "servus",
     "good morning",
     "good afternoon",
     "good evening",
-    "hey there",
-    "hi there",
-    "hello there",
+    "greetings",
     "hey",
     "hi",
     "hello",
     "hallo",
-    "dear",
-    "bot",
-    "well",
     "yo",
+    "morning",
+];
+/// Other words before what is wanted, as people address somebody.
+const OPENINGS: [&str; 16] = [
+    "hey bot",
+    "hi bot",
+    "hello bot",
+    "hallo bot",
+    "ok bot",
+    "dear",
     "ok",
     "okay",
     "so",
@@ -38,7 +52,8 @@ const OPENINGS: [&str; 31] = [
     "let's",
 ];
 /// Words behind it.
-const ENDINGS: [&str; 8] = ["please", "pls", "thanks", "thank you", "thx", "now", "then", "for me"];
+const ENDINGS: [&str; 14] =
+    ["please", "pls", "thanks", "thank you", "thx", "now", "then", "for me", "bitte", "danke", "merci", "gracias", "por favor", "grazie"];
 
 /// Words that are only polite, wherever they stand.
 const POLITE: [&str; 13] = [
@@ -58,8 +73,8 @@ const POLITE: [&str; 13] = [
 ];
 /// Words of a text that is read without them.
 const MOST_PLAIN: usize = 6;
-/// What people say before they want something else: “no, stop”, “thanks, undo that”.
-const EXCLAMATIONS: [&str; 18] = [
+/// What people say before they want something else, parted from it by a sign: “no, stop”, “thanks, undo that”.
+const EXCLAMATIONS: [&str; 20] = [
     "no",
     "nope",
     "wait",
@@ -78,15 +93,15 @@ const EXCLAMATIONS: [&str; 18] = [
     "great",
     "perfect",
     "right",
+    "well",
+    "bot",
 ];
+/// Words that part them from it like a sign: “thanks but undo it”.
+const BUTS: [&str; 4] = [" but ", " aber ", " mais ", " pero "];
 /// Words of thanks.
 const THANKS: [&str; 11] = ["thanks", "thank", "thx", "ty", "danke", "dank", "merci", "gracias", "grazie", "obrigado", "cheers"];
-/// Words of greetings that are no openings of sentences.
-const GREETINGS: [&str; 12] = ["hola", "bonjour", "ciao", "moin", "servus", "hi", "hello", "hey", "hallo", "morgen", "tag", "greetings"];
-/// Openings that greet nobody.
-const BARE: [&str; 8] = ["ok", "okay", "so", "please", "pls", "now", "dear", "let's"];
-/// What stands around thanks and greetings.
-const AROUND: [&str; 44] = [
+/// What stands around thanks and greetings. “Is” and “was” do so only behind what they speak of: “that was great”, not “is that all”.
+const AROUND: [&str; 45] = [
     "you",
     "so",
     "very",
@@ -131,6 +146,7 @@ const AROUND: [&str; 44] = [
     "bot",
     "really",
     "kindly",
+    "zusammen",
 ];
 
 /// Something that wants an answer, and no work.
@@ -143,15 +159,29 @@ pub(super) enum SmallTalk {
 
 /// What is wanted, without how somebody is addressed: “hey @bot, help!” is “help”.
 pub(super) fn wanted(text: &str) -> &str {
-    let mut text = trimmed(text);
+    unwrapped(text).0
+}
+
+/// Whether something is said before what is wanted that people say to each other, too: “great. Now log out”.
+pub(super) fn exclaims(text: &str) -> bool {
+    unwrapped(text).1
+}
+
+fn unwrapped(text: &str) -> (&str, bool) {
+    let (mut text, mut exclaims) = (trimmed(text), false);
     // The end first: “no, thanks” is “no”.
     while let Some(rest) = ENDINGS.iter().find_map(|ending| before(text, ending)) {
         text = rest;
     }
-    while let Some(rest) = OPENINGS.iter().find_map(|opening| behind(text, opening)).or_else(|| exclaimed(text)) {
-        text = rest;
+    loop {
+        if let Some(rest) = HELLOS.iter().chain(&OPENINGS).find_map(|opening| behind(text, opening)) {
+            text = rest;
+        } else if let Some(rest) = exclaimed(text) {
+            (text, exclaims) = (rest, true);
+        } else {
+            return (text, exclaims);
+        }
     }
-    text
 }
 
 /// The same without the polite words that stand in the middle of it, in the languages of the fixed words, and without words that are said
@@ -170,28 +200,24 @@ pub(super) fn plainly(wanted: &str) -> Option<String> {
 pub(super) fn small_talk(text: &str) -> Option<SmallTalk> {
     let bare = trimmed(text).to_lowercase();
     let words: Vec<&str> = bare.split(|c: char| !(c.is_alphanumeric() || c == '\'')).filter(|word| !word.is_empty()).collect();
-    let all_of = |known: &[&str]| words.iter().all(|word| known.contains(word) || AROUND.contains(word));
-    let some_of = |known: &[&str]| words.iter().any(|word| known.contains(word));
-    if words.is_empty() {
-        return None;
-    }
-    if some_of(&THANKS) && all_of(&THANKS) {
+    let spaced = format!(" {} ", words.join(" "));
+    let has = |known: &str| spaced.contains(&format!(" {known} "));
+    let is_around = |at: usize| match words[at] {
+        "is" | "was" => at > 0 && ["that", "this", "it", "all"].contains(&words[at - 1]),
+        word => AROUND.contains(&word),
+    };
+    let is_hello = |word: &str| HELLOS.iter().any(|hello| hello.split(' ').any(|part| part == word) && has(hello));
+    if words.iter().any(|word| THANKS.contains(word)) && (0..words.len()).all(|at| THANKS.contains(&words[at]) || is_around(at)) {
         return Some(SmallTalk::Thanks);
     }
+    let rest = wanted(&bare);
     let asks = ["who are you", "what are you", "are you a bot", "are you human", "who is this", "what do you do", "what is your job"];
-    if asks.contains(&wanted(&bare)) {
+    if asks.contains(&rest) {
         return Some(SmallTalk::WhoAreYou);
     }
     let asks_how = ["how are you", "how are you doing", "how are you today", "how is it going", "how's it going", "what's up"];
-    let rest = wanted(&bare);
-    let greets = some_of(&GREETINGS) && all_of(&GREETINGS);
-    let opens = rest.is_empty() && words.iter().any(|word| !AROUND.contains(word) && !BARE.contains(word));
-    (greets || opens || asks_how.contains(&rest)).then_some(SmallTalk::Hello)
-}
-
-/// Whether a whole text is a greeting or thanks.
-pub(super) fn is_courtesy(text: &str) -> bool {
-    matches!(small_talk(text), Some(SmallTalk::Hello | SmallTalk::Thanks))
+    let greets = HELLOS.iter().any(|hello| has(hello)) && (0..words.len()).all(|at| is_hello(words[at]) || is_around(at));
+    (greets || asks_how.contains(&rest)).then_some(SmallTalk::Hello)
 }
 
 /// Whether a text has no word or number in it: nothing, `?!`, emoji.
@@ -211,7 +237,7 @@ impl SmallTalk {
 }
 
 fn trimmed(text: &str) -> &str {
-    text.trim_matches(|c: char| c.is_whitespace() || ",:;-–—!.?".contains(c))
+    text.trim_matches(|c: char| c.is_whitespace() || ",:;-–—!.?¡¿".contains(c))
 }
 
 /// What stands behind these words, where they are words of their own.
@@ -221,11 +247,15 @@ fn behind<'a>(text: &'a str, opening: &str) -> Option<&'a str> {
     rest.chars().next().is_none_or(|c| !c.is_alphanumeric() && c != '\'').then(|| trimmed(rest))
 }
 
-/// What stands behind an exclamation, where a sign parts them: “no, stop” is not “no stop”.
+/// What stands behind an exclamation, where a sign parts them: “no, stop” is not “no stop”, and “non-stop” is neither.
 fn exclaimed(text: &str) -> Option<&str> {
     let rest = EXCLAMATIONS.iter().find_map(|word| {
         let head = text.get(..word.len()).filter(|head| head.eq_ignore_ascii_case(word))?;
-        text[head.len()..].strip_prefix([',', '!', '.', ';', ':', '-', '–', '—'])
+        let tail = &text[head.len()..];
+        let but = BUTS.iter().find_map(|but| tail.get(..but.len()).filter(|head| head.eq_ignore_ascii_case(but)));
+        let sign = tail.trim_start().strip_prefix([',', '!', '.', ';', ':']);
+        let dash = || tail.trim_start().strip_prefix(['-', '–', '—']).filter(|rest| rest.starts_with(char::is_whitespace));
+        but.map(|but| &tail[but.len()..]).or(sign).or_else(dash)
     })?;
     Some(trimmed(rest)).filter(|rest| !rest.is_empty())
 }
@@ -254,6 +284,18 @@ mod tests {
             ("history of changes", "history of changes"),
             ("show thanksgiving", "show thanksgiving"),
             ("set Status to ok", "set Status to ok"),
+            ("thanks but undo it", "undo it"),
+            ("thanks – undo that", "undo that"),
+            ("Non ! Arrête !", "Arrête"),
+            ("Moin, stopp!", "stopp"),
+            ("¡Para, por favor!", "Para"),
+            ("¿Ayuda?", "Ayuda"),
+            ("non-stop", "non-stop"),
+            ("Well status", "Well status"),
+            ("Bot Jobs", "Bot Jobs"),
+            ("hey there, well, status", "status"),
+            ("Nein danke", "Nein"),
+            ("Non, merci !", "Non"),
         ] {
             assert_eq!(wanted(said), right, "{said}");
         }
@@ -264,7 +306,20 @@ mod tests {
         for (talk, texts) in [
             (
                 Some(SmallTalk::Hello),
-                &["hello", "Hi!", "hey there", "good morning", "hi, how are you?", "Hello everyone", "guten Tag", "hola", "how are you?"][..],
+                &[
+                    "hello",
+                    "Hi!",
+                    "hey there",
+                    "good morning",
+                    "hi, how are you?",
+                    "Hello everyone",
+                    "guten Tag",
+                    "hola",
+                    "how are you?",
+                    "Moin zusammen",
+                    "ok, hello",
+                    "hello?",
+                ][..],
             ),
             (
                 Some(SmallTalk::Thanks),
@@ -276,6 +331,7 @@ mod tests {
                     "thanks a lot for your help",
                     "perfect, thanks",
                     "vielen Dank",
+                    "thanks, that was great!",
                     "Merci beaucoup !",
                 ],
             ),
@@ -292,6 +348,14 @@ mod tests {
                     "great",
                     "thank Dana in a comment",
                     "is it all good",
+                    "thanks, is that all?",
+                    "Thanks, is this for the team?",
+                    "hi, is it all there?",
+                    "well?",
+                    "ok, well",
+                    "can you?",
+                    "could you please",
+                    "morgen",
                     "?!",
                 ],
             ),

@@ -100,6 +100,28 @@ impl Bot {
         result
     }
 
+    /// The session that a question is answered in; none where its words have chosen the sheet, or whoever asked was asked for one.
+    async fn session_for(&self, event: &Event) -> Result<Option<Session>> {
+        let incoming = &event.incoming;
+        let waits = !self.parts.store.waiting_questions(&incoming.thread.storage_key()).await?.is_empty();
+        let (known, unasked) = (self.session(incoming).await?, incoming.addressed == Addressed::FollowUp);
+        let _sign_of_life = if unasked || known.is_some() { None } else { self.sign_of_life(event).await };
+        // What people say to each other counts only where somebody was asked for a sheet. A process that died may have chosen it already.
+        let may_choose = waits || event.fence > 1 || (known.is_none() && !unasked);
+        if may_choose && self.chosen_by_name(event, &text_of(event)).await? {
+            return Ok(None);
+        }
+        let session = match known {
+            Some(session) => Some(session),
+            None => self.session_or_ask(event).await?,
+        };
+        if waits && session.is_some() {
+            // However the thread came by its sheet.
+            self.ask_again(incoming).await?;
+        }
+        Ok(session)
+    }
+
     async fn answer_text(&self, event: &mut Event, token: &CancellationToken) -> Result<()> {
         // A process that died may have shown a proposal, and not noted yet that the event was served.
         if event.fence > 1 && self.parts.store.was_decided(&event.incoming.dedupe_key()).await? {
@@ -107,29 +129,14 @@ impl Bot {
             return Ok(());
         }
         let chat = self.chat(event.incoming.thread.platform)?.clone();
-        let (thread, unasked) = (event.incoming.thread.storage_key(), event.incoming.addressed == Addressed::FollowUp);
-        let known = self.session(&event.incoming).await?;
-        let waits = !self.parts.store.waiting_questions(&thread).await?.is_empty();
-        let session = {
-            let _sign_of_life = if unasked || known.is_some() { None } else { self.sign_of_life(event).await };
-            // What people say to each other counts only where somebody was asked for a sheet.
-            if (waits || (known.is_none() && !unasked)) && self.chosen_by_name(event, &text_of(event)).await? {
-                return Ok(());
-            }
-            match known {
-                Some(session) => session,
-                None => {
-                    let Some(session) = self.session_or_ask(event).await? else { return Ok(()) };
-                    session
-                }
-            }
-        };
-        if waits {
-            // However the thread came by its sheet.
-            self.ask_again(&event.incoming).await?;
-        }
-        match self.take_turn(event).await {
+        let unasked = event.incoming.addressed == Addressed::FollowUp;
+        let session = match self.session_for(event).await {
             // Nobody has asked for it, so nobody is told why it is not answered.
+            Err(Trouble::Told(_)) if unasked => return Ok(()),
+            session => session?,
+        };
+        let Some(session) = session else { return Ok(()) };
+        match self.take_turn(event).await {
             Err(Trouble::Told(_)) if unasked => return Ok(()),
             taken => taken?,
         }

@@ -47,6 +47,17 @@ impl Store {
         Ok(rows.into_iter().map(|(Json(question),)| question).collect())
     }
 
+    /// The questions that wait in the threads of a conversation, oldest first.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn questions_inside(&self, conversation: &str) -> Result<Vec<Incoming>, sqlx::Error> {
+        const GET: &str = "SELECT event FROM waiting_questions WHERE thread_key LIKE $1 ESCAPE '!' ORDER BY id";
+        let threads = super::inside(conversation);
+        let rows: Vec<(Json<Incoming>,)> = on!(self, pool => sqlx::query_as(GET).bind(&threads).fetch_all(pool).await?);
+        Ok(rows.into_iter().map(|(Json(question),)| question).collect())
+    }
+
     /// Drops a question that waits no more.
     ///
     /// # Errors

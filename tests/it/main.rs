@@ -53,6 +53,7 @@ mod smartsheet_api;
 mod store;
 mod store_jobs;
 mod undo_trials;
+mod waiting;
 mod watching;
 mod who_asks;
 mod world;

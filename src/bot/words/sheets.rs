@@ -95,6 +95,10 @@ pub(in crate::bot) fn asked_for_sheet_already(here: Here) -> String {
     format!("Noted. I answer this, too, as soon as this {} has a sheet: write its name, or type `sheets` to choose one.", here.word())
 }
 
+pub(in crate::bot) fn has_a_sheet_now(here: Here) -> String {
+    format!("This {} has a sheet now: the answer follows.", here.word())
+}
+
 pub(in crate::bot) fn now_using(snapshot: &Snapshot, here: Here) -> Message {
     Message::text(&format!("This {} is now about {}.", here.word(), sheet_and_rows(snapshot)))
 }

@@ -327,7 +327,7 @@ impl Reader<'_> {
     }
 
     pub fn remember_literal_of(&mut self, column: usize, part: Part, text: &str, within: bool) {
-        let literal = Literal { column, part, text: normal(text).into_owned(), within };
+        let literal = Literal { column, part, text: normal(text).into_owned(), within, denied: self.denies };
         if !self.literals.contains(&literal) {
             self.literals.push(literal);
         }

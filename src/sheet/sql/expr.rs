@@ -30,6 +30,22 @@ impl Reader<'_> {
     }
 
     fn form(&mut self, expr: &Expr) -> Result<Read, SqlError> {
+        let denies = matches!(
+            expr,
+            Expr::InList { negated: true, .. }
+                | Expr::Like { negated: true, .. }
+                | Expr::ILike { negated: true, .. }
+                | Expr::IsDistinctFrom(..)
+                | Expr::UnaryOp { op: UnaryOperator::Not, .. }
+                | Expr::BinaryOp { op: BinaryOperator::NotEq, .. }
+        );
+        self.denies ^= denies;
+        let read = self.form_of(expr);
+        self.denies ^= denies;
+        read
+    }
+
+    fn form_of(&mut self, expr: &Expr) -> Result<Read, SqlError> {
         match expr {
             Expr::Identifier(ident) => self.named(None, ident).map_err(|error| match ident.quote_style {
                 Some('"') => SqlError(format!("{error}; texts stand in single quotes")),

@@ -78,6 +78,18 @@ pub struct Checked {
     pub(super) grouped: Vec<usize>,
 }
 
+impl Checked {
+    /// Texts that rows are wanted for, as far as it is known what they are held against.
+    pub fn wanted_texts(&self) -> impl Iterator<Item = &str> {
+        self.literals.iter().filter(|literal| !literal.denied).map(|literal| literal.text.as_str())
+    }
+
+    /// All texts that columns are held against.
+    pub fn known_texts(&self) -> impl Iterator<Item = &str> {
+        self.literals.iter().map(|literal| literal.text.as_str())
+    }
+}
+
 /// What reading the deepest query that [`text`] lets through takes of the stack, without optimization and with much to spare. Pages that are
 /// not touched cost nothing.
 const STACK_BYTES: usize = 64 << 20;

@@ -15,6 +15,8 @@ pub(in super::super) struct Literal {
     pub(super) text: String,
     /// Whether it is looked for inside of texts, as by `LIKE`.
     pub(super) within: bool,
+    /// Whether rows are wanted that do not hold it.
+    pub(super) denied: bool,
 }
 
 /// A text that no cell of its column holds.
@@ -65,11 +67,17 @@ impl Snapshot {
     pub(in super::super) fn near_misses(&self, literals: &[Literal]) -> Vec<Miss> {
         let is_option =
             |l: &Literal| self.columns[l.column].options.iter().any(|o| o.trim().to_lowercase() == l.text.trim().to_lowercase());
-        let miss = |l: &Literal| {
-            let is_unknown = !l.within && l.part != Part::Email && !is_option(l);
-            Some(Miss { words: self.near_miss(l)?, is_unknown, column: l.column, text: l.text.clone() })
+        let words: Vec<Option<String>> = literals.iter().map(|l| self.near_miss(l)).collect();
+        // Models look for people by name or address; a text with “@” in another column is no address.
+        let by_name = |column: usize| {
+            let found = literals.iter().zip(&words).any(|(l, miss)| l.column == column && l.part == Part::Main && miss.is_none());
+            found || !self.columns[column].is_contact()
         };
-        literals.iter().filter_map(miss).collect()
+        let miss = |(l, words): (&Literal, Option<String>)| {
+            let is_unknown = !l.within && !is_option(l) && !(l.part == Part::Email && by_name(l.column));
+            Some(Miss { words: words?, is_unknown, column: l.column, text: l.text.clone() })
+        };
+        literals.iter().zip(words.clone()).filter_map(miss).collect()
     }
 
     /// What people are told of them beside whatever was found: a line for each column, with what is near where it is one text alone.

@@ -232,6 +232,8 @@ pub(super) struct Reader<'a> {
     /// The outermost query, counted from the whole, of which a name was met.
     pub lowest: usize,
     pub literals: Vec<Literal>,
+    /// Whether what is read stands under a `NOT`.
+    pub denies: bool,
     pub demands: Vec<Demand>,
     pub touched: Option<String>,
     pub grouped: Vec<usize>,
@@ -256,6 +258,7 @@ impl<'a> Reader<'a> {
             base: fields_of(snapshot),
             lowest: usize::MAX,
             literals: Vec::new(),
+            denies: false,
             demands: Vec::new(),
             touched: None,
             grouped: Vec::new(),
