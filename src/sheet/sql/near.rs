@@ -74,8 +74,8 @@ impl Snapshot {
             found || !self.columns[column].is_contact()
         };
         let miss = |(l, words): (&Literal, Option<String>)| {
-            let is_unknown = !l.within && !is_option(l) && !(l.part == Part::Email && by_name(l.column));
-            Some(Miss { words: words?, is_unknown, column: l.column, text: l.text.clone() })
+            let is_known = l.within || is_option(l) || (l.part == Part::Email && by_name(l.column));
+            Some(Miss { words: words?, is_unknown: !is_known, column: l.column, text: l.text.clone() })
         };
         literals.iter().zip(words.clone()).filter_map(miss).collect()
     }
