@@ -4,7 +4,7 @@ use super::figures;
 use super::turn::Gathered;
 use super::words::{self, capital, count, md, note};
 use crate::changes::{CellEdit, Outcome, OutcomeRow, People, Plan, RowEdit, Sample};
-use crate::sheet::{Snapshot, Table};
+use crate::sheet::{Met, Snapshot, Table};
 use crate::smartsheet::ColumnSpec;
 use crate::store::{Change, Proposal};
 use crate::tools::{Made, Shown};
@@ -164,7 +164,7 @@ fn condition(filter: &str) -> String {
 }
 
 /// How an answer was found, for whoever asks why: the query in words and as it ran, the rows it was asked of, what was left out.
-pub(super) fn why(shown: &Shown, zone: &TimeZone) -> String {
+pub(super) fn why(shown: &Shown, met: Option<&Met>, zone: &TimeZone) -> String {
     let (snapshot, checked) = (&shown.snapshot, &shown.checked);
     let at = snapshot.read_at.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M %Z").to_string();
     let mut lines = vec![
@@ -173,7 +173,7 @@ pub(super) fn why(shown: &Shown, zone: &TimeZone) -> String {
         format!("**Asked of**: {}", asked_of(shown)),
         format!("**Found**: {}", found(shown)),
     ];
-    lines.extend(rows_of(shown).map(|rows| format!("**Made of**: {rows}")));
+    lines.extend(rows_of(shown, met).map(|rows| format!("**Made of**: {rows}")));
     lines.extend(shown.result.notes.iter().map(|n| format!("**Left out**: {}", escape(n))));
     let listed: String = lines.iter().map(|line| format!("- {line}\n")).collect();
     format!("{listed}\n{}", fenced(&checked.asked))
@@ -193,12 +193,11 @@ fn found(shown: &Shown) -> String {
 }
 
 /// The first rows that an answer rests on, by name, and how many there are; nothing where it rests on all.
-fn rows_of(shown: &Shown) -> Option<String> {
+fn rows_of(shown: &Shown, met: Option<&Met>) -> Option<String> {
     let ids = row_ids(shown);
-    let (numbers, all) = &shown.result.touched;
-    let (labels, all): (Vec<String>, usize) = if ids.is_empty() {
-        let rows = shown.snapshot.rows.iter().filter(|row| numbers.contains(&row.number));
-        (rows.map(|row| shown.snapshot.label(row)).collect(), *all)
+    let (labels, all): (Vec<String>, usize) = if let Some(met) = met.filter(|_| ids.is_empty()) {
+        let rows = shown.snapshot.rows.iter().filter(|row| met.first.contains(&row.number));
+        (rows.map(|row| shown.snapshot.label(row)).collect(), met.all)
     } else {
         let rows = ids.iter().take(RECORDED).filter_map(|id| shown.snapshot.row(*id));
         (rows.map(|row| shown.snapshot.label(row)).collect(), shown.result.total)

@@ -11,7 +11,7 @@ use super::{Bot, Running, figures, prompt, words};
 use crate::access::Role;
 use crate::error::{Choice, Result, Trouble, told};
 use crate::llm::Error as ModelError;
-use crate::sheet::{SheetId, Snapshot};
+use crate::sheet::{SheetId, Snapshot, rows_met};
 use crate::smartsheet::Identity;
 use crate::store::{self, Event, NewMessage, Session};
 use crate::tools::{Context, Made, Shown};
@@ -267,7 +267,9 @@ impl Bot {
         let mut messages = vec![self.said_by_person(event, &heard.question, &heard.beside).await];
         for (i, shown) in gathered.shown.iter().enumerate() {
             let function = line(event, &format!("function{i}"), store::Role::Function, &shown.checked.asked);
-            let why = Some((SheetId(shown.snapshot.id), preview::why(shown, zone)));
+            let lists_rows = shown.result.columns.iter().any(|c| c.is_row_id);
+            let met = if lists_rows { None } else { rows_met(&shown.snapshot, &shown.checked).await };
+            let why = Some((SheetId(shown.snapshot.id), preview::why(shown, met.as_ref(), zone)));
             messages.push(NewMessage { name: Some("query_sheet"), why, ..function });
         }
         if !gathered.silent {

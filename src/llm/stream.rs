@@ -142,15 +142,14 @@ fn json_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String
     })
 }
 
-/// Words as a text, or as a list of parts of which some are texts.
+/// Words as a text, as a part that holds one, or as a list of parts of which some are texts.
 fn words<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
-    Ok(match Value::deserialize(deserializer)? {
-        Value::String(text) => Some(text),
-        Value::Array(parts) => {
-            Some(parts.iter().filter_map(|part| part.as_str().or(part["text"].as_str()).or(part["text"]["value"].as_str())).collect())
-        }
-        _ => None,
-    })
+    let text_of = |part: &Value| part.as_str().or(part["text"].as_str()).or(part["text"]["value"].as_str()).map(str::to_owned);
+    match Value::deserialize(deserializer)? {
+        Value::Null => Ok(None),
+        Value::Array(parts) => Ok(Some(parts.iter().filter_map(text_of).collect())),
+        part => text_of(&part).map(Some).ok_or_else(|| serde::de::Error::custom("content is neither a text nor a part with one")),
+    }
 }
 
 /// What is said behind the thoughts that some models put in tags before it; nothing as long as they think.
@@ -340,10 +339,14 @@ mod tests {
             json!("Hello"),
             json!([{ "type": "text", "text": "Hel" }, { "type": "text", "text": "lo" }]),
             json!([{ "type": "reasoning" }, "Hello"]),
+            json!({ "type": "text", "text": { "value": "Hello" } }),
         ] {
             let chunk = json!({ "choices": [{ "delta": { "content": content } }] });
             assert_eq!(assemble(&[chunk, stop.clone()]).expect("an answer").text, "Hello");
         }
+        let unread = json!({ "choices": [{ "delta": { "content": { "words": "Hello" } } }] });
+        let error = serde_json::from_value::<Chunk>(unread).unwrap_err().to_string();
+        assert_eq!(error, "content is neither a text nor a part with one");
     }
 
     #[test]

@@ -18,7 +18,7 @@ mod work_days;
 pub use cache::Sheets;
 pub use cell::{Cell, Style};
 pub use duration::days as days_of_duration;
-pub use query::{QueryResult, ResultColumn, query};
+pub use query::{Met, QueryResult, ResultColumn, query, rows_met};
 pub use snapshot::{Maker, Snapshot, SnapshotColumn, SnapshotRow};
 pub use sql::{Checked, SqlError, Table, check, nearest};
 pub use trouble::smartsheet_trouble;

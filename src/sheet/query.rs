@@ -38,6 +38,15 @@ const NAMED_TOUCHED: usize = 10;
 /// Rows that a note names.
 const NAMED_IN_NOTE: usize = 3;
 
+/// The rows that the condition of a query holds for.
+#[derive(Clone, Debug, Default)]
+pub struct Met {
+    /// The numbers of the first.
+    pub first: Vec<u32>,
+    /// How many there are.
+    pub all: usize,
+}
+
 /// The answer to a query.
 #[derive(Clone, Debug, Default)]
 pub struct QueryResult {
@@ -49,8 +58,6 @@ pub struct QueryResult {
     pub total: usize,
     /// How many of them were wanted.
     pub wanted: usize,
-    /// The first rows of the sheet that figures were made of, by number, and how many there are; nothing where each row of the result is one.
-    pub touched: (Vec<u32>, usize),
     /// What was left out, for people.
     pub notes: Vec<String>,
     /// What may have been meant otherwise, for whoever wrote the query.
@@ -163,13 +170,29 @@ impl Watch {
 /// # Errors
 /// [`SqlError`] with SQLite's words, for whoever wrote the query; when it takes more than 3 s or 48 MB, or waits for others too long.
 pub async fn query(snapshot: &Arc<Snapshot>, checked: &Checked, max_rows: usize) -> Result<QueryResult, SqlError> {
+    in_its_place(snapshot, checked, move |snapshot, checked| snapshot.try_query(checked, max_rows)).await
+}
+
+/// The rows that figures of a query were made of; nothing where it has no condition, asks more than one table, or they cannot be told.
+pub async fn rows_met(snapshot: &Arc<Snapshot>, checked: &Checked) -> Option<Met> {
+    checked.touched.as_ref()?;
+    let met = in_its_place(snapshot, checked, Snapshot::try_rows_met).await;
+    met.inspect_err(|error| tracing::warn!(%error, "the rows of a figure cannot be told")).ok()
+}
+
+/// Runs on a thread for blocking work; once more alone when it took too much memory, or others did meanwhile.
+async fn in_its_place<T, W>(snapshot: &Arc<Snapshot>, checked: &Checked, work: W) -> Result<T, SqlError>
+where
+    T: Send + 'static,
+    W: Fn(&Snapshot, &Checked) -> Option<Result<T, SqlError>> + Copy + Send + 'static,
+{
     let run = async |places: u32| {
         let place = tokio::time::timeout(PATIENCE, PLACES.acquire_many(places)).await;
         let Ok(Ok(_place)) = place else {
             return Some(Err(SqlError("too many queries run at the moment; try again in some seconds".into())));
         };
         let (of, checked) = (snapshot.clone(), checked.clone());
-        let ran = tokio::task::spawn_blocking(move || of.try_query(&checked, max_rows)).await;
+        let ran = tokio::task::spawn_blocking(move || work(&of, &checked)).await;
         ran.unwrap_or_else(|error| Some(Err(SqlError(format!("the query broke off: {error}")))))
     };
     if let Some(result) = run(1).await {
@@ -202,6 +225,31 @@ impl Snapshot {
 
     /// Runs a query; nothing when it took too much memory, or others did meanwhile.
     fn try_query(&self, checked: &Checked, max_rows: usize) -> Option<Result<QueryResult, SqlError>> {
+        self.watched(checked, |loaded| {
+            let mut result = self.run(loaded, checked, max_rows)?;
+            result.notes = self.notes(loaded, &checked.left_out).map_err(|e| SqlError(e.to_string()))?;
+            result.notes.extend(checked.remarks.iter().cloned());
+            let misses = self.near_misses(&checked.literals);
+            result.unknown = self.unknown(&misses);
+            result.hints = misses.into_iter().map(|miss| miss.words).collect();
+            if result.is_nothing() && result.hints.is_empty() {
+                result.hints = beside_the_answer(self.unmet(loaded, &checked.demands));
+            }
+            Ok(result)
+        })
+    }
+
+    fn try_rows_met(&self, checked: &Checked) -> Option<Result<Met, SqlError>> {
+        let sql = checked.touched.as_deref().unwrap_or_default();
+        self.watched(checked, |loaded| {
+            let numbers = loaded.prepare(sql).and_then(|mut rows| rows.query_map([], |row| row.get(0))?.collect::<Result<Vec<u32>, _>>());
+            let numbers = numbers.map_err(|e| SqlError(e.to_string()))?;
+            Ok(Met { all: numbers.len(), first: numbers.into_iter().take(NAMED_TOUCHED).collect() })
+        })
+    }
+
+    /// Works on the table of this sheet within the limits of a query; nothing when that took too much memory, or others did meanwhile.
+    fn watched<T>(&self, checked: &Checked, work: impl FnOnce(&Connection) -> Result<T, SqlError>) -> Option<Result<T, SqlError>> {
         let wrong = |e: rusqlite::Error| SqlError(e.to_string());
         let mut database = self.database.lock().unwrap_or_else(PoisonError::into_inner);
         let loaded = match &mut *database {
@@ -220,21 +268,7 @@ impl Snapshot {
         let ran = (|| {
             loaded.authorizer(Some(authorize)).map_err(wrong)?;
             loaded.progress_handler(STEPS, Some(move || watched.ends())).map_err(wrong)?;
-            let mut result = self.run(loaded, checked, max_rows)?;
-            result.notes = self.notes(loaded, &checked.left_out).map_err(wrong)?;
-            result.notes.extend(checked.remarks.iter().cloned());
-            if let Some(sql) = checked.touched.as_ref().filter(|_| result.columns.iter().all(|c| !c.is_row_id)) {
-                let numbers = loaded.prepare(sql).and_then(|mut rows| rows.query_map([], |row| row.get(0))?.collect());
-                let numbers: Vec<u32> = beside_the_answer(numbers);
-                result.touched = (numbers.iter().copied().take(NAMED_TOUCHED).collect(), numbers.len());
-            }
-            let misses = self.near_misses(&checked.literals);
-            result.unknown = self.unknown(&misses);
-            result.hints = misses.into_iter().map(|miss| miss.words).collect();
-            if result.is_nothing() && result.hints.is_empty() {
-                result.hints = beside_the_answer(self.unmet(loaded, &checked.demands));
-            }
-            Ok(result)
+            work(loaded)
         })();
         if ran.is_err() && watch.is(Ended::Large) {
             return None;

@@ -131,7 +131,7 @@ async fn cells_are_typed_for_sql() {
     insta::assert_snapshot!(ask(&format!("{one} GROUP BY row_id")).unwrap(), @r#"[["In Progress","2026-11-14",0.75,14800,"Priya Nair","priya.nair@example.com",1,1]]"#);
     insta::assert_snapshot!(ask("SELECT budget, typeof(budget) FROM sheet WHERE task_name = 'Search page' GROUP BY 1").unwrap(), @r#"[["tbd","null"]]"#);
     insta::assert_snapshot!(ask("SELECT count(*) FROM leaf WHERE assigned_to IS NULL").unwrap(), @"[[2]]");
-    insta::assert_snapshot!(check("SELECT x FROM tasks", &plan).unwrap_err(), @"there is no table tasks: use sheet (all rows) or leaf (rows without children)");
+    insta::assert_snapshot!(check("SELECT x FROM tasks", &plan).unwrap_err(), @r#"there is no table tasks: use sheet (all rows) or leaf (rows without children); another sheet is asked by its name as "sheet" beside the query"#);
     insta::assert_snapshot!(check("SELECT wrong FROM sheet", &plan).unwrap_err(), @"no such column: wrong; the columns are: row_id, parent_id, level, row_number, is_parent, path, top, task_name, assigned_to, status, priority, department, start, due_date, percent_complete, budget, notes");
     world.end().await;
 }

@@ -85,7 +85,9 @@ impl Reader<'_> {
                 self.say(format!("FROM {wanted} was read as FROM leaf, the rows without children; FROM sheet is all rows"));
                 Ok(("leaf".into(), source))
             }
-            _ => refused(format!("there is no table {wanted}: use sheet (all rows) or leaf (rows without children)")),
+            _ => refused(format!(
+                "there is no table {wanted}: use sheet (all rows) or leaf (rows without children); another sheet is asked by its name as \"sheet\" beside the query"
+            )),
         }
     }
 }
