@@ -5,7 +5,7 @@ use sandbox::{azure, discord, slack, smartsheet, teams, telegram};
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, ChildStdin, Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -49,54 +49,116 @@ fn the_demo_reads_lines_prints_the_conversation_and_exits() {
     assert_eq!(std::fs::read_dir(&folder.0).unwrap().count(), 0, "the demo leaves nothing behind");
 }
 
-/// What the program has written to its terminal so far, once it holds these words.
-fn wait_for(screen: &Mutex<String>, words: &str) -> String {
-    let began = Instant::now();
-    loop {
-        let seen = screen.lock().unwrap().clone();
-        if seen.contains(words) {
-            return seen;
+/// The demo in a terminal that `script` gives it.
+struct Terminal {
+    demo: Child,
+    keys: ChildStdin,
+    screen: Arc<Mutex<String>>,
+    seen: usize,
+}
+
+impl Terminal {
+    fn open(folder: &Path, columns: usize, settings: &[(&str, &str)]) -> Self {
+        let mut demo = Command::new("script")
+            .args(["-qec", &format!("stty cols {columns}; exec {} demo", env!("CARGO_BIN_EXE_chatsheet")), "/dev/null"])
+            .env_clear()
+            .envs([("PATH", "/usr/bin:/bin"), ("LISTEN", "127.0.0.1:0"), ("TERM", "xterm")])
+            .envs(settings.iter().copied())
+            .current_dir(folder)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (keys, mut out) = (demo.stdin.take().unwrap(), demo.stdout.take().unwrap());
+        let screen = Arc::new(Mutex::new(String::new()));
+        let shown = screen.clone();
+        std::thread::spawn(move || {
+            let mut bytes = [0; 4096];
+            while let Ok(n @ 1..) = out.read(&mut bytes) {
+                shown.lock().unwrap().push_str(&String::from_utf8_lossy(&bytes[..n]));
+            }
+        });
+        let mut terminal = Self { demo, keys, screen, seen: 0 };
+        terminal.until("you> ");
+        terminal
+    }
+
+    fn type_keys(&mut self, keys: &str) {
+        self.keys.write_all(keys.as_bytes()).unwrap();
+    }
+
+    /// What has been written since it was asked last, once it holds these words.
+    fn until(&mut self, words: &str) -> String {
+        let began = Instant::now();
+        loop {
+            let screen = self.screen.lock().unwrap().clone();
+            let new = &screen[self.seen..];
+            if let Some(at) = new.find(words) {
+                let new = new[..at + words.len()].to_owned();
+                self.seen += new.len();
+                return new;
+            }
+            assert!(began.elapsed() < Duration::from_secs(60), "{words:?} is not seen: {new}");
+            std::thread::sleep(Duration::from_millis(20));
         }
-        assert!(began.elapsed() < Duration::from_secs(60), "{words:?} is not seen: {seen}");
-        std::thread::sleep(Duration::from_millis(20));
     }
 }
 
 #[test]
 fn in_a_terminal_the_bar_of_a_job_is_seen_moving() {
     let folder = folder();
-    // `script` gives it a terminal.
-    let mut demo = Command::new("script")
-        .args(["-qec", &format!("{} demo", env!("CARGO_BIN_EXE_chatsheet")), "/dev/null"])
-        .env_clear()
-        .envs([("PATH", "/usr/bin:/bin"), ("LISTEN", "127.0.0.1:0"), ("TERM", "xterm")])
-        .current_dir(&folder.0)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let (mut keys, mut out) = (demo.stdin.take().unwrap(), demo.stdout.take().unwrap());
-    let screen = Arc::new(Mutex::new(String::new()));
-    let shown = screen.clone();
-    std::thread::spawn(move || {
-        let mut bytes = [0; 4096];
-        while let Ok(n @ 1..) = out.read(&mut bytes) {
-            shown.lock().unwrap().push_str(&String::from_utf8_lossy(&bytes[..n]));
-        }
-    });
+    let mut terminal = Terminal::open(&folder.0, 80, &[]);
     for (line, answer) in [
         ("use Clinical Trials", "is now about"),
         ("summarize Protocol into AI Summary", "Nothing is written until you confirm"),
         ("confirm", "60 rows written"),
     ] {
-        keys.write_all(format!("{line}\n").as_bytes()).unwrap();
-        wait_for(&screen, answer);
+        terminal.type_keys(&format!("{line}\n"));
+        terminal.until(answer);
     }
-    keys.write_all(b"exit\n").unwrap();
-    assert!(demo.wait().unwrap().success());
-    let seen = screen.lock().unwrap().clone();
+    terminal.type_keys("exit\n");
+    assert!(terminal.demo.wait().unwrap().success());
+    let seen = terminal.screen.lock().unwrap().clone();
     let bars: BTreeSet<&str> = seen.split("\u{1b}[2K").filter_map(|line| Some(line.split_once("/60)")?.0)).collect();
     assert!(bars.len() >= 3, "it moves: {bars:?} in {seen}");
+}
+
+#[test]
+fn the_terminal_completes_remembers_fits_and_says_goodbye() {
+    for (columns, colour) in [(80, true), (120, true), (100, false)] {
+        let folder = folder();
+        let mut terminal = Terminal::open(&folder.0, columns, if colour { &[] } else { &[("NO_COLOR", "1")] });
+        terminal.type_keys("use Bud\t");
+        terminal.until("use Budget 2026");
+        terminal.type_keys("\r");
+        terminal.until("now about Budget 2026");
+        terminal.until("you> ");
+        // The last line comes back, and is emptied.
+        terminal.type_keys("\x1b[A");
+        terminal.until("use Budget 2026");
+        terminal.type_keys("\x15what is everything in the sheet?\x15use Supplier Requests\r");
+        terminal.until("now about Supplier Requests");
+        terminal.type_keys("show all rows\r");
+        let mut answer = terminal.until("as of ");
+        assert_eq!(answer.contains("\x1b[36m") || answer.contains("\x1b[1m") || answer.contains("\x1b[2m"), colour, "{answer}");
+        terminal.type_keys("view\r");
+        answer.push_str(&terminal.until("6 rows").replace("http", "\nhttp"));
+        let plain = |line: &str| {
+            let mut parts = line.split("\x1b[");
+            let first = parts.next().unwrap_or_default().to_owned();
+            first
+                + &parts
+                    .map(|part| part.trim_start_matches(|c: char| !c.is_ascii_alphabetic()).get(1..).unwrap_or_default())
+                    .collect::<String>()
+        };
+        let too_wide = |line: &String| line.chars().count() > columns && !line.contains("/v/");
+        let lines: Vec<String> = answer.split(['\n', '\r']).map(plain).collect();
+        assert_eq!(lines.iter().find(|line| too_wide(line)), None);
+        assert!(lines.iter().any(|line| line.contains("/v/")), "the address is written out: {lines:?}");
+        terminal.type_keys("\x03");
+        terminal.until("Goodbye");
+        assert!(terminal.demo.wait().unwrap().success());
+    }
 }
 
 #[test]
