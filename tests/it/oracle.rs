@@ -47,7 +47,7 @@ fn question(dice: &mut Dice, table: &Table, snapshot: &Snapshot) -> Answer {
     let rows: Vec<usize> = (0..table.rows).filter(|r| condition.holds[*r] == Some(true)).collect();
     let whose = &condition.sql;
     let number = table.of(dice, Kind::Number);
-    let (sql, outcome) = match (dice.below(11), number) {
+    let (sql, outcome) = match (dice.below(12), number) {
         (0 | 1, _) | (_, None) => {
             let sql = format!("SELECT row_number FROM sheet WHERE {whose}");
             let outcome = these_rows(snapshot, &sql, &rows);
@@ -142,6 +142,7 @@ fn question(dice: &mut Dice, table: &Table, snapshot: &Snapshot) -> Answer {
         (7, Some(at)) => branches(dice, table, snapshot, at),
         (8, Some(at)) => beside_each_other(dice, table, snapshot, (at, &condition.sql, &rows)),
         (9, _) => by_another_name(dice, table, snapshot, (whose, &rows)),
+        (11, _) => sieved(dice, table, snapshot, (whose, &rows)),
         (10, Some(at)) => carried(dice, table, snapshot, (at, whose, &rows)),
         (_, Some(at)) => {
             let name = table.name(dice, at);
@@ -242,6 +243,42 @@ fn by_another_name(dice: &mut Dice, table: &Table, snapshot: &Snapshot, (whose, 
     };
     let outcome = these_rows(snapshot, &sql, &right);
     (sql, outcome)
+}
+
+/// A condition on what another query lets through, or on whether it does.
+fn sieved(dice: &mut Dice, table: &Table, snapshot: &Snapshot, (whose, rows): (&str, &[usize])) -> (String, Outcome) {
+    let other = table.condition(dice, 2);
+    let (sql, without) = match dice.below(3) {
+        0 => {
+            let sql = format!("WITH some AS (SELECT * FROM sheet WHERE {whose}) SELECT row_number FROM some WHERE {}", other.sql);
+            (format!("{sql} ORDER BY row_number"), false)
+        }
+        at => {
+            let not = if at == 1 { "" } else { "NOT " };
+            let inner = format!("SELECT row_number FROM sheet WHERE {}", other.sql);
+            (format!("SELECT row_number FROM sheet WHERE {whose} AND row_number {not}IN ({inner})"), at == 2)
+        }
+    };
+    let right: Vec<usize> = rows.iter().filter(|r| (other.holds[**r] == Some(true)) != without).copied().collect();
+    let outcome = if sql.starts_with("WITH") { without_texts(snapshot, table, &sql, &right) } else { these_rows(snapshot, &sql, &right) };
+    (sql, outcome)
+}
+
+/// Out of a query come the numbers and days of a column; its texts have a name of their own. Whoever asks one for the other is told so, and
+/// which texts are left out.
+fn without_texts(snapshot: &Snapshot, table: &Table, sql: &str, right: &[usize]) -> Outcome {
+    let told = |error: &String| error.contains(": compare it with a number, not") || error.contains(": compare it with 'YYYY-MM-DD', not");
+    let answer = match ask(snapshot, sql) {
+        Err(error) if told(&error) => return Ok((true, error)),
+        answer => answer?,
+    };
+    let has_text =
+        |r: &usize| table.columns.iter().any(|c| matches!(c.kind, Kind::Number | Kind::Day) && matches!(c.cells[*r], Raw::Text(_)));
+    let got: Vec<usize> = answer.rows.iter().filter_map(|row| Some(row[0].as_u64()? as usize - 1)).collect();
+    let (left_out, kept): (Vec<usize>, Vec<usize>) = right.iter().partition(|r| !got.contains(r));
+    let says_so = left_out.is_empty() || answer.notes.iter().any(|note| note.contains(" holds text in "));
+    let fits = kept == got && left_out.iter().all(has_text) && says_so;
+    Ok((fits, format!("{got:?} instead of {right:?}, notes {:?}", answer.notes)))
 }
 
 /// A figure of what another query lets through, and how many texts are told to be left out there.

@@ -90,9 +90,12 @@ impl Source {
     /// The column of this table that a name or a title means. A title as it stands in the sheet goes before a name that we gave.
     pub fn field(&self, name: &str, snapshot: &Snapshot) -> Option<&Field> {
         let lower = normal(name.trim()).to_lowercase();
-        let of =
-            |position: usize| self.fields.iter().find(|f| f.origin.is_some_and(|o| o.column == Some(position) && o.part == Part::Main));
+        // Out of another query come the values of a column, whatever that calls it.
+        let passed = if self.table == Table::Other { Part::Carried } else { Part::Main };
+        let of = |position: usize| self.fields.iter().find(|f| f.origin.is_some_and(|o| o.column == Some(position) && o.part == passed));
         let as_it_stands = snapshot.columns.iter().position(|c| c.title == name && c.title.to_lowercase() != name);
+        // What a query names itself goes before the titles of the sheet.
+        let as_it_stands = as_it_stands.filter(|_| self.table != Table::Other);
         if let Some(field) = as_it_stands.and_then(of).or_else(|| self.fields.iter().find(|f| f.name.to_lowercase() == lower)) {
             return Some(field);
         }
