@@ -1,4 +1,4 @@
-//! Sixty-three questions that people put to the demo: each is answered right or refused, none is answered beside the point.
+//! Questions that people put to the demo: each is answered right or refused, none is answered beside the point.
 
 use crate::world::{Setting, World};
 use jiff::civil::{Date, date};
@@ -91,10 +91,12 @@ async fn each_of_the_questions_is_answered_right_or_refused() {
     let in_days = |n: i64| today.checked_add(jiff::Span::new().days(n)).unwrap();
     let next_week = |t: &Task| t.due >= monday && t.due < monday.checked_add(jiff::Span::new().days(7)).unwrap();
     let december = |d: Date| d.year() == today.year() && d.month() == 12;
-    let questions: [(&str, Right<'_>); 63] = [
+    let questions: [(&str, Right<'_>); 65] = [
         ("whats overdue", Rows(&overdue)),
         ("and only Mia's?", Rows(&|t| overdue(t) && t.owner == "Mia Jensen")),
         ("who has most work", Shows(&["Lee Park        8", "Omar Haddad     7", "Priya Nair      4"])),
+        ("who has the least to do?", Shows(&["Priya Nair      2", "Mia Jensen      3", "Status is none of “Complete”, “Cancelled”"])),
+        ("who am I?", Shows(&["You are Lee Park."])),
         ("who has the most open tasks?", Shows(&["Dana Reyes      7", "Omar Haddad     5", "Mia Jensen      3"])),
         ("top 3 tasks by budget", Rows(&|t| ["Native app", "Launch campaign", "Order service"].contains(&t.name.as_str()))),
         ("what percent of tasks are complete?", Shows(&["23.5"])),

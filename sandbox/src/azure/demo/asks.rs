@@ -50,7 +50,11 @@ pub(super) fn read(text: &str, schema: &Schema) -> Option<Intent> {
         reading.take(&["are there", "in all", "work", "are working", "are assigned", "have tasks"]);
         Some(Measure::different(contact))
     } else if most.is_some() {
-        reading.take(&["work", "to do"]);
+        reading.take(&["work"]);
+        // What is done is not to do any more.
+        if reading.take(&["left to do", "to do", "left"]).is_some() {
+            filter.conditions.extend(filters::open(reading));
+        }
         Some(Measure::rows())
     } else {
         Measure::take(reading, &filter, !groups.is_empty())

@@ -72,6 +72,9 @@ pub(super) fn reply(request: &Value) -> Reply {
         return Reply::Say(answer.to_string());
     }
     let mut turn = turn_of(messages);
+    if let Some(text) = who_asks(&turn.text, messages) {
+        return Reply::Say(text);
+    }
     turn.text = with_row(&with_asker(&turn.text, messages), messages);
     if let Some(text) = small_talk(&turn.text) {
         return Reply::Say(text);
@@ -269,11 +272,26 @@ fn week_start(messages: &[Value]) -> Weekday {
     dates::WEEKDAYS.iter().find(|(name, _)| *name == named).map_or(Weekday::Monday, |(_, day)| *day)
 }
 
-/// A text with the name of whoever asks for “my”, “I” and “me”.
-fn with_asker(text: &str, messages: &[Value]) -> String {
+/// What somebody is told who asks for their own name.
+fn who_asks(text: &str, messages: &[Value]) -> Option<String> {
+    let bare = text.to_lowercase().replace('’', "'");
+    let asks = ["who am i", "what is my name", "what's my name", "do you know me", "do you know my name", "do you know who i am"];
+    asks.contains(&bare.trim_end_matches(['?', '!', '.', ' ']).trim()).then(|| match asker(messages) {
+        Some(name) => format!("You are {name}."),
+        None => "I do not know who you are.".into(),
+    })
+}
+
+/// The name of whoever asks, as the bot tells it.
+fn asker(messages: &[Value]) -> Option<&str> {
     let system = messages.iter().filter(|m| m["role"] == "system").filter_map(|m| m["content"].as_str());
     let named = system.filter_map(|s| s.split("Who asks now: \"").nth(1)?.split('"').next()).next_back();
-    let known = named.filter(|name| !name.is_empty());
+    named.filter(|name| !name.is_empty())
+}
+
+/// A text with the name of whoever asks for “my”, “I” and “me”.
+fn with_asker(text: &str, messages: &[Value]) -> String {
+    let known = asker(messages);
     // Where nobody is known, no word stands for them: the question is refused.
     let name = known.unwrap_or("me");
     let mut words: Vec<String> = text.split(' ').map(str::to_owned).collect();
