@@ -68,9 +68,9 @@ pub(super) enum Command {
 }
 
 impl Command {
-    /// Whether it may be meant by words that people say to each other, too, as nothing is shown or changed by it that is not theirs.
-    const fn may_follow(&self) -> bool {
-        matches!(self, Self::Stop | Self::Undo | Self::Cancel | Self::No | Self::Confirm | Self::Yes | Self::Help | Self::SmallTalk(_))
+    /// Whether it opens something to others or gives something up, which nobody means by words to a colleague.
+    const fn wants_to_be_meant(&self) -> bool {
+        matches!(self, Self::Connect | Self::Disconnect | Self::View | Self::Edit | Self::Unshare)
     }
 }
 
@@ -103,7 +103,7 @@ pub(super) fn of(incoming: &Incoming) -> Option<Command> {
         Command::Why | Command::Rule(_) if incoming.addressed == Addressed::FollowUp => None,
         Command::Rule(rule) if people(rule) => None,
         // “Great. Now log out” is said to a colleague.
-        command if incoming.addressed == Addressed::FollowUp && speech::exclaims(text) && !command.may_follow() => None,
+        command if incoming.addressed == Addressed::FollowUp && speech::exclaims(text) && command.wants_to_be_meant() => None,
         _ => Some(command),
     }
 }
@@ -164,7 +164,9 @@ impl Bot {
     pub(super) async fn command(&self, event: &mut Event, command: Command, token: &CancellationToken) -> Result<()> {
         let thread = event.incoming.thread.storage_key();
         let takes_time = matches!(command, Command::Status | Command::Sheets | Command::View | Command::Use(_) | Command::Undo);
-        let _sign_of_life = if takes_time { self.sign_of_life(event).await } else { None };
+        // “Great, use that one” may be said to a colleague.
+        let unsure = matches!(command, Command::Use(_)) && event.incoming.addressed == Addressed::FollowUp;
+        let _sign_of_life = if takes_time && !unsure { self.sign_of_life(event).await } else { None };
         match command {
             Command::Help => {
                 let session = self.session(&event.incoming).await?;

@@ -6,14 +6,71 @@ use crate::sheet::Checked;
 use serde_json::Value;
 
 /// Words with which somebody is named who was not found: “nobody but Lee”, “Dana has none”.
-const NOT: [&str; 51] = [
-    "no", "not", "none", "nobody", "nothing", "neither", "nor", "never", "without", "except", "but", "only", "zero", "0", "isn't",
-    "aren't", "wasn't", "hasn't", "haven't", "doesn't", "don't", "didn't", "kein", "keine", "keinen", "keiner", "keinem", "nicht",
-    "nichts", "nie", "niemand", "weder", "noch", "ohne", "außer", "aucun", "aucune", "pas", "ni", "sans", "jamais", "personne", "ningún",
-    "ninguna", "ninguno", "nadie", "nunca", "sin", "nessuno", "niente", "senza",
+const NOT: [&str; 57] = [
+    "no",
+    "not",
+    "none",
+    "nobody",
+    "nothing",
+    "neither",
+    "nor",
+    "never",
+    "without",
+    "except",
+    "excluding",
+    "excludes",
+    "besides",
+    "but",
+    "only",
+    "zero",
+    "0",
+    "isn't",
+    "aren't",
+    "wasn't",
+    "hasn't",
+    "haven't",
+    "doesn't",
+    "don't",
+    "didn't",
+    "kein",
+    "keine",
+    "keinen",
+    "keiner",
+    "keinem",
+    "nicht",
+    "nichts",
+    "nie",
+    "niemand",
+    "weder",
+    "ohne",
+    "außer",
+    "ausgenommen",
+    "aucun",
+    "aucune",
+    "pas",
+    "ni",
+    "sans",
+    "sauf",
+    "hormis",
+    "jamais",
+    "ningún",
+    "ninguna",
+    "ninguno",
+    "nadie",
+    "nunca",
+    "sin",
+    "salvo",
+    "excepto",
+    "nessuno",
+    "niente",
+    "senza",
 ];
+/// The same in several words.
+const OTHER_THAN: [&str; 3] = ["other than", "apart from", "aside from"];
 /// How the line of a prompt begins that says who asks.
 const ASKER: &str = "Who asks now";
+/// How a sentence ends within a line: before a blank alone, as in “0.5 days” none does.
+const SENTENCE_ENDS: [&str; 9] = [". ", "! ", "? ", "; ", ".” ", ".\" ", ".) ", "!” ", "?” "];
 /// Letters of a part of a name by which a query may look for somebody.
 const SHORTEST_PART: usize = 3;
 
@@ -36,7 +93,7 @@ pub(super) fn found_nowhere(answer: &str, messages: &[Value], gathered: &Gathere
         // Who is asked for by a whole name is nobody else of the same first name.
         let asks_for = |text: &String| match is_whole(text) {
             true => *text == email || *text == name,
-            false => text.chars().count() >= SHORTEST_PART && (name.contains(text) || email.contains(text)),
+            false => text.contains(&name) || (text.chars().count() >= SHORTEST_PART && (name.contains(text) || email.contains(text))),
         };
         [&email, &name].iter().any(|word| grounds.contains(word.as_str())) || wanted.iter().any(asks_for)
     };
@@ -47,21 +104,24 @@ pub(super) fn found_nowhere(answer: &str, messages: &[Value], gathered: &Gathere
 fn wanted(checked: &Checked) -> Vec<String> {
     let known: Vec<String> = checked.known_texts().map(str::to_lowercase).collect();
     let quoted = checked.asked.split('\'').skip(1).step_by(2).map(|text| text.trim_matches('%').trim().to_lowercase());
-    let others = quoted.filter(|text| !known.contains(text));
+    // A part of a name was completed already where it is known.
+    let others = quoted.filter(|text| !known.iter().any(|known| known.contains(text.as_str())));
+    let others: Vec<String> = others.flat_map(|text| text.split('%').map(str::to_owned).collect::<Vec<_>>()).collect();
     checked.wanted_texts().map(str::to_lowercase).chain(others).collect()
 }
 
 /// The sentences of an answer that deny nothing. What a line denies that leads to a list, its items do.
 fn affirmed(answer: &str) -> String {
     let (mut said, mut denied) = (String::new(), false);
-    for line in answer.lines().map(|line| line.trim().trim_matches(['*', '_', '#']).trim()).filter(|line| !line.is_empty()) {
+    for line in answer.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        let is_item = is_item(line);
+        let line = line.replace(['*', '_', '#'], "");
         let leads = line.ends_with(':');
-        if leads || !is_item(line) {
-            denied = leads && denies(line);
+        if leads || !is_item {
+            denied = leads && denies(&line);
         }
         if !denied {
-            // A sign ends a sentence before a blank alone: “0.5 days”.
-            let sentences = [". ", "! ", "? ", "; "].iter().fold(line.to_owned(), |line, sign| line.replace(sign, "\n"));
+            let sentences = SENTENCE_ENDS.iter().fold(line, |line, sign| line.replace(sign, "\n"));
             sentences.lines().filter(|sentence| !denies(sentence)).for_each(|sentence| said.extend([sentence, "\n"]));
         }
     }
@@ -78,7 +138,9 @@ fn is_item(line: &str) -> bool {
 fn denies(sentence: &str) -> bool {
     let lower = sentence.to_lowercase().replace('’', "'");
     let words = lower.split(|c: char| c.is_whitespace() || ",;:()*_“”\"/–—".contains(c));
-    words.map(|word| word.trim_matches(|c: char| !c.is_alphanumeric())).any(|word| NOT.contains(&word))
+    let mut words = words.map(|word| word.trim_matches(|c: char| !c.is_alphanumeric()));
+    // “Personne n'a …”.
+    words.any(|word| NOT.contains(&word) || word.starts_with("n'")) || OTHER_THAN.iter().any(|words| lower.contains(words))
 }
 
 /// All that may be named: results, people's words, earlier answers, and who asks. The list of people in the outline says of nobody that they
@@ -108,7 +170,8 @@ mod tests {
     fn what_is_denied_names_anybody() {
         let said = affirmed(
             "Lee Park has 4. Mia Jensen hasn’t any; Omar Haddad leads with 0.5 days.\n\n**These people have no tasks:**\n- Erin Fox\n1. Dana Cho\n\n\
-             **Priya Nair** is next.\n3 are Sam Ortiz’s.\nWeder Ada Quist noch Bo Li.",
+             **Priya Nair** is next.\n3 are Sam Ortiz’s.\nWeder Ada Quist noch Bo Li.\nNone of these:\n* Ann Wu\n\n**No task is blocked.** Kim Roe has 3.\n\
+             Kim Roe hat noch 4. People other than Jo Day have 12. Personne n’a rien, surtout Al Ray. La personne est Mo Fox.",
         );
         for (name, stays) in [
             ("Lee Park", true),
@@ -117,6 +180,12 @@ mod tests {
             ("Sam Ortiz", true),
             ("Mia Jensen", false),
             ("Ada Quist", false),
+            ("Ann Wu", false),
+            ("Kim Roe has 3", true),
+            ("Kim Roe hat noch 4", true),
+            ("Jo Day", false),
+            ("Al Ray", false),
+            ("Mo Fox", true),
             ("Erin Fox", false),
             ("Dana Cho", false),
         ] {

@@ -165,6 +165,7 @@ mod tests {
             "thanks, {}",
             "well, {}",
             "hey bot, {}!",
+            "hey bot {}",
             "Guten Morgen, {}",
         ];
         for (words, command) in PHRASES {

@@ -355,12 +355,7 @@ impl Bot {
     /// Questions that waited for the sheet of a thread, or of the threads of a channel, go through the inbox once more, in their order; but
     /// for the one that is being served.
     pub(super) async fn ask_again(&self, serving: &Incoming) -> Result<()> {
-        let thread = serving.thread.storage_key();
-        let mut waiting = self.parts.store.waiting_questions(&thread).await?;
-        if serving.thread.root.is_none() {
-            waiting.extend(self.parts.store.questions_inside(&thread).await?);
-        }
-        for question in waiting {
+        for question in self.waiting_for_sheet(serving).await? {
             if question.dedupe_id == serving.dedupe_id {
                 self.parts.store.drop_question(&question).await?;
             } else {
@@ -368,6 +363,16 @@ impl Bot {
             }
         }
         Ok(())
+    }
+
+    /// What waits for the sheet of the thread of an event, or of the threads of its channel.
+    async fn waiting_for_sheet(&self, incoming: &Incoming) -> Result<Vec<Incoming>> {
+        let thread = incoming.thread.storage_key();
+        let mut waiting = self.parts.store.waiting_questions(&thread).await?;
+        if incoming.thread.root.is_none() {
+            waiting.extend(self.parts.store.questions_inside(&thread).await?);
+        }
+        Ok(waiting)
     }
 
     async fn ask_once_more(&self, question: Incoming) -> Result<()> {
@@ -411,8 +416,7 @@ impl Bot {
             return Ok(Some(session));
         }
         // What is only one sheet for one person may be many for those who were asked.
-        let waiting = self.parts.store.waiting_questions(&incoming.thread.storage_key()).await?;
-        let others_wait = waiting.iter().any(|question| question.sender.id != incoming.sender.id);
+        let others_wait = self.waiting_for_sheet(incoming).await?.iter().any(|question| question.sender.id != incoming.sender.id);
         let unasked = incoming.addressed == Addressed::FollowUp;
         if unasked && others_wait {
             return Ok(None);

@@ -174,10 +174,11 @@ fn unwrapped(text: &str) -> (&str, bool) {
         text = rest;
     }
     loop {
-        if let Some(rest) = HELLOS.iter().chain(&OPENINGS).find_map(|opening| behind(text, opening)) {
+        if let Some(rest) = OPENINGS.iter().chain(&HELLOS).find_map(|opening| behind(text, opening)) {
             text = rest;
         } else if let Some(rest) = exclaimed(text) {
-            (text, exclaims) = (rest, true);
+            // Whoever calls the bot means it.
+            (text, exclaims) = (rest, exclaims || behind(text, "bot").is_none());
         } else {
             return (text, exclaims);
         }
@@ -293,6 +294,8 @@ mod tests {
             ("non-stop", "non-stop"),
             ("Well status", "Well status"),
             ("Bot Jobs", "Bot Jobs"),
+            ("hey bot stop", "stop"),
+            ("hi bot help", "help"),
             ("hey there, well, status", "status"),
             ("Nein danke", "Nein"),
             ("Non, merci !", "Non"),

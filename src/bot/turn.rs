@@ -13,15 +13,19 @@ use crate::error::{Choice, Result, Trouble, told};
 use crate::llm::Error as ModelError;
 use crate::sheet::{SheetId, Snapshot, rows_met};
 use crate::smartsheet::Identity;
-use crate::store::{self, Event, NewMessage, Session};
+use crate::store::{self, Event, NewMessage, Session, asked_again};
 use crate::tools::{Context, Made, Shown};
-use chat::{Addressed, ChatError, LinkPolicy, Message, What};
+use chat::{Addressed, ChatError, Incoming, LinkPolicy, Message, What};
 use jiff::tz::TimeZone;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 /// Tables of one answer.
 const MAX_TABLES: usize = 3;
+
+/// How long an answer waits for the rows that its figures were made of, which `why?` names.
+const MET: Duration = Duration::from_secs(1);
 
 /// What a turn has brought so far.
 #[derive(Default)]
@@ -128,11 +132,22 @@ impl Bot {
             tracing::info!(event = event.id, "what was proposed before the process died was decided already");
             return Ok(());
         }
+        // Or have kept a question that was asked again since.
+        let again = Incoming { dedupe_id: asked_again(&event.incoming.dedupe_id), ..event.incoming.clone() };
+        if event.fence > 1 && self.parts.store.was_accepted(&again.dedupe_key()).await? {
+            tracing::info!(event = event.id, "what waited for a sheet when the process died was asked again since");
+            return Ok(());
+        }
         let chat = self.chat(event.incoming.thread.platform)?.clone();
         let unasked = event.incoming.addressed == Addressed::FollowUp;
         let session = match self.session_for(event).await {
-            // Nobody has asked for it, so nobody is told why it is not answered.
-            Err(Trouble::Told(_)) if unasked => return Ok(()),
+            // Nobody has asked for it, so nobody is told why it is not answered; but whoever was asked for a sheet.
+            Err(Trouble::Told(why)) if unasked => {
+                let thread = event.incoming.thread.storage_key();
+                let waiting = self.parts.store.waiting_questions(&thread).await?;
+                let was_asked = waiting.iter().any(|question| question.sender.id == event.incoming.sender.id);
+                return if was_asked { Err(Trouble::Told(why)) } else { Ok(()) };
+            }
             session => session?,
         };
         let Some(session) = session else { return Ok(()) };
@@ -268,7 +283,9 @@ impl Bot {
         for (i, shown) in gathered.shown.iter().enumerate() {
             let function = line(event, &format!("function{i}"), store::Role::Function, &shown.checked.asked);
             let lists_rows = shown.result.columns.iter().any(|c| c.is_row_id);
-            let met = if lists_rows { None } else { rows_met(&shown.snapshot, &shown.checked).await };
+            let met = async { if lists_rows { None } else { rows_met(&shown.snapshot, &shown.checked).await } };
+            // The answer waits for it.
+            let met = tokio::time::timeout(MET, met).await.unwrap_or_default();
             let why = Some((SheetId(shown.snapshot.id), preview::why(shown, met.as_ref(), zone)));
             messages.push(NewMessage { name: Some("query_sheet"), why, ..function });
         }

@@ -144,12 +144,22 @@ fn json_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String
 
 /// Words as a text, as a part that holds one, or as a list of parts of which some are texts.
 fn words<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
-    let text_of = |part: &Value| part.as_str().or(part["text"].as_str()).or(part["text"]["value"].as_str()).map(str::to_owned);
-    match Value::deserialize(deserializer)? {
-        Value::Null => Ok(None),
-        Value::Array(parts) => Ok(Some(parts.iter().filter_map(text_of).collect())),
-        part => text_of(&part).map(Some).ok_or_else(|| serde::de::Error::custom("content is neither a text nor a part with one")),
-    }
+    let text_of = |part: &Value| match part {
+        // Some gateways send a digit as a number.
+        Value::Number(_) | Value::Bool(_) => Some(part.to_string()),
+        part => part.as_str().or(part["text"].as_str()).or(part["text"]["value"].as_str()).map(str::to_owned),
+    };
+    Ok(match Value::deserialize(deserializer)? {
+        Value::Null => None,
+        Value::Array(parts) => Some(parts.iter().filter_map(text_of).collect()),
+        part => {
+            let text = text_of(&part);
+            if text.is_none() {
+                tracing::warn!("the words of a model came in a shape that is not known; they are left out");
+            }
+            text
+        }
+    })
 }
 
 /// What is said behind the thoughts that some models put in tags before it; nothing as long as they think.
@@ -340,13 +350,14 @@ mod tests {
             json!([{ "type": "text", "text": "Hel" }, { "type": "text", "text": "lo" }]),
             json!([{ "type": "reasoning" }, "Hello"]),
             json!({ "type": "text", "text": { "value": "Hello" } }),
+            json!(["Hell", { "type": "thinking" }, "o"]),
         ] {
             let chunk = json!({ "choices": [{ "delta": { "content": content } }] });
             assert_eq!(assemble(&[chunk, stop.clone()]).expect("an answer").text, "Hello");
         }
-        let unread = json!({ "choices": [{ "delta": { "content": { "words": "Hello" } } }] });
-        let error = serde_json::from_value::<Chunk>(unread).unwrap_err().to_string();
-        assert_eq!(error, "content is neither a text nor a part with one");
+        let digits = [json!("There are "), json!(1), json!(2), json!({}), json!(true)];
+        let chunks = digits.map(|content| json!({ "choices": [{ "delta": { "content": content } }] }));
+        assert_eq!(assemble(&[&chunks[..], &[stop]].concat()).expect("an answer").text, "There are 12true");
     }
 
     #[test]

@@ -367,6 +367,16 @@ impl Store {
         Ok(row.and_then(|(r,)| r).map(|Json(r)| r))
     }
 
+    /// Whether an event with this dedupe key has come in.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn was_accepted(&self, dedupe_key: &str) -> Result<bool, sqlx::Error> {
+        const GET: &str = "SELECT count(*) FROM inbox WHERE dedupe_key = $1";
+        let (n,): (i64,) = on!(self, pool => sqlx::query_as(GET).bind(dedupe_key).fetch_one(pool).await?);
+        Ok(n > 0)
+    }
+
     /// Whether the event with this dedupe key was served.
     ///
     /// # Errors

@@ -266,6 +266,11 @@ async fn cells_follow_their_links_and_rows_keep_how_they_look() {
     let brief = cell("?exclude=linkInFromCellDetails").await;
     assert_eq!(brief["linkInFromCell"], json!({ "sheetId": budget, "sheetName": "Budget 2026" }));
 
+    let nowhere = json!({ "columnId": notes, "value": null, "linkInFromCell": { "sheetId": budget, "rowId": 1, "columnId": actual } });
+    assert_eq!(api.call("PUT", &path, json!([{ "id": to, "cells": [nowhere] }])).await.1["errorCode"], 1006);
+    // What is refused as a whole leaves the link.
+    let failing = json!([{ "id": to, "cells": [{ "columnId": notes, "value": "typed" }] }, { "id": 1, "cells": [] }]);
+    assert_eq!(api.call("PUT", &path, failing).await.0, 404);
     let version = || api.sheets.world().version("Project Plan");
     let before = version();
     let change = json!([{ "id": from["id"], "cells": [{ "columnId": actual, "value": 123.5 }] }]);

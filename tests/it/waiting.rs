@@ -143,7 +143,13 @@ async fn the_only_sheet_of_one_is_not_chosen_for_others() {
     world.slack.say("C3", "U2", "<@UBOT> how many tasks are overdue?", Some(&root)).await;
     settle(&world).await;
     assert!(last_in_slack(&world).contains("Noted. I answer this, too"), "{}", last_in_slack(&world));
-    world.slack.say("C3", "U1", "Project Plan", Some(&root)).await;
+    // Not for the channel either.
+    let before = world.slack.messages().len();
+    world.slack.slash("C3", "U2", "view").await;
+    settle(&world).await;
+    let said: Vec<String> = world.slack.messages().iter().skip(before).map(slack::Posted::seen).collect();
+    assert!(!said.iter().any(|m| m.contains("There are")), "{said:?}");
+    world.slack.say("C3", "U1", "Sorry, use Project Plan", Some(&root)).await;
     settle(&world).await;
     let said: Vec<String> = world.slack.messages().iter().map(slack::Posted::seen).collect();
     assert!(said.iter().any(|m| m.contains("There are 2 rows")) && last_in_slack(&world).contains("There are 5 rows"), "{said:?}");

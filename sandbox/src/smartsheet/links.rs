@@ -4,6 +4,9 @@ use super::error::Failure;
 use super::world::World;
 use serde_json::{Map, Value, json};
 
+/// Links of links that are followed at once.
+const LONGEST_CHAIN: usize = 10;
+
 /// The link of a cell that was sent; `None` where there is none.
 pub(super) fn wanted(cell: &Value) -> Result<Option<[i64; 3]>, Failure> {
     let Some(link) = cell.get("linkInFromCell").filter(|link| !link.is_null()) else { return Ok(None) };
@@ -30,6 +33,14 @@ pub(super) fn one_kind(items: &[Value]) -> Result<(), Failure> {
 }
 
 impl World {
+    /// Refuses a link to a cell that is not there.
+    pub(super) fn source(&self, [sheet, row, column]: [i64; 3]) -> Result<(), Failure> {
+        let sheet = self.sheet(sheet)?;
+        sheet.position(row).ok_or_else(Failure::not_found)?;
+        sheet.column(column).ok_or_else(|| Failure::new(1036, format!("The columnId {column} is invalid.")))?;
+        Ok(())
+    }
+
     /// What a linked cell holds now: the value of its source, or its last one where the source is gone.
     pub(super) fn linked(&self, [sheet, row, column]: [i64; 3], last: Option<&Map<String, Value>>) -> Map<String, Value> {
         let source = self.sheets.get(&sheet);
@@ -46,8 +57,17 @@ impl World {
         cell
     }
 
-    /// Brings linked cells up to date. Sheets whose cells change have a new version.
+    /// Brings linked cells up to date, also those of linked cells. Sheets whose cells change have a new version.
     pub(super) fn follow_links(&mut self) {
+        for _ in 0..LONGEST_CHAIN {
+            if !self.follow_once() {
+                break;
+            }
+        }
+    }
+
+    /// Whether a cell has changed by it.
+    fn follow_once(&mut self) -> bool {
         let mut stale = Vec::new();
         for (sheet, row, column) in &self.links {
             let Some(held) = self.sheets.get(sheet).and_then(|s| s.rows.iter().find(|r| r.id == *row)?.cells.get(column)) else { continue };
@@ -58,6 +78,7 @@ impl World {
                 stale.push((*sheet, *row, *column, now));
             }
         }
+        let changed = !stale.is_empty();
         for (sheet, row, column, cell) in stale {
             if let Ok(held) = self.sheet_mut(sheet)
                 && let Some(row) = held.rows.iter_mut().find(|r| r.id == row)
@@ -67,5 +88,6 @@ impl World {
             }
             self.touched(sheet, json!({ "objectType": "row", "eventType": "updated", "id": row }));
         }
+        changed
     }
 }

@@ -120,7 +120,7 @@ async fn change(
     let partial = params.get("allowPartialSuccess").is_some_and(|v| v == "true");
     service
         .write(sheet_id, |world| {
-            let before = if partial { None } else { Some(world.sheet(sheet_id)?.clone()) };
+            let before = if partial { None } else { Some((world.sheet(sheet_id)?.clone(), world.links.clone())) };
             if world.sheet(sheet_id)?.access_level == "VIEWER" {
                 return Err(Failure::new(1004, "You are not authorized to perform this action."));
             }
@@ -135,8 +135,9 @@ async fn change(
                     Err(failure) => failed.push((index, item.get("id").and_then(Value::as_i64), failure)),
                 }
             }
-            if let (Some((index, row, failure)), Some(before)) = (failed.first().cloned(), before) {
-                world.sheets.insert(sheet_id, before);
+            if let (Some((index, row, failure)), Some((sheet, links))) = (failed.first().cloned(), before) {
+                world.sheets.insert(sheet_id, sheet);
+                world.links = links;
                 world.changes.truncate(world.changes.len().saturating_sub(done.len()));
                 return Err(failure.at(index, row));
             }
@@ -269,6 +270,7 @@ fn update_one(world: &mut World, sheet_id: i64, item: &Map<String, Value>) -> Re
         }
         match links::wanted(cell)? {
             Some(source) => {
+                world.source(source)?;
                 world.links.insert((sheet_id, id, column));
                 cells.insert(column, world.linked(source, None));
             }

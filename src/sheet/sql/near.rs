@@ -67,17 +67,21 @@ impl Snapshot {
     pub(in super::super) fn near_misses(&self, literals: &[Literal]) -> Vec<Miss> {
         let is_option =
             |l: &Literal| self.columns[l.column].options.iter().any(|o| o.trim().to_lowercase() == l.text.trim().to_lowercase());
-        let words: Vec<Option<String>> = literals.iter().map(|l| self.near_miss(l)).collect();
+        // What is wanted in one place and denied in another is one text.
+        let same = |a: &Literal, b: &Literal| (a.column, a.part, &a.text, a.within) == (b.column, b.part, &b.text, b.within);
+        let distinct: Vec<&Literal> =
+            literals.iter().enumerate().filter(|(at, l)| !literals[..*at].iter().any(|other| same(other, l))).map(|(_, l)| l).collect();
+        let words: Vec<Option<String>> = distinct.iter().map(|l| self.near_miss(l)).collect();
         // Models look for people by name or address; a text with “@” in another column is no address.
         let by_name = |column: usize| {
-            let found = literals.iter().zip(&words).any(|(l, miss)| l.column == column && l.part == Part::Main && miss.is_none());
+            let found = distinct.iter().zip(&words).any(|(l, miss)| l.column == column && l.part == Part::Main && miss.is_none());
             found || !self.columns[column].is_contact()
         };
         let miss = |(l, words): (&Literal, Option<String>)| {
             let is_known = l.within || is_option(l) || (l.part == Part::Email && by_name(l.column));
             Some(Miss { words: words?, is_unknown: !is_known, column: l.column, text: l.text.clone() })
         };
-        literals.iter().zip(words.clone()).filter_map(miss).collect()
+        distinct.iter().copied().zip(words.clone()).filter_map(miss).collect()
     }
 
     /// What people are told of them beside whatever was found: a line for each column, with what is near where it is one text alone.
