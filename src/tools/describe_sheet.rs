@@ -14,6 +14,8 @@ pub(super) const TOOL: Tool = Tool {
     run: |context, value| Box::pin(run(context, value)),
 };
 
+/// Values that are listed although none comes twice.
+const FEW_VALUES: usize = 3;
 /// Different values up to which they are listed.
 const MOST_VALUES: usize = 30;
 
@@ -107,6 +109,10 @@ fn usual_values(snapshot: &Snapshot, position: usize, column: &SnapshotColumn) -
                 return Vec::new();
             }
         }
+    }
+    // One value a row says nothing that the rows do not.
+    if counts.len() > FEW_VALUES && counts.values().all(|rows| *rows == 1) {
+        return Vec::new();
     }
     let mut values: Vec<(String, usize)> = counts.into_iter().collect();
     values.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
