@@ -116,3 +116,45 @@ async fn figures_of_the_plan_are_those_worked_out_by_hand() {
     same(&risks, "SELECT count(*) FROM sheet WHERE NOT signed_off", unsigned);
     world.end().await;
 }
+
+/// Six rows with a text, a blank or a number as text in nearly every column; all figures are worked out from the lines of the sample.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn figures_of_the_untidiest_sample_are_those_worked_out_by_hand() {
+    let world = World::start().await;
+    let requests = snapshot(&world, "Supplier Requests").await;
+    // 450, 1200, 8900 and 75, beside “n/a” and “2,300”.
+    same(&requests, "SELECT sum(cost) FROM sheet", 10_625.0);
+    same(&requests, "SELECT avg(cost) FROM sheet", 2_656.25);
+    same(&requests, "SELECT median(cost) FROM sheet", 825.0);
+    same(&requests, "SELECT count(cost) FROM sheet", 4.0);
+    same(&requests, "SELECT max(cost) - min(cost) FROM sheet", 8_825.0);
+    same(&requests, "SELECT count(*) FROM sheet WHERE cost > 100", 3.0);
+    // 300 and 2, beside “1,5”, “12%” and “tbd”.
+    same(&requests, "SELECT sum(rate) FROM sheet", 302.0);
+    for (condition, rows) in [
+        ("ticket = '1003'", 1.0),
+        ("ticket = 1003", 1.0),
+        ("ticket IN ('1001', 'A-17', 'a-18')", 3.0),
+        ("tier = 3", 2.0),
+        ("tier = '3'", 2.0),
+        ("done = 1", 1.0),
+        // “n/a” is neither ticked nor not, which is told beside the figure.
+        ("NOT done", 4.0),
+        ("due_date < '2026-12-01'", 2.0),
+        ("due_date BETWEEN '2026-12-01' AND '2026-12-31'", 2.0),
+        ("\"Статус\" = 'open'", 3.0),
+        ("статус <> 'Open'", 2.0),
+        ("[Статус] IS NULL", 1.0),
+        ("assigned_to = 'lee.park@example.com'", 1.0),
+        ("assigned_to = 'Lee (contractor)'", 1.0),
+        ("upper(request) LIKE 'MÜLLER%'", 1.0),
+        ("\"To\" = 'façade'", 1.0),
+        ("\"Order\" > 4", 2.0),
+    ] {
+        same(&requests, &format!("SELECT count(*) FROM sheet WHERE {condition}"), rows);
+    }
+    same(&requests, "SELECT sum(cost) / sum(\"Order\") FROM sheet WHERE cost IS NOT NULL", 10_625.0 / 14.0);
+    assert_eq!(figure(&requests, "SELECT request FROM sheet ORDER BY cost DESC LIMIT 1"), "Carpets");
+    assert_eq!(figure(&requests, "SELECT request FROM sheet ORDER BY due_date LIMIT 1"), "Badge printer");
+    world.end().await;
+}
