@@ -215,10 +215,7 @@ impl Relay {
         for told in told {
             match told {
                 Told::Job { id, session_id, status, settled, answered, failed, total } => {
-                    let known = JobStatus::read(&status).as_str();
-                    if known != status {
-                        continue; // Of another version.
-                    }
+                    let Some(known) = JobStatus::of_word(&status).map(JobStatus::as_str) else { continue };
                     let view = View { settled, answered, failed, total };
                     self.events.pass_on(Event::Job(JobEvent { id: id.into(), session_id: session_id.into(), status: known, view }));
                 }

@@ -52,7 +52,8 @@ pub struct ChangeRow {
 }
 
 /// Where one row of a change stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type)]
+#[sqlx(type_name = "TEXT", rename_all = "lowercase")]
 pub enum RowState {
     /// Not sent yet.
     Pending,
@@ -64,28 +65,6 @@ pub enum RowState {
     Skipped,
     /// Refused by Smartsheet.
     Failed,
-}
-
-impl RowState {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Pending => "pending",
-            Self::Sent => "sent",
-            Self::Done => "done",
-            Self::Skipped => "skipped",
-            Self::Failed => "failed",
-        }
-    }
-
-    fn read(word: &str) -> Self {
-        match word {
-            "pending" => Self::Pending,
-            "sent" => Self::Sent,
-            "done" => Self::Done,
-            "skipped" => Self::Skipped,
-            _ => Self::Failed,
-        }
-    }
 }
 
 #[derive(sqlx::FromRow)]
@@ -104,7 +83,7 @@ struct Row {
     created_at_ms: i64,
 }
 
-type RowRecord = (i64, String, Option<Json<Value>>, Option<String>);
+type RowRecord = (i64, RowState, Option<Json<Value>>, Option<String>);
 
 const COLUMNS: &str = "id, undo_of, job_id, session_id, thread_key, asker, identity, sheet_id, sheet_version, plan, state, created_at_ms";
 const ADD: &str = "INSERT INTO changes (id, proposal_id, undo_of, session_id, thread_key, asker, identity, sheet_id, sheet_version, plan, state, created_at_ms, job_id)
@@ -192,7 +171,7 @@ impl Store {
         const DECIDE: &str = "UPDATE proposals SET state = 'confirmed', decided_by = $3, decided_at_ms = $4 WHERE id = $1 AND state = $2 AND expires_at_ms > $4";
         on_durable!(self, pool => {
             let mut tx = pool.begin().await?;
-            let decided = sqlx::query(DECIDE).bind(&p.id).bind(p.state.as_str()).bind(decided_by).bind(now_ms).execute(&mut *tx).await?.rows_affected();
+            let decided = sqlx::query(DECIDE).bind(&p.id).bind(p.state).bind(decided_by).bind(now_ms).execute(&mut *tx).await?.rows_affected();
             if decided == 0 {
                 return Ok(false);
             }
@@ -364,10 +343,7 @@ impl Store {
     pub async fn change_rows(&self, change: &str) -> Result<Vec<ChangeRow>, sqlx::Error> {
         const GET: &str = "SELECT seq, state, made, reason FROM change_rows WHERE change_id = $1 ORDER BY seq";
         let rows: Vec<RowRecord> = on!(self, pool => sqlx::query_as(GET).bind(change).fetch_all(pool).await?);
-        Ok(rows
-            .into_iter()
-            .map(|(seq, state, made, reason)| ChangeRow { seq, state: RowState::read(&state), made: made.map(|Json(m)| m), reason })
-            .collect())
+        Ok(rows.into_iter().map(|(seq, state, made, reason)| ChangeRow { seq, state, made: made.map(|Json(m)| m), reason }).collect())
     }
 
     /// Takes a change up, for the first time or after whoever carried it out before was interrupted:
@@ -402,7 +378,7 @@ impl Store {
             // Rows that stand one behind the other and became the same are one statement.
             for run in rows.chunk_by(|a, b| a.seq + 1 == b.seq && a.state == b.state && a.made == b.made && a.reason == b.reason) {
                 let (row, last) = (&run[0], run.last().map_or(run[0].seq, |r| r.seq));
-                let set = sqlx::query(SET).bind(change).bind(row.seq).bind(last).bind(row.state.as_str());
+                let set = sqlx::query(SET).bind(change).bind(row.seq).bind(last).bind(row.state);
                 set.bind(row.made.as_ref().map(Json)).bind(&row.reason).execute(&mut *tx).await?;
             }
             tx.commit().await?;

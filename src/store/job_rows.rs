@@ -32,7 +32,8 @@ impl JobRow {
 }
 
 /// Where a row of a job stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type)]
+#[sqlx(type_name = "TEXT", rename_all = "lowercase")]
 pub enum JobRowState {
     /// The model was not asked yet.
     Pending,
@@ -46,29 +47,7 @@ pub enum JobRowState {
     Failed,
 }
 
-impl JobRowState {
-    pub(super) fn as_str(self) -> &'static str {
-        match self {
-            Self::Pending => "pending",
-            Self::Answered => "answered",
-            Self::Written => "written",
-            Self::Skipped => "skipped",
-            Self::Failed => "failed",
-        }
-    }
-
-    fn read(word: &str) -> Self {
-        match word {
-            "pending" => Self::Pending,
-            "answered" => Self::Answered,
-            "written" => Self::Written,
-            "skipped" => Self::Skipped,
-            _ => Self::Failed,
-        }
-    }
-}
-
-type RowRecord = (i64, i64, String, Json<Value>, String, Option<Json<Value>>, Option<String>);
+type RowRecord = (i64, i64, String, Json<Value>, JobRowState, Option<Json<Value>>, Option<String>);
 
 /// Rows that one INSERT carries.
 pub(super) const ROWS_PER_INSERT: usize = 1000;
@@ -80,7 +59,7 @@ macro_rules! insert_rows {
             let mut insert = sqlx::QueryBuilder::new("INSERT INTO job_rows (job_id, seq, row_id, label, before, state, answer, reason) ");
             insert.push_values(some, |mut row, r| {
                 row.push_bind(&$job).push_bind(r.seq).push_bind(r.row_id).push_bind(&r.label).push_bind(Json(&r.before));
-                row.push_bind(r.state.as_str()).push_bind(r.answer.as_ref().map(Json)).push_bind(&r.reason);
+                row.push_bind(r.state).push_bind(r.answer.as_ref().map(Json)).push_bind(&r.reason);
             });
             insert.build().execute(&mut *$tx).await?;
         }
@@ -119,7 +98,7 @@ impl Store {
             row_id,
             label,
             before,
-            state: JobRowState::read(&state),
+            state,
             answer: answer.map(|Json(a)| a),
             reason,
         };
@@ -148,7 +127,7 @@ impl Store {
                 for answered in run.iter().filter(|r| r.state == JobRowState::Answered) {
                     sqlx::query(KEEP).bind(job).bind(answered.seq).bind(answered.answer.as_ref().map(Json)).execute(&mut *tx).await?;
                 }
-                sqlx::query(SET).bind(job).bind(row.seq).bind(last).bind(row.state.as_str()).bind(&row.reason).execute(&mut *tx).await?;
+                sqlx::query(SET).bind(job).bind(row.seq).bind(last).bind(row.state).bind(&row.reason).execute(&mut *tx).await?;
             }
             tx.commit().await?;
             Ok(true)

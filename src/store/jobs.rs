@@ -9,7 +9,8 @@ use serde_json::Value;
 use sqlx::types::Json;
 
 /// Where a job stands, in the seed's words.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type)]
+#[sqlx(type_name = "TEXT", rename_all = "lowercase")]
 pub enum JobStatus {
     /// Proposed; a person decides.
     Created,
@@ -38,15 +39,10 @@ impl JobStatus {
         }
     }
 
-    pub(crate) fn read(word: &str) -> Self {
-        match word {
-            "created" => Self::Created,
-            "queued" => Self::Queued,
-            "processing" => Self::Processing,
-            "completed" => Self::Completed,
-            "cancelled" => Self::Cancelled,
-            _ => Self::Failed,
-        }
+    /// The status that a word is; nothing for a word of another version.
+    pub fn of_word(word: &str) -> Option<Self> {
+        let all = [Self::Created, Self::Queued, Self::Processing, Self::Completed, Self::Failed, Self::Cancelled];
+        all.into_iter().find(|status| status.as_str() == word)
     }
 
     /// Whether nothing more will happen.
@@ -170,7 +166,7 @@ struct Row {
     id: String,
     kind: String,
     parameters: Option<Json<Value>>,
-    status: String,
+    status: JobStatus,
     progress: i32,
     total: i32,
     error: Option<String>,
@@ -194,7 +190,7 @@ const COLUMNS: &str = "id, kind, parameters, status, progress, total, error, res
 fn job(row: Row) -> Option<Job> {
     Some(Job {
         sheet: SheetId::try_from(row.sheet_id).ok()?,
-        status: JobStatus::read(&row.status),
+        status: row.status,
         id: row.id,
         kind: row.kind,
         parameters: row.parameters.map(|Json(p)| p).unwrap_or_default(),
@@ -226,7 +222,7 @@ macro_rules! insert_job {
         .bind(&$j.id)
         .bind(&$j.kind)
         .bind(Json(&$j.parameters))
-        .bind($j.status.as_str())
+        .bind($j.status)
         .bind(i32::try_from($j.total).unwrap_or(i32::MAX))
         .bind(&$j.session_id)
         .bind(&$j.thread_key)
@@ -272,7 +268,7 @@ impl Store {
         const QUEUE: &str = "UPDATE jobs SET status = 'queued', message = $2 WHERE id = $1 AND status = 'created'";
         on_durable!(self, pool => {
             let mut tx = pool.begin().await?;
-            let decided = sqlx::query(DECIDE).bind(&p.id).bind(p.state.as_str()).bind(decided_by).bind(now_ms).execute(&mut *tx).await?.rows_affected();
+            let decided = sqlx::query(DECIDE).bind(&p.id).bind(p.state).bind(decided_by).bind(now_ms).execute(&mut *tx).await?.rows_affected();
             if decided == 0 {
                 return Ok(false);
             }
@@ -356,7 +352,7 @@ impl Store {
         (now_ms, tell_at_ms): (i64, Option<i64>),
     ) -> Result<bool, sqlx::Error> {
         const SET: &str = "UPDATE jobs SET status = $3, error = $4, result = $5, finished_at_ms = $6, tell_at_ms = $7, lease_until_ms = 0 WHERE id = $1 AND fence = $2 AND status = 'processing'";
-        let n = on_durable!(self, pool => sqlx::query(SET).bind(id).bind(fence).bind(status.as_str()).bind(error).bind(Json(result)).bind(now_ms).bind(tell_at_ms).execute(pool).await?.rows_affected());
+        let n = on_durable!(self, pool => sqlx::query(SET).bind(id).bind(fence).bind(status).bind(error).bind(Json(result)).bind(now_ms).bind(tell_at_ms).execute(pool).await?.rows_affected());
         Ok(n > 0)
     }
 

@@ -9,7 +9,8 @@ use serde_json::value::RawValue;
 use sqlx::types::Json;
 
 /// Where a proposal stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type)]
+#[sqlx(type_name = "TEXT", rename_all = "lowercase")]
 pub enum ProposalState {
     /// Waits for Confirm or Cancel.
     Open,
@@ -32,16 +33,6 @@ impl ProposalState {
             Self::Confirmed => "confirmed",
             Self::Cancelled => "cancelled",
             Self::Expired => "expired",
-        }
-    }
-
-    fn read(word: &str) -> Self {
-        match word {
-            "open" => Self::Open,
-            "counting" => Self::Counting,
-            "confirmed" => Self::Confirmed,
-            "cancelled" => Self::Cancelled,
-            _ => Self::Expired,
         }
     }
 }
@@ -91,7 +82,7 @@ struct Row {
     plan: Json<Box<RawValue>>,
     filter: Option<String>,
     row_count: i64,
-    state: String,
+    state: ProposalState,
     message: Option<Json<MessageRef>>,
     created_at_ms: i64,
     expires_at_ms: i64,
@@ -102,7 +93,7 @@ const COLUMNS: &str = "id, session_id, thread_key, asker, identity, sheet_id, sh
 fn proposal(row: Row) -> Option<Proposal> {
     Some(Proposal {
         sheet: SheetId::try_from(row.sheet_id).ok()?,
-        state: ProposalState::read(&row.state),
+        state: row.state,
         id: row.id,
         session_id: row.session_id,
         thread_key: row.thread_key,
@@ -137,7 +128,7 @@ impl Store {
         on_write!(self, pool => {
             let mut tx = pool.begin().await?;
             sqlx::query(ADD).bind(&p.id).bind(&p.session_id).bind(&p.thread_key).bind(&p.asker).bind(&p.identity).bind(p.sheet.to_string())
-                .bind(p.sheet_version).bind(Json(&p.plan)).bind(p.row_count).bind(p.state.as_str()).bind(p.created_at_ms).bind(p.expires_at_ms)
+                .bind(p.sheet_version).bind(Json(&p.plan)).bind(p.row_count).bind(p.state).bind(p.created_at_ms).bind(p.expires_at_ms)
                 .bind(&p.filter).bind(event).execute(&mut *tx).await?;
             audit!(tx, entry);
             tx.commit().await
@@ -231,7 +222,7 @@ impl Store {
         };
         on_write!(self, pool => {
             let mut tx = pool.begin().await?;
-            let moved = sqlx::query(SET).bind(id).bind(from.as_str()).bind(to.as_str()).bind(by).bind(now_ms).execute(&mut *tx).await?;
+            let moved = sqlx::query(SET).bind(id).bind(from).bind(to).bind(by).bind(now_ms).execute(&mut *tx).await?;
             if moved.rows_affected() == 0 {
                 return Ok(false);
             }

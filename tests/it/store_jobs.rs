@@ -1,7 +1,7 @@
 //! The contract of the store for jobs: leases, fences, what the dead leave, what is forgotten; on both databases.
 
 use crate::store::{accept, change, on_both, proposal, session};
-use crate::world::{folder, install_tls, postgres_schema};
+use crate::world::{folder, install_tls, postgres_options, postgres_schema};
 use chat::Anchor;
 use chatsheet::sheet::SheetId;
 use chatsheet::smartsheet::{Client, Identity, Settings};
@@ -265,4 +265,35 @@ fn settings_of(sheets: &Smartsheet) -> Settings {
         breaker_pause: Duration::from_secs(1),
         answer_bytes: 300 << 20,
     }
+}
+
+const PAUSE: &str = "UPDATE jobs SET status = 'paused' WHERE id = 'j1'";
+
+/// What a newer version has stored is no failed job to an older one.
+async fn says_what_it_does_not_know(store: &Store) {
+    let error = store.job("j1").await.unwrap_err().to_string();
+    assert!(error.contains("paused"), "{error}");
+}
+
+#[tokio::test]
+async fn words_of_another_version_are_errors_on_sqlite() {
+    let folder = folder();
+    let url = format!("sqlite://{}", folder.0.join("store.db").display());
+    let store = Store::connect(&url).await.unwrap();
+    store.migrate().await.unwrap();
+    assert!(store.add_job(&job(&session(&store).await, "j1", "a", 1), &[row(0)]).await.unwrap());
+    assert_eq!(store.job("j1").await.unwrap().unwrap().status, JobStatus::Queued);
+    sqlx::query(PAUSE).execute(&sqlx::SqlitePool::connect(&url).await.unwrap()).await.unwrap();
+    says_what_it_does_not_know(&store).await;
+}
+
+#[tokio::test]
+async fn words_of_another_version_are_errors_on_postgres() {
+    let Some(options) = postgres_options().await else { return };
+    let store = Store::connect_pg(options.clone()).await.unwrap();
+    store.migrate().await.unwrap();
+    assert!(store.add_job(&job(&session(&store).await, "j1", "a", 1), &[row(0)]).await.unwrap());
+    assert_eq!(store.job("j1").await.unwrap().unwrap().status, JobStatus::Queued);
+    sqlx::query(PAUSE).execute(&sqlx::PgPool::connect_with(options).await.unwrap()).await.unwrap();
+    says_what_it_does_not_know(&store).await;
 }
