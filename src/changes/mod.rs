@@ -24,7 +24,7 @@ pub use plan::{Beside, CellEdit, DeletedRow, Location, NewRowPlan, Plan, RowEdit
 pub use propose::{Draft, NewRowRequest, SetRequest};
 pub(crate) use propose_columns::new_column;
 pub use propose_columns::{ColumnAction, ColumnRequest, column};
-pub use undo::{NOTHING_WRITTEN, TAKEN_BACK};
+pub use undo::UndoRefused;
 
 use crate::clock::Clock;
 use crate::config::Writes;

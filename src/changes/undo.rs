@@ -6,44 +6,78 @@ use crate::error::{Result, told};
 use crate::smartsheet::ColumnSpec;
 use crate::store::{Change, ChangeRow, ENTRY_TAKEN_BACK, RowState};
 use serde_json::Value;
+use std::fmt;
 
-/// Why there is nothing to take back.
-pub const TAKEN_BACK: &str = "That change was taken back already.";
-/// See [`TAKEN_BACK`].
-pub const NOTHING_WRITTEN: &str = "Nothing of that change was written, so there is nothing to take back.";
+/// Why a change is not taken back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UndoRefused {
+    /// It was taken back already.
+    TakenBack,
+    /// Another undo of it is under way.
+    BeingTakenBack,
+    /// It takes another change back itself.
+    IsUndo,
+    /// It is still being carried out.
+    UnderWay,
+    /// It is older than changes may be that are taken back.
+    TooOld {
+        /// How old they may be.
+        hours: u64,
+    },
+    /// Nothing of it was written.
+    NothingWritten,
+}
+
+impl fmt::Display for UndoRefused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TakenBack => f.write_str("That change was taken back already."),
+            Self::BeingTakenBack => f.write_str("That change is being taken back already."),
+            Self::IsUndo => f.write_str("That was an undo itself. Ask for the change again instead."),
+            Self::UnderWay => f.write_str("That change is still being carried out. Please try again when it is done."),
+            Self::TooOld { hours } => write!(f, "Changes can be taken back for {hours} hours; this one is older."),
+            Self::NothingWritten => f.write_str("Nothing of that change was written, so there is nothing to take back."),
+        }
+    }
+}
 
 impl Changes {
+    /// Begins to take a change back for a person.
+    ///
+    /// # Errors
+    /// A sentence when it is refused; see [`Self::try_undo`].
+    pub async fn begin_undo(&self, id: String, change: &Change, asker: &str) -> Result<Change> {
+        self.try_undo(id, change, asker).await?.map_err(|refused| told(refused.to_string()))
+    }
+
     /// Begins to take a change back, or what an undo before has left of it; the returned change is then applied like any other.
     /// After a crash the same call, with the same id, brings the same change back.
     ///
     /// # Errors
-    /// A sentence when it is too late or there is nothing to take back.
-    pub async fn begin_undo(&self, id: String, change: &Change, asker: &str) -> Result<Change> {
+    /// When the database fails.
+    pub async fn try_undo(&self, id: String, change: &Change, asker: &str) -> Result<Result<Change, UndoRefused>> {
         if let Some(begun) = self.store.change(&id).await? {
-            return Ok(begun);
+            return Ok(Ok(begun));
         }
         if self.store.undo_of(&change.id).await?.is_some() {
-            return Err(told(TAKEN_BACK));
+            return Ok(Err(UndoRefused::TakenBack));
         }
         if change.undo_of.is_some() {
-            return Err(told("That was an undo itself. Ask for the change again instead."));
+            return Ok(Err(UndoRefused::IsUndo));
         }
         if change.applying {
-            return Err(told("That change is still being carried out. Please try again when it is done."));
+            return Ok(Err(UndoRefused::UnderWay));
         }
         let age_ms = self.clock.now_ms() - change.created_at_ms;
         if age_ms > self.rules.undo_window.as_millis() as i64 {
-            return Err(told(format!(
-                "Changes can be taken back for {} hours; this one is older.",
-                self.rules.undo_window.as_secs() / 3600
-            )));
+            return Ok(Err(UndoRefused::TooOld { hours: self.rules.undo_window.as_secs() / 3600 }));
         }
         let plan = Plan::read(&change.plan)?;
         let rows = self.store.change_rows(&change.id).await?;
         let back = reverse(&plan, &rows);
         if back.units() == 0 {
             let before = rows.iter().any(|r| r.reason.as_deref() == Some(ENTRY_TAKEN_BACK));
-            return Err(told(if before { TAKEN_BACK } else { NOTHING_WRITTEN }));
+            return Ok(Err(if before { UndoRefused::TakenBack } else { UndoRefused::NothingWritten }));
         }
         let undo = Change {
             id,
@@ -56,9 +90,9 @@ impl Changes {
             ..change.clone()
         };
         if !self.store.begin_change(&undo, back.units() as i64, None).await? {
-            return Err(told("That change is being taken back already."));
+            return Ok(Err(UndoRefused::BeingTakenBack));
         }
-        Ok(undo)
+        Ok(Ok(undo))
     }
 }
 

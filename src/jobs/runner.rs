@@ -4,7 +4,7 @@ use super::board;
 use super::report;
 use super::{BULK_ADD, BULK_DELETE, BULK_UPDATE, Jobs, Kind, UNDO, Under};
 use crate::access::{Person, Role};
-use crate::changes::{NOTHING_WRITTEN, Outcome, Plan, Progress, Seen, Stop, TAKEN_BACK};
+use crate::changes::{Outcome, Plan, Progress, Seen, Stop, UndoRefused};
 use crate::error::{Result, Trouble, told};
 use crate::events::{Event, JobEvent, View};
 use crate::smartsheet::Hold;
@@ -392,12 +392,12 @@ impl Running<'_> {
         let (mut outcomes, mut seen) = (Vec::new(), None);
         for change in store.job_changes(undone(self.job)).await?.iter().rev() {
             let id = self.name(&undo_part(change));
-            let undo = match changes.begin_undo(id, change, &self.job.asker).await {
+            let undo = match changes.try_undo(id, change, &self.job.asker).await? {
                 Ok(undo) => Some(undo),
-                Err(Trouble::Told(error)) if error.words == NOTHING_WRITTEN => None,
+                Err(UndoRefused::NothingWritten) => None,
                 // One that was given up half-way goes on here.
-                Err(Trouble::Told(error)) if error.words == TAKEN_BACK => store.undo_of(&change.id).await?.filter(|u| u.applying),
-                Err(error) => return Err(error),
+                Err(UndoRefused::TakenBack) => store.undo_of(&change.id).await?.filter(|u| u.applying),
+                Err(refused) => return Err(told(refused.to_string())),
             };
             if let Some(undo) = undo {
                 let before = outcomes.iter().map(|o: &Outcome| o.done).sum();
