@@ -69,6 +69,12 @@ const NOT: [&str; 57] = [
 const OTHER_THAN: [&str; 3] = ["other than", "apart from", "aside from"];
 /// How the line of a prompt begins that says who asks.
 const ASKER: &str = "Who asks now";
+/// Words by which somebody speaks of themselves, or is spoken to.
+const PERSONAL: [&str; 43] = [
+    "i", "i'm", "i've", "me", "my", "mine", "we", "us", "our", "you", "your", "yours", "ich", "mir", "mich", "mein", "meine", "meiner",
+    "meinen", "meinem", "wir", "uns", "du", "dir", "dich", "dein", "deine", "je", "j'ai", "moi", "mon", "mes", "nous", "tu", "vous", "yo",
+    "mí", "mi", "mis", "nosotros", "tú", "usted", "io",
+];
 /// How a sentence ends within a line: before a blank alone, as in “0.5 days” none does.
 const SENTENCE_ENDS: [&str; 9] = [". ", "! ", "? ", "; ", ".” ", ".\" ", ".) ", "!” ", "?” "];
 /// Letters of a part of a name by which a query may look for somebody.
@@ -84,7 +90,7 @@ pub(super) fn found_nowhere(answer: &str, messages: &[Value], gathered: &Gathere
     if people.is_empty() {
         return Vec::new();
     }
-    let grounds = grounds(messages).to_lowercase();
+    let grounds = grounds(messages, answer).to_lowercase();
     let wanted: Vec<String> = gathered.shown.iter().flat_map(|shown| wanted(&shown.checked)).collect();
     let all = shown.snapshot.people();
     let is_whole = |text: &str| all.iter().any(|(email, name)| email.to_lowercase() == text || name.to_lowercase() == text);
@@ -143,23 +149,35 @@ fn denies(sentence: &str) -> bool {
     words.any(|word| NOT.contains(&word) || word.starts_with("n'")) || OTHER_THAN.iter().any(|words| lower.contains(words))
 }
 
-/// All that may be named: results, people's words, earlier answers, and who asks. The list of people in the outline says of nobody that they
-/// were found.
-fn grounds(messages: &[Value]) -> String {
+/// All that may be named: results, people's words, earlier answers, and who asks where the question or the answer is about them. The list of
+/// people in the outline says of nobody that they were found.
+fn grounds(messages: &[Value], answer: &str) -> String {
+    let question = messages.iter().rfind(|message| message["role"] == "user" && !is_check(message));
+    let question = question.and_then(|message| message["content"].as_str());
+    let about_asker = [question.unwrap_or_default(), answer].iter().any(|text| is_personal(text));
     let mut grounds = String::new();
     for (at, message) in messages.iter().enumerate() {
         // What is doubted, and the doubt, bear out nothing.
         let doubted = is_check(message) || messages.get(at + 1).is_some_and(is_check);
         let Some(text) = message["content"].as_str().filter(|_| !doubted) else { continue };
         match message["role"].as_str() {
-            Some("system") => grounds.extend(text.lines().filter(|line| line.starts_with(ASKER))),
+            Some("system") => grounds.extend(text.lines().filter(|line| about_asker && line.starts_with(ASKER))),
             Some("assistant") if message["tool_calls"].is_array() => {}
             Some("assistant") => grounds.push_str(&borne_out(text)),
+            // Whose line it is stands before it.
+            Some("user") => {
+                grounds.push_str(text.strip_prefix('[').and_then(|line| line.split_once("] ")).map_or(text, |(_, words)| words))
+            }
             _ => grounds.push_str(text),
         }
         grounds.push('\n');
     }
     grounds
+}
+
+fn is_personal(text: &str) -> bool {
+    let lower = text.to_lowercase().replace('’', "'");
+    lower.split(|c: char| !c.is_alphanumeric() && c != '\'').any(|word| PERSONAL.contains(&word))
 }
 
 #[cfg(test)]
