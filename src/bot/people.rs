@@ -166,7 +166,7 @@ fn grounds(messages: &[Value], answer: &str) -> String {
             Some("assistant") => grounds.push_str(&borne_out(text)),
             // Whose line it is stands before it.
             Some("user") => {
-                grounds.push_str(text.strip_prefix('[').and_then(|line| line.split_once("] ")).map_or(text, |(_, words)| words))
+                grounds.push_str(text.strip_prefix('[').and_then(|line| line.split_once("] ")).map_or(text, |(_, words)| words));
             }
             _ => grounds.push_str(text),
         }
